@@ -1,0 +1,57 @@
+# gh_module(<name> DEPENDS <module>... LIBRARIES <third party>...)
+#
+# Builds src/<name>/*.c as the static library gh_<name>. A module sees the public headers of itself and of
+# the modules it declares (and what those declare), nothing else: the include folder is made for it, so an
+# include that goes up a layer does not compile.
+set(GH_MODULES "" CACHE INTERNAL "")
+
+function(gh_closure out)
+    set(todo ${ARGN})
+    set(seen "")
+    while(todo)
+        list(POP_FRONT todo m)
+        if(NOT m IN_LIST seen)
+            list(APPEND seen ${m})
+            list(APPEND todo ${GH_DEPENDS_${m}})
+        endif()
+    endwhile()
+    set(${out} ${seen} PARENT_SCOPE)
+endfunction()
+
+function(gh_module name)
+    cmake_parse_arguments(M "" "" "DEPENDS;LIBRARIES" ${ARGN})
+    set(GH_DEPENDS_${name} "${M_DEPENDS}" CACHE INTERNAL "")
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
+    gh_closure(visible ${name} ${M_DEPENDS})
+
+    set(view ${CMAKE_BINARY_DIR}/include/${name}/gatehouse)
+    file(REMOVE_RECURSE ${view})
+    file(MAKE_DIRECTORY ${view})
+    foreach(m ${visible})
+        set(header ${CMAKE_SOURCE_DIR}/include/gatehouse/${m}.h)
+        if(EXISTS ${header})
+            file(CREATE_LINK ${header} ${view}/${m}.h SYMBOLIC)
+        endif()
+    endforeach()
+    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/include/gatehouse/limits.h ${view}/limits.h SYMBOLIC)
+
+    add_library(gh_${name} STATIC ${sources})
+    set_target_properties(gh_${name} PROPERTIES LINKER_LANGUAGE C)
+    target_include_directories(gh_${name} PRIVATE ${CMAKE_BINARY_DIR}/include/${name} ${CMAKE_SOURCE_DIR}/src/${name})
+    target_link_libraries(gh_${name} PRIVATE gh_flags PUBLIC Threads::Threads)
+    foreach(m ${M_DEPENDS})
+        target_link_libraries(gh_${name} PUBLIC gh_${m})
+    endforeach()
+    foreach(l ${M_LIBRARIES})
+        target_link_libraries(gh_${name} PRIVATE gh_lib_${l})
+    endforeach()
+endfunction()
+
+# gh_use(<target> <module>...): links an executable with modules and shows it their headers.
+function(gh_use target)
+    target_link_libraries(${target} PRIVATE gh_flags)
+    foreach(m ${ARGN})
+        target_link_libraries(${target} PRIVATE gh_${m})
+        target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/include/${m})
+    endforeach()
+endfunction()

@@ -1,0 +1,142 @@
+/*
+ * catalog: an immutable snapshot of what the warehouse's own catalog says: schemas, relations with their
+ * columns, types, functions, operators, casts. The rewriter resolves every name against it, so that the
+ * upstream's search_path has no vote.
+ *
+ *     upstream's catalog thread ──rows──▶ gh_catalog_builder ──finish──▶ gh_catalog (shared, counted)
+ *
+ * Memory: the snapshot owns every byte that its structs point to; pointers live as long as the caller's
+ * reference. Threads: the builder belongs to one thread; a finished snapshot is immutable, acquire and
+ * release may be called by any thread.
+ * Source: PostgreSQL documentation, chapter "System Catalogs".
+ */
+#ifndef GATEHOUSE_CATALOG_H
+#define GATEHOUSE_CATALOG_H
+
+#include <gatehouse/base.h>
+
+typedef uint32_t gh_oid; /* 0 is InvalidOid */
+
+typedef struct gh_column {
+    gh_str name;
+    int16_t attnum;    /* 1-based; dropped columns are absent, so numbers may have gaps */
+    gh_oid type_oid;
+    int32_t typmod;
+    gh_oid collation;
+    gh_str type_sql;   /* format_type(): usable in a cast; names outside pg_catalog are qualified */
+    bool is_not_null;
+    bool has_default;
+    char identity;     /* 'a' always, 'd' by default, 0 none */
+    char generated;    /* 's' stored, 'v' virtual, 0 none */
+} gh_column;
+
+typedef struct gh_relation {
+    gh_oid oid;
+    gh_oid schema_oid;
+    gh_str schema;
+    gh_str name;
+    char kind;                /* pg_class.relkind: r p v m f S i I c t */
+    bool is_security_barrier; /* a view with security_barrier */
+    bool is_partition;
+    gh_oid row_type;          /* reltype */
+    const gh_column *columns; /* in attnum order */
+    uint16_t column_count;
+    const int16_t *primary_key; /* attnums, NULL without one */
+    uint16_t primary_key_len;
+} gh_relation;
+
+typedef struct gh_type {
+    gh_oid oid;
+    gh_str schema;
+    gh_str name;
+    char kind;          /* pg_type.typtype: b c d e p r m */
+    char category;      /* typcategory */
+    gh_oid relation;    /* of a composite type: its pg_class entry */
+    gh_oid element;     /* of an array type */
+    gh_oid array;       /* its array type */
+    gh_oid base;        /* of a domain */
+} gh_type;
+
+typedef struct gh_function {
+    gh_oid oid;
+    gh_str schema;
+    gh_str name;
+    char kind;             /* prokind: f a w p */
+    char volatility;       /* i s v */
+    bool is_strict;
+    bool is_leakproof;
+    bool returns_set;
+    bool is_builtin;       /* language internal or c in pg_catalog, oid < 16384 */
+    bool is_security_definer;
+    gh_oid variadic;       /* provariadic */
+    gh_oid result;
+    const gh_oid *args;    /* input arguments, proargtypes */
+    uint16_t arg_count;
+    uint16_t default_count;
+} gh_function;
+
+typedef struct gh_operator {
+    gh_oid oid;
+    gh_str schema;
+    gh_str name;
+    gh_oid left; /* 0: prefix operator */
+    gh_oid right;
+    gh_oid result;
+    gh_oid function;
+} gh_operator;
+
+typedef struct gh_cast {
+    gh_oid source;
+    gh_oid target;
+    gh_oid function; /* 0: binary coercible or by I/O */
+    char context;    /* e a i */
+    char method;     /* f i b */
+} gh_cast;
+
+typedef struct gh_catalog gh_catalog;
+typedef struct gh_catalog_builder gh_catalog_builder;
+
+/* ---- building (the bytes of strings and arrays are copied) --------------------------------------- */
+
+gh_catalog_builder *gh_catalog_builder_new(void);
+void gh_catalog_builder_free(gh_catalog_builder *b); /* NULL is fine */
+void gh_catalog_add_schema(gh_catalog_builder *b, gh_oid oid, gh_str name);
+void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r); /* with its columns */
+void gh_catalog_add_type(gh_catalog_builder *b, const gh_type *t);
+void gh_catalog_add_function(gh_catalog_builder *b, const gh_function *f);
+void gh_catalog_add_operator(gh_catalog_builder *b, const gh_operator *o);
+void gh_catalog_add_cast(gh_catalog_builder *b, const gh_cast *c);
+/* Facts of the server: its version number (150018), its account, its database. */
+void gh_catalog_set_server(gh_catalog_builder *b, int version_num, gh_str account, gh_str database);
+/* Consumes the builder. `epoch` grows with every snapshot whose contents differ. References: 1. */
+gh_catalog *gh_catalog_builder_finish(gh_catalog_builder *b, uint64_t epoch);
+
+gh_catalog *gh_catalog_acquire(gh_catalog *c);
+void gh_catalog_release(gh_catalog *c); /* NULL is fine */
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+uint64_t gh_catalog_epoch(const gh_catalog *c);
+int gh_catalog_server_version(const gh_catalog *c);
+gh_str gh_catalog_account(const gh_catalog *c);
+gh_str gh_catalog_database(const gh_catalog *c);
+
+/* 0 when there is no such schema. */
+gh_oid gh_catalog_schema(const gh_catalog *c, gh_str name);
+/* NULL when there is none. Names are exact, as the catalog shows them. */
+const gh_relation *gh_catalog_relation(const gh_catalog *c, gh_str schema, gh_str name);
+const gh_relation *gh_catalog_relation_by_oid(const gh_catalog *c, gh_oid oid);
+const gh_column *gh_relation_column(const gh_relation *r, gh_str name);
+const gh_type *gh_catalog_type(const gh_catalog *c, gh_str schema, gh_str name);
+const gh_type *gh_catalog_type_by_oid(const gh_catalog *c, gh_oid oid);
+/* All functions of one name, in any schema; iterate `count` pointers from the result. */
+const gh_function *const *gh_catalog_functions(const gh_catalog *c, gh_str name, size_t *count);
+const gh_function *gh_catalog_function_by_oid(const gh_catalog *c, gh_oid oid);
+const gh_operator *const *gh_catalog_operators(const gh_catalog *c, gh_str name, size_t *count);
+const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target);
+/* Every relation, ordered by schema and name. */
+const gh_relation *const *gh_catalog_relations(const gh_catalog *c, size_t *count);
+const gh_str *gh_catalog_schemas(const gh_catalog *c, size_t *count);
+const gh_type *const *gh_catalog_types(const gh_catalog *c, size_t *count);
+
+#endif

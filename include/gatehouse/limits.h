@@ -1,0 +1,37 @@
+/*
+ * Every bound that Gatehouse puts on an input, in one place. Each has a test at the bound and one past
+ * it. Those that an operator may change are defaults here and keys of `limits:` in the config file.
+ */
+#ifndef GATEHOUSE_LIMITS_H
+#define GATEHOUSE_LIMITS_H
+
+/* Protocol */
+#define GH_WIRE_STARTUP_MAX    10000              /* bytes; PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
+#define GH_WIRE_AUTH_MAX       65536              /* bytes of one message before authentication ended */
+#define GH_WIRE_BODY_MAX       ((1u << 30) - 2u)  /* bytes of any message, as PostgreSQL's own */
+#define GH_WIRE_PARAMS_MAX     65535              /* parameters of one Bind */
+#define GH_WIRE_NAME_MAX       63                 /* bytes of an identifier: NAMEDATALEN - 1 */
+
+/* SQL */
+#define GH_SQL_BYTES_MAX       (16u << 20)        /* one Query or Parse; limits.statement_bytes */
+#define GH_SQL_MEMORY_MAX      (512u << 20)       /* arena budget of one statement; limits.statement_memory */
+#define GH_SQL_COMMENT_DEPTH_MAX 32               /* nesting of block comments: the lexer is quadratic */
+#define GH_SQL_DEPTH_MAX       500                /* nesting of the parse tree */
+#define GH_SQL_STATEMENTS_MAX  10000              /* statements in one Query */
+
+/* Policy */
+#define GH_POLICY_ROLE_DEPTH_MAX 64               /* roles in roles */
+#define GH_POLICY_EXPR_MAX     65536              /* bytes of a row filter or a mask */
+#define GH_YAML_BYTES_MAX      (256u << 20)       /* one YAML file */
+#define GH_YAML_DEPTH_MAX      32                 /* nesting of one YAML file */
+#define GH_YAML_NODES_MAX      (32u << 20)        /* nodes of one YAML file */
+
+/* Sessions */
+#define GH_SESSION_STATEMENTS_MAX 10000           /* prepared statements and portals of one session */
+#define GH_LOGIN_TIMEOUT_MS    60000
+#define GH_CLIENTS_MAX         10000              /* limits.clients */
+
+/* Relay */
+#define GH_RELAY_BUFFER_BYTES  65536              /* one I/O buffer; an idle client owns none */
+
+#endif

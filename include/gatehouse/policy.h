@@ -1,0 +1,300 @@
+/*
+ * policy: the one place that decides what a user may see. An ACL (plain rows, as the store or the policy
+ * files hold them) compiles into an immutable policy; a policy and a user's name give a view; a view and a
+ * relation of the catalog give a decision, which says for every row and cell how it shows, as sets of row
+ * filters. The rewriter turns decisions into SQL and decides nothing itself.
+ *
+ *     policy files ─▶ gh_acl ─▶ store (SQLite) ─▶ gh_acl ─compile▶ gh_policy ─▶ gh_view ─▶ gh_decision
+ *
+ * The rule (docs/semantics.md): a cell shows in clear if some single grant covers its row and its column
+ * without masking it and nothing denies it; grants never combine one's rows with another's columns; denies
+ * win, and count wherever their filter is not false.
+ *
+ * Memory: an acl lives in the arena that it was read into. A policy owns copies of all. A view belongs to
+ * a policy reference that it holds; its decisions live as long as the view. Threads: policies and views are
+ * immutable to callers and counted; a view fills its memo of decisions under its own lock.
+ * Source: CONTRACT "the one rule"; NIST INCITS 359 for the words role, user, permission.
+ */
+#ifndef GATEHOUSE_POLICY_H
+#define GATEHOUSE_POLICY_H
+
+#include <gatehouse/base.h>
+#include <gatehouse/catalog.h>
+
+/* ---- the ACL as rows ----------------------------------------------------------------------------- */
+
+enum { /* privileges, a bit set */
+    GH_SELECT = 1,
+    GH_INSERT = 2,
+    GH_UPDATE = 4,
+    GH_DELETE = 8,
+    GH_TRUNCATE = 16,
+    GH_ALL_PRIVILEGES = 31
+};
+
+enum { /* `may:` of a role, a bit set */
+    GH_MAY_EXPLAIN = 1,
+    GH_MAY_TEMP_TABLES = 2,
+    GH_MAY_NOTIFY = 4,
+    GH_MAY_BYPASS = 8
+};
+
+typedef struct gh_str_list {
+    const gh_str *items;
+    size_t count;
+} gh_str_list;
+
+/* Where a row came from: policy files or the CLI; `policy apply` touches only its own. */
+typedef enum gh_origin { GH_ORIGIN_CLI = 0, GH_ORIGIN_POLICY } gh_origin;
+
+typedef struct gh_acl_attribute {
+    gh_str name;
+    bool is_list;
+    gh_str_list values; /* one, unless is_list */
+} gh_acl_attribute;
+
+typedef struct gh_acl_user {
+    gh_str name;
+    bool is_service;
+    bool is_disabled;
+    gh_str verifier; /* SCRAM-SHA-256$...; empty: cannot log in by password */
+    gh_str_list roles;
+    const gh_acl_attribute *attributes;
+    size_t attribute_count;
+    gh_origin origin;
+} gh_acl_user;
+
+typedef struct gh_acl_role {
+    gh_str name;
+    gh_str description;
+    uint32_t may;
+    gh_str_list member_of;
+    gh_origin origin;
+} gh_acl_role;
+
+typedef struct gh_acl_tag {
+    gh_str name;
+    gh_str_list columns; /* [warehouse:]schema.relation.column patterns */
+    gh_origin origin;
+} gh_acl_tag;
+
+typedef struct gh_acl_mask_def {
+    gh_str name;
+    gh_str expr; /* over `value` */
+    gh_origin origin;
+} gh_acl_mask_def;
+
+typedef struct gh_acl_column_mask {
+    gh_str column;
+    gh_str mask; /* a named mask, a built-in mask, or an expression */
+} gh_acl_column_mask;
+
+/* A grant, or with is_deny a deny. */
+typedef struct gh_acl_rule {
+    int64_t id;          /* the store's; 0 before it is stored */
+    bool is_deny;
+    gh_str_list to;      /* role names, or user:NAME */
+    gh_str_list tables;  /* [warehouse:]schema.relation patterns */
+    uint32_t privileges; /* grants: GH_SELECT by default; denies: all by default */
+    bool has_columns;    /* `columns` given */
+    bool is_except;      /* columns: all but these */
+    gh_str_list columns;
+    gh_str_list tags;    /* denies only */
+    gh_str rows;         /* row filter; empty: every row */
+    const gh_acl_column_mask *masks;
+    size_t mask_count;
+    int64_t valid_from;  /* Unix microseconds; INT64_MIN: always */
+    int64_t valid_until; /* exclusive; INT64_MAX: for ever */
+    gh_str reason;
+    bool is_through;
+    bool is_blind;
+    gh_origin origin;
+} gh_acl_rule;
+
+typedef struct gh_acl_masking {
+    gh_str tag;
+    gh_str mask;
+    gh_str_list except; /* roles */
+    gh_origin origin;
+} gh_acl_masking;
+
+typedef struct gh_acl_function {
+    gh_str_list to;
+    gh_str_list allow; /* schema.name patterns */
+    gh_origin origin;
+} gh_acl_function;
+
+typedef struct gh_acl {
+    uint64_t version; /* the store's, grows with every change */
+    gh_str hash_key;  /* of the `hash` mask; hex; never shown */
+    const gh_acl_user *users;
+    size_t user_count;
+    const gh_acl_role *roles;
+    size_t role_count;
+    const gh_acl_tag *tags;
+    size_t tag_count;
+    const gh_acl_mask_def *masks;
+    size_t mask_count;
+    const gh_acl_rule *rules;
+    size_t rule_count;
+    const gh_acl_masking *masking;
+    size_t masking_count;
+    const gh_acl_function *functions;
+    size_t function_count;
+} gh_acl;
+
+/* ---- reading policy files ------------------------------------------------------------------------ */
+
+typedef struct gh_policy_file {
+    gh_str name; /* for messages */
+    gh_str text;
+} gh_policy_file;
+
+/*
+ * Merges files into one acl in the arena. GH_INVALID: unknown key, thing defined twice, bad value; the
+ * error's public_msg is "file:line:column: what was expected".
+ */
+GH_MUST_USE gh_rc gh_policy_read_files(const gh_policy_file *files, size_t count, gh_arena *a,
+                                       gh_acl *out, gh_err *err);
+/* Writes the acl as one policy file; reading it back gives an equal acl. */
+void gh_policy_write_file(const gh_acl *acl, gh_buf *out);
+
+/* ---- policy, view, decision ---------------------------------------------------------------------- */
+
+typedef struct gh_policy gh_policy;
+typedef struct gh_view gh_view;
+
+/* Checks the acl as a whole (unknown roles, cycles, incomparable masks) and indexes it. References: 1. */
+GH_MUST_USE gh_rc gh_policy_compile(const gh_acl *acl, gh_policy **out, gh_err *err);
+gh_policy *gh_policy_acquire(gh_policy *p);
+void gh_policy_release(gh_policy *p);
+uint64_t gh_policy_version(const gh_policy *p);
+
+typedef struct gh_policy_user {
+    gh_str name;
+    gh_str verifier;
+    bool is_disabled;
+} gh_policy_user;
+
+/* NULL if unknown. */
+const gh_policy_user *gh_policy_user_find(const gh_policy *p, gh_str name);
+/* Every applicable role, inherited ones included, sorted by name. */
+
+/*
+ * What `user` may see in `warehouse` at `now` (Unix microseconds). The view holds a reference to p and is
+ * valid in [now, gh_view_valid_until). Never NULL: an unknown or disabled user's view shows nothing.
+ */
+gh_view *gh_view_new(gh_policy *p, gh_str warehouse, gh_str user, int64_t now);
+gh_view *gh_view_acquire(gh_view *v);
+void gh_view_release(gh_view *v);
+uint64_t gh_view_policy_version(const gh_view *v);
+int64_t gh_view_valid_until(const gh_view *v);
+gh_str gh_view_user(const gh_view *v);
+gh_str gh_view_warehouse(const gh_view *v);
+gh_str_list gh_view_roles(const gh_view *v);
+uint32_t gh_view_may(const gh_view *v);
+bool gh_view_has_any_grant(const gh_view *v); /* false: the warehouse does not exist for this user (3D000) */
+/* The user's attribute; NULL if missing. */
+const gh_acl_attribute *gh_view_attribute(const gh_view *v, gh_str name);
+/* Is a function outside pg_catalog (schema.name) allowed to this user? */
+bool gh_view_allows_function(const gh_view *v, gh_str schema, gh_str name);
+gh_str gh_view_hash_key(const gh_view *v);
+
+/* How a column shows. Zero hides. */
+typedef enum gh_show {
+    GH_HIDDEN = 0, /* the column does not exist for the user */
+    GH_CLEAR,      /* every visible row's cell is clear */
+    GH_MASKED,     /* every visible row's cell shows masks[arms[0].mask] */
+    GH_BY_CELL     /* see arms */
+} gh_show;
+
+/* A set of row filters by index into gh_decision.filters. */
+typedef struct gh_filter_set {
+    const uint16_t *items;
+    uint16_t count;
+} gh_filter_set;
+
+typedef enum gh_mask_kind {
+    GH_MASK_NULL = 0, /* shows NULL */
+    GH_MASK_REDACT,
+    GH_MASK_CONSTANT,
+    GH_MASK_HASH,
+    GH_MASK_EMAIL,
+    GH_MASK_PARTIAL,
+    GH_MASK_YEAR,
+    GH_MASK_MONTH,
+    GH_MASK_ROUND,
+    GH_MASK_EXPR
+} gh_mask_kind;
+
+typedef struct gh_mask {
+    gh_mask_kind kind;
+    gh_str name;  /* as the policy wrote it, for explain and my_access */
+    gh_str expr;  /* GH_MASK_EXPR: SQL over `value`; GH_MASK_CONSTANT: the literal's value */
+    int64_t a, b; /* partial(a, b) */
+    gh_str n;     /* round(n): the number as written */
+} gh_mask;
+
+/* One arm of a cell's CASE: where any of `when` IS TRUE (or always), the cell shows so. */
+typedef struct gh_arm {
+    bool is_always;
+    gh_filter_set when;
+    gh_mask const *mask; /* NULL: in clear */
+} gh_arm;
+
+typedef struct gh_column_decision {
+    gh_show show;
+    gh_filter_set null_where; /* column denies: NULL where any IS NOT FALSE; comes before the arms */
+    const gh_arm *arms;       /* tried in order; where none applies the cell is NULL */
+    uint16_t arm_count;
+    bool is_writable[5];      /* by privilege bit position: some grant of that privilege covers it */
+} gh_column_decision;
+
+typedef struct gh_write_grant { /* one grant that allows insert, update or delete */
+    int64_t grant_id;
+    uint32_t privileges;
+    bool is_every_row;
+    uint16_t filter;        /* unless is_every_row */
+    bool is_blind;
+    const uint8_t *columns; /* bit per index into gh_relation.columns */
+} gh_write_grant;
+
+typedef struct gh_decision {
+    bool exists;         /* some privilege and some column: otherwise the relation is not there (42P01) */
+    uint32_t privileges; /* that the user holds on some rows and columns */
+    bool is_full;        /* select of every row and every column in clear: only qualify it */
+    bool is_every_row;   /* no row filter and no row deny */
+    bool is_through;     /* a view whose base tables' own rules apply inside */
+    const gh_str *filters; /* texts of row filters; `attr()` and column names unresolved */
+    uint16_t filter_count;
+    gh_filter_set rows;      /* unless is_every_row: a row shows where any IS TRUE (empty with rows_all: see below) */
+    bool rows_all;           /* grants give every row; only row_denies limit */
+    gh_filter_set row_denies; /* a row does not show where any IS NOT FALSE */
+    const gh_column_decision *columns; /* parallel to gh_relation.columns */
+    uint16_t column_count;
+    const gh_write_grant *writes;
+    uint16_t write_count;
+    const int64_t *grant_ids; /* of every rule that took part, ascending, for the audit */
+    uint16_t grant_count;
+} gh_decision;
+
+/*
+ * Decides for a relation of the catalog outside the system schemas. Memoised by the view per catalog
+ * epoch; the result lives as long as the view. Never NULL: what no grant names gives a zeroed decision.
+ */
+const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_relation *r);
+
+/* Masks' order, weakest first: negative if a shows more than b. *comparable is false where the rule
+ * cannot tell. */
+int gh_mask_compare(const gh_mask *a, const gh_mask *b, bool *comparable);
+/* Parses a mask as policies write it; named masks come from defs. */
+GH_MUST_USE gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t def_count, gh_arena *a,
+                                gh_mask *out, gh_err *err);
+/*
+ * The SQL of a mask over the SQL expression `value` of a column of type `column` (its base type known to
+ * c); keeps the type by a cast. GH_INVALID: the mask does not fit the type.
+ */
+GH_MUST_USE gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column, gh_str value,
+                              gh_buf *out, gh_err *err);
+
+#endif

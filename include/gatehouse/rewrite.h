@@ -1,0 +1,122 @@
+/*
+ * rewrite: a client's statement in, the statement to send upstream out, by one policy view and one
+ * catalog snapshot. Pure: the same input gives the same bytes.
+ *
+ *     SQL ─guard─parse─▶ tree ─judge─▶ edits ─splice─▶ canonical SQL ─parse again─▶ equal to the judged tree?
+ *                                                                           yes: gh_plan   no: refused
+ *
+ * What is not known is refused: statement kinds, nodes, functions, types, settings, catalog relations.
+ * Memory: everything in the result lives in the caller's arena. Threads: any, one call an arena at a time.
+ */
+#ifndef GATEHOUSE_REWRITE_H
+#define GATEHOUSE_REWRITE_H
+
+#include <gatehouse/base.h>
+#include <gatehouse/catalog.h>
+#include <gatehouse/policy.h>
+
+/* What the session must know of a statement that it forwards. */
+typedef enum gh_stmt_kind {
+    GH_STMT_REFUSED = 0, /* `error` says why; nothing of it is sent */
+    GH_STMT_EMPTY,       /* no statement: EmptyQueryResponse */
+    GH_STMT_QUERY,       /* SELECT, VALUES, TABLE and everything else that is just sent */
+    GH_STMT_WRITE,       /* INSERT, UPDATE, DELETE, MERGE, TRUNCATE */
+    GH_STMT_BEGIN,
+    GH_STMT_COMMIT,
+    GH_STMT_ROLLBACK,
+    GH_STMT_SAVEPOINT,   /* name */
+    GH_STMT_RELEASE,     /* name */
+    GH_STMT_ROLLBACK_TO, /* name */
+    GH_STMT_SET,         /* name, value: a tracked setting; is_local */
+    GH_STMT_RESET,       /* name; empty: all */
+    GH_STMT_SHOW,        /* of a virtual setting: sent as SELECT; the tag must become SHOW */
+    GH_STMT_PREPARE,     /* name; `inner` is what it prepares */
+    GH_STMT_EXECUTE,     /* name */
+    GH_STMT_DEALLOCATE,  /* name; empty: all */
+    GH_STMT_DECLARE,     /* name: a cursor */
+    GH_STMT_FETCH,       /* name: FETCH or MOVE */
+    GH_STMT_CLOSE,       /* name; empty: all */
+    GH_STMT_COPY_OUT,
+    GH_STMT_COPY_IN,
+    GH_STMT_DISCARD,     /* name: all, plans, sequences, temp */
+    GH_STMT_OTHER        /* LOCK, LISTEN ... as far as allowed */
+} gh_stmt_kind;
+
+/* A byte of the sent text came from this byte of the client's; ascending by `sent`. */
+typedef struct gh_offset {
+    uint32_t sent;
+    uint32_t source;
+} gh_offset;
+
+/* A relation that the statement reads or writes, for the audit. */
+typedef struct gh_touch {
+    gh_oid relation;
+    gh_str schema;
+    gh_str name;
+    uint32_t privileges;  /* used */
+    gh_str_list clear;    /* columns that the statement may read in clear ... */
+    gh_str_list masked;   /* ... masked or by cell */
+    gh_str_list filtered; /* of them, those that its conditions read */
+    bool is_row_filtered;
+} gh_touch;
+
+/* RowDescription of the answer must name this column: by position, what the filtered catalog says. */
+typedef struct gh_output_column {
+    gh_oid relation;
+    int16_t attnum; /* 0: leave what the upstream says */
+} gh_output_column;
+
+typedef struct gh_plan {
+    gh_stmt_kind kind;
+    gh_str sql;          /* to send; empty with GH_STMT_EMPTY and GH_STMT_REFUSED */
+    gh_err error;        /* with GH_STMT_REFUSED */
+    gh_str name;         /* see gh_stmt_kind */
+    gh_str value;
+    bool is_local;
+    bool is_bypassed;    /* sent as the client wrote it */
+    gh_str tag;          /* the CommandComplete tag to show instead of the upstream's; empty: as it comes */
+    const gh_offset *offsets;
+    size_t offset_count;
+    uint32_t source_start; /* byte range of the statement in the client's text */
+    uint32_t source_len;
+    const gh_touch *touches;
+    size_t touch_count;
+    const int64_t *grant_ids;
+    size_t grant_count;
+    const gh_output_column *outputs; /* NULL: relay RowDescription as it is */
+    size_t output_count;
+    bool reads_session;  /* depends on more than the cache's key says: do not cache */
+    bool changes_catalog; /* DDL went through (temporary tables, bypass): refresh the catalog */
+} gh_plan;
+
+/* What the session tells of itself. Strings are borrowed for the call. */
+typedef struct gh_rewrite_input {
+    gh_str sql;                /* the Query's or Parse's text, without its NUL */
+    const gh_catalog *catalog;
+    gh_view *view;
+    gh_str database;           /* the warehouse as the client named it */
+    gh_str_list search_path;   /* the client's, effective schemas in order, without pg_catalog */
+    gh_str search_path_text;   /* as SHOW search_path must print it */
+    gh_str client_encoding;    /* of the text */
+    const gh_oid *param_types; /* of Parse; 0: not given */
+    size_t param_count;
+    bool is_extended;          /* one statement only: several are 42601, as PostgreSQL says */
+} gh_rewrite_input;
+
+/*
+ * Plans for every statement of the text, in order. A refusal is a plan of kind GH_STMT_REFUSED and ends
+ * the list (what follows would not run). GH_OK unless the text cannot be taken at all: GH_INVALID (42601
+ * and other syntax errors, position set), GH_LIMIT, GH_INTERNAL (the verifier did not agree: a defect).
+ * An empty text gives one plan of kind GH_STMT_EMPTY.
+ */
+GH_MUST_USE gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans, size_t *count,
+                             gh_err *err);
+
+/* The client's position for one that the upstream gave (both 1-based, in characters of `encoding`);
+ * 0 where the byte is not the client's. */
+uint32_t gh_plan_position(const gh_plan *plan, gh_str client_sql, uint32_t upstream_position);
+
+/* Once, before threads start; and once in every thread that calls gh_rewrite. */
+void gh_rewrite_thread_init(void);
+
+#endif
