@@ -22,6 +22,10 @@ function(gh_module name)
     cmake_parse_arguments(M "" "" "DEPENDS;LIBRARIES" ${ARGN})
     set(GH_DEPENDS_${name} "${M_DEPENDS}" CACHE INTERNAL "")
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
+    if(NOT sources) # a library needs one translation unit, and ISO C one declaration in it
+        set(sources ${CMAKE_BINARY_DIR}/no_sources_${name}.c)
+        file(WRITE ${sources} "typedef int gh_no_sources_${name};\n")
+    endif()
     gh_closure(visible ${name} ${M_DEPENDS})
 
     set(view ${CMAKE_BINARY_DIR}/include/${name}/gatehouse)
