@@ -34,4 +34,12 @@
 /* Relay */
 #define GH_RELAY_BUFFER_BYTES  65536              /* one I/O buffer; an idle client owns none */
 
+/* Audit */
+#define GH_AUDIT_SQL_MAX       65536              /* bytes of a statement's text in a record; then cut */
+#define GH_AUDIT_RECORD_MAX    (4u << 20)         /* one record, encoded */
+#define GH_AUDIT_PENDING_MAX   (32u << 20)        /* records that one worker holds before they are written */
+#define GH_AUDIT_SEGMENT_BYTES (128u << 20)       /* one file of the audit log */
+#define GH_AUDIT_OUTCOME_DELAY_MS 50              /* an outcome is written at the latest so much later */
+#define GH_AUDIT_JSON_DEPTH_MAX 16                /* nesting of a record that is read back */
+
 #endif
