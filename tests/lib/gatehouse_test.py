@@ -277,7 +277,7 @@ class Gatehouse:
         lines = ['listen:', f'  - address: 127.0.0.1:{self.port}']
         if self.certs and self.tls != 'disable':
             crt, key = self.certs.server
-            lines.append(f'tls: {{ mode: {self.tls}, cert: {crt}, key: {key}, client_ca: {self.certs.ca} }}')
+            lines.append(f'tls: {{ mode: {self.tls}, cert: {crt}, key: {key} }}')
         else:
             lines.append('tls: { mode: disable }')
         lines += ['acl: acl.db', f'audit: {{ dir: {self.audit_dir}, durability: {self.durability}, statements: full }}',
@@ -429,12 +429,34 @@ class Gatehouse:
 def read_audit(folder):
     """Every record of every segment in order; a line that is no JSON object is an error of the test's subject."""
     records = []
-    for segment in sorted(p for p in pathlib.Path(folder).rglob('*') if p.is_file() and 'jsonl' in p.name):
+    for segment in sorted(pathlib.Path(folder).glob('audit-*.jsonl')):
         for line in segment.read_text().splitlines():
             record = json.loads(line)
             assert isinstance(record, dict), line
             records.append(record)
     return records
+
+
+def check_chain(folder):
+    """Recomputes the hash chain with nothing of the product's code; returns the number of records."""
+    count, previous = 0, '0' * 64
+    for segment in sorted(pathlib.Path(folder).glob('audit-*.jsonl')):
+        for line in segment.read_bytes().splitlines():
+            record = json.loads(line)
+            count += 1
+            assert record['seq'] == count, f'record {count} says seq {record["seq"]}'
+            assert record['prev'] == previous, f'record {count} does not follow its predecessor'
+            previous = hashlib.sha256(line[:line.rindex(b',"hash":')]).hexdigest()
+            assert record['hash'] == previous, f'record {count} was altered'
+    return count
+
+
+def module_fixture(extra='', max_connections=200):
+    """For setUpModule: (scratch, certificates, PostgreSQL), all gone after the module's last test."""
+    scratch = unittest.enterModuleContext(Scratch())
+    certs = Certificates(scratch.path('tls'))
+    return scratch, certs, unittest.enterModuleContext(Postgres(scratch, certs, extra=extra,
+                                                                max_connections=max_connections))
 
 
 # ---------------------------------------------------------------------------------------------------
