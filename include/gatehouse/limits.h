@@ -12,6 +12,12 @@
 #define GH_WIRE_PARAMS_MAX     65535              /* parameters of one Bind */
 #define GH_WIRE_NAME_MAX       63                 /* bytes of an identifier: NAMEDATALEN - 1 */
 
+/* Authentication */
+#define GH_AUTH_SASL_BYTES_MAX 1024               /* one SASL message; PostgreSQL's PG_MAX_SASL_MESSAGE_LENGTH */
+#define GH_AUTH_PASSWORD_MAX   1024               /* bytes of a password that is set */
+#define GH_AUTH_SALT_MAX       64                 /* bytes of a verifier's salt */
+#define GH_AUTH_ITERATIONS_MAX 10000000           /* PBKDF2 rounds of a verifier */
+
 /* SQL */
 #define GH_SQL_BYTES_MAX       (16u << 20)        /* one Query or Parse; limits.statement_bytes */
 #define GH_SQL_MEMORY_MAX      (512u << 20)       /* arena budget of one statement; limits.statement_memory */

@@ -24,8 +24,7 @@
 
 #include <gatehouse/base.h>
 
-/* ---- message types -----------------------------------------------------------------------------
- */
+/* ---- message types --------------------------------------------------------------------------- */
 
 /* What a frontend sends. */
 typedef enum gh_wire_frontend {
@@ -78,8 +77,7 @@ typedef enum gh_wire_backend {
 #define GH_WIRE_TX_ACTIVE 'T'
 #define GH_WIRE_TX_FAILED 'E'
 
-/* ---- framing -----------------------------------------------------------------------------------
- */
+/* ---- framing --------------------------------------------------------------------------------- */
 
 typedef enum gh_wire_phase {
     GH_WIRE_PHASE_NONE = 0,
@@ -116,8 +114,7 @@ static inline bool gh_wire_is_tls_hello(gh_str bytes)
     return bytes.len > 0 && bytes.ptr[0] == 0x16;
 }
 
-/* ---- startup packets ---------------------------------------------------------------------------
- */
+/* ---- startup packets ------------------------------------------------------------------------- */
 
 #define GH_WIRE_VERSION(major, minor) ((uint32_t)(major) << 16 | (uint32_t)(minor))
 #define GH_WIRE_MINOR_MAX             2   /* the newest 3.x that is spoken */
@@ -177,8 +174,7 @@ bool gh_wire_needs_negotiation(const gh_wire_startup *s);
 GH_MUST_USE gh_rc gh_wire_split_options(gh_arena *a, gh_str options, gh_wire_param **out,
                                         size_t *out_len, gh_err *err);
 
-/* ---- frontend messages -------------------------------------------------------------------------
- */
+/* ---- frontend messages ----------------------------------------------------------------------- */
 
 /* A column or parameter value. */
 typedef struct gh_wire_value {
@@ -256,8 +252,7 @@ GH_MUST_USE gh_rc gh_wire_decode_empty(gh_str body, gh_err *err);
  */
 gh_wire_value gh_wire_next_value(gh_rd *r);
 
-/* ---- which message when ------------------------------------------------------------------------
- */
+/* ---- which message when ---------------------------------------------------------------------- */
 
 typedef enum gh_wire_state {
     GH_WIRE_STATE_STARTUP = 0, /* untyped packets only */
@@ -284,8 +279,7 @@ GH_MUST_USE gh_rc gh_wire_illegal(gh_wire_state state, uint8_t type, gh_err *err
 /* True for the messages whose failure skips everything until the next Sync. */
 bool gh_wire_is_extended(uint8_t type);
 
-/* ---- backend messages --------------------------------------------------------------------------
- */
+/* ---- backend messages ------------------------------------------------------------------------ */
 
 /* Fields of ErrorResponse and NoticeResponse by their letter, 'A' to 'z'; absent ones have a NULL
  * ptr. */
@@ -377,8 +371,7 @@ GH_MUST_USE gh_rc gh_wire_decode_negotiate(gh_str body, gh_wire_negotiate *out, 
 /* The row count at the end of a command tag (`SELECT 5`, `INSERT 0 3`); 0 where there is none. */
 uint64_t gh_wire_tag_rows(gh_str tag);
 
-/* ---- builders ----------------------------------------------------------------------------------
- */
+/* ---- builders -------------------------------------------------------------------------------- */
 
 /* Any message: begin, append the body with gh_buf_put_*, end with what begin returned. */
 size_t gh_wire_begin(gh_buf *b, uint8_t type);
