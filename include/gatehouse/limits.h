@@ -28,6 +28,11 @@
 /* Policy */
 #define GH_POLICY_ROLE_DEPTH_MAX 64               /* roles in roles */
 #define GH_POLICY_EXPR_MAX     65536              /* bytes of a row filter or a mask */
+#define GH_POLICY_NAME_MAX     1024               /* bytes of a role, user, tag, mask or pattern */
+#define GH_POLICY_ENTRIES_MAX  (1u << 24)         /* principals x patterns, over all rules */
+#define GH_POLICY_RULES_MAX    4096               /* rules that meet on one relation for one user */
+#define GH_POLICY_MASK_ARG_MAX 65535              /* partial(a, b): each of a and b */
+#define GH_POLICY_ROUND_DIGITS_MAX 15             /* round(n): digits of n on either side of the point */
 #define GH_YAML_BYTES_MAX      (256u << 20)       /* one YAML file */
 #define GH_YAML_DEPTH_MAX      32                 /* nesting of one YAML file */
 #define GH_YAML_NODES_MAX      (32u << 20)        /* nodes of one YAML file */

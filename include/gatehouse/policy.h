@@ -124,6 +124,18 @@ typedef struct gh_acl_function {
     gh_origin origin;
 } gh_acl_function;
 
+/* A test of the policy's own, for `policy test`: what a query answers to a user. */
+typedef struct gh_acl_test {
+    gh_str as;
+    gh_str query;
+    bool has_rows;
+    const gh_str_list *rows; /* in order; a cell whose ptr is NULL is SQL's NULL */
+    size_t row_count;
+    bool has_columns;
+    gh_str_list columns; /* names of the answer's columns */
+    gh_str error;        /* SQLSTATE; empty: none expected */
+} gh_acl_test;
+
 typedef struct gh_acl {
     uint64_t version; /* the store's, grows with every change */
     gh_str hash_key;  /* of the `hash` mask; hex; never shown */
@@ -141,6 +153,8 @@ typedef struct gh_acl {
     size_t masking_count;
     const gh_acl_function *functions;
     size_t function_count;
+    const gh_acl_test *tests; /* of policy files only; not stored, not compiled */
+    size_t test_count;
 } gh_acl;
 
 /* ---- reading policy files ------------------------------------------------------------------------ */
@@ -178,7 +192,6 @@ typedef struct gh_policy_user {
 
 /* NULL if unknown. */
 const gh_policy_user *gh_policy_user_find(const gh_policy *p, gh_str name);
-/* Every applicable role, inherited ones included, sorted by name. */
 
 /*
  * What `user` may see in `warehouse` at `now` (Unix microseconds). The view holds a reference to p and is
@@ -191,7 +204,7 @@ uint64_t gh_view_policy_version(const gh_view *v);
 int64_t gh_view_valid_until(const gh_view *v);
 gh_str gh_view_user(const gh_view *v);
 gh_str gh_view_warehouse(const gh_view *v);
-gh_str_list gh_view_roles(const gh_view *v);
+gh_str_list gh_view_roles(const gh_view *v); /* inherited ones included, sorted by name */
 uint32_t gh_view_may(const gh_view *v);
 bool gh_view_has_any_grant(const gh_view *v); /* false: the warehouse does not exist for this user (3D000) */
 /* The user's attribute; NULL if missing. */
@@ -248,6 +261,7 @@ typedef struct gh_column_decision {
     const gh_arm *arms;       /* tried in order; where none applies the cell is NULL */
     uint16_t arm_count;
     bool is_writable[5];      /* by privilege bit position: some grant of that privilege covers it */
+    gh_filter_set deny_where[5]; /* same positions: not in rows where any IS NOT FALSE; [0] is null_where */
 } gh_column_decision;
 
 typedef struct gh_write_grant { /* one grant that allows insert, update or delete */
@@ -270,6 +284,7 @@ typedef struct gh_decision {
     gh_filter_set rows;      /* unless is_every_row: a row shows where any IS TRUE (empty with rows_all: see below) */
     bool rows_all;           /* grants give every row; only row_denies limit */
     gh_filter_set row_denies; /* a row does not show where any IS NOT FALSE */
+    gh_filter_set deny_rows[5]; /* by privilege bit position: nor is it written; [0] is row_denies */
     const gh_column_decision *columns; /* parallel to gh_relation.columns */
     uint16_t column_count;
     const gh_write_grant *writes;
@@ -284,6 +299,11 @@ typedef struct gh_decision {
  */
 const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_relation *r);
 
+/*
+ * Can the mask be taken of a column of this type? A decision shows NULL instead of a mask that does not
+ * fit; `policy apply` refuses it. Of an expression only the rewriter can tell: true. c may be NULL.
+ */
+bool gh_mask_fits(const gh_mask *m, const gh_catalog *c, const gh_column *column);
 /* Masks' order, weakest first: negative if a shows more than b. *comparable is false where the rule
  * cannot tell. */
 int gh_mask_compare(const gh_mask *a, const gh_mask *b, bool *comparable);
@@ -292,7 +312,12 @@ GH_MUST_USE gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t
                                 gh_mask *out, gh_err *err);
 /*
  * The SQL of a mask over the SQL expression `value` of a column of type `column` (its base type known to
- * c); keeps the type by a cast. GH_INVALID: the mask does not fit the type.
+ * c); keeps the type by a cast. `value` is a column reference: it may occur several times, and stands
+ * inside sub-selects that bring no names of their own into its scope. No name in the text depends on the
+ * search_path. GH_INVALID: the mask does not fit the type, or is GH_MASK_EXPR, which the rewriter
+ * compiles itself (its `value` and functions must be resolved). The `hash` mask reads its key from the
+ * session setting gatehouse.hash_key (64 hex digits); without it, or with a short one, it shows NULL or
+ * fails.
  */
 GH_MUST_USE gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column, gh_str value,
                               gh_buf *out, gh_err *err);
