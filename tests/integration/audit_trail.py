@@ -1,0 +1,234 @@
+"""The audit: who did what, written before it happens, chained, and a condition of any answer."""
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
+import gatehouse_test as gt
+import warehouse
+
+
+def setUpModule():
+    global scratch, certs, pg, proxy
+    scratch, certs, pg = gt.module_fixture()
+    warehouse.load(pg)
+    proxy = unittest.enterModuleContext(
+        gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS))
+
+
+def other_proxy(name, **more):
+    return gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name=name, **more)
+
+
+def of_text(text, kinds=('intent', 'refused')):
+    return [r for r in proxy.audit() if r['kind'] in kinds and text in (r.get('sql') or '')]
+
+
+class Records(unittest.TestCase):
+    def outcome(self, statement):
+        return gt.wait_for(lambda: [r for r in proxy.audit() if r['kind'] == 'outcome' and r['statement'] == statement],
+                           5, 'the outcome record')[0]
+
+    def test_statement(self):
+        with proxy.wire('alice', parameters={'application_name': 'audit-test'}) as c:
+            rows = c.one("SELECT id, email /* mark-1 */ FROM crm.customers WHERE name <> 'x'")
+        intent, = of_text('mark-1')
+        self.assertEqual(intent['kind'], 'intent')
+        self.assertEqual(intent['user'], 'alice')
+        self.assertEqual(intent['warehouse'], 'wh')
+        self.assertIn('analyst', intent['roles'])
+        self.assertEqual(intent['application'], 'audit-test')
+        self.assertIn('127.0.0.1', intent['client'])
+        self.assertIn('TLS', json.dumps(intent))
+        self.assertIn("region", intent['rewritten'])
+        self.assertIn("'EU'", intent['rewritten'], 'what was sent, with the attribute in it')
+        text = json.dumps(intent)
+        self.assertIn('customers', text)
+        self.assertTrue(intent['grants'], 'the grants that allowed it')
+        outcome = self.outcome(intent['statement'])
+        self.assertGreater(outcome['seq'], intent['seq'], 'the intent comes first')
+        self.assertEqual(outcome['rows'], len(rows))
+        self.assertGreater(outcome['bytes'], 0)
+        self.assertEqual(outcome['user'], 'alice')
+
+    def test_refusal(self):
+        with proxy.wire('alice') as c:
+            c.query('SELECT secret /* mark-2 */ FROM vault.keys')
+        refused, = of_text('mark-2')
+        self.assertEqual(refused['kind'], 'refused')
+        self.assertEqual(refused['sqlstate'], '42P01')
+        self.assertEqual(refused['user'], 'alice')
+
+    def test_refused_kinds_and_broken_text(self):
+        with proxy.wire('erin') as c:
+            c.query('DROP TABLE crm.customers /* mark-3 */')
+            c.query('SELEC /* mark-4 */ 1')
+        self.assertEqual([r['sqlstate'] for r in of_text('mark-3')], ['42501'])
+        self.assertEqual([r['sqlstate'] for r in of_text('mark-4')], ['42601'])
+
+    def test_extended_protocol_runs_are_recorded_each(self):
+        with proxy.wire('alice') as c:
+            c.extended('SELECT id /* mark-5 */ FROM crm.customers WHERE id = $1', [3], name='m')
+            for value in (6, 9):
+                c.send(gt.bind_message([value], statement='m'), gt.execute_message(), gt.SYNC)
+                c.results()
+        self.assertEqual(len(of_text('mark-5', ('intent',))), 3)
+
+    def test_error_of_the_upstream(self):
+        with proxy.wire('alice') as c:
+            self.assertEqual(c.query('SELECT 1 / (id - 3) /* mark-6 */ FROM crm.customers')[-1].sqlstate, '22012')
+        intent, = of_text('mark-6')
+        self.assertEqual(self.outcome(intent['statement'])['sqlstate'], '22012')
+
+    def test_login_and_failure(self):
+        proxy.wire('bob').close()
+        with self.assertRaises(gt.ServerError):
+            proxy.wire('bob', password='wrong-secret-word')
+        with self.assertRaises(gt.ServerError):
+            proxy.wire('nobody-at-all', password='wrong-secret-word')
+        gt.wait_for(lambda: any(r['kind'] == 'logout' and r['user'] == 'bob' for r in proxy.audit()), 5, 'the logout')
+        records = proxy.audit()
+        self.assertTrue([r for r in records if r['kind'] == 'login' and r['user'] == 'bob'])
+        failed = [r for r in records if r['kind'].startswith('login') and r['kind'] != 'login']
+        self.assertEqual({r['user'] for r in failed} & {'bob', 'nobody-at-all'}, {'bob', 'nobody-at-all'})
+        self.assertTrue(all(r['sqlstate'] == '28P01' for r in failed if r['user'] in ('bob', 'nobody-at-all')))
+
+    def test_nothing_secret_is_written(self):
+        text = ''.join(json.dumps(r) for r in proxy.audit()) + proxy.log()
+        for secret in ('upstream-secret', 'wrong-secret-word', *warehouse.USERS.values()):
+            self.assertNotIn(secret, text)
+
+    def test_several_statements_in_one_query(self):
+        with proxy.wire('alice') as c:
+            c.query("SELECT 'mark-7a'; SELECT 'mark-7b'; SELECT * FROM vault.keys; SELECT 'mark-7d'")
+        self.assertTrue(of_text('mark-7a'))
+        self.assertTrue(of_text('mark-7b'))
+
+    def test_hostile_bytes_stay_json(self):
+        with proxy.wire('alice') as c:
+            c.query("SELECT 'mark-8 \x01\x1b[2J\u2028\"\\'")
+        record, = of_text('mark-8')
+        self.assertIn('\x1b[2J', record['sql'])
+
+    def test_tail_and_search(self):
+        with proxy.wire('carol') as c:
+            c.one("SELECT count(*) /* mark-9 */ FROM hr.employees")
+        out = proxy.cli('audit', 'tail', '--config', proxy.config).stdout
+        self.assertIn('mark-9', out)
+        self.assertIn('carol', out)
+        found = proxy.cli('audit', 'search', '--config', proxy.config, '--user', 'carol', '--json').stdout.splitlines()
+        self.assertTrue(found)
+        self.assertTrue(all(json.loads(line)['user'] == 'carol' for line in found))
+
+    def test_chain(self):
+        self.assertGreater(gt.check_chain(proxy.audit_dir), 5)
+
+    def test_permissions(self):
+        self.assertEqual(proxy.audit_dir.stat().st_mode & 0o777, 0o700)
+        for segment in proxy.audit_dir.glob('audit-*.jsonl'):
+            self.assertEqual(segment.stat().st_mode & 0o777, 0o600)
+
+
+class Unwritable(unittest.TestCase):
+    """No answer without its record."""
+
+    def mounted(self, options):
+        folder = scratch.path(f'mount-{time.monotonic_ns()}')
+        folder.mkdir()
+        if not gt.IS_ROOT or subprocess.run(['mount', '-t', 'tmpfs', '-o', options, 'none', str(folder)],
+                                            capture_output=True).returncode != 0:
+            self.skipTest('mounting a small file system needs privileges that this machine does not give')
+        self.addCleanup(subprocess.run, ['umount', '-l', str(folder)])
+        return folder
+
+    def test_full_disk(self):
+        folder = self.mounted('size=512k')
+        with other_proxy('full', audit_dir=folder / 'audit') as p, p.wire('alice') as c:
+            self.assertIsNone(c.query('SELECT 1')[-1].sqlstate)
+            filler = folder / 'filler'
+            with open(filler, 'wb') as f:
+                try:
+                    while True:
+                        f.write(b'x' * 4096)
+                        f.flush()
+                except OSError:
+                    pass
+            # What is left of the segment's last page may still take some records.
+            begin = len(c.log)
+            result = gt.wait_for(lambda: [r for r in c.query('SELECT id FROM crm.customers') if r.error], 20,
+                                 'a statement is refused')[0]
+            self.assertEqual(result.sqlstate, '58030')
+            self.assertEqual(result.rows, [], 'no byte of a result')
+            for _ in range(5):
+                self.assertEqual(c.query('SELECT id FROM crm.customers')[-1].rows, [])
+            extended = c.extended('SELECT id FROM crm.customers')
+            self.assertEqual((extended.sqlstate, extended.rows), ('58030', []))
+            with self.assertRaises(gt.ServerError):
+                p.wire('bob')
+            filler.unlink()
+            gt.wait_for(lambda: c.query('SELECT id FROM crm.customers')[-1].error is None, 10, 'it goes on again')
+            self.assertTrue(p.alive())
+        # No record of the answered statements is missing and the chain holds over the gap.
+        gt.check_chain(folder / 'audit')
+        self.assertTrue([r for r in gt.read_audit(folder / 'audit') if r['kind'] == 'gap'])
+
+    def test_read_only_folder(self):
+        folder = self.mounted('size=4m')
+        (folder / 'audit').mkdir(mode=0o700)
+        subprocess.run(['mount', '-o', 'remount,ro', str(folder)], check=True)
+        p = other_proxy('readonly', audit_dir=folder / 'audit', expect_exit=1)
+        p.prepare()
+        p.start(wait=False)
+        try:
+            self.assertEqual(p.process.wait(20 * gt.SLOW), 1, 'it does not serve without an audit')
+        finally:
+            p.kill()
+        self.assertIn('audit', p.log())
+
+    def test_folder_in_use_by_another(self):
+        p = other_proxy('second', audit_dir=proxy.audit_dir, expect_exit=1)
+        p.prepare()
+        p.start(wait=False)
+        try:
+            self.assertEqual(p.process.wait(20 * gt.SLOW), 1)
+        finally:
+            p.kill()
+        self.assertTrue(proxy.alive())
+
+
+class Killed(unittest.TestCase):
+    def test_kill_9_keeps_every_intent(self):
+        """Every row that a client got has its intent record on disk, and the chain goes on after a restart."""
+        p = other_proxy('killed')
+        p.prepare()
+        p.start()
+        answered = []
+        try:
+            with p.wire('alice') as c:
+                for i in range(200):
+                    c.one(f"SELECT 'kill-{i}'")
+                    answered.append(i)
+                p.kill()
+            written = {int(m) for r in p.audit() if r['kind'] == 'intent'
+                       for m in re.findall(r"kill-(\d+)'", r.get('sql') or '')}
+            self.assertLessEqual(set(answered), written)
+            # A torn last line is what a crash in the middle of a write leaves.
+            segment = sorted(p.audit_dir.glob('audit-*.jsonl'))[-1]
+            with open(segment, 'ab') as f:
+                f.write(b'{"kind":"intent","sql":"torn')
+            p.start()
+            p.wire('alice').close()
+        finally:
+            p.stop() if p.process else None
+        gt.check_chain(p.audit_dir)
+
+
+if __name__ == '__main__':
+    gt.main()

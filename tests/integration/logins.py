@@ -1,0 +1,253 @@
+"""How sessions begin: TLS, SCRAM, startup parameters, and who is let in."""
+import socket
+import ssl
+import statistics
+import struct
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
+import gatehouse_test as gt
+import warehouse
+
+
+def setUpModule():
+    global scratch, certs, pg, proxy
+    scratch, certs, pg = gt.module_fixture()
+    warehouse.load(pg)
+    proxy = unittest.enterModuleContext(
+        gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS))
+
+
+class Tls(unittest.TestCase):
+    def test_libpq_verify_full(self):
+        self.assertEqual(proxy.psql('alice', 'SELECT 1', sslmode='verify-full').stdout, '1\n')
+
+    def test_libpq_rejects_another_ca(self):
+        other = gt.Certificates(scratch.path('other'))
+        env = proxy.environment('alice')
+        env['PGSSLROOTCERT'] = str(other.ca)
+        done = gt.run(gt.PG_BIN / 'psql', '-XAtc', 'SELECT 1', env=env, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn('certificate verify failed', done.stderr)
+
+    def test_plaintext_is_refused_where_tls_is_required(self):
+        done = proxy.psql('alice', 'SELECT 1', sslmode='disable', check=False)
+        self.assertNotEqual(done.returncode, 0)
+        with self.assertRaises(gt.ServerError) as caught:
+            proxy.wire('alice', tls='disable')
+        self.assertEqual(caught.exception.sqlstate, '28000')
+        # and before any password was asked for
+        s = socket.create_connection(('127.0.0.1', proxy.port), 10)
+        s.sendall(gt.startup_message({'user': 'alice', 'database': 'wh'}))
+        self.assertEqual(s.recv(1), b'E')
+
+    def test_direct_tls_with_alpn(self):
+        context = ssl.create_default_context(cafile=str(certs.ca))
+        context.set_alpn_protocols(['postgresql'])
+        with context.wrap_socket(socket.create_connection(('127.0.0.1', proxy.port), 10), server_hostname='localhost') as s:
+            self.assertEqual(s.selected_alpn_protocol(), 'postgresql')
+        with proxy.wire('alice', tls='direct') as c:
+            self.assertEqual(c.one('SELECT 1'), [['1']])
+
+    def test_direct_tls_without_the_right_alpn(self):
+        for protocols in ([], ['h2']):
+            context = ssl.create_default_context(cafile=str(certs.ca))
+            if protocols:
+                context.set_alpn_protocols(protocols)
+            with self.subTest(alpn=protocols), self.assertRaises((OSError, ssl.SSLError)):
+                with context.wrap_socket(socket.create_connection(('127.0.0.1', proxy.port), 10),
+                                         server_hostname='localhost') as s:
+                    s.sendall(gt.startup_message({'user': 'alice', 'database': 'wh'}))
+                    if s.recv(1) == b'':
+                        raise ConnectionResetError('closed')
+
+    def test_old_tls_is_refused(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_ciphers('ALL:@SECLEVEL=0')
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        s = socket.create_connection(('127.0.0.1', proxy.port), 10)
+        s.sendall(gt.SSL_REQUEST)
+        self.assertEqual(s.recv(1), b'S')
+        with self.assertRaises((ssl.SSLError, OSError)):
+            context.wrap_socket(s)
+
+    def test_tls_1_2_and_1_3(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.create_default_context(cafile=str(certs.ca))
+            context.minimum_version = context.maximum_version = version
+            s = socket.create_connection(('127.0.0.1', proxy.port), 10)
+            s.sendall(gt.SSL_REQUEST)
+            self.assertEqual(s.recv(1), b'S')
+            with context.wrap_socket(s, server_hostname='localhost'):
+                pass
+
+    def test_bytes_behind_the_ssl_request_are_not_taken(self):
+        """What came in plaintext before the handshake must not count as said inside it (CVE-2021-23214)."""
+        s = socket.create_connection(('127.0.0.1', proxy.port), 10)
+        s.sendall(gt.SSL_REQUEST + gt.startup_message({'user': 'alice', 'database': 'wh'}))
+        s.settimeout(5)
+        data = b''
+        try:
+            while chunk := s.recv(100):
+                data += chunk
+                if len(data) > 1:
+                    break
+        except OSError:
+            pass
+        self.assertNotIn(b'SCRAM', data)
+
+    def test_gss_request_is_declined_and_tls_follows(self):
+        s = socket.create_connection(('127.0.0.1', proxy.port), 10)
+        s.sendall(gt.GSS_REQUEST)
+        self.assertEqual(s.recv(1), b'N')
+        s.sendall(gt.SSL_REQUEST)
+        self.assertEqual(s.recv(1), b'S')
+
+    def test_modes_prefer_and_disable(self):
+        for mode, ways in (('prefer', ('disable', 'sslrequest', 'direct')), ('disable', ('disable',))):
+            with gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, tls=mode, name=mode) as p:
+                for way in ways:
+                    with self.subTest(mode=mode, way=way), p.wire('alice', tls=way) as c:
+                        self.assertEqual(c.one('SELECT 1'), [['1']])
+                if mode == 'disable':
+                    with self.assertRaises(gt.Closed):
+                        p.wire('alice', tls='sslrequest')
+
+
+class Passwords(unittest.TestCase):
+    def failure(self, user, password):
+        with self.assertRaises(gt.ServerError) as caught:
+            proxy.wire(user, password=password)
+        return {k: v.replace(user, '<user>') for k, v in caught.exception.fields.items()}
+
+    def test_wrong_password_and_unknown_user_answer_alike(self):
+        self.assertEqual(self.failure('alice', 'wrong'), self.failure('zelda', 'wrong'))
+        self.assertEqual(self.failure('alice', 'wrong')['C'], '28P01')
+        self.assertEqual(self.failure('alice', ''), self.failure('zelda', ''))
+
+    def first_challenge(self, user):
+        c = gt.Wire(proxy.port, user, 'wh', tls='sslrequest', startup=False)
+        c.send(gt.startup_message({'user': user, 'database': 'wh'}))
+        asked = c.receive()
+        first = b'n,,n=,r=abcdefghijklmnop'
+        c.send(gt.message('p', gt.cstring('SCRAM-SHA-256') + struct.pack('!I', len(first)) + first))
+        kind, body = c.receive()
+        c.close()
+        words = dict(w.split('=', 1) for w in body[4:].decode().split(','))
+        return asked, kind, (words['s'], words['i'], len(words['r']))
+
+    def test_the_challenge_of_an_unknown_user_is_stable(self):
+        """A salt that changes with every try, or another iteration count, would tell who exists."""
+        known, unknown, other = (self.first_challenge(u) for u in ('alice', 'zelda', 'zorro'))
+        self.assertEqual(known[:2], unknown[:2])
+        self.assertEqual(known[2][1:], unknown[2][1:])
+        self.assertEqual(len(known[2][0]), len(unknown[2][0]))
+        self.assertEqual(unknown, self.first_challenge('zelda'))
+        self.assertNotEqual(unknown[2][0], other[2][0])
+
+    def test_time_is_alike(self):
+        def seconds(user):
+            begin = time.perf_counter()
+            with self.assertRaises(gt.ServerError):
+                proxy.wire(user, password='wrong')
+            return time.perf_counter() - begin
+        times = {u: [] for u in ('alice', 'zelda')}
+        for _ in range(8):
+            for u in times:
+                times[u].append(seconds(u))
+        a, b = (statistics.median(times[u]) for u in ('alice', 'zelda'))
+        self.assertLess(abs(a - b), max(0.03, 0.5 * max(a, b)))
+
+    def test_no_password_set(self):
+        """A user without a verifier cannot log in by any password."""
+        with gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users={'alice': 'a'}, name='nopw') as p:
+            for password in ('', 'x'):
+                with self.assertRaises(gt.ServerError) as caught:
+                    p.wire('bob', password=password)
+                self.assertEqual(caught.exception.sqlstate, '28P01')
+
+    def test_no_grant_is_no_database(self):
+        for user, database in (('dave', 'wh'), ('alice', 'nowhere')):
+            with self.assertRaises(gt.ServerError) as caught:
+                proxy.wire(user, database=database)
+            self.assertEqual(caught.exception.sqlstate, '3D000')
+        # a stranger does not learn which databases exist
+        with self.assertRaises(gt.ServerError) as caught:
+            proxy.wire('alice', password='wrong', database='nowhere')
+        self.assertEqual(caught.exception.sqlstate, '28P01')
+
+
+class Startup(unittest.TestCase):
+    STATUS = {'application_name', 'client_encoding', 'DateStyle', 'default_transaction_read_only', 'in_hot_standby',
+              'integer_datetimes', 'IntervalStyle', 'is_superuser', 'server_encoding', 'server_version',
+              'session_authorization', 'standard_conforming_strings', 'TimeZone'}
+
+    def test_parameter_status(self):
+        with proxy.wire('alice') as c:
+            self.assertLessEqual(self.STATUS, set(c.parameters))
+            self.assertEqual(c.parameters['session_authorization'], 'alice')
+            self.assertEqual(c.parameters['is_superuser'], 'off')
+            self.assertNotIn('gatehouse', ' '.join(c.parameters.values()))
+            self.assertIsNotNone(c.key)
+            self.assertEqual(c.status, 'I')
+
+    def test_settings_of_the_startup_packet(self):
+        with proxy.wire('alice', parameters={'TimeZone': 'Asia/Tokyo', 'DateStyle': 'German', 'application_name': 'my app',
+                                             'extra_float_digits': '2'}) as c:
+            self.assertEqual(c.parameters['TimeZone'], 'Asia/Tokyo')
+            self.assertTrue(c.parameters['DateStyle'].startswith('German'))
+            self.assertEqual(c.one("SELECT date '2024-12-31'"), [['31.12.2024']])
+            self.assertEqual(c.one('SHOW application_name'), [['my app']])
+
+    def test_options(self):
+        for options in ('-c TimeZone=UTC -c search_path=sales,crm', '--TimeZone=UTC --search_path=sales,crm'):
+            with self.subTest(options=options), proxy.wire('alice', parameters={'options': options}) as c:
+                self.assertEqual(c.one('SHOW timezone'), [['UTC']])
+                self.assertIsNone(c.query('SELECT count(*) FROM orders')[-1].error)
+
+    def test_settings_that_are_refused(self):
+        for name, value in (('session_preload_libraries', 'x'), ('role', 'postgres'), ('log_statement', 'none'),
+                            ('session_authorization', 'postgres'), ('standard_conforming_strings', 'off'),
+                            ('client_min_messages', 'debug5')):
+            with self.subTest(name=name):
+                try:
+                    with proxy.wire('alice', parameters={name: value}) as c:
+                        # accepted by being ignored is fine; taking effect is not
+                        self.assertNotEqual(c.query(f'SHOW {name}')[-1].rows, [[value]])
+                        self.assertEqual(c.one('SELECT current_user'), [['alice']])
+                except gt.ServerError as e:
+                    self.assertRegex(e.sqlstate, '^(42|22|0A|28)')
+
+    def test_replication_is_refused(self):
+        for value in ('true', 'database', '1'):
+            with self.subTest(value=value), self.assertRaises(gt.ServerError) as caught:
+                proxy.wire('alice', parameters={'replication': value})
+            self.assertIn(caught.exception.sqlstate, ('28000', '42501', '0A000', '08P01'))
+
+    def test_protocol_versions(self):
+        with self.assertRaises(gt.ServerError):
+            proxy.wire('alice', version=2 << 16)
+        with self.assertRaises(gt.ServerError):
+            proxy.wire('alice', version=4 << 16)
+        with proxy.wire('alice', version=(3 << 16) | 7, parameters={'_pq_.unknown': 'x'}) as c:
+            negotiated = [body for kind, body in c.log if kind == 'v']
+            self.assertEqual(len(negotiated), 1, 'NegotiateProtocolVersion')
+            self.assertIn(b'_pq_.unknown', negotiated[0])
+
+    def test_no_user_and_empty_database(self):
+        c = gt.Wire(proxy.port, '', '', tls='sslrequest', startup=False)
+        c.send(gt.startup_message({'database': 'wh'}))
+        self.assertEqual(c.receive()[0], 'E')
+        # without a database the user's name is it, as in PostgreSQL
+        with self.assertRaises(gt.ServerError) as caught:
+            proxy.wire('alice', database=None)
+        self.assertEqual(caught.exception.sqlstate, '3D000')
+
+
+if __name__ == '__main__':
+    gt.main()
