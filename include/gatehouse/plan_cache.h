@@ -1,17 +1,19 @@
 /*
- * plan_cache: what the rewriter decided, kept by exact text. One cache a worker; a hit costs one hash of
- * the text, one probe and one comparison of it.
+ * plan_cache: what the rewriter decided, kept by exact text. One cache a worker; a hit costs one
+ * hash of the text, one probe and one comparison of it.
  *
  *     scope bytes (view, catalog epoch, search_path, ...) ──▶ scope id ─┐
- *     text ─────────────────────────────────────────────────────────────┼─hash─▶ entry ──▶ gh_plan_set
- *     parameter types ──────────────────────────────────────────────────┘
+ *     text ─────────────────────────────────────────────────────────────┼─hash─▶ entry ──▶
+ * gh_plan_set parameter types ──────────────────────────────────────────────────┘
  *
- * Everything that a decision read must be in the key. What seldom changes is interned: the caller writes it
- * as bytes once, gets a number that stands for exactly these bytes and is never used again for others, and
- * the hot path compares that number. The text is compared byte for byte: a hash decides nothing alone.
+ * Everything that a decision read must be in the key. What seldom changes is interned: the caller
+ * writes it as bytes once, gets a number that stands for exactly these bytes and is never used
+ * again for others, and the hot path compares that number. The text is compared byte for byte: a
+ * hash decides nothing alone.
  *
- * A plan set is a compact copy of the rewriter's plans in one block, counted: evicting an entry takes nothing from
- * a statement that is under way. Eviction is least recently used, bounded by bytes and by entries.
+ * A plan set is a compact copy of the rewriter's plans in one block, counted: evicting an entry
+ * takes nothing from a statement that is under way. Eviction is least recently used, bounded by
+ * bytes and by entries.
  *
  * Memory: the cache owns its entries and one reference to each set. Threads: one worker's.
  */
@@ -21,31 +23,34 @@
 #include <gatehouse/base.h>
 #include <gatehouse/rewrite.h>
 
-/* ---- plan sets ----------------------------------------------------------------------------------- */
+/* ---- plan sets
+ * ----------------------------------------------------------------------------------- */
 
 typedef struct gh_plan_set {
     const gh_plan *plans;
     size_t count;
-    gh_str source;       /* the client's text: plan positions refer to it */
-    gh_str query;        /* what a simple Query sends: the plans' texts joined by ';' */
-    bool is_refused;     /* the last plan is a refusal */
-    bool is_cacheable;   /* no plan reads the session */
-    uint64_t scope;      /* under which it was made; 0 where it must not be found again */
-    size_t bytes;        /* of the whole block */
-    void *extra;         /* the owner of the set may keep one derived thing here... */
+    gh_str source;     /* the client's text: plan positions refer to it */
+    gh_str query;      /* what a simple Query sends: the plans' texts joined by ';' */
+    bool is_refused;   /* the last plan is a refusal */
+    bool is_cacheable; /* no plan reads the session */
+    uint64_t scope;    /* under which it was made; 0 where it must not be found again */
+    size_t bytes;      /* of the whole block */
+    void *extra;       /* the owner of the set may keep one derived thing here... */
     void (*extra_free)(void *extra); /* ...freed with the set */
     uint32_t references;
 } gh_plan_set;
 
 /*
- * Copies the plans and all that they point to. `poison` ends `query` where the last plan is a refusal: a statement
- * that fails upstream. References: 1.
+ * Copies the plans and all that they point to. `poison` ends `query` where the last plan is a
+ * refusal: a statement that fails upstream. References: 1.
  */
-GH_MUST_USE gh_plan_set *gh_plan_set_new(gh_str source, const gh_plan *plans, size_t count, gh_str poison);
+GH_MUST_USE gh_plan_set *gh_plan_set_new(gh_str source, const gh_plan *plans, size_t count,
+                                         gh_str poison);
 gh_plan_set *gh_plan_set_acquire(gh_plan_set *set);
 void gh_plan_set_release(gh_plan_set *set); /* NULL is fine */
 
-/* ---- cache --------------------------------------------------------------------------------------- */
+/* ---- cache
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct gh_plan_cache gh_plan_cache;
 
@@ -58,7 +63,7 @@ typedef struct gh_plan_cache_stats {
 } gh_plan_cache_stats;
 
 typedef struct gh_plan_key {
-    uint64_t scope;            /* from gh_plan_cache_scope */
+    uint64_t scope; /* from gh_plan_cache_scope */
     gh_str text;
     const gh_oid *param_types; /* of Parse */
     size_t param_count;
@@ -69,14 +74,15 @@ GH_MUST_USE gh_plan_cache *gh_plan_cache_new(size_t bytes_max, size_t entries_ma
 void gh_plan_cache_free(gh_plan_cache *c); /* NULL is fine */
 
 /*
- * The number of exactly these bytes, at least 1. Bytes that were forgotten (the table is bounded) get a new number, so that
- * entries under the old one are never found again.
+ * The number of exactly these bytes, at least 1. Bytes that were forgotten (the table is bounded)
+ * get a new number, so that entries under the old one are never found again.
  */
 uint64_t gh_plan_cache_scope(gh_plan_cache *c, gh_str bytes);
 
 /* Borrowed: acquire it to keep it. NULL: not there. */
 gh_plan_set *gh_plan_cache_find(gh_plan_cache *c, const gh_plan_key *key);
-/* Takes a reference of its own. A set that is not cacheable, or larger than an eighth of the cache, is left out. */
+/* Takes a reference of its own. A set that is not cacheable, or larger than an eighth of the cache,
+ * is left out. */
 void gh_plan_cache_put(gh_plan_cache *c, const gh_plan_key *key, gh_plan_set *set);
 gh_plan_cache_stats gh_plan_cache_stats_get(const gh_plan_cache *c);
 

@@ -1,0 +1,101 @@
+/*
+ * session: one client's life, from the first byte to the last. Everything about the protocol's
+ * order is here; what bytes mean is wire's, what a statement may do is rewrite's, how bytes travel
+ * is tls' and upstream's.
+ *
+ *                 ┌────────────────────────── gh_session_env: one a worker
+ * ───────────────────────────┐ client ◀──▶ │ session: GREETING ▶ TLS ▶ AUTH ▶ CONNECTING ▶ READY ▶
+ * CLOSING                      │ ◀──▶ upstream │   buffers lent while bytes are pending · views ·
+ * plan cache · audit writer · pools │
+ *                 └────────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * A turn of the loop: clients' messages are read, judged, recorded and collected; at its end one
+ * audit commit makes all intents of the turn durable, and only then the collected bytes go
+ * upstream.
+ *
+ * Memory: a session frees itself when its client is gone; gh_session_env_free ends those that are
+ * left. Threads: an env and its sessions belong to one worker; the cancel table is shared;
+ * gh_session_env's setters are called on the worker's thread (by gh_loop_post). Source: PostgreSQL
+ * documentation, chapter "Frontend/Backend Protocol".
+ */
+#ifndef GATEHOUSE_SESSION_H
+#define GATEHOUSE_SESSION_H
+
+#include <gatehouse/auditlog.h>
+#include <gatehouse/base.h>
+#include <gatehouse/catalog.h>
+#include <gatehouse/loop.h>
+#include <gatehouse/plan_cache.h>
+#include <gatehouse/policy.h>
+#include <gatehouse/tls.h>
+#include <gatehouse/upstream.h>
+
+/* ---- cancel keys
+ * ---------------------------------------------------------------------------------- */
+
+typedef struct gh_cancel_table gh_cancel_table;
+/* Shared by all workers: which session a cancel key belongs to. */
+GH_MUST_USE gh_cancel_table *gh_cancel_table_new(void);
+void gh_cancel_table_free(gh_cancel_table *t); /* when no env is left; NULL is fine */
+
+/* ---- a worker's sessions
+ * --------------------------------------------------------------------------- */
+
+typedef struct gh_session_env gh_session_env;
+
+typedef struct gh_session_warehouse {
+    gh_str name;
+    gh_pool *pool; /* the env's to free */
+} gh_session_warehouse;
+
+typedef enum gh_session_tls {
+    GH_SESSION_TLS_REQUIRE = 0,
+    GH_SESSION_TLS_PREFER,
+    GH_SESSION_TLS_DISABLE
+} gh_session_tls;
+
+/* Strings and structs are copied; objects are borrowed and must outlive the env, unless it says
+ * otherwise. */
+typedef struct gh_session_env_options {
+    gh_loop *loop;
+    gh_session_tls tls_mode;
+    gh_tls_server *tls; /* acquired; NULL with GH_SESSION_TLS_DISABLE */
+    gh_auditlog *audit;
+    bool is_fingerprint; /* audit texts without literals */
+    gh_cancel_table *cancels;
+    gh_policy *policy;  /* acquired */
+    gh_str mock_secret; /* for users that do not exist: gh_auth_scram_args */
+    const gh_session_warehouse *warehouses;
+    size_t warehouse_count;
+    uint64_t statement_bytes;
+    uint64_t statement_memory;
+    uint32_t clients_max;
+    size_t plan_cache_bytes;
+    /* Asks for a catalog read of warehouse `index` that begins after this call; returns its number:
+     * the one that gh_session_env_set_catalog will bring. Any thread's work; must not block. */
+    uint64_t (*poke_catalog)(void *arg, size_t index);
+    void *poke_arg;
+} gh_session_env_options;
+
+GH_MUST_USE gh_session_env *gh_session_env_new(const gh_session_env_options *options);
+/* Ends every session and frees the pools. NULL is fine. */
+void gh_session_env_free(gh_session_env *env);
+
+/* A new client, who owns fd from now on. */
+void gh_session_start(gh_session_env *env, int fd, const gh_address *peer);
+
+/* What changes while it runs. */
+void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy); /* acquires */
+/* `read` is the number of the newest read that had begun when this catalog was read. NULL catalog:
+ * the read failed. */
+void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *catalog,
+                                uint64_t read);
+void gh_session_env_set_tls(gh_session_env *env,
+                            gh_tls_server *tls); /* acquires; new clients get it */
+/* Idle sessions end now with 57P01, others with their transaction. done(arg) once all are gone. */
+void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *arg);
+/* What is left after the drain's time is cut off. */
+void gh_session_env_kill(gh_session_env *env);
+size_t gh_session_env_count(const gh_session_env *env);
+
+#endif

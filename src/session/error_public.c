@@ -1,0 +1,426 @@
+/*
+ * error_public.c: the rule for error texts.
+ *
+ * An upstream's message may quote anything: values of hidden rows, names of hidden relations, the text of a row filter. So
+ * a message passes only if it has a shape of the table below and every variable part of it is harmless:
+ *
+ *     %q  a part that stands in the client's own statement as a whole token
+ *     %t  names of built-in types, with modifiers, separated by commas
+ *     %o  an operator
+ *     %w  words in capitals: a command or a clause
+ *     %d  digits
+ *
+ * Everything else becomes the fixed text of its SQLSTATE, or of its class.
+ *
+ * SECURITY: a cast such as `ssn::int` makes the upstream print a cell's value; "Key (email)=(x) already exists" prints
+ * another's row. Attack: tests/unit/session, test_public_error_values; shared attack corpus, errors.
+ */
+#include "error_public.h"
+
+typedef struct shape {
+    char sqlstate[6];
+    const char *text;
+} shape;
+
+static const shape s_shapes[] = {
+    { "08P01", "bind message supplies %d parameters, but prepared statement \"%q\" requires %d" },
+    { "08P01", "bind message has %d parameter formats but %d parameters" },
+    { "08P01", "bind message has %d result formats but query has %d columns" },
+    { "08P01", "invalid message format" },
+    { "08P01", "insufficient data left in message" },
+    { "08P01", "invalid string in message" },
+    { "08P01", "no data left in message" },
+    { "21000", "more than one row returned by a subquery used as an expression" },
+    { "21000", "ON CONFLICT DO UPDATE command cannot affect row a second time" },
+    { "22001", "value too long for type %t" },
+    { "22003", "integer out of range" },
+    { "22003", "bigint out of range" },
+    { "22003", "smallint out of range" },
+    { "22003", "numeric field overflow" },
+    { "22003", "value out of range: overflow" },
+    { "22003", "value out of range: underflow" },
+    { "22003", "value \"%q\" is out of range for type %t" },
+    { "22003", "\"%q\" is out of range for type %t" },
+    { "22007", "invalid input syntax for type %t: \"%q\"" },
+    { "22007", "invalid input syntax for type %t" },
+    { "22008", "date/time field value out of range: \"%q\"" },
+    { "22008", "interval field value out of range: \"%q\"" },
+    { "22008", "timestamp out of range" },
+    { "22008", "date out of range for timestamp" },
+    { "22008", "interval out of range" },
+    { "22011", "negative substring length not allowed" },
+    { "22012", "division by zero" },
+    { "22019", "invalid escape string" },
+    { "22023", "invalid value for parameter \"%q\": \"%q\"" },
+    { "22023", "time zone \"%q\" not recognized" },
+    { "22023", "LIMIT must not be negative" },
+    { "2201W", "LIMIT must not be negative" },
+    { "2201X", "OFFSET must not be negative" },
+    { "22025", "LIKE pattern must not end with escape character" },
+    { "2202E", "array subscript out of range" },
+    { "22P02", "invalid input syntax for type %t: \"%q\"" },
+    { "22P02", "invalid input syntax for type %t" },
+    { "22P02", "malformed array literal: \"%q\"" },
+    { "22P02", "malformed record literal: \"%q\"" },
+    { "22P02", "invalid input value for enum %q: \"%q\"" },
+    { "22P03", "incorrect binary data format in bind parameter %d" },
+    { "22P03", "insufficient data left in message" },
+    { "22P04", "extra data after last expected column" },
+    { "22P04", "missing data for column \"%q\"" },
+    { "25001", "%w cannot run inside a transaction block" },
+    { "25001", "there is already a transaction in progress" },
+    { "25001", "SET TRANSACTION ISOLATION LEVEL must be called before any query" },
+    { "25006", "cannot execute %w in a read-only transaction" },
+    { "25P01", "%w can only be used in transaction blocks" },
+    { "25P01", "there is no transaction in progress" },
+    { "25P02",
+      "current transaction is aborted, commands ignored until end of transaction block" },
+    { "25P03", "terminating connection due to idle-in-transaction timeout" },
+    { "26000", "prepared statement \"%q\" does not exist" },
+    { "26000", "unnamed prepared statement does not exist" },
+    { "34000", "cursor \"%q\" does not exist" },
+    { "34000", "portal \"%q\" does not exist" },
+    { "3B001", "savepoint \"%q\" does not exist" },
+    { "40001", "could not serialize access due to concurrent update" },
+    { "40001", "could not serialize access due to concurrent delete" },
+    { "40001",
+      "could not serialize access due to read/write dependencies among transactions" },
+    { "40P01", "deadlock detected" },
+    { "42601", "syntax error at or near \"%q\"" },
+    { "42601", "syntax error at end of input" },
+    { "42601", "each %w query must have the same number of columns" },
+    { "42601", "subquery must return only one column" },
+    { "42601", "subquery has too many columns" },
+    { "42601", "subquery has too few columns" },
+    { "42601", "cannot insert multiple commands into a prepared statement" },
+    { "42702", "column reference \"%q\" is ambiguous" },
+    { "42703", "column \"%q\" does not exist" },
+    { "42703", "column %q does not exist" },
+    { "42704", "type \"%q\" does not exist" },
+    { "42704", "collation \"%q\" for encoding \"%q\" does not exist" },
+    { "42704", "unrecognized configuration parameter \"%q\"" },
+    { "42712", "table name \"%q\" specified more than once" },
+    { "42725", "function %q(%t) is not unique" },
+    { "42725", "operator is not unique: %t %o %t" },
+    { "42803",
+      "column \"%q\" must appear in the GROUP BY clause or be used in an aggregate function" },
+    { "42803", "aggregate functions are not allowed in %w" },
+    { "42803", "aggregate function calls cannot be nested" },
+    { "42804", "argument of %w must be type %t, not type %t" },
+    { "42804", "column \"%q\" is of type %t but expression is of type %t" },
+    { "42804", "%w types %t and %t cannot be matched" },
+    { "42804", "%w could not convert type %t to %t" },
+    { "42809", "%q is not an aggregate function" },
+    { "42846", "cannot cast type %t to %t" },
+    { "42883", "function %q(%t) does not exist" },
+    { "42883", "function %q() does not exist" },
+    { "42883", "operator does not exist: %t %o %t" },
+    { "42883", "operator does not exist: %o %t" },
+    { "42P01", "relation \"%q\" does not exist" },
+    { "42P01", "missing FROM-clause entry for table \"%q\"" },
+    { "42P01", "invalid reference to FROM-clause entry for table \"%q\"" },
+    { "42P02", "there is no parameter $%d" },
+    { "42P03", "cursor \"%q\" already exists" },
+    { "42P05", "prepared statement \"%q\" already exists" },
+    { "42P08", "inconsistent types deduced for parameter $%d" },
+    { "42P10", "%w position %d is not in select list" },
+    { "42P10",
+      "for SELECT DISTINCT, ORDER BY expressions must appear in select list" },
+    { "42P18", "could not determine data type of parameter $%d" },
+    { "42P18", "could not determine polymorphic type because input has type %t" },
+    { "42P20", "window functions are not allowed in %w" },
+    { "42P22", "could not determine which collation to use for string comparison" },
+    { "54001", "stack depth limit exceeded" },
+    { "55000", "portal \"%q\" cannot be run" },
+    { "55000", "cursor can only scan forward" },
+    { "55P03", "canceling statement due to lock timeout" },
+    { "57014", "canceling statement due to user request" },
+    { "57014", "canceling statement due to statement timeout" },
+    { "57P01", "terminating connection due to administrator command" },
+    { "57P05", "terminating connection due to idle-session timeout" },
+};
+
+/* Fixed texts: the longest code that is a prefix of the SQLSTATE wins, the empty one is for all the rest. */
+static const shape s_fixed[] = {
+    { "", "the statement failed" },
+    { "08", "the connection to the warehouse failed" },
+    { "08P01", "protocol violation" },
+    { "0A", "feature not supported" },
+    { "21", "cardinality violation" },
+    { "22", "the statement met a value that it cannot process" },
+    { "22001", "value too long for its type" },
+    { "22003", "numeric value out of range" },
+    { "22007", "invalid datetime format" },
+    { "22008", "datetime field overflow" },
+    { "22012", "division by zero" },
+    { "22021", "invalid byte sequence for the encoding" },
+    { "22023", "invalid parameter value" },
+    { "22P02", "invalid input syntax" },
+    { "22P03", "incorrect binary data format" },
+    { "22P04", "bad COPY data" },
+    { "23", "the statement violates a constraint" },
+    { "23001", "the statement violates a RESTRICT setting of a foreign key" },
+    { "23502", "null value violates a not-null constraint" },
+    { "23503", "the statement violates a foreign key constraint" },
+    { "23505", "duplicate key value violates a unique constraint" },
+    { "23514", "new row violates a check constraint" },
+    { "23P01", "conflicting key value violates an exclusion constraint" },
+    { "24", "invalid cursor state" },
+    { "25", "invalid transaction state" },
+    { "26", "prepared statement does not exist" },
+    { "28", "the warehouse refused the connection" },
+    { "34", "cursor or portal does not exist" },
+    { "38", "a function of the warehouse failed" },
+    { "39", "a function of the warehouse failed" },
+    { "3B", "savepoint does not exist" },
+    { "40", "the transaction was rolled back" },
+    { "42", "the statement is not valid" },
+    { "42501", "permission denied" },
+    { "42601", "syntax error" },
+    { "42702", "column reference is ambiguous" },
+    { "42703", "column does not exist" },
+    { "42704", "object does not exist" },
+    { "42725", "function or operator is not unique" },
+    { "42803", "grouping error" },
+    { "42804", "datatype mismatch" },
+    { "42883", "function or operator does not exist" },
+    { "42P01", "relation does not exist" },
+    { "42P18", "could not determine a data type" },
+    { "44", "new row violates a check option" },
+    { "53", "the warehouse has not enough resources" },
+    { "53300", "the warehouse has too many connections" },
+    { "54", "a limit of the warehouse was exceeded" },
+    { "55", "an object is not in the state that the statement needs" },
+    { "55P03", "lock not available" },
+    { "57", "the warehouse ended the statement" },
+    { "57014", "canceling statement due to user request" },
+    { "57P01", "terminating connection due to administrator command" },
+    { "57P02", "terminating connection because of a crash of the warehouse" },
+    { "57P03", "the warehouse is not accepting connections now" },
+    { "58", "the warehouse met a system error" },
+    { "P0", "a function of the warehouse raised an error" },
+    { "XX", "the warehouse met an internal error" },
+};
+
+static const char *const s_types[] = {
+    "smallint",   "integer",   "bigint",     "numeric",    "real",
+    "double precision",        "money",      "text",       "character varying",
+    "character",  "\"char\"",  "name",       "bytea",      "boolean",
+    "date",       "time without time zone",  "time with time zone",
+    "timestamp without time zone",           "timestamp with time zone",
+    "timestamp",  "time",      "interval",   "uuid",       "json",
+    "jsonb",      "jsonpath",  "xml",        "inet",       "cidr",
+    "macaddr",    "macaddr8",  "bit",        "bit varying","oid",
+    "point",      "line",      "lseg",       "box",        "path",
+    "polygon",    "circle",    "tsvector",   "tsquery",    "int4range",
+    "int8range",  "numrange",  "tsrange",    "tstzrange",  "daterange",
+    "record",     "unknown",   "void",       "anyelement", "regclass",
+    "regtype",    "regproc",   "regnamespace",
+};
+
+static bool is_word(char ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '_' || ((unsigned char)ch) >= 0x80;
+}
+
+/* Does `part` stand in `text`, not in the middle of a word? */
+static bool occurs(gh_str text, gh_str part)
+{
+    const char *pos = text.ptr;
+    const char *end = text.ptr + text.len;
+
+    if (part.len == 0)
+        return true;
+    if (text.len < part.len)
+        return false;
+    for (;;) {
+        const char *at = memmem(pos, (size_t)(end - pos), part.ptr, part.len);
+        const char *after;
+
+        if (at == NULL)
+            return false;
+        after = at + part.len;
+        if (!(at > text.ptr && is_word(at[-1]) && is_word(part.ptr[0])) &&
+            !(after < end && is_word(*after) && is_word(part.ptr[part.len - 1])))
+            return true;
+        pos = at + 1;
+    }
+}
+
+/* A type's modifiers: any of (1,2) and []. */
+static size_t skip_modifiers(gh_str s, size_t i)
+{
+    size_t from = i;
+
+    while (i < s.len && strchr("()[],0123456789", s.ptr[i]) != NULL && s.ptr[i] != '\0')
+        i++;
+    /* A comma that is followed by a space separates types. */
+    if (i > from && s.ptr[i - 1] == ',')
+        i--;
+    return i;
+}
+
+static bool is_type_list(gh_str s)
+{
+    size_t i = 0;
+
+    while (i < s.len) {
+        size_t best = 0;
+
+        for (size_t k = 0; k < GH_COUNT(s_types); k++) {
+            size_t len = strlen(s_types[k]);
+
+            if (len > best && s.len - i >= len && memcmp(s.ptr + i, s_types[k], len) == 0 &&
+                (s.len - i == len || !is_word(s.ptr[i + len])))
+                best = len;
+        }
+        if (best == 0)
+            return false;
+        i = skip_modifiers(s, i + best);
+        if (s.len - i > 2 && memcmp(s.ptr + i, ", ", 2) == 0)
+            i += 2;
+        else if (i < s.len)
+            return false;
+    }
+    return s.len > 0;
+}
+
+static bool is_made_of(gh_str s, const char *alphabet)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\0' || strchr(alphabet, s.ptr[i]) == NULL)
+            return false;
+    }
+    return s.len > 0;
+}
+
+static bool is_harmless(char kind, gh_str part, gh_str client_sql)
+{
+    switch (kind) {
+    case 'q':
+        return occurs(client_sql, part);
+    case 't':
+        return is_type_list(part);
+    case 'o':
+        return is_made_of(part, "+-*/<>=~!@#%^&|`?");
+    case 'w':
+        return part.len < 64 && is_made_of(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZ /");
+    case 'd':
+        return part.len < 11 && is_made_of(part, "0123456789");
+    }
+    return false;
+}
+
+/* Matches left to right; a variable part ends where the literal text behind it is first found and fits. */
+static bool matches(const char *text, gh_str message, gh_str client_sql)
+{
+    const char *pos = message.ptr;
+    const char *end = message.ptr + message.len;
+
+    while (*text != '\0') {
+        size_t literal = strcspn(text, "%");
+
+        if (literal > 0) {
+            if ((size_t)(end - pos) < literal || memcmp(pos, text, literal) != 0)
+                return false;
+            pos += literal;
+            text += literal;
+            continue;
+        }
+
+        char kind = text[1];
+        const char *part = pos;
+
+        text += 2;
+        literal = strcspn(text, "%");
+        if (*text == '\0')
+            pos = end;
+        else if (text[literal] == '\0') /* the last literal: at the very end of the message */
+            pos = (size_t)(end - pos) < literal ? NULL : end - literal;
+        else
+            pos = memmem(pos, (size_t)(end - pos), text, literal);
+        if (pos == NULL || !is_harmless(kind, (gh_str){ part, (size_t)(pos - part) }, client_sql))
+            return false;
+    }
+    return pos == end;
+}
+
+static const char *fixed_text(gh_str sqlstate)
+{
+    const char *best = s_fixed[0].text;
+    size_t best_len = 0;
+
+    for (size_t i = 0; i < GH_COUNT(s_fixed); i++) {
+        size_t len = strlen(s_fixed[i].sqlstate);
+
+        if (len > best_len && len <= sqlstate.len &&
+            memcmp(sqlstate.ptr, s_fixed[i].sqlstate, len) == 0) {
+            best = s_fixed[i].text;
+            best_len = len;
+        }
+    }
+    return best;
+}
+
+void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out)
+{
+    for (size_t i = 0; i < GH_COUNT(s_shapes); i++) {
+        if (gh_str_is(sqlstate, s_shapes[i].sqlstate) &&
+            matches(s_shapes[i].text, message, client_sql)) {
+            gh_buf_put_str(out, message);
+            return;
+        }
+    }
+    gh_buf_puts(out, fixed_text(sqlstate));
+}
+
+gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out)
+{
+    gh_rd r = { body.ptr, body.ptr + body.len, false };
+    gh_upstream_error e = { 0 };
+    gh_str localised = { 0 };
+    uint8_t field;
+
+    while ((field = gh_rd_u8(&r)) != 0) {
+        gh_str value = gh_rd_cstr(&r);
+
+        if (field == 'V')
+            e.severity = value;
+        else if (field == 'S')
+            localised = value;
+        else if (field == 'C')
+            e.sqlstate = value;
+        else if (field == 'M')
+            e.message = value;
+        else if (field == 'P')
+            for (size_t i = 0; i < value.len && i < 9; i++)
+                e.position = e.position * 10 + (uint32_t)(value.ptr[i] - '0') % 10;
+    }
+    if (!gh_rd_finish(&r))
+        return GH_BADMSG;
+    if (e.severity.len == 0)
+        e.severity = localised;
+    for (size_t i = 0; i < e.sqlstate.len; i++) {
+        if (!is_word(e.sqlstate.ptr[i]))
+            return GH_BADMSG;
+    }
+    if (e.sqlstate.len != 5 || e.severity.len == 0 || e.severity.len > 16)
+        return GH_BADMSG;
+    *out = e;
+    return GH_OK;
+}
+
+bool gh_session_notice_is_public(const gh_upstream_error *notice)
+{
+    /* Transaction warnings, and what PREPARE, CLOSE and temporary tables remark. */
+    static const char *const codes[] = { "25001", "25P01", "42P06", "42P07", "00000" };
+
+    if (!gh_str_is(notice->severity, "NOTICE") && !gh_str_is(notice->severity, "WARNING"))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(codes); i++) {
+        if (gh_str_is(notice->sqlstate, codes[i]))
+            return true;
+    }
+    return false;
+}
