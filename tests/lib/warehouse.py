@@ -18,7 +18,7 @@ SELECT i, 'Customer ' || i, 'c' || i || '@' || (ARRAY['example.org', 'mail.test'
        '+00 555 ' || lpad((i * 7919 % 10000)::text, 4, '0'),
        (ARRAY['EU', 'US', 'APAC'])[1 + i % 3], i % 5 = 0, date '2020-01-01' + i * 17
 FROM generate_series(1, 30) i;
-UPDATE crm.customers SET email = NULL WHERE id % 11 = 0;
+UPDATE crm.customers SET email = NULL WHERE id % 9 = 0 OR id % 11 = 0;
 UPDATE crm.customers SET region = NULL WHERE id = 29;
 
 CREATE TABLE sales.orders (
