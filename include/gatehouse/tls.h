@@ -108,7 +108,7 @@ typedef struct gh_tls_info {
     const char *version; /* TLSv1.3 */
     const char *cipher;  /* TLS_AES_256_GCM_SHA384 */
     int bits;
-    char client_cn[65];  /* of a verified client certificate; empty without one */
+    char client_cn[65];  /* of a verified client certificate; empty without one, and if it holds a NUL */
 } gh_tls_info;
 /* Zeroed, with empty strings, for a plain stream. */
 void gh_tls_info_get(const gh_stream *s, gh_tls_info *out);
@@ -117,9 +117,10 @@ void gh_tls_info_get(const gh_stream *s, gh_tls_info *out);
 
 /*
  * Starts TLS on a plain stream as a client, with the trust, client certificate and verification of `model`, an
- * established TLS stream to the same server; then gh_tls_handshake. With `is_pinned` the server's
- * certificate must be the one that `model` was shown, so that a name need not be verified again.
+ * established TLS stream to the same server; then gh_tls_handshake. Where `model` verifies the server's chain,
+ * so does this; and with a host (empty: any that the CA vouches for) the certificate must be the very one that
+ * `model` was shown, or one for that host.
  */
-GH_MUST_USE gh_rc gh_tls_connect_like(gh_stream *s, const gh_stream *model, bool is_pinned, gh_err *err);
+GH_MUST_USE gh_rc gh_tls_connect_like(gh_stream *s, const gh_stream *model, gh_str host, gh_err *err);
 
 #endif
