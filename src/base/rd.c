@@ -28,7 +28,7 @@ uint16_t gh_rd_u16(gh_rd *r)
 {
     const unsigned char *p = take(r, 2);
 
-    return p == NULL ? 0 : (uint16_t)(p[0] << 8 | p[1]);
+    return p == NULL ? 0 : (uint16_t)((unsigned int)p[0] << 8 | p[1]);
 }
 
 uint32_t gh_rd_u32(gh_rd *r)
