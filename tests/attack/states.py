@@ -1,0 +1,311 @@
+"""Attacks that are no single statement: the protocol's states, floods and bombs, and the proxy's own surface
+(cases/ holds the others). The world is that of world.py."""
+import re
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
+import gatehouse_test as gt
+import world
+
+REGCLASS, REGPROC, REGTYPE, OID = 2205, 24, 2206, 26
+
+
+def setUpModule():
+    global scratch, certs, pg, proxy
+    scratch, certs, pg = gt.module_fixture()
+    pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')
+    pg.sql('CREATE DATABASE wha')
+    pg.sql(world.SCHEMA, 'wha')
+    pg.sql(world.DATA.format(**world.WORLDS['wha']), 'wha')
+    proxy = unittest.enterModuleContext(a_proxy('proxy'))
+
+
+def a_proxy(name, **more):
+    return gt.Gatehouse(scratch, pg, certs, policy=world.POLICY, users=world.USERS, warehouse='wha', name=name, **more)
+
+
+class Case(unittest.TestCase):
+    def assertNoCanary(self, c):
+        self.assertEqual(re.findall(world.CANARY, c.received_bytes()), [])
+
+    def mallory(self, **more):
+        c = proxy.wire('mallory', **more)
+        self.addCleanup(c.close)
+        return c
+
+
+class ProtocolState(Case):
+    """THREATS: one namespace of prepared statements and portals, skipping to Sync, state of others."""
+
+    def test_bind_of_a_refused_statement(self):
+        c = self.mallory()
+        c.send(gt.parse_message('SELECT * FROM lockbox.ledger', 's'), gt.SYNC)
+        self.assertEqual(c.results()[-1].sqlstate, '42P01')
+        c.send(gt.bind_message(statement='s'), gt.execute_message(), gt.SYNC)
+        self.assertEqual(c.results()[-1].sqlstate, '26000')
+        c.send(gt.describe_message('S', 's'), gt.SYNC)
+        self.assertEqual(c.results()[-1].sqlstate, '26000')
+        self.assertNoCanary(c)
+
+    def test_execute_of_sql_by_protocol_and_back(self):
+        c = self.mallory()
+        c.query('PREPARE p AS SELECT * FROM lockbox.ledger')
+        c.send(gt.bind_message(statement='p'), gt.describe_message('P'), gt.execute_message(), gt.SYNC)
+        self.assertIsNotNone(c.results()[-1].error)
+        c.send(gt.parse_message('SELECT 1', 'q'), gt.SYNC)
+        c.results()
+        c.query('EXECUTE q')
+        c.query('DEALLOCATE q')
+        c.query('PREPARE q AS SELECT * FROM lockbox.ledger')
+        c.send(gt.bind_message(statement='q'), gt.execute_message(), gt.SYNC)
+        c.results()
+        self.assertNoCanary(c)
+
+    def test_names_of_the_proxy_upstream(self):
+        """Statements and cursors of the proxy's own cannot be named, nor those of other sessions."""
+        other = proxy.wire('olga')
+        self.addCleanup(other.close)
+        other.extended('SELECT * FROM lockbox.ledger', name='mine')
+        c = self.mallory()
+        for name in ('mine', 'gh_1', 'gh1', 'gatehouse_1', 's1', 'S_1', '__gatehouse', 'gh_s1', 'gh_0'):
+            c.send(gt.bind_message(statement=name), gt.execute_message(), gt.SYNC)
+            self.assertEqual(c.results()[-1].sqlstate, '26000', name)
+            c.send(gt.execute_message(name), gt.SYNC)
+            self.assertEqual(c.results()[-1].sqlstate, '34000', name)
+        self.assertNoCanary(c)
+
+    def test_two_statements_in_one_parse(self):
+        c = self.mallory()
+        for sql in ('SELECT 1; SELECT * FROM lockbox.ledger', 'SELECT 1; SELECT 2', ';; SELECT * FROM lockbox.ledger'):
+            self.assertIsNotNone(c.extended(sql).error)
+        self.assertNoCanary(c)
+
+    def test_parameters_of_reg_types_are_no_oracle(self):
+        for oid in (REGCLASS, REGPROC, REGTYPE):
+            answers = []
+            for name in ('lockbox.ledger', 'lockbox.xedger'):
+                c = self.mallory()
+                begin = len(c.log)
+                c.send(gt.parse_message('SELECT $1 IS NULL', types=(oid,)), gt.bind_message([name]), gt.execute_message(), gt.SYNC)
+                c.results()
+                answers.append(b''.join(k.encode() + b for k, b in c.log[begin:]).replace(name.encode(), b'?'))
+            self.assertEqual(*answers)
+
+    def test_messages_behind_a_refused_one_are_skipped(self):
+        c = self.mallory()
+        c.send(gt.parse_message('SELECT * FROM lockbox.ledger'), gt.query_message('SELECT 1'),
+               gt.parse_message('SELECT 2'), gt.bind_message(), gt.execute_message(), gt.SYNC)
+        kinds = []
+        while kinds[-1:] != ['Z']:
+            kinds.append(c.receive()[0])
+        self.assertEqual(kinds, ['E', 'Z'])
+        self.assertEqual(c.one('SELECT 3'), [['3']])
+
+    def test_copy_messages_outside_copy(self):
+        c = self.mallory()
+        c.send(gt.message('d', b'1\tx\n'), gt.COPY_DONE, gt.message('f', b'no\0'))
+        self.assertEqual(c.one('SELECT 1'), [['1']])
+
+    def test_pooled_connection_carries_nothing_over(self):
+        with a_proxy('pooled', pool='mode: session, size: 1, idle: 1') as p:
+            with p.wire('olga', parameters={'application_name': 'olgas'}) as c:
+                c.query('SET search_path = lockbox')
+                c.query("SET TimeZone = 'Asia/Tokyo'")
+                c.extended('SELECT * FROM lockbox.ledger', name='carry')
+                c.query('BEGIN')
+                c.query('DECLARE k CURSOR WITH HOLD FOR SELECT * FROM lockbox.ledger')
+                c.query('COMMIT')
+
+            def login():
+                try:
+                    return p.wire('mallory')
+                except gt.ServerError:
+                    return None
+            c = gt.wait_for(login, 10, 'the only upstream connection is free again')
+            with c:
+                self.assertEqual(c.query('SELECT count(*) FROM ledger')[-1].sqlstate, '42P01')
+                self.assertNotEqual(c.one('SHOW timezone'), [['Asia/Tokyo']])
+                self.assertNotIn('olga', repr(c.one('SELECT current_user')))
+                c.send(gt.bind_message(statement='carry'), gt.execute_message(), gt.SYNC)
+                self.assertEqual(c.results()[-1].sqlstate, '26000')
+                self.assertIsNotNone(c.query('FETCH ALL FROM k')[-1].error)
+                self.assertNoCanary(c)
+
+    def test_lengths_that_lie(self):
+        for raw in (struct.pack('!cI', b'Q', 3), struct.pack('!cI', b'Q', 0), struct.pack('!cI', b'Q', 0x7fffffff),
+                    struct.pack('!cI', b'Q', 0xffffffff), b'\0\0\0\0\0', gt.message('~', b'x'), gt.message('B', b'\0'),
+                    gt.message('P', b'\0SELECT 1\0\x7f\xff'), gt.message('Q', b'SELECT 1')):
+            c = proxy.wire('mallory')
+            c.send(raw)
+            try:
+                c.socket.settimeout(1)
+                while True:
+                    kind, _ = c.receive()
+                    self.assertNotEqual(kind, 'D')
+            except (gt.Closed, OSError):
+                pass
+            c.close()
+        self.assertEqual(self.mallory().one('SELECT 1'), [['1']])
+
+
+class Floods(Case):
+    """THREATS: every limit has a clear error; the session and the proxy live on."""
+
+    def survives(self, sql, extended=False, codes=None):
+        c = self.mallory(timeout=60)
+        begin = time.monotonic()
+        result = c.extended(sql) if extended else (c.query(sql) or [None])[-1]
+        self.assertLess(time.monotonic() - begin, 20 * gt.SLOW)
+        if codes:
+            self.assertIn(result.sqlstate, codes)
+        self.assertTrue(proxy.alive())
+        self.assertEqual(c.one('SELECT 1'), [['1']], 'the session goes on')
+        return result
+
+    TOO_COMPLEX = ('54001', '54000', '53200', '54023', '42501', '42601')
+
+    def test_long_sums(self):
+        self.survives('SELECT ' + '+'.join(['1'] * 4500), codes=(None, *self.TOO_COMPLEX))
+        self.survives('SELECT ' + '+'.join(['1'] * 200_000), codes=self.TOO_COMPLEX)
+
+    def test_deep_nesting(self):
+        for opening, closing in (('(', ')'), ('(SELECT ', ')'), ('ARRAY[', ']'), ('NOT (', ')'), ('- (', ')'),
+                                 ('CASE WHEN true THEN ', ' END')):
+            with self.subTest(opening=opening):
+                n = 20_000
+                middle = 'true' if opening == 'NOT (' else '1'
+                self.survives('SELECT ' + opening * n + middle + closing * n, codes=(None, *self.TOO_COMPLEX))
+        self.survives('SELECT * FROM ' + '(SELECT * FROM ' * 3000 + 'shop.regions' + ') x' * 3000, codes=self.TOO_COMPLEX)
+        self.survives(' UNION '.join(['SELECT 1'] * 5000), codes=(None, *self.TOO_COMPLEX))
+
+    def test_nested_comments(self):
+        self.survives('/*' * 40_000 + '*/' * 40_000 + 'SELECT 1', codes=self.TOO_COMPLEX)
+        self.survives('/*' * 33 + '*/' * 33 + 'SELECT 1', codes=self.TOO_COMPLEX)
+        self.assertEqual(self.survives('/*' * 32 + '*/' * 32 + 'SELECT 1').rows, [['1']])
+        self.survives('/*' * 40_000, codes=self.TOO_COMPLEX)
+
+    def test_huge_lists(self):
+        ids = ','.join(str(i) for i in range(50_000))
+        self.assertEqual(self.survives(f'SELECT count(*) FROM shop.orders WHERE id IN ({ids})').rows, [['10']])
+        self.survives('SELECT ' + ','.join(['1'] * 1665), codes=('54011',))
+        self.survives('SELECT 1 FROM ' + ','.join(f'shop.regions r{i}' for i in range(300)) + ' LIMIT 1',
+                      codes=(None, *self.TOO_COMPLEX))
+
+    def test_statement_bytes(self):
+        limit = 16 << 20
+        head, tail = b"SELECT length('", b"')"
+        for extra, codes in ((0, (None,)), (1, ('54000', '53400', '54001'))):
+            with self.subTest(extra=extra):
+                text = head + b'x' * (limit + extra - len(head) - len(tail)) + tail
+                c = self.mallory(timeout=60)
+                try:
+                    result = c.query(text.decode())[-1]
+                    self.assertIn(result.sqlstate, codes)
+                    self.assertEqual(c.one('SELECT 1'), [['1']])
+                except gt.Closed:
+                    self.assertEqual(extra, 1)
+
+    def test_many_statements_in_one_query(self):
+        self.survives('SELECT 1;' * 10_001, codes=('54000', '54001', '54023'))
+
+    def test_half_open_connections_do_not_starve_others(self):
+        sockets = [socket.create_connection(('127.0.0.1', proxy.port), 10) for _ in range(300)]
+        try:
+            for i, s in enumerate(sockets):
+                if i % 3 == 0:
+                    s.sendall(b'\0\0\0')
+                elif i % 3 == 1:
+                    s.sendall(gt.SSL_REQUEST)
+            begin = time.monotonic()
+            self.assertEqual(self.mallory().one('SELECT 1'), [['1']])
+            self.assertLess(time.monotonic() - begin, 5 * gt.SLOW)
+        finally:
+            for s in sockets:
+                s.close()
+
+    def test_startup_packets_of_every_length(self):
+        for size in (0, 1, 4, 7, 8, 9, 10_000, 10_001, 0x7fffffff, 0xffffffff):
+            with socket.create_connection(('127.0.0.1', proxy.port), 10) as s:
+                s.sendall(struct.pack('!I', size) + b'\0\3\0\0' + b'a' * min(max(size - 8, 0), 20_000))
+                s.settimeout(2)
+                try:
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(1000):
+                        pass
+                except OSError:
+                    pass
+        self.assertTrue(proxy.alive())
+        self.assertEqual(self.mallory().one('SELECT 1'), [['1']])
+
+
+class Surface(Case):
+    """THREATS: the proxy's own files, sockets, logs and inputs."""
+
+    def test_files_are_private(self):
+        for path in (proxy.acl, proxy.dir / 'gatehouse.sock', *proxy.acl.parent.glob('acl.db-*')):
+            if path.exists():
+                self.assertEqual(stat.S_IMODE(path.stat().st_mode) & 0o077, 0, path)
+        self.assertTrue(proxy.acl.exists())
+
+    def test_no_secret_in_the_process_list_or_log(self):
+        text = Path(f'/proc/{proxy.pid}/cmdline').read_text() + proxy.log()
+        for secret in ('upstream-secret', *world.USERS.values()):
+            self.assertNotIn(secret, text)
+
+    def test_passwords_are_kept_as_verifiers(self):
+        data = proxy.acl.read_bytes()
+        self.assertIn(b'SCRAM-SHA-256$', data)
+        for secret in world.USERS.values():
+            self.assertNotIn(secret.encode(), data)
+
+    def test_password_is_not_taken_from_argv(self):
+        done = proxy.cli('user', 'password', '--acl', proxy.acl, 'mallory', 'secret-in-argv', check=False)
+        self.assertEqual(done.returncode, 2)
+
+    def test_yaml_bomb(self):
+        lines = ['version: 1', 'a0: &a0 [x, x, x, x, x, x, x, x, x]']
+        lines += [f'a{i}: &a{i} [' + ', '.join([f'*a{i - 1}'] * 9) + ']' for i in range(1, 30)]
+        path = proxy.dir / 'bomb.yaml'
+        path.write_text('\n'.join(lines))
+        begin = time.monotonic()
+        done = proxy.cli('policy', 'apply', '--acl', proxy.acl, path, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertLess(time.monotonic() - begin, 5 * gt.SLOW)
+        path.write_text('roles: ' + '[' * 100_000)
+        self.assertEqual(proxy.cli('policy', 'apply', '--acl', proxy.acl, path, check=False).returncode, 1)
+
+    def test_acl_that_others_may_read_or_that_is_damaged(self):
+        for name, spoil in (('loose', lambda p: p.acl.chmod(0o644)), ('damaged', lambda p: p.acl.write_bytes(b'not an ACL' * 500)),
+                            ('missing', lambda p: p.acl.unlink())):
+            with self.subTest(name=name):
+                p = a_proxy(f'acl-{name}', expect_exit=1)
+                p.prepare()
+                for extra in p.dir.glob('acl.db-*'):
+                    extra.unlink()
+                spoil(p)
+                p.start(wait=False)
+                try:
+                    self.assertEqual(p.process.wait(15 * gt.SLOW), 1, 'it does not serve without a policy')
+                finally:
+                    p.kill()
+                self.assertIn('acl', p.log())
+
+    def test_names_that_carry_sql_or_control_characters(self):
+        for user in ("mallory'--", 'mallory"', 'mal\x1b[2Jlory', 'x' * 5000, "'; DROP TABLE users; --"):
+            with self.assertRaises((gt.ServerError, gt.Closed)) as caught:
+                proxy.wire(user, password='x')
+            if isinstance(caught.exception, gt.ServerError):
+                self.assertEqual(caught.exception.sqlstate, '28P01')
+        self.assertNotIn('\x1b', proxy.log())
+        self.assertEqual(self.mallory().one('SELECT 1'), [['1']])
+
+
+if __name__ == '__main__':
+    gt.main()

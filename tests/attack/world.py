@@ -1,0 +1,111 @@
+"""The world that the attacks run against, twice: the two warehouses differ in hidden cells and hidden rows only.
+Every hidden value holds a canary: text with CNRY, or a number of seven digits that begins with 777 or 888."""
+
+SCHEMA = r'''
+CREATE SCHEMA shop;
+CREATE SCHEMA staff;
+CREATE SCHEMA lockbox;
+CREATE SCHEMA lib;
+CREATE TYPE lockbox.hidden_mood AS ENUM ('CNRY-mood', 'other');
+
+CREATE TABLE shop.orders (
+    id integer PRIMARY KEY, region text NOT NULL, amount integer, card text, note text DEFAULT 'CNRY-default', owner text,
+    CONSTRAINT amount_check CHECK (amount <> 7770000));
+CREATE INDEX hidden_partial ON shop.orders (owner) WHERE note <> 'CNRY-predicate';
+COMMENT ON COLUMN shop.orders.note IS 'CNRY-comment';
+CREATE TABLE shop.regions (region text PRIMARY KEY, label text);
+CREATE VIEW shop.small_orders AS SELECT id, amount, note AS remark FROM shop.orders WHERE amount < 100;
+CREATE TABLE staff.people (id integer PRIMARY KEY, name text, dept text, salary integer, boss integer);
+CREATE TABLE lockbox.ledger (id integer PRIMARY KEY, secret text, amount integer, mood lockbox.hidden_mood DEFAULT 'CNRY-mood');
+COMMENT ON TABLE lockbox.ledger IS 'CNRY-table-comment';
+CREATE TABLE "shop"."Odd ""Name""" (id integer, "sel;ect" text, hidden text);
+
+CREATE FUNCTION lib.leak() RETURNS text STABLE LANGUAGE sql AS 'SELECT max(secret) FROM lockbox.ledger';
+CREATE FUNCTION lib.leak_of(integer) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(secret) FROM lockbox.ledger WHERE id >= $1';
+CREATE FUNCTION lib.leaks() RETURNS SETOF text STABLE LANGUAGE sql AS 'SELECT secret FROM lockbox.ledger';
+CREATE FUNCTION lib.plus_one(integer) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 1';
+CREATE FUNCTION lib.tell(anyelement) RETURNS boolean VOLATILE LANGUAGE plpgsql COST 0.0001 AS
+    $f$ BEGIN RAISE NOTICE 'seen %', $1; RETURN true; END $f$;
+CREATE FUNCTION lib.lower(text) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(secret) FROM lockbox.ledger';
+CREATE FUNCTION lib.note_of(shop.orders) RETURNS text STABLE LANGUAGE sql AS 'SELECT $1.note';
+CREATE FUNCTION lib.peek_op(text, integer) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(secret) FROM lockbox.ledger';
+CREATE OPERATOR lib.@@@ (LEFTARG = text, RIGHTARG = integer, FUNCTION = lib.peek_op);
+CREATE TYPE lib.wrapped AS (v text);
+CREATE FUNCTION lib.wrap(integer) RETURNS lib.wrapped STABLE LANGUAGE sql AS 'SELECT ROW(max(secret))::lib.wrapped FROM lockbox.ledger';
+CREATE CAST (integer AS lib.wrapped) WITH FUNCTION lib.wrap(integer);
+CREATE AGGREGATE lib.agg_leak(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '7770000');
+GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
+'''
+
+# {salt} is A or B; {number} its numbers' first digits. Visible values do not depend on either.
+DATA = r'''
+INSERT INTO shop.regions VALUES ('EU', 'Europe'), ('US', 'America');
+INSERT INTO shop.orders
+SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END,
+       CASE WHEN i % 3 = 0 THEN i * 10 ELSE {number}0000 + i END,
+       CASE WHEN i % 3 = 0 THEN '4000{number}0' || lpad(i::text, 4, '0') ELSE 'CNRY-{salt}-card-' || i END,
+       'CNRY-{salt}-note-' || i, 'CNRY-{salt}-owner-' || i
+FROM generate_series(1, {orders}) i WHERE i <= 30 OR i % 3 <> 0;
+INSERT INTO staff.people
+SELECT i, 'Person ' || i, CASE WHEN i % 2 = 0 THEN 'it' ELSE 'legal' END,
+       CASE WHEN i % 2 = 0 THEN 1000 + i ELSE {number}0000 + i END, NULLIF(i / 2, 0)
+FROM generate_series(1, 10) i;
+INSERT INTO lockbox.ledger SELECT i, 'CNRY-{salt}-ledger-' || i, {number}0000 + i FROM generate_series(1, {ledger}) i;
+INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
+GRANT ALL ON ALL TABLES IN SCHEMA shop, staff, lockbox TO gatehouse;
+ANALYZE;
+'''
+WORLDS = {'wha': dict(salt='A', number='777', orders=60, ledger=9), 'whb': dict(salt='B', number='888', orders=75, ledger=14)}
+CANARY = rb'CNRY|(?<!\d)(?:777|888)\d{4}(?!\d)|4000(?:777|888)'
+
+POLICY = r'''
+version: 1
+roles:
+  reader: { description: reads the shop }
+  writer: { description: takes orders }
+  owner: { description: sees everything }
+users:
+  mallory: { roles: [reader], attributes: { region: EU, dept: it } }
+  wanda: { roles: [reader, writer], attributes: { region: EU, dept: it } }
+  oddone: { roles: [reader], attributes: { region: "EU' OR true --", dept: "\\' OR 1=1" } }
+  noattr: { roles: [reader] }
+  olga: { roles: [owner] }
+  gone: { roles: [] }
+tags:
+  secret: ["*.*.owner"]
+grants:
+  - to: [reader]
+    tables: [shop.orders]
+    columns: [id, region, amount, card, owner]
+    rows: "region = attr('region')"
+    mask: { card: "partial(0,4)" }
+  - to: [reader]
+    tables: [shop.regions]
+  - to: [reader]
+    tables: [shop.small_orders]
+    columns: [id, amount]
+  - to: [reader]
+    tables: [staff.people]
+    columns: [id, name, dept, boss]
+  - to: [reader]
+    tables: [staff.people]
+    columns: [salary]
+    rows: "dept = attr('dept')"
+  - to: [reader]
+    tables: ['shop."Odd ""Name"""']
+    columns: { except: [hidden] }
+  - to: [writer]
+    tables: [shop.orders]
+    privileges: [insert, update, delete]
+    columns: [id, region, amount]
+    rows: "region = attr('region')"
+  - to: [owner]
+    tables: ["*.*"]
+denies:
+  - to: [reader]
+    tables: ["*.*"]
+    tags: [secret]
+functions:
+  - { to: [reader], allow: [lib.plus_one] }
+'''
+USERS = {name: f'{name}-pass' for name in ('mallory', 'wanda', 'oddone', 'noattr', 'olga', 'gone')}
