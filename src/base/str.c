@@ -160,8 +160,10 @@ void *gh_alloc(size_t size)
 
 void *gh_realloc_array(void *p, size_t n, size_t size)
 {
-    void *next = reallocarray(p, n == 0 ? 1 : n, size == 0 ? 1 : size);
+    void *next;
 
+    GH_ASSERT(size == 0 || n <= PTRDIFF_MAX / size);
+    next = realloc(p, n * size == 0 ? 1 : n * size);
     GH_ASSERT(next != NULL);
     return next;
 }
