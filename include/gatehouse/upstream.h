@@ -133,7 +133,10 @@ typedef struct gh_pool_options {
 } gh_pool_options;
 
 GH_MUST_USE gh_pool *gh_pool_new(gh_loop *loop, gh_upstream *u, const gh_pool_options *options);
-/* Closes everything but what is in use (that must have come back before); waiters are dropped, uncalled. */
+/*
+ * Closes everything; what is in use must have come back before. Waiters are dropped, uncalled. Not in a callback
+ * of this pool.
+ */
 void gh_pool_free(gh_pool *p); /* NULL is fine */
 
 typedef struct gh_ticket gh_ticket; /* a wait */

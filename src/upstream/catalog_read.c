@@ -1,0 +1,487 @@
+/*
+ * Reads the warehouse's catalog into a snapshot.
+ *
+ *     digest ── as last time ──▶ the previous snapshot (one round trip)
+ *        └───── another ──▶ BEGIN REPEATABLE READ ▶ digest ▶ schemas ▶ relations ▶ columns ▶ types
+ * ▶ functions ▶ operators ▶ casts ▶ COMMIT ──▶ a new snapshot
+ *
+ * The digest counts and sums, per catalog, a hash of each row's identity and its xmin: any
+ * committed change of a row writes a new version with another xmin, while what VACUUM and ANALYZE
+ * write in place (row counts, frozen xids) leaves it alone. Temporary and TOAST schemas are left
+ * out of the digest and of the snapshot: other sessions make and drop tables there all the time,
+ * and nobody may name them.
+ *
+ * Only columns that exist in PostgreSQL 13 to 18 are read. With search_path = pg_catalog,
+ * format_type qualifies every type outside pg_catalog.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "upstream_priv.h"
+
+#define READ_TIMEOUT_MS 120000
+#define DIGEST_MAX      512
+
+struct gh_catalog_reader {
+    gh_upstream *upstream;
+    PGconn *pg; /* NULL: not connected */
+    int stop_fd;
+    uint64_t epoch; /* of the last snapshot given; 0: none yet */
+    char digest[DIGEST_MAX];
+};
+
+#define HIDDEN_SCHEMAS                                                                             \
+    "WITH hidden AS MATERIALIZED (SELECT oid FROM pg_namespace "                                   \
+    "WHERE nspname ~ '^pg_(toast|temp_|toast_temp_)') "
+
+#define SUM(catalog, key, condition)                                                               \
+    "(SELECT count(*) || '/' || coalesce(sum(hashint8extended((" key ")::int8, "                   \
+    "xmin::text::int8)), 0) FROM " catalog " WHERE " condition ")"
+
+static const char s_digest_sql[] = HIDDEN_SCHEMAS
+    "SELECT concat_ws(' ', current_setting('server_version_num'), current_user, "
+    "current_database(), " SUM("pg_namespace", "oid", "oid NOT IN (TABLE hidden)") ", " SUM(
+        "pg_class",
+        "oid", "relnamespace NOT IN (TABLE hidden)") ", " SUM("pg_attribute",
+                                                              "attrelid::int8 * 65536 + attnum",
+                                                              "attnum > 0 AND attrelid NOT IN "
+                                                              "(SELECT oid FROM pg_class "
+                                                              "WHERE relnamespace IN (TABLE "
+                                                              "hidden))") ", " SUM("pg_constraint",
+                                                                                   "oid",
+                                                                                   "contype = 'p' "
+                                                                                   "AND "
+                                                                                   "connamespace "
+                                                                                   "NOT IN (TABLE "
+                                                                                   "hidden)") ","
+                                                                                              " " SUM("pg_type",
+                                                                                                      "oid",
+                                                                                                      "typnamespace NOT IN (TABLE hidden)") ", " SUM("pg_proc",
+                                                                                                                                                     "oid",
+                                                                                                                                                     "pronamespace NOT IN (TABLE hidden)") ", " SUM("pg_operator",
+                                                                                                                                                                                                    "oid",
+                                                                                                                                                                                                    "true") ", " SUM("pg_cast",
+                                                                                                                                                                                                                     "oid",
+                                                                                                                                                                                                                     "true") ")";
+
+static const char s_schemas_sql[] =
+    "SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)'";
+
+static const char s_relations_sql[] = HIDDEN_SCHEMAS
+    "SELECT c.oid, c.relnamespace, n.nspname, c.relname, c.relkind, c.relkind = 'v' AND EXISTS ("
+    "SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_barrier' "
+    "AND o.option_value::bool), c.relispartition, c.reltype, p.conkey "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
+    "WHERE c.relkind <> 't' AND c.relnamespace NOT IN (TABLE hidden) ORDER BY c.oid";
+
+/* Of relations that can be read or whose row can be a value; an index's columns are nobody's. */
+static const char s_columns_sql[] = HIDDEN_SCHEMAS
+    "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, "
+    "format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity, "
+    "a.attgenerated FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+    "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', 'I') "
+    "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
+
+static const char s_types_sql[] = HIDDEN_SCHEMAS
+    "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
+    "CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typarray, t.typbasetype "
+    "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
+    "WHERE t.typnamespace NOT IN (TABLE hidden)";
+
+static const char s_functions_sql[] = HIDDEN_SCHEMAS
+    "SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proisstrict, "
+    "p.proleakproof, p.proretset, p.prosecdef, n.nspname = 'pg_catalog' AND p.oid < 16384 AND "
+    "p.prolang IN (SELECT oid FROM pg_language WHERE lanname IN ('internal', 'c')), "
+    "p.provariadic, p.prorettype, p.proargtypes, p.pronargdefaults "
+    "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+    "WHERE p.pronamespace NOT IN (TABLE hidden)";
+
+static const char s_operators_sql[] =
+    "SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid "
+    "FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace";
+
+static const char s_casts_sql[] =
+    "SELECT castsource, casttarget, castfunc, castcontext, castmethod FROM pg_cast";
+
+/* ---- values
+ * -------------------------------------------------------------------------------------- */
+
+static gh_str text_at(const PGresult *r, int row, int column)
+{
+    return (gh_str){ PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column) };
+}
+
+static gh_oid oid_at(const PGresult *r, int row, int column)
+{
+    return (gh_oid)strtoul(PQgetvalue(r, row, column), NULL, 10);
+}
+
+static int32_t int_at(const PGresult *r, int row, int column)
+{
+    return (int32_t)strtol(PQgetvalue(r, row, column), NULL, 10);
+}
+
+static bool bool_at(const PGresult *r, int row, int column)
+{
+    return PQgetvalue(r, row, column)[0] == 't';
+}
+
+/* Of a "char": NUL shows as no text. */
+static char char_at(const PGresult *r, int row, int column)
+{
+    return PQgetvalue(r, row, column)[0];
+}
+
+/* The numbers in "{1,2}" (int2[]) or "23 25" (oidvector), at most `max`. */
+static size_t numbers_at(const PGresult *r, int row, int column, uint32_t *out, size_t max)
+{
+    const char *at = PQgetvalue(r, row, column);
+    size_t count = 0;
+
+    while (*at != '\0' && count < max) {
+        char *end;
+        unsigned long n = strtoul(at, &end, 10);
+        if (end == at) {
+            at++;
+            continue;
+        }
+        out[count] = (uint32_t)n;
+        count++;
+        at = end;
+    }
+    return count;
+}
+
+/* ---- rows into the builder
+ * ------------------------------------------------------------------------ */
+
+#define NUMBERS_MAX                                                                                \
+    1600 /* PostgreSQL: 1600 columns of a table, 32 of an index, 100 arguments (by default) */
+
+typedef struct reading {
+    gh_catalog_builder *builder;
+    gh_column *columns; /* of one relation */
+    uint32_t numbers[NUMBERS_MAX];
+    int16_t key[NUMBERS_MAX];
+} reading;
+
+static void take_schemas(reading *rd, const PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++)
+        gh_catalog_add_schema(rd->builder, oid_at(r, i, 0), text_at(r, i, 1));
+}
+
+static void take_column(gh_column *c, const PGresult *r, int row)
+{
+    *c = (gh_column){
+        .name = text_at(r, row, 1),
+        .attnum = (int16_t)int_at(r, row, 2),
+        .type_oid = oid_at(r, row, 3),
+        .typmod = int_at(r, row, 4),
+        .collation = oid_at(r, row, 5),
+        .type_sql = text_at(r, row, 6),
+        .is_not_null = bool_at(r, row, 7),
+        .has_default = bool_at(r, row, 8),
+        .identity = char_at(r, row, 9),
+        .generated = char_at(r, row, 10),
+    };
+}
+
+/* Both ordered by the relation's OID: one pass. */
+static void take_relations(reading *rd, const PGresult *relations, const PGresult *columns)
+{
+    int next = 0;
+    int columns_end = PQntuples(columns);
+
+    for (int i = 0; i < PQntuples(relations); i++) {
+        gh_relation rel = {
+            .oid = oid_at(relations, i, 0),
+            .schema_oid = oid_at(relations, i, 1),
+            .schema = text_at(relations, i, 2),
+            .name = text_at(relations, i, 3),
+            .kind = char_at(relations, i, 4),
+            .is_security_barrier = bool_at(relations, i, 5),
+            .is_partition = bool_at(relations, i, 6),
+            .row_type = oid_at(relations, i, 7),
+            .columns = rd->columns,
+            .primary_key = rd->key,
+        };
+        size_t key_len = numbers_at(relations, i, 8, rd->numbers, NUMBERS_MAX);
+        for (size_t k = 0; k < key_len; k++)
+            rd->key[k] = (int16_t)rd->numbers[k];
+        rel.primary_key_len = (uint16_t)key_len;
+        while (next < columns_end && oid_at(columns, next, 0) < rel.oid)
+            next++;
+        while (next < columns_end && oid_at(columns, next, 0) == rel.oid &&
+               rel.column_count < NUMBERS_MAX) {
+            take_column(&rd->columns[rel.column_count], columns, next);
+            rel.column_count++;
+            next++;
+        }
+        gh_catalog_add_relation(rd->builder, &rel);
+    }
+}
+
+static void take_types(reading *rd, const PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++) {
+        gh_type t = {
+            .oid = oid_at(r, i, 0),
+            .schema = text_at(r, i, 1),
+            .name = text_at(r, i, 2),
+            .kind = char_at(r, i, 3),
+            .category = char_at(r, i, 4),
+            .relation = oid_at(r, i, 5),
+            .element = oid_at(r, i, 6),
+            .array = oid_at(r, i, 7),
+            .base = oid_at(r, i, 8),
+        };
+        gh_catalog_add_type(rd->builder, &t);
+    }
+}
+
+static void take_functions(reading *rd, const PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++) {
+        gh_function f = {
+            .oid = oid_at(r, i, 0),
+            .schema = text_at(r, i, 1),
+            .name = text_at(r, i, 2),
+            .kind = char_at(r, i, 3),
+            .volatility = char_at(r, i, 4),
+            .is_strict = bool_at(r, i, 5),
+            .is_leakproof = bool_at(r, i, 6),
+            .returns_set = bool_at(r, i, 7),
+            .is_security_definer = bool_at(r, i, 8),
+            .is_builtin = bool_at(r, i, 9),
+            .variadic = oid_at(r, i, 10),
+            .result = oid_at(r, i, 11),
+            .args = rd->numbers,
+            .arg_count = (uint16_t)numbers_at(r, i, 12, rd->numbers, NUMBERS_MAX),
+            .default_count = (uint16_t)int_at(r, i, 13),
+        };
+        gh_catalog_add_function(rd->builder, &f);
+    }
+}
+
+static void take_operators(reading *rd, const PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++) {
+        gh_operator o = {
+            .oid = oid_at(r, i, 0),
+            .schema = text_at(r, i, 1),
+            .name = text_at(r, i, 2),
+            .left = oid_at(r, i, 3),
+            .right = oid_at(r, i, 4),
+            .result = oid_at(r, i, 5),
+            .function = oid_at(r, i, 6),
+        };
+        gh_catalog_add_operator(rd->builder, &o);
+    }
+}
+
+static void take_casts(reading *rd, const PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++) {
+        gh_cast c = {
+            .source = oid_at(r, i, 0),
+            .target = oid_at(r, i, 1),
+            .function = oid_at(r, i, 2),
+            .context = char_at(r, i, 3),
+            .method = char_at(r, i, 4),
+        };
+        gh_catalog_add_cast(rd->builder, &c);
+    }
+}
+
+/* ---- reading
+ * ------------------------------------------------------------------------------------- */
+
+static gh_rc query(gh_catalog_reader *r, const char *sql, PGresult **out, gh_err *err)
+{
+    return gh_blocking_query(r->pg, sql, r->stop_fd, READ_TIMEOUT_MS, out, err);
+}
+
+static gh_rc read_digest(gh_catalog_reader *r, char out[DIGEST_MAX], gh_err *err)
+{
+    PGresult *result = NULL;
+    gh_rc rc = query(r, s_digest_sql, &result, err);
+
+    if (rc != GH_OK)
+        return rc;
+    if (PQntuples(result) != 1 || (size_t)PQgetlength(result, 0, 0) >= DIGEST_MAX)
+        rc = gh_upstream_unavailable(GH_BADMSG, err, "the catalog's digest is no digest");
+    else
+        memcpy(out, PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) + 1);
+    PQclear(result);
+    return rc;
+}
+
+static gh_rc read_one(gh_catalog_reader *r, const char *sql, reading *rd,
+                      void (*take)(reading *rd, const PGresult *result), gh_err *err)
+{
+    PGresult *result = NULL;
+    gh_rc rc = query(r, sql, &result, err);
+
+    if (rc == GH_OK)
+        take(rd, result);
+    PQclear(result);
+    return rc;
+}
+
+static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
+{
+    PGresult *relations = NULL;
+    PGresult *columns = NULL;
+    gh_rc rc = query(r, s_relations_sql, &relations, err);
+
+    if (rc == GH_OK)
+        rc = query(r, s_columns_sql, &columns, err);
+    if (rc == GH_OK)
+        take_relations(rd, relations, columns);
+    PQclear(relations);
+    PQclear(columns);
+    return rc;
+}
+
+static gh_rc read_server(gh_catalog_reader *r, reading *rd, gh_err *err)
+{
+    PGresult *result = NULL;
+    gh_rc rc = query(r, "SELECT current_user, current_database()", &result, err);
+
+    if (rc == GH_OK)
+        gh_catalog_set_server(rd->builder, PQserverVersion(r->pg), text_at(result, 0, 0),
+                              text_at(result, 0, 1));
+    PQclear(result);
+    return rc;
+}
+
+static gh_rc read_all(gh_catalog_reader *r, reading *rd, gh_err *err)
+{
+    gh_rc rc = read_server(r, rd, err);
+
+    if (rc == GH_OK)
+        rc = read_one(r, s_schemas_sql, rd, take_schemas, err);
+    if (rc == GH_OK)
+        rc = read_relations(r, rd, err);
+    if (rc == GH_OK)
+        rc = read_one(r, s_types_sql, rd, take_types, err);
+    if (rc == GH_OK)
+        rc = read_one(r, s_functions_sql, rd, take_functions, err);
+    if (rc == GH_OK)
+        rc = read_one(r, s_operators_sql, rd, take_operators, err);
+    if (rc == GH_OK)
+        rc = read_one(r, s_casts_sql, rd, take_casts, err);
+    return rc;
+}
+
+/* One snapshot of the server for all queries, the digest among them: it must belong to what was
+ * read. */
+static gh_rc read_snapshot(gh_catalog_reader *r, gh_catalog **next, gh_err *err)
+{
+    char digest[DIGEST_MAX];
+    reading *rd = gh_alloc(sizeof(*rd));
+    gh_rc rc;
+
+    rd->builder = gh_catalog_builder_new();
+    rd->columns = gh_realloc_array(NULL, NUMBERS_MAX, sizeof(rd->columns[0]));
+    rc = query(r, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, err);
+    if (rc == GH_OK)
+        rc = read_digest(r, digest, err);
+    if (rc == GH_OK)
+        rc = read_all(r, rd, err);
+    if (rc == GH_OK)
+        rc = query(r, "COMMIT", NULL, err);
+    if (rc == GH_OK) {
+        r->epoch++;
+        memcpy(r->digest, digest, sizeof(r->digest));
+        *next = gh_catalog_builder_finish(rd->builder, r->epoch);
+        rd->builder = NULL;
+    }
+    gh_catalog_builder_free(rd->builder);
+    free(rd->columns);
+    free(rd);
+    return rc;
+}
+
+static gh_rc connect_reader(gh_catalog_reader *r, gh_err *err)
+{
+    gh_rc rc;
+
+    if (r->pg != NULL)
+        return GH_OK;
+    rc = gh_blocking_connect(r->upstream, r->stop_fd, &r->pg, err);
+    if (rc != GH_OK)
+        return rc;
+    if (PQserverVersion(r->pg) < 130000)
+        return gh_upstream_unavailable(GH_IO, err, "the server is older than PostgreSQL 13");
+    return query(r,
+                 "SET search_path = pg_catalog; SET statement_timeout = '60s'; "
+                 "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; "
+                 "SET extra_float_digits = 1; SET jit = off",
+                 NULL, err);
+}
+
+static gh_rc read_if_changed(gh_catalog_reader *r, gh_catalog *previous, gh_catalog **next,
+                             gh_err *err)
+{
+    char digest[DIGEST_MAX];
+    gh_rc rc = connect_reader(r, err);
+
+    if (rc != GH_OK)
+        return rc;
+    if (previous != NULL && gh_catalog_epoch(previous) == r->epoch) {
+        rc = read_digest(r, digest, err);
+        if (rc != GH_OK)
+            return rc;
+        if (strcmp(digest, r->digest) == 0) {
+            *next = gh_catalog_acquire(previous);
+            return GH_OK;
+        }
+    }
+    return read_snapshot(r, next, err);
+}
+
+gh_rc gh_catalog_read(gh_catalog_reader *r, gh_catalog *previous, gh_catalog **next, gh_err *err)
+{
+    gh_rc rc = read_if_changed(r, previous, next, err);
+
+    if (rc != GH_OK) {
+        PQfinish(r->pg); /* in whatever state: the next call connects anew */
+        r->pg = NULL;
+    }
+    return rc;
+}
+
+gh_catalog_reader *gh_catalog_reader_new(gh_upstream *u)
+{
+    gh_catalog_reader *r = gh_alloc(sizeof(*r));
+
+    r->upstream = gh_upstream_acquire(u);
+    r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    GH_ASSERT(r->stop_fd >= 0); /* made once, at start */
+    return r;
+}
+
+void gh_catalog_reader_free(gh_catalog_reader *r)
+{
+    if (r == NULL)
+        return;
+    PQfinish(r->pg);
+    (void)close(r->stop_fd);
+    gh_upstream_release(r->upstream);
+    free(r);
+}
+
+void gh_catalog_reader_stop(gh_catalog_reader *r)
+{
+    uint64_t one = 1;
+
+    while (write(r->stop_fd, &one, sizeof(one)) < 0) {
+        if (errno != EINTR)
+            break;
+    }
+}

@@ -1,0 +1,207 @@
+/*
+ * A warehouse's options, and how libpq is asked to connect by them.
+ *
+ * The secret key of a backend, which a CancelRequest needs, is not in libpq's API. Its trace shows
+ * it: while a connection is made, PQtrace writes every message as a line to a stream of our own,
+ * which keeps two numbers of one line and nothing else:
+ *
+ *     B<tab>12<tab>BackendKeyData<tab> 12345 -678901234
+ *
+ * SECURITY: the trace also shows what libpq sends, a clear text password included. The stream is
+ * unbuffered, lines that are not BackendKeyData are overwritten by the next, and the buffer is
+ * cleansed at the end.
+ */
+#include <stdlib.h>
+
+#include "open_priv.h"
+#include "upstream_priv.h"
+
+#define CONNECT_TIMEOUT_MS 10000
+
+/* ---- key
+ * ----------------------------------------------------------------------------------------- */
+
+static void take_line(gh_key_trace *t)
+{
+    static const char marker[] = "\tBackendKeyData\t";
+    char *end;
+
+    if (t->len >= sizeof(t->line))
+        return;
+    t->line[t->len] = '\0';
+    const char *at = strstr(t->line, marker);
+    if (t->line[0] != 'B' || at == NULL)
+        return;
+    long long pid = strtoll(at + sizeof(marker) - 1, &end, 10);
+    if (*end != ' ')
+        return;
+    long long key = strtoll(end, &end, 10);
+    if (*end != '\0')
+        return;
+    t->pid = (uint32_t)pid;
+    t->key = (uint32_t)key; /* printed as a signed 32-bit number */
+    t->has_key = true;
+}
+
+static ssize_t trace_write(void *cookie, const char *bytes, size_t len)
+{
+    gh_key_trace *t = cookie;
+
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\n') {
+            take_line(t);
+            t->len = 0;
+        } else {
+            if (t->len < sizeof(t->line) - 1)
+                t->line[t->len] = bytes[i];
+            if (t->len < sizeof(t->line))
+                t->len++;
+        }
+    }
+    return (ssize_t)len;
+}
+
+void gh_key_trace_start(gh_key_trace *t, PGconn *pg)
+{
+    cookie_io_functions_t functions = { .write = trace_write };
+
+    *t = (gh_key_trace){ 0 };
+    t->file = fopencookie(t, "w", functions);
+    GH_ASSERT(t->file != NULL);
+    (void)setvbuf(t->file, NULL, _IONBF, 0);
+    PQtrace(pg, t->file);
+    PQsetTraceFlags(pg, PQTRACE_SUPPRESS_TIMESTAMPS);
+}
+
+void gh_key_trace_end(gh_key_trace *t, PGconn *pg)
+{
+    if (t->file == NULL)
+        return;
+    PQuntrace(pg);
+    (void)fclose(t->file);
+    t->file = NULL;
+    gh_cleanse(t->line, sizeof(t->line));
+}
+
+/* ---- options
+ * ------------------------------------------------------------------------------------- */
+
+typedef struct override {
+    const char *keyword;
+    const char *value;
+} override;
+
+static void add_parameter(gh_upstream *u, const char *keyword, const char *value)
+{
+    u->keywords = gh_realloc_array(u->keywords, u->parameter_count + 2, sizeof(char *));
+    u->values = gh_realloc_array(u->values, u->parameter_count + 2, sizeof(char *));
+    u->keywords[u->parameter_count] = gh_strdup(gh_str_of(keyword));
+    u->values[u->parameter_count] = gh_strdup(gh_str_of(value));
+    u->parameter_count++;
+    u->keywords[u->parameter_count] = NULL;
+    u->values[u->parameter_count] = NULL;
+}
+
+static bool is_overridden(const char *keyword, const override *overrides, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (overrides[i].value != NULL && strcmp(keyword, overrides[i].keyword) == 0)
+            return true;
+    }
+    return false;
+}
+
+gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_err *err)
+{
+    char *conninfo = gh_strdup(options->conninfo);
+    char *application = gh_strdup(options->application_name.len > 0 ? options->application_name
+                                                                    : GH_STR("gatehouse"));
+    char *password = options->password == NULL
+                         ? NULL
+                         : gh_strdup((gh_str){ options->password->ptr, options->password->len });
+    char *reason = NULL;
+    gh_rc rc = GH_OK;
+    const override overrides[] = {
+        { "password", password },
+        { "application_name", application },
+        /* Names are bytes of the catalog snapshot, which is UTF-8; sessions set their own. */
+        { "client_encoding", "UTF8" },
+        /* The socket is spoken to directly, so nothing but TLS may wrap it. */
+        { "gssencmode", "disable" },
+    };
+
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, &reason);
+    if (parsed == NULL) {
+        rc = gh_fail(err, GH_INVALID, "F0000", "conninfo of warehouse " GH_STR_FMT ": %s",
+                     GH_STR_ARG(options->name), reason != NULL ? reason : "out of memory");
+        PQfreemem(reason);
+        goto done;
+    }
+    for (const PQconninfoOption *o = parsed; o->keyword != NULL && rc == GH_OK; o++) {
+        if (o->val == NULL || is_overridden(o->keyword, overrides, GH_COUNT(overrides)))
+            continue;
+        if (strcmp(o->keyword, "replication") == 0)
+            rc = gh_fail(err, GH_INVALID, "F0000",
+                         "conninfo of warehouse " GH_STR_FMT ": replication cannot be asked for",
+                         GH_STR_ARG(options->name));
+        else
+            add_parameter(u, o->keyword, o->val);
+    }
+    PQconninfoFree(parsed);
+    for (size_t i = 0; i < GH_COUNT(overrides) && rc == GH_OK; i++) {
+        if (overrides[i].value != NULL)
+            add_parameter(u, overrides[i].keyword, overrides[i].value);
+    }
+
+done:
+    if (password != NULL)
+        gh_cleanse(password, strlen(password));
+    gh_cleanse(conninfo, strlen(conninfo));
+    free(password);
+    free(application);
+    free(conninfo);
+    return rc;
+}
+
+void gh_upstream_forget(gh_upstream *u)
+{
+    for (size_t i = 0; i < u->parameter_count; i++) {
+        gh_cleanse(u->values[i], strlen(u->values[i])); /* one of them is a password */
+        free(u->values[i]);
+        free(u->keywords[i]);
+    }
+    free(u->keywords);
+    free(u->values);
+}
+
+static void ignore_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+PGconn *gh_upstream_start(const gh_upstream *u)
+{
+    PGconn *pg =
+        PQconnectStartParams((const char *const *)u->keywords, (const char *const *)u->values, 0);
+
+    GH_ASSERT(pg != NULL); /* out of memory */
+    (void)PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);
+    (void)PQsetNoticeReceiver(pg, ignore_notice, NULL); /* or libpq prints to stderr */
+    return pg;
+}
+
+uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u)
+{
+    return u->connect_timeout_ms > 0 ? u->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+}
+
+gh_str gh_upstream_init_sql(const gh_upstream *u)
+{
+    return gh_str_of(u->init_sql);
+}
+
+gh_str gh_upstream_name(const gh_upstream *u)
+{
+    return gh_str_of(u->name);
+}

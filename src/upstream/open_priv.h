@@ -1,0 +1,28 @@
+/* Private to upstream's open.c and connector.c: the warehouse itself. */
+#ifndef GATEHOUSE_UPSTREAM_OPEN_PRIV_H
+#define GATEHOUSE_UPSTREAM_OPEN_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <gatehouse/upstream.h>
+
+struct gh_upstream {
+    atomic_size_t references; /* release: acq_rel; acquire: relaxed */
+    char *name;
+    char **keywords; /* for PQconnectStartParams, NULL at the end; immutable */
+    char **values;
+    size_t parameter_count;
+    char *init_sql; /* holds a key: cleansed */
+    uint32_t connect_timeout_ms;
+    pthread_mutex_t lock; /* of what follows: starting the connector */
+    gh_loop *loop;        /* the connector's; NULL: not started */
+    pthread_t thread;
+    gh_connect *active; /* attempts under way: the connector's thread only */
+};
+
+GH_MUST_USE gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options,
+                                    gh_err *err);
+void gh_upstream_forget(gh_upstream *u);
+
+#endif

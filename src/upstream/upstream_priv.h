@@ -1,0 +1,113 @@
+/* Private to upstream: connections, the small query runner, and what libpq's users share. */
+#ifndef GATEHOUSE_UPSTREAM_PRIV_H
+#define GATEHOUSE_UPSTREAM_PRIV_H
+
+#include <stdio.h>
+
+#include <libpq-fe.h>
+
+#include <gatehouse/upstream.h>
+
+#define GH_CONN_PARAMETERS_MAX      64
+#define GH_CONN_PARAMETER_VALUE_MAX 8192
+#define GH_CANCEL_TIMEOUT_MS        10000
+
+/* ---- errors (error.c)
+ * ----------------------------------------------------------------------------- */
+
+/*
+ * A failed login in the words of libpq (verbosity PQERRORS_VERBOSE, so that the server's SQLSTATE
+ * is in it): the public text by the code, libpq's text as the detail.
+ */
+GH_MUST_USE gh_rc gh_upstream_refused(const char *libpq_message, gh_err *err);
+/* Not available (08001), with the operator's reason. */
+GH_MUST_USE gh_rc gh_upstream_unavailable(gh_rc rc, gh_err *err, const char *fmt, ...)
+    GH_PRINTF(3, 4);
+
+/* ---- opening by libpq (open.c)
+ * -------------------------------------------------------------------- */
+
+/* BackendKeyData, picked from libpq's trace: its API shows the process id only. */
+typedef struct gh_key_trace {
+    FILE *file;
+    char line[128];
+    size_t len; /* beyond sizeof(line): a line that is too long to be the one */
+    bool has_key;
+    uint32_t pid;
+    uint32_t key;
+} gh_key_trace;
+
+void gh_key_trace_start(gh_key_trace *t, PGconn *pg);
+void gh_key_trace_end(gh_key_trace *t, PGconn *pg);
+
+/* PQconnectStartParams by the warehouse's options: never NULL. May block for a name to be resolved.
+ */
+GH_MUST_USE PGconn *gh_upstream_start(const gh_upstream *u);
+uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u);
+gh_str gh_upstream_init_sql(const gh_upstream *u);
+
+/* ---- connection (conn.c)
+ * -------------------------------------------------------------------------- */
+
+typedef enum gh_conn_state {
+    GH_CONN_FREE = 0, /* in no pool */
+    GH_CONN_INIT,     /* init_sql runs, after connect or with DISCARD ALL */
+    GH_CONN_IDLE,
+    GH_CONN_SETUP, /* session_sql runs for `ticket` */
+    GH_CONN_USED,
+    GH_CONN_CANCELLING
+} gh_conn_state;
+
+typedef struct gh_query gh_query;
+
+struct gh_conn {
+    PGconn *pg;
+    gh_stream stream; /* adopted: the socket and TLS are libpq's */
+    uint32_t pid;
+    uint32_t key;
+    int version;
+    char *host; /* to be verified when connecting again; empty: none is */
+    gh_parameter *parameters;
+    size_t parameter_count;
+    /* the pool's */
+    gh_pool *pool;
+    gh_conn *prev;
+    gh_conn *next;
+    gh_conn_state state;
+    gh_watch *watch;
+    gh_query *query;
+    gh_cancel *cancel;
+    gh_ticket *ticket;
+};
+
+/* Takes over an established PGconn; on failure it is finished. */
+GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_conn **out, gh_err *err);
+
+/* ---- query runner (query.c)
+ * ----------------------------------------------------------------------- */
+
+/*
+ * Runs simple Queries in a row, one ReadyForQuery each, discards what they return and keeps
+ * ParameterStatus. GH_OK       all ran, the connection is idle and silent GH_INVALID  the server
+ * refused one (its SQLSTATE; its text in detail); idle and silent all the same other       the
+ * connection is to be closed fn is called once, last, never inside start; the query is freed before
+ * it.
+ */
+typedef void (*gh_query_fn)(void *arg, gh_rc rc, const gh_err *err);
+GH_MUST_USE gh_query *gh_query_start(gh_loop *loop, gh_conn *c, const gh_str *sqls, size_t count,
+                                     uint32_t timeout_ms, gh_query_fn fn, void *arg);
+void gh_query_free(gh_query *q); /* before its end: fn is not called. NULL is fine */
+
+/* ---- blocking use of libpq (blocking.c)
+ * ----------------------------------------------------------- */
+
+/*
+ * Connects, waiting for the socket and for stop_fd (-1: none; readable ends the wait with
+ * GH_CLOSED). The result is to be finished by PQfinish.
+ */
+GH_MUST_USE gh_rc gh_blocking_connect(const gh_upstream *u, int stop_fd, PGconn **out, gh_err *err);
+/* One Query's last result; out may be NULL. A server's error is GH_INVALID. */
+GH_MUST_USE gh_rc gh_blocking_query(PGconn *pg, const char *sql, int stop_fd, uint32_t timeout_ms,
+                                    PGresult **out, gh_err *err);
+
+#endif
