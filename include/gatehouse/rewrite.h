@@ -2,11 +2,12 @@
  * rewrite: a client's statement in, the statement to send upstream out, by one policy view and one
  * catalog snapshot. Pure: the same input gives the same bytes.
  *
- *     SQL ─guard─parse─▶ tree ─judge─▶ edits ─splice─▶ canonical SQL ─parse again─▶ equal to the judged tree?
- *                                                                           yes: gh_plan   no: refused
+ *     SQL ─guard─parse─▶ tree ─judge─▶ edits ─splice─▶ canonical SQL ─parse again─▶ equal to the
+ * judged tree? yes: gh_plan   no: refused
  *
- * What is not known is refused: statement kinds, nodes, functions, types, settings, catalog relations.
- * Memory: everything in the result lives in the caller's arena. Threads: any, one call an arena at a time.
+ * What is not known is refused: statement kinds, nodes, functions, types, settings, catalog
+ * relations. Memory: everything in the result lives in the caller's arena. Threads: any, one call
+ * an arena at a time.
  */
 #ifndef GATEHOUSE_REWRITE_H
 #define GATEHOUSE_REWRITE_H
@@ -38,11 +39,12 @@ typedef enum gh_stmt_kind {
     GH_STMT_CLOSE,       /* name; empty: all */
     GH_STMT_COPY_OUT,
     GH_STMT_COPY_IN,
-    GH_STMT_DISCARD,     /* name: all, plans, sequences, temp */
-    GH_STMT_OTHER        /* LOCK, LISTEN ... as far as allowed */
+    GH_STMT_DISCARD, /* name: all, plans, sequences, temp */
+    GH_STMT_OTHER    /* LOCK, LISTEN ... as far as allowed */
 } gh_stmt_kind;
 
-/* A byte of the sent text came from this byte of the client's; ascending by `sent`. */
+/* From this character of the sent text on (1-based) the text is the client's at `source` (1-based),
+ * or Gatehouse's own where that is 0. Ascending. */
 typedef struct gh_offset {
     uint32_t sent;
     uint32_t source;
@@ -60,7 +62,8 @@ typedef struct gh_touch {
     bool is_row_filtered;
 } gh_touch;
 
-/* RowDescription of the answer must name this column: by position, what the filtered catalog says. */
+/* RowDescription of the answer must name this column: by position, what the filtered catalog says.
+ */
 typedef struct gh_output_column {
     gh_oid relation;
     int16_t attnum; /* 0: leave what the upstream says */
@@ -68,13 +71,13 @@ typedef struct gh_output_column {
 
 typedef struct gh_plan {
     gh_stmt_kind kind;
-    gh_str sql;          /* to send; empty with GH_STMT_EMPTY and GH_STMT_REFUSED */
-    gh_err error;        /* with GH_STMT_REFUSED */
-    gh_str name;         /* see gh_stmt_kind */
+    gh_str sql;   /* to send; empty with GH_STMT_EMPTY and GH_STMT_REFUSED */
+    gh_err error; /* with GH_STMT_REFUSED */
+    gh_str name;  /* see gh_stmt_kind */
     gh_str value;
     bool is_local;
-    bool is_bypassed;    /* sent as the client wrote it */
-    gh_str tag;          /* the CommandComplete tag to show instead of the upstream's; empty: as it comes */
+    bool is_bypassed; /* sent as the client wrote it */
+    gh_str tag; /* the CommandComplete tag to show instead of the upstream's; empty: as it comes */
     const gh_offset *offsets;
     size_t offset_count;
     uint32_t source_start; /* byte range of the statement in the client's text */
@@ -85,13 +88,13 @@ typedef struct gh_plan {
     size_t grant_count;
     const gh_output_column *outputs; /* NULL: relay RowDescription as it is */
     size_t output_count;
-    bool reads_session;  /* depends on more than the cache's key says: do not cache */
+    bool reads_session;   /* depends on more than the cache's key says: do not cache */
     bool changes_catalog; /* DDL went through (temporary tables, bypass): refresh the catalog */
 } gh_plan;
 
 /* What the session tells of itself. Strings are borrowed for the call. */
 typedef struct gh_rewrite_input {
-    gh_str sql;                /* the Query's or Parse's text, without its NUL */
+    gh_str sql; /* the Query's or Parse's text, without its NUL */
     const gh_catalog *catalog;
     gh_view *view;
     gh_str database;           /* the warehouse as the client named it */
@@ -100,23 +103,31 @@ typedef struct gh_rewrite_input {
     gh_str client_encoding;    /* of the text */
     const gh_oid *param_types; /* of Parse; 0: not given */
     size_t param_count;
-    bool is_extended;          /* one statement only: several are 42601, as PostgreSQL says */
+    bool is_extended; /* one statement only: several are 42601, as PostgreSQL says */
 } gh_rewrite_input;
 
 /*
- * Plans for every statement of the text, in order. A refusal is a plan of kind GH_STMT_REFUSED and ends
- * the list (what follows would not run). GH_OK unless the text cannot be taken at all: GH_INVALID (42601
- * and other syntax errors, position set), GH_LIMIT, GH_INTERNAL (the verifier did not agree: a defect).
- * An empty text gives one plan of kind GH_STMT_EMPTY.
+ * Plans for every statement of the text, in order. A refusal is a plan of kind GH_STMT_REFUSED and
+ * ends the list (what follows would not run). GH_OK unless the text cannot be taken at all:
+ * GH_INVALID (42601 and other syntax errors, position set), GH_LIMIT, GH_INTERNAL (the verifier did
+ * not agree: a defect). An empty text gives one plan of kind GH_STMT_EMPTY.
  */
-GH_MUST_USE gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans, size_t *count,
-                             gh_err *err);
+GH_MUST_USE gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans,
+                             size_t *count, gh_err *err);
 
-/* The client's position for one that the upstream gave (both 1-based, in characters of `encoding`);
- * 0 where the byte is not the client's. */
-uint32_t gh_plan_position(const gh_plan *plan, gh_str client_sql, uint32_t upstream_position);
+/* The client's position for one that the upstream gave within plan->sql (both 1-based, in
+ * characters); 0 where that text is not the client's. */
+uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position);
 
-/* Once, before threads start; and once in every thread that calls gh_rewrite. */
-void gh_rewrite_thread_init(void);
+/* ---- settings that clients may set (SET, startup parameters, options)
+ * --------------------------------- */
+
+/* GH_DENIED: not a setting that clients may set. GH_INVALID: not to this value. Names are lower
+ * case. */
+GH_MUST_USE gh_rc gh_setting_check_name(gh_str name, gh_err *err);
+GH_MUST_USE gh_rc gh_setting_check(gh_str name, gh_str value, gh_err *err);
+/* Kept by the session and never sent upstream: search_path, session_authorization, role,
+ * is_superuser. */
+bool gh_setting_is_virtual(gh_str name);
 
 #endif

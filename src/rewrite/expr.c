@@ -1,0 +1,246 @@
+/*
+ * Expressions: every function, operator, type and cast is looked up, allowed or refused, and
+ * written with its schema, so that the upstream's search_path has no vote. What a switch here does
+ * not name is walked through by gh_sql_children, which refuses node kinds that it does not know.
+ */
+#include "judge.h"
+
+/* ---- replacing a node by trusted text
+ * ------------------------------------------------------------- */
+
+/*
+ * Puts SQL in place of tokens and its tree into the slot. Where the value would be an output column
+ * the text is a sub-select, since the name of a column comes from what computes it.
+ */
+static void replace_value(gh_judge *j, Node **slot, size_t first, size_t end, const char *sql,
+                          const char *name)
+{
+    const char *text = sql;
+
+    if (!j->block->is_condition)
+        text = gh_judge_printf("(SELECT %s AS %s)", sql, gh_judge_ident(j, gh_str_of(name)));
+    gh_judge_edit(j, first, end, text);
+    *slot = gh_judge_parse_expr(j, text);
+}
+
+static void judge_value_function(gh_judge *j, Node **slot)
+{
+    const SQLValueFunction *f = (const SQLValueFunction *)*slot;
+    size_t token = gh_judge_token(j, f->location);
+    gh_str value;
+    const char *name;
+
+    switch (f->op) {
+    case SVFOP_CURRENT_ROLE:
+        name = "current_role";
+        value = gh_view_user(j->in->view);
+        break;
+    case SVFOP_CURRENT_USER:
+        name = "current_user";
+        value = gh_view_user(j->in->view);
+        break;
+    case SVFOP_USER:
+        name = "user";
+        value = gh_view_user(j->in->view);
+        break;
+    case SVFOP_SESSION_USER:
+        name = "session_user";
+        value = gh_view_user(j->in->view);
+        break;
+    case SVFOP_CURRENT_CATALOG:
+        name = "current_catalog";
+        value = j->in->database;
+        break;
+    case SVFOP_CURRENT_SCHEMA:
+        name = "current_schema";
+        value = j->in->search_path.count > 0 ? j->in->search_path.items[0] : GH_STR("");
+        break;
+    case SVFOP_CURRENT_DATE:
+    case SVFOP_CURRENT_TIME:
+    case SVFOP_CURRENT_TIME_N:
+    case SVFOP_CURRENT_TIMESTAMP:
+    case SVFOP_CURRENT_TIMESTAMP_N:
+    case SVFOP_LOCALTIME:
+    case SVFOP_LOCALTIME_N:
+    case SVFOP_LOCALTIMESTAMP:
+    case SVFOP_LOCALTIMESTAMP_N:
+    default:
+        return;
+    }
+    replace_value(j, slot, token, token + 1,
+                  gh_judge_printf("CAST(%s AS \"pg_catalog\".\"name\")",
+                                  f->op == SVFOP_CURRENT_SCHEMA && value.len == 0
+                                      ? "NULL"
+                                      : gh_judge_literal(j, value)),
+                  name);
+}
+
+/* ---- functions
+ * ------------------------------------------------------------------------------------ */
+
+static void judge_call(gh_judge *j, Node **slot)
+{
+    FuncCall *f = (FuncCall *)*slot;
+    int parts = list_length(f->funcname);
+    gh_str name = gh_str_of(strVal(llast(f->funcname)));
+    gh_str schema = { NULL, 0 };
+    gh_str found = { NULL, 0 };
+    ListCell *cell;
+
+    if (parts > 2) {
+        gh_judge_refuse(j, GH_INVALID, "0A000", f->location,
+                        "cross-database references are not implemented");
+        return;
+    }
+    if (parts == 2)
+        schema = gh_str_of(strVal(linitial(f->funcname)));
+    foreach (cell, f->args)
+        gh_judge_expr(j, (Node **)&lfirst(cell));
+    gh_judge_expr_list(j, f->agg_order);
+    gh_judge_expr(j, &f->agg_filter);
+    if (f->over != NULL)
+        gh_judge_expr(j, (Node **)&f->over);
+    if (j->rc != GH_OK)
+        return;
+
+    switch (gh_function_judge(j, schema, name, &found)) {
+    case GH_FUNCTION_ALLOWED:
+        if (parts == 1) {
+            size_t token = gh_judge_token(j, f->location);
+
+            gh_judge_edit(j, token, token, gh_judge_printf("%s.", gh_judge_ident(j, found)));
+            f->funcname = list_make2(makeString(gh_judge_cstr(found)), linitial(f->funcname));
+        }
+        return;
+    case GH_FUNCTION_SPECIAL:
+        gh_function_special(j, slot);
+        return;
+    case GH_FUNCTION_DENIED:
+        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
+                        "function " GH_STR_FMT " is not allowed", GH_STR_ARG(name));
+        return;
+    case GH_FUNCTION_UNKNOWN:
+        break;
+    }
+    gh_judge_refuse(j, GH_DENIED, "42883", f->location,
+                    "function " GH_STR_FMT "%s" GH_STR_FMT " does not exist", GH_STR_ARG(schema),
+                    parts == 2 ? "." : "", GH_STR_ARG(name));
+}
+
+/* ---- operators
+ * ------------------------------------------------------------------------------------ */
+
+/* Unqualified operators resolve in pg_catalog upstream; a schema of one's own needs a grant. */
+static void judge_operator(gh_judge *j, List *name, int location)
+{
+    if (list_length(name) <= 1)
+        return;
+    if (list_length(name) == 2 && strcmp(strVal(linitial(name)), "pg_catalog") == 0)
+        return;
+    gh_judge_refuse(j, GH_DENIED, "42883", location, "operator does not exist: %s",
+                    strVal(llast(name)));
+}
+
+static void judge_collation(gh_judge *j, const CollateClause *c)
+{
+    int parts = list_length(c->collname);
+
+    if (parts == 1 || (parts == 2 && strcmp(strVal(linitial(c->collname)), "pg_catalog") == 0))
+        return;
+    gh_judge_refuse(j, GH_DENIED, "42704", c->location,
+                    "collation \"%s\" for encoding \"UTF8\" does not exist",
+                    strVal(llast(c->collname)));
+}
+
+/* ---- the walk
+ * ------------------------------------------------------------------------------------- */
+
+static void visit(struct Node **slot, void *arg)
+{
+    gh_judge_expr(arg, (Node **)slot);
+}
+
+static void judge_children(gh_judge *j, Node *n)
+{
+    if (!gh_sql_children(n, visit, j))
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "the statement uses a construct that is not allowed");
+}
+
+static void judge_sublink(gh_judge *j, SubLink *s)
+{
+    judge_operator(j, s->operName, s->location);
+    gh_judge_expr(j, &s->testexpr);
+    if (!IsA(s->subselect, SelectStmt)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", s->location,
+                        "the statement uses a construct that is not allowed");
+        return;
+    }
+    gh_judge_select(j, (SelectStmt *)s->subselect);
+}
+
+void gh_judge_expr(gh_judge *j, Node **slot)
+{
+    Node *n = *slot;
+
+    if (n == NULL || j->rc != GH_OK)
+        return;
+    switch (nodeTag(n)) {
+    case T_List:
+        gh_judge_expr_list(j, (List *)n);
+        return;
+    case T_ColumnRef:
+        gh_judge_column_ref(j, (ColumnRef *)n);
+        return;
+    case T_FuncCall:
+        judge_call(j, slot);
+        return;
+    case T_TypeCast:
+        gh_judge_cast(j, slot);
+        return;
+    case T_TypeName:
+        gh_judge_type(j, (TypeName *)n);
+        return;
+    case T_SubLink:
+        judge_sublink(j, (SubLink *)n);
+        return;
+    case T_SQLValueFunction:
+        judge_value_function(j, slot);
+        return;
+    case T_A_Expr:
+        judge_operator(j, ((A_Expr *)n)->name, ((A_Expr *)n)->location);
+        judge_children(j, n);
+        return;
+    case T_SortBy:
+        judge_operator(j, ((SortBy *)n)->useOp, ((SortBy *)n)->location);
+        judge_children(j, n);
+        return;
+    case T_CollateClause:
+        judge_collation(j, (CollateClause *)n);
+        judge_children(j, n);
+        return;
+    case T_CurrentOfExpr:
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "WHERE CURRENT OF is not allowed");
+        return;
+    case T_SelectStmt: /* a query may stand only where query.c expects one */
+    case T_InsertStmt:
+    case T_UpdateStmt:
+    case T_DeleteStmt:
+    case T_MergeStmt:
+    case T_RangeVar:
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "the statement uses a construct that is not allowed");
+        return;
+    default:
+        judge_children(j, n);
+        return;
+    }
+}
+
+void gh_judge_expr_list(gh_judge *j, List *list)
+{
+    ListCell *cell;
+
+    foreach (cell, list)
+        gh_judge_expr(j, (Node **)&lfirst(cell));
+}

@@ -1,0 +1,174 @@
+#include "judge.h"
+
+#include <stdarg.h>
+
+void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
+                     ...)
+{
+    char msg[sizeof(((gh_err *)0)->public_msg)];
+    va_list ap;
+
+    if (j->rc != GH_OK)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(msg, sizeof(msg), fmt, ap);
+    va_end(ap);
+    j->rc = gh_fail(j->err, rc, sqlstate, "%s", msg);
+    /* A position inside the policy's own text would mean nothing to the client. */
+    if (location >= 0 && !j->is_policy && (size_t)location <= j->text->source_len)
+        j->err->position = (uint32_t)pg_mbstrlen_with_len(j->text->source, location) + 1;
+}
+
+void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text)
+{
+    if (j->rc != GH_OK)
+        return;
+    if (first == SIZE_MAX || end == SIZE_MAX || end < first) {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        gh_err_detail(j->err, "edit without a place");
+        return;
+    }
+    if (j->edit_count == j->edit_cap) {
+        j->edit_cap = j->edit_cap == 0 ? 16 : j->edit_cap * 2;
+        if (j->edits == NULL)
+            j->edits = palloc(j->edit_cap * sizeof(gh_edit));
+        else
+            j->edits = repalloc(j->edits, j->edit_cap * sizeof(gh_edit));
+    }
+    j->edits[j->edit_count++] = (gh_edit){ first, end, text };
+}
+
+size_t gh_judge_token(gh_judge *j, int location)
+{
+    size_t i = gh_sql_token_at(j->text, location);
+
+    if (i == SIZE_MAX && j->rc == GH_OK) {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        gh_err_detail(j->err, "no token at byte %d", location);
+    }
+    return i;
+}
+
+char *gh_judge_printf(const char *fmt, ...)
+{
+    va_list ap;
+    va_list again;
+    int len;
+    char *out;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    len = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    GH_ASSERT(len >= 0);
+    out = palloc((size_t)len + 1);
+    (void)vsnprintf(out, (size_t)len + 1, fmt, again);
+    va_end(again);
+    return out;
+}
+
+char *gh_judge_cstr(gh_str s)
+{
+    char *out = palloc(s.len + 1);
+
+    if (s.len != 0)
+        memcpy(out, s.ptr, s.len);
+    out[s.len] = '\0';
+    return out;
+}
+
+static char *take(gh_buf *b)
+{
+    char *out = gh_judge_cstr(gh_buf_str(b));
+
+    gh_buf_fini(b);
+    return out;
+}
+
+char *gh_judge_ident(const gh_judge *j, gh_str name)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    gh_sql_put_ident(&b, name, j->is_ascii);
+    return take(&b);
+}
+
+char *gh_judge_literal(const gh_judge *j, gh_str value)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    gh_sql_put_string(&b, value, j->is_ascii);
+    return take(&b);
+}
+
+/* The only statement of trusted text; our own templates and compiled policy come here. */
+static SelectStmt *parse_select(gh_judge *j, const char *sql)
+{
+    gh_sql_text t;
+
+    if (j->rc != GH_OK || gh_sql_parse(gh_str_of(sql), &t, j->err) != GH_OK ||
+        list_length(t.stmts) != 1 || !IsA(linitial_node(RawStmt, t.stmts)->stmt, SelectStmt)) {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        gh_err_detail(j->err, "a replacement does not parse");
+        return NULL;
+    }
+    return (SelectStmt *)linitial_node(RawStmt, t.stmts)->stmt;
+}
+
+Node *gh_judge_parse_expr(gh_judge *j, const char *sql)
+{
+    SelectStmt *s = parse_select(j, gh_judge_printf("SELECT %s", sql));
+
+    return s != NULL && list_length(s->targetList) == 1
+               ? linitial_node(ResTarget, s->targetList)->val
+               : NULL;
+}
+
+Node *gh_judge_parse_item(gh_judge *j, const char *sql)
+{
+    SelectStmt *s = parse_select(j, gh_judge_printf("SELECT 1 FROM %s", sql));
+
+    return s != NULL && list_length(s->fromClause) == 1 ? linitial(s->fromClause) : NULL;
+}
+
+Node *gh_judge_parse_query(gh_judge *j, const char *sql)
+{
+    return (Node *)parse_select(j, sql);
+}
+
+/* Ascending by place; an insertion stands before a replacement at its place; the rest keep their
+ * order. */
+typedef struct gh_ordered_edit {
+    gh_edit edit;
+    size_t order;
+} gh_ordered_edit;
+
+static int compare_edits(const void *a, const void *b)
+{
+    const gh_ordered_edit *x = a;
+    const gh_ordered_edit *y = b;
+    bool x_inserts = x->edit.first == x->edit.end;
+    bool y_inserts = y->edit.first == y->edit.end;
+
+    if (x->edit.first != y->edit.first)
+        return x->edit.first < y->edit.first ? -1 : 1;
+    if (x_inserts != y_inserts)
+        return x_inserts ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *offsets)
+{
+    gh_ordered_edit *ordered = palloc((j->edit_count + 1) * sizeof(gh_ordered_edit));
+    gh_edit *edits = palloc((j->edit_count + 1) * sizeof(gh_edit));
+
+    for (size_t i = 0; i < j->edit_count; i++)
+        ordered[i] = (gh_ordered_edit){ j->edits[i], i };
+    qsort(ordered, j->edit_count, sizeof(gh_ordered_edit), compare_edits);
+    for (size_t i = 0; i < j->edit_count; i++)
+        edits[i] = ordered[i].edit;
+    return gh_sql_emit(j->text, first, end, edits, j->edit_count, j->is_ascii, out, offsets,
+                       j->err);
+}

@@ -1,0 +1,211 @@
+/*
+ * The state of one statement's judgement, shared by this module's files.
+ *
+ *     rewrite.c    text in, plans out; one gh_judge a statement
+ *     statement.c  which statement kinds there are and what each needs
+ *     query.c      SELECT and its clauses: blocks, FROM items, common table expressions
+ *     expr.c       expressions: columns, functions, operators
+ *     type.c       types and casts
+ *     relation.c   what stands in place of a governed relation
+ *     policy_expr.c row filters and masks of the policy, compiled to SQL
+ *     push.c       conditions that may be copied behind the fence
+ *     function.c setting.c system_catalog.c   allow-lists
+ *
+ * Everything here lives in the parser's memory context (palloc) and dies with gh_sql_run; what the
+ * plan keeps is copied into the caller's arena.
+ */
+#ifndef GATEHOUSE_REWRITE_JUDGE_H
+#define GATEHOUSE_REWRITE_JUDGE_H
+
+#include "pg.h"
+
+#include <gatehouse/policy.h>
+#include <gatehouse/rewrite.h>
+#include <gatehouse/sql.h>
+
+/* Alias of a governed relation inside the sub-select that stands for it. Nothing of the client's
+ * stands in there but conditions that name its columns by this alias, so nothing can capture it or
+ * be captured. */
+#define GH_INNER "\"gh\""
+
+typedef struct gh_block gh_block;
+typedef struct gh_system_relation gh_system_relation;
+
+/* An item of FROM, or the target of a write. */
+typedef struct gh_item {
+    Node **slot; /* where the RangeVar hangs; NULL for items that are no relation */
+    RangeVar *var;
+    const gh_relation
+        *relation; /* NULL: columns are not known (sub-select, function, CTE, join alias) */
+    const gh_decision *decision; /* NULL for a system relation */
+    const gh_system_relation *system;
+    gh_block *block;
+    const char *alias;    /* the name that references use; NULL for none */
+    const char *invented; /* alias that we gave it, since two relations shared one name */
+    bool has_alias;       /* written by the client */
+    bool is_renamed;      /* an alias with a column list */
+    bool is_placed;       /* text and tree hold what stands for it */
+    bool is_target;       /* of INSERT, UPDATE, DELETE, MERGE */
+    bool has_star;        /* all columns are read */
+    size_t first;         /* tokens of the name, with ONLY and * */
+    size_t end;
+    bool *is_used;     /* by index into relation->columns */
+    bool *is_filtered; /* of them: read by a condition */
+    List *pushed;      /* of char *: conditions copied inside */
+    char *columns;     /* SQL of the sub-select's target list... */
+    char *where;       /* ...and of its condition; NULL until prepared */
+} gh_item;
+
+/* A query block: what one FROM brings into scope. */
+struct gh_block {
+    gh_block *outer;
+    List *items;       /* of gh_item * */
+    List *ctes;        /* of char *: names that WITH brings into scope here */
+    bool is_condition; /* the walk stands in WHERE, ON or HAVING */
+};
+
+typedef struct gh_judge {
+    const gh_rewrite_input *in;
+    gh_arena *arena; /* of the plan */
+    const gh_sql_text *text;
+    gh_plan *plan;
+    gh_err *err;
+    gh_rc rc; /* sticky: the first refusal stays */
+    gh_edit *edits;
+    size_t edit_count;
+    size_t edit_cap;
+    gh_block *block;
+    List *items; /* of gh_item *: every relation of the statement */
+    unsigned depth;
+    bool is_ascii;
+    bool is_policy;         /* the text is a row filter or a mask, not a client's */
+    bool is_unsafe;         /* some condition may fail or tell: governed relations are fenced */
+    unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
+} gh_judge;
+
+/* ---- judge.c
+ * ------------------------------------------------------------------------------------- */
+
+/* Refuses; location is a byte of the text or -1. The first refusal stays. */
+void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
+                     ...) GH_PRINTF(5, 6);
+void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text);
+/* Token at a byte; refuses as a defect if there is none. */
+size_t gh_judge_token(gh_judge *j, int location);
+/* printf into the parser's memory. */
+char *gh_judge_printf(const char *fmt, ...) GH_PRINTF(1, 2);
+/* NUL-terminated copy in the parser's memory. */
+char *gh_judge_cstr(gh_str s);
+char *gh_judge_ident(const gh_judge *j, gh_str name);
+char *gh_judge_literal(const gh_judge *j, gh_str value);
+/* Parses trusted text: the expression after SELECT, the item after SELECT 1 FROM. NULL after
+ * refusal. */
+Node *gh_judge_parse_expr(gh_judge *j, const char *sql);
+Node *gh_judge_parse_item(gh_judge *j, const char *sql);
+Node *gh_judge_parse_query(gh_judge *j, const char *sql);
+/* Emits the tokens [first, end) with all edits, ordered. */
+gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *offsets);
+
+/* ---- statement.c
+ * --------------------------------------------------------------------------------- */
+
+void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end);
+
+/* ---- bypass.c
+ * ------------------------------------------------------------------------------------ */
+
+/* The plan kind of a statement that is sent as it is. */
+gh_stmt_kind gh_bypass_kind(const Node *stmt, const char **name);
+
+/* ---- query.c
+ * ------------------------------------------------------------------------------------- */
+
+void gh_judge_select(gh_judge *j, SelectStmt *s);
+void gh_judge_with(gh_judge *j, WithClause *w);
+void gh_judge_from_list(gh_judge *j, List *from);
+/* The schema-qualified name of a column reference loses its schema; usage is noted for the audit.
+ */
+void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
+gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
+
+/* ---- expr.c
+ * -------------------------------------------------------------------------------------- */
+
+void gh_judge_expr(gh_judge *j, Node **slot);
+void gh_judge_expr_list(gh_judge *j, List *list);
+
+/* ---- type.c
+ * -------------------------------------------------------------------------------------- */
+
+void gh_judge_type(gh_judge *j, TypeName *t);
+void gh_judge_cast(gh_judge *j, Node **slot);
+bool gh_type_is_visible(const gh_judge *j, const gh_type *t);
+bool gh_type_param_is_allowed(const gh_judge *j, gh_oid oid);
+/* The visible relation that a regclass literal names, or NULL. */
+const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
+
+/* ---- relation.c
+ * ---------------------------------------------------------------------------------- */
+
+/* Resolves a name to a relation that the user may know of; NULL and a refusal (42P01) if there is
+ * none. */
+bool gh_judge_resolve(gh_judge *j, gh_item *item);
+/* The same without a refusal. */
+bool gh_relation_lookup(gh_judge *j, gh_item *item);
+/* Does the user know of this relation at all? */
+bool gh_relation_is_known(const gh_judge *j, const gh_relation *r);
+/* The sub-select that stands for a governed relation, without alias; NULL after a refusal. */
+char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
+/* Puts what stands for each relation into text and tree. */
+void gh_judge_place_items(gh_judge *j);
+void gh_judge_note_touches(gh_judge *j);
+
+/* ---- policy_expr.c
+ * ------------------------------------------------------------------------------- */
+
+/* SQL of a row filter over columns of `relation` by alias GH_INNER; NULL after a refusal. */
+char *gh_judge_filter(gh_judge *j, const gh_relation *relation, gh_str filter);
+/* SQL of a mask over a column; NULL after a refusal. */
+char *gh_judge_mask(gh_judge *j, const gh_relation *relation, const gh_column *column,
+                    const gh_mask *mask);
+
+/* ---- encoding.c
+ * ---------------------------------------------------------------------------------- */
+
+/* The text as UTF-8; *must_escape: what is sent must be ASCII. */
+gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out, bool *must_escape,
+                          gh_err *err);
+
+/* ---- push.c
+ * -------------------------------------------------------------------------------------- */
+
+/* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
+void gh_judge_push(gh_judge *j, SelectStmt *s);
+
+/* ---- allow-lists
+ * ---------------------------------------------------------------------------------- */
+
+typedef enum gh_function_rule {
+    GH_FUNCTION_UNKNOWN = 0, /* nothing of that name: 42883 */
+    GH_FUNCTION_DENIED,      /* 42501 */
+    GH_FUNCTION_ALLOWED,
+    GH_FUNCTION_SPECIAL /* has a meaning of its own: function.c rewrites it */
+} gh_function_rule;
+
+gh_function_rule gh_function_judge(const gh_judge *j, gh_str schema, gh_str name,
+                                   gh_str *found_schema);
+/* Rewrites a call that has a meaning of its own (current_database, current_setting, obj_description
+ * ...) */
+void gh_function_special(gh_judge *j, Node **slot);
+/* A cast to a reg* type of something that is no constant: allowed over OIDs of catalog columns,
+ * guarded. */
+void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type);
+bool gh_setting_may_show(gh_str name);
+/* What SHOW answers for a virtual setting. */
+gh_str gh_setting_virtual_value(const gh_rewrite_input *in, gh_str name);
+
+const gh_system_relation *gh_system_relation_find(gh_str schema, gh_str name);
+/* The sub-select that stands for a system relation, without alias; NULL after a refusal. */
+char *gh_system_relation_sql(gh_judge *j, const gh_system_relation *s, const gh_relation *r);
+
+#endif

@@ -1,0 +1,343 @@
+/*
+ * Row filters and masks, as the policy's author wrote them, become SQL that means the same wherever
+ * it is put: columns by the alias of the inner relation, functions and types by their schema,
+ * attr() and current_user as literals that the proxy computes. A filter's sub-selects keep their
+ * own scope: a name that a table of theirs has is theirs, as in SQL.
+ *
+ * SECURITY: attributes and user names come from the ACL, never from what a client can set, and go
+ * in as quoted literals. Attack: tests/attack capture.
+ */
+#include "judge.h"
+
+typedef struct gh_policy_scope {
+    gh_judge judge; /* a judge of its own over the policy's text */
+    const gh_relation *relation;
+    const gh_column *value; /* masks: what `value` stands for; NULL in a filter */
+    List *inner; /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
+    bool is_broken;
+    bool has_query; /* a sub-select: the planner may run it after other conditions */
+} gh_policy_scope;
+
+static void walk(Node **slot, void *arg);
+
+static void broken(gh_policy_scope *p, const char *why)
+{
+    if (p->is_broken)
+        return;
+    p->is_broken = true;
+    gh_log(GH_WARN, "policy.expression", "relation=" GH_STR_FMT "." GH_STR_FMT " reason=\"%s\"",
+           GH_STR_ARG(p->relation->schema), GH_STR_ARG(p->relation->name), why);
+}
+
+/* Does a table of an enclosing sub-select have this column? Unknown ones are taken not to. */
+static bool is_inner_column(const gh_policy_scope *p, gh_str name)
+{
+    ListCell *cell;
+
+    foreach (cell, p->inner) {
+        const gh_relation *r = lfirst(cell);
+
+        if (r != NULL && gh_relation_column(r, name) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void walk_children(gh_policy_scope *p, Node *n)
+{
+    if (!gh_sql_children(n, walk, p))
+        broken(p, "construct is not known");
+}
+
+static void column_ref(gh_policy_scope *p, ColumnRef *ref)
+{
+    gh_judge *j = &p->judge;
+    size_t token = gh_judge_token(j, ref->location);
+    gh_str name;
+
+    if (list_length(ref->fields) > 1 || !IsA(linitial(ref->fields), String)) {
+        /* alias.column inside a sub-select is the sub-select's own; table.column is the relation's
+         */
+        if (list_length(ref->fields) == 2 && p->inner == NIL &&
+            gh_str_is(p->relation->name, strVal(linitial(ref->fields)))) {
+            gh_judge_edit(j, token, token + 1, GH_INNER);
+            linitial(ref->fields) = makeString(pstrdup("gh"));
+        } else if (p->inner == NIL) {
+            broken(p, "column reference is qualified");
+        }
+        return;
+    }
+    name = gh_str_of(strVal(linitial(ref->fields)));
+    if (is_inner_column(p, name))
+        return;
+    if (p->value != NULL && gh_str_is(name, "value")) {
+        gh_judge_edit(j, token, token + 1,
+                      gh_judge_printf(GH_INNER ".%s", gh_judge_ident(j, p->value->name)));
+        return;
+    }
+    if (gh_relation_column(p->relation, name) == NULL) {
+        broken(p, "column does not exist");
+        return;
+    }
+    gh_judge_edit(j, token, token, GH_INNER ".");
+}
+
+/* attr('x'): a text literal, a text array, or NULL where the attribute is missing. */
+static void attribute(gh_policy_scope *p, FuncCall *f)
+{
+    gh_judge *j = &p->judge;
+    const A_Const *arg = list_length(f->args) == 1 ? linitial(f->args) : NULL;
+    size_t first = gh_judge_token(j, f->location);
+    size_t close = first == SIZE_MAX ? SIZE_MAX : gh_sql_token_closing(j->text, first + 1);
+    const gh_acl_attribute *a;
+    char *sql;
+
+    if (arg == NULL || !IsA(arg, A_Const) || arg->isnull || !IsA(&arg->val, String) ||
+        close == SIZE_MAX) {
+        broken(p, "attr() wants one literal");
+        return;
+    }
+    a = gh_view_attribute(j->in->view, gh_str_of(strVal(&arg->val)));
+    if (a == NULL) {
+        sql = pstrdup("CAST(NULL AS \"pg_catalog\".\"text\")");
+    } else if (!a->is_list) {
+        sql = gh_judge_printf("CAST(%s AS \"pg_catalog\".\"text\")",
+                              gh_judge_literal(j, a->values.items[0]));
+    } else {
+        sql = pstrdup("CAST(ARRAY[");
+        for (size_t i = 0; i < a->values.count; i++)
+            sql = gh_judge_printf("%s%s%s", sql, i == 0 ? "" : ", ",
+                                  gh_judge_literal(j, a->values.items[i]));
+        sql = gh_judge_printf("%s] AS \"pg_catalog\".\"text\"[])", sql);
+    }
+    gh_judge_edit(j, first, close + 1, sql);
+}
+
+static void call(gh_policy_scope *p, FuncCall *f)
+{
+    gh_judge *j = &p->judge;
+    size_t count;
+    const gh_function *const *found;
+
+    if (list_length(f->funcname) == 1 && strcmp(strVal(linitial(f->funcname)), "attr") == 0) {
+        attribute(p, f);
+        return;
+    }
+    if (list_length(f->funcname) == 1) {
+        size_t token = gh_judge_token(j, f->location);
+        bool is_builtin = false;
+
+        found =
+            gh_catalog_functions(j->in->catalog, gh_str_of(strVal(linitial(f->funcname))), &count);
+        for (size_t i = 0; i < count; i++)
+            is_builtin |= gh_str_is(found[i]->schema, "pg_catalog");
+        if (!is_builtin) {
+            broken(p, "function is not of pg_catalog and has no schema");
+            return;
+        }
+        gh_judge_edit(j, token, token, "\"pg_catalog\".");
+    }
+    walk_children(p, (Node *)f);
+}
+
+static void value_function(gh_policy_scope *p, const SQLValueFunction *f)
+{
+    gh_judge *j = &p->judge;
+    size_t token = gh_judge_token(j, f->location);
+    gh_str value = gh_view_user(j->in->view);
+
+    if (f->op == SVFOP_CURRENT_CATALOG)
+        value = j->in->database;
+    else if (f->op == SVFOP_CURRENT_SCHEMA)
+        broken(p, "current_schema has no meaning in a policy");
+    else if (f->op != SVFOP_CURRENT_USER && f->op != SVFOP_USER && f->op != SVFOP_SESSION_USER &&
+             f->op != SVFOP_CURRENT_ROLE)
+        return; /* dates and times */
+    gh_judge_edit(
+        j, token, token + 1,
+        gh_judge_printf("CAST(%s AS \"pg_catalog\".\"name\")", gh_judge_literal(j, value)));
+}
+
+static void type_name(gh_policy_scope *p, const TypeName *t)
+{
+    gh_judge *j = &p->judge;
+    const gh_type *type;
+
+    if (list_length(t->names) != 1)
+        return;
+    type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"),
+                           gh_str_of(strVal(linitial(t->names))));
+    if (type == NULL) {
+        broken(p, "type is not of pg_catalog and has no schema");
+        return;
+    }
+    gh_judge_edit(j, gh_judge_token(j, t->location), gh_judge_token(j, t->location),
+                  "\"pg_catalog\".");
+}
+
+/* The tables that a sub-select's FROM brings into scope, NULL for what has no catalog entry. */
+static List *tables_of(gh_policy_scope *p, Node *item, List *out)
+{
+    if (item == NULL)
+        return out;
+    if (IsA(item, RangeVar)) {
+        const RangeVar *v = (const RangeVar *)item;
+
+        if (v->schemaname == NULL) {
+            broken(p, "table of a sub-select has no schema");
+            return out;
+        }
+        return lappend(out, (void *)(uintptr_t)gh_catalog_relation(p->judge.in->catalog,
+                                                                   gh_str_of(v->schemaname),
+                                                                   gh_str_of(v->relname)));
+    }
+    if (IsA(item, JoinExpr))
+        return tables_of(p, ((JoinExpr *)item)->rarg, tables_of(p, ((JoinExpr *)item)->larg, out));
+    broken(p, "FROM of a sub-select holds more than tables");
+    return out;
+}
+
+static void sub_select(gh_policy_scope *p, SelectStmt *s)
+{
+    List *outer = p->inner;
+    ListCell *cell;
+
+    p->has_query = true;
+    if (s->op != SETOP_NONE || s->withClause != NULL || s->intoClause != NULL ||
+        s->lockingClause != NIL) {
+        broken(p, "sub-select is more than SELECT ... FROM ... WHERE ...");
+        return;
+    }
+    p->inner = list_copy(outer);
+    if (p->inner == NIL)
+        p->inner = list_make1(NULL); /* marks that names are in a sub-select */
+    foreach (cell, s->fromClause)
+        p->inner = tables_of(p, lfirst(cell), p->inner);
+    walk_children(p, (Node *)s);
+    p->inner = outer;
+}
+
+static void walk(Node **slot, void *arg)
+{
+    gh_policy_scope *p = arg;
+    Node *n = *slot;
+
+    if (p->is_broken || p->judge.rc != GH_OK)
+        return;
+    switch (nodeTag(n)) {
+    case T_ColumnRef:
+        column_ref(p, (ColumnRef *)n);
+        return;
+    case T_FuncCall:
+        call(p, (FuncCall *)n);
+        return;
+    case T_SQLValueFunction:
+        value_function(p, (SQLValueFunction *)n);
+        return;
+    case T_TypeName:
+        type_name(p, (TypeName *)n);
+        return;
+    case T_SelectStmt:
+        sub_select(p, (SelectStmt *)n);
+        return;
+    case T_RangeVar:
+        return; /* tables_of saw that it is qualified */
+    case T_ParamRef:
+        broken(p, "parameters have no meaning in a policy");
+        return;
+    default:
+        walk_children(p, n);
+        return;
+    }
+}
+
+/* Parses SELECT <expr>, compiles it, emits what follows SELECT. NULL where the policy's text is
+ * broken. */
+static char *compile(gh_judge *outer, const gh_relation *relation, const gh_column *value,
+                     gh_str expr)
+{
+    gh_policy_scope p = { .relation = relation, .value = value };
+    gh_sql_text text;
+    const SelectStmt *s;
+    gh_err ignored = { 0 };
+    gh_buf out;
+    char *sql;
+
+    p.judge = (gh_judge){ .in = outer->in,
+                          .arena = outer->arena,
+                          .text = &text,
+                          .err = &ignored,
+                          .rc = GH_OK,
+                          .is_ascii = outer->is_ascii,
+                          .is_policy = true };
+    if (expr.len > GH_POLICY_EXPR_MAX ||
+        gh_sql_parse(gh_str_of(gh_judge_printf("SELECT " GH_STR_FMT, GH_STR_ARG(expr))), &text,
+                     &ignored) != GH_OK)
+        return NULL;
+    s = list_length(text.stmts) == 1 ? (const SelectStmt *)linitial_node(RawStmt, text.stmts)->stmt
+                                     : NULL;
+    if (s == NULL || !IsA(s, SelectStmt) || list_length(s->targetList) != 1 ||
+        s->fromClause != NIL || s->whereClause != NULL || s->groupClause != NIL ||
+        s->havingClause != NULL || s->windowClause != NIL || s->sortClause != NIL ||
+        s->limitCount != NULL || s->limitOffset != NULL || s->lockingClause != NIL ||
+        s->intoClause != NULL || s->op != SETOP_NONE || s->distinctClause != NIL ||
+        s->valuesLists != NIL || linitial_node(ResTarget, s->targetList)->name != NULL) {
+        broken(&p, "is not one expression");
+        return NULL;
+    }
+    if (gh_sql_check_tree((Node *)(uintptr_t)s, &ignored) != GH_OK)
+        return NULL;
+    walk(&linitial_node(ResTarget, s->targetList)->val, &p);
+    gh_buf_init(&out, GH_SQL_BYTES_MAX);
+    if (p.is_broken || p.judge.rc != GH_OK ||
+        gh_judge_emit(&p.judge, 1, text.token_count, &out, NULL) != GH_OK) {
+        gh_buf_fini(&out);
+        return NULL;
+    }
+    sql = gh_judge_cstr(gh_buf_str(&out));
+    gh_buf_fini(&out);
+    if (p.has_query) /* becomes a join, before which other expressions may run: needs the fence */
+        outer->is_unsafe = true;
+    return sql;
+}
+
+static void refuse(gh_judge *j, const gh_relation *relation)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table " GH_STR_FMT,
+                    GH_STR_ARG(relation->name));
+    gh_err_detail(j->err, "a row filter or mask of the policy does not compile for this relation");
+}
+
+char *gh_judge_filter(gh_judge *j, const gh_relation *relation, gh_str filter)
+{
+    char *sql = compile(j, relation, NULL, filter);
+
+    if (sql == NULL)
+        refuse(j, relation);
+    return sql;
+}
+
+char *gh_judge_mask(gh_judge *j, const gh_relation *relation, const gh_column *column,
+                    const gh_mask *mask)
+{
+    char *sql = NULL;
+
+    if (mask->kind == GH_MASK_EXPR) {
+        sql = compile(j, relation, column, mask->expr);
+        if (sql != NULL)
+            sql =
+                gh_judge_printf("CAST((%s) AS " GH_STR_FMT ")", sql, GH_STR_ARG(column->type_sql));
+    } else {
+        gh_buf b;
+        char *value = gh_judge_printf(GH_INNER ".%s", gh_judge_ident(j, column->name));
+
+        gh_buf_init(&b, GH_SQL_BYTES_MAX);
+        if (gh_mask_sql(mask, j->in->catalog, column, gh_str_of(value), &b, NULL) == GH_OK &&
+            !b.failed)
+            sql = gh_judge_cstr(gh_buf_str(&b));
+        gh_buf_fini(&b);
+    }
+    if (sql == NULL)
+        refuse(j, relation);
+    return sql;
+}

@@ -1,0 +1,516 @@
+/*
+ * The fence, on demand. PostgreSQL may run a condition of the client's on a row before the row
+ * filter did; a condition that can fail, or print a value, would tell of hidden rows. So:
+ *
+ *  - A statement whose every condition is safe (cannot fail on any input, has no side effect) needs
+ * no fence: the planner may order safe conditions and row filters as it likes.
+ *  - Any other gets the fence (OFFSET 0) around every governed relation, and the safe conjuncts
+ * over a relation are copied inside, so that its indexes still serve; the originals stay where they
+ * are.
+ *
+ * What is safe is decided by a short list of shapes over columns in clear of known types;
+ * everything that is not on it is unsafe. Target lists of sub-selects count as conditions, since a
+ * condition of the outer query on such a column is a condition on the expression.
+ *
+ * Copies are made of strict conjuncts alone: a copy of IS NULL under an outer join would make rows
+ * appear that the join then extends with NULLs. A parameter is copied only where it stands once in
+ * the text, since its first use would otherwise decide its type.
+ */
+#include "judge.h"
+
+/* ---- types
+ * ------------------------------------------------------------------------------------------ */
+
+typedef enum gh_type_class {
+    CLASS_NONE = 0, /* not known to be safe */
+    CLASS_BOOL,
+    CLASS_INTEGER,
+    CLASS_NUMERIC,
+    CLASS_FLOAT,
+    CLASS_TEXT,
+    CLASS_TIME_POINT,
+    CLASS_TIME,
+    CLASS_INTERVAL,
+    CLASS_UUID,
+    CLASS_BYTEA,
+    CLASS_CONST, /* a literal or parameter: takes the type of what it is compared with */
+    CLASS_ENUM   /* + the type's own OID */
+} gh_type_class;
+
+typedef struct gh_operand {
+    gh_type_class class;
+    gh_oid type;
+} gh_operand;
+
+static gh_operand operand_of_type(const gh_judge *j, gh_oid oid)
+{
+    static const struct {
+        gh_oid oid;
+        gh_type_class class;
+    } known[] = {
+        { 16, CLASS_BOOL },         { 20, CLASS_INTEGER },      { 21, CLASS_INTEGER },
+        { 23, CLASS_INTEGER },      { 1700, CLASS_NUMERIC },    { 700, CLASS_FLOAT },
+        { 701, CLASS_FLOAT },       { 25, CLASS_TEXT },         { 1043, CLASS_TEXT },
+        { 1042, CLASS_TEXT },       { 19, CLASS_TEXT },         { 1082, CLASS_TIME_POINT },
+        { 1114, CLASS_TIME_POINT }, { 1184, CLASS_TIME_POINT }, { 1083, CLASS_TIME },
+        { 1186, CLASS_INTERVAL },   { 2950, CLASS_UUID },       { 17, CLASS_BYTEA },
+    };
+    const gh_type *t;
+
+    for (size_t i = 0; i < GH_COUNT(known); i++) {
+        if (known[i].oid == oid)
+            return (gh_operand){ known[i].class, oid };
+    }
+    t = gh_catalog_type_by_oid(j->in->catalog, oid);
+    if (t != NULL && t->kind == 'e')
+        return (gh_operand){ CLASS_ENUM, oid };
+    return (gh_operand){ CLASS_NONE, oid };
+}
+
+/* Comparing the two cannot fail, implicit casts included. */
+static bool are_comparable(gh_operand a, gh_operand b)
+{
+    if (a.class == CLASS_NONE || b.class == CLASS_NONE)
+        return false;
+    if (a.class == CLASS_CONST || b.class == CLASS_CONST)
+        return true;
+    if (a.class == CLASS_ENUM || b.class == CLASS_ENUM)
+        return a.class == b.class && a.type == b.type;
+    if (a.class == b.class)
+        return true;
+    return (a.class == CLASS_INTEGER && (b.class == CLASS_NUMERIC || b.class == CLASS_FLOAT)) ||
+           (b.class == CLASS_INTEGER && (a.class == CLASS_NUMERIC || a.class == CLASS_FLOAT));
+}
+
+/* ---- columns
+ * ---------------------------------------------------------------------------------------- */
+
+/* The item and column that a reference means, or NULL where that is not certain. */
+static const gh_column *bind(gh_judge *j, const ColumnRef *ref, gh_item **item)
+{
+    const char *column;
+    gh_block *b;
+
+    if (list_length(ref->fields) > 2 || !IsA(llast(ref->fields), String))
+        return NULL;
+    column = strVal(llast(ref->fields));
+    if (list_length(ref->fields) == 2) {
+        *item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+        if (*item == NULL || (*item)->relation == NULL || (*item)->is_renamed)
+            return NULL;
+        return gh_relation_column((*item)->relation, gh_str_of(column));
+    }
+    for (b = j->block; b != NULL; b = b->outer) {
+        const gh_column *found = NULL;
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            gh_item *i = lfirst(cell);
+            const gh_column *c;
+
+            if (i->relation == NULL || i->is_renamed)
+                return NULL;
+            c = gh_relation_column(i->relation, gh_str_of(column));
+            if (c == NULL || (i->decision != NULL &&
+                              i->decision->columns[c - i->relation->columns].show == GH_HIDDEN))
+                continue;
+            if (found != NULL)
+                return NULL; /* ambiguous, or merged by USING */
+            found = c;
+            *item = i;
+        }
+        if (found != NULL)
+            return found;
+    }
+    return NULL;
+}
+
+/* A column whose cells show as they are: nothing but the stored value is evaluated. */
+static const gh_column *bind_clear(gh_judge *j, const ColumnRef *ref, gh_item **item)
+{
+    const gh_column *c = bind(j, ref, item);
+
+    if (c == NULL)
+        return NULL;
+    if ((*item)->decision == NULL) /* catalogs: their filters are ours and their values public */
+        return NULL;
+    return (*item)->decision->columns[c - (*item)->relation->columns].show == GH_CLEAR ? c : NULL;
+}
+
+/* ---- what is safe
+ * ------------------------------------------------------------------------------------ */
+
+static bool is_constant(const Node *n)
+{
+    if (n == NULL)
+        return false;
+    switch (nodeTag(n)) {
+    case T_A_Const:
+    case T_ParamRef:
+        return true;
+    case T_SQLValueFunction:
+        return true; /* what is left of them are dates and times */
+    case T_TypeCast: {
+        const TypeCast *c = (const TypeCast *)n;
+        return is_constant(c->arg) && list_length(c->typeName->names) == 2 &&
+               strcmp(strVal(linitial(c->typeName->names)), "pg_catalog") == 0;
+    }
+    case T_A_Expr: { /* folded when planned: an error there depends on no row */
+        const A_Expr *e = (const A_Expr *)n;
+        return e->kind == AEXPR_OP && list_length(e->name) == 1 &&
+               strchr("+-", strVal(linitial(e->name))[0]) != NULL &&
+               strVal(linitial(e->name))[1] == '\0' &&
+               (e->lexpr == NULL || is_constant(e->lexpr)) && is_constant(e->rexpr);
+    }
+    default:
+        return false;
+    }
+}
+
+/* The class of a plain operand; CLASS_NONE where it is anything else. */
+static gh_operand operand(gh_judge *j, const Node *n, gh_item **item)
+{
+    const gh_column *c;
+
+    if (is_constant(n))
+        return (gh_operand){ CLASS_CONST, 0 };
+    if (n == NULL || !IsA(n, ColumnRef))
+        return (gh_operand){ CLASS_NONE, 0 };
+    c = bind_clear(j, (const ColumnRef *)n, item);
+    return c == NULL ? (gh_operand){ CLASS_NONE, 0 } : operand_of_type(j, c->type_oid);
+}
+
+static bool is_comparison(const A_Expr *e)
+{
+    static const char *const names[] = { "=", "<>", "<", "<=", ">", ">=" };
+
+    if (list_length(e->name) != 1)
+        return false;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (strcmp(strVal(linitial(e->name)), names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * SECURITY: LIKE raises an error for a pattern that ends in its escape character, and only on rows
+ * that match up to there. Attack: tests/attack predicates.
+ */
+static bool is_safe_pattern(const Node *n)
+{
+    const A_Const *c = (const A_Const *)n;
+    const char *s;
+    size_t len;
+
+    if (n == NULL || !IsA(n, A_Const) || c->isnull || !IsA(&c->val, String))
+        return false;
+    s = strVal(&c->val);
+    len = strlen(s);
+    return len == 0 || s[len - 1] != '\\';
+}
+
+static bool is_safe_a_expr(gh_judge *j, const A_Expr *e, gh_item **item)
+{
+    gh_operand left = operand(j, e->lexpr, item);
+    gh_item *other = NULL;
+    ListCell *cell;
+
+    switch (e->kind) {
+    case AEXPR_OP:
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+        if (!is_comparison(e) || e->lexpr == NULL)
+            return false;
+        if (left.class == CLASS_CONST)
+            return are_comparable(left, operand(j, e->rexpr, item));
+        return are_comparable(left, operand(j, e->rexpr, &other));
+    case AEXPR_OP_ANY:
+    case AEXPR_OP_ALL:
+        return is_comparison(e) && left.class > CLASS_NONE && left.class != CLASS_CONST &&
+               is_constant(e->rexpr);
+    case AEXPR_IN:
+    case AEXPR_BETWEEN:
+    case AEXPR_NOT_BETWEEN:
+        if (left.class == CLASS_NONE || left.class == CLASS_CONST)
+            return false;
+        foreach (cell, (List *)e->rexpr) {
+            if (!are_comparable(left, operand(j, lfirst(cell), &other)))
+                return false;
+        }
+        return true;
+    case AEXPR_LIKE:
+        return left.class == CLASS_TEXT && is_safe_pattern(e->rexpr);
+    case AEXPR_ILIKE:
+    case AEXPR_NULLIF:
+    case AEXPR_SIMILAR:
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+    default:
+        return false;
+    }
+}
+
+static bool is_safe(gh_judge *j, const Node *n);
+
+static bool are_safe(gh_judge *j, const List *list)
+{
+    ListCell *cell;
+
+    foreach (cell, list) {
+        if (!is_safe(j, lfirst(cell)))
+            return false;
+    }
+    return true;
+}
+
+/* A condition that cannot fail on any row and does nothing else. */
+static bool is_safe(gh_judge *j, const Node *n)
+{
+    gh_item *item = NULL;
+
+    if (n == NULL)
+        return true;
+    switch (nodeTag(n)) {
+    case T_A_Const:
+    case T_ParamRef:
+        return true;
+    case T_ColumnRef:
+        return operand(j, n, &item).class != CLASS_NONE;
+    case T_BoolExpr:
+        return are_safe(j, ((const BoolExpr *)n)->args);
+    case T_NullTest: {
+        const Node *arg = (const Node *)((const NullTest *)n)->arg;
+        return IsA(arg, ColumnRef) ? bind_clear(j, (const ColumnRef *)arg, &item) != NULL
+                                   : is_safe(j, arg);
+    }
+    case T_BooleanTest:
+        return is_safe(j, (const Node *)((const BooleanTest *)n)->arg);
+    case T_A_Expr:
+        return is_safe_a_expr(j, (const A_Expr *)n, &item);
+    case T_SubLink: /* its own conditions are judged in its own block */
+        return ((const SubLink *)n)->subLinkType == EXISTS_SUBLINK;
+    default:
+        return is_constant(n);
+    }
+}
+
+/* ---- copies
+ * ------------------------------------------------------------------------------------------ */
+
+static bool param_stands_once(const gh_judge *j, const ParamRef *p)
+{
+    return p->number >= 1 && (size_t)p->number <= GH_COUNT(j->param_uses) &&
+           j->param_uses[p->number - 1] == 1;
+}
+
+/* SQL of a constant operand, or NULL where it may not be copied. */
+static char *constant_sql(gh_judge *j, const Node *n)
+{
+    if (IsA(n, ParamRef))
+        return param_stands_once(j, (const ParamRef *)n)
+                   ? gh_judge_printf("$%d", ((const ParamRef *)n)->number)
+                   : NULL;
+    if (IsA(n, A_Const)) {
+        const A_Const *c = (const A_Const *)n;
+
+        if (c->isnull)
+            return NULL;
+        if (IsA(&c->val, Integer))
+            return gh_judge_printf("%d", intVal(&c->val));
+        if (IsA(&c->val, Float))
+            return pstrdup(c->val.fval.fval);
+        if (IsA(&c->val, String))
+            return gh_judge_literal(j, gh_str_of(strVal(&c->val)));
+        return NULL;
+    }
+    if (IsA(n, TypeCast)) {
+        const TypeCast *c = (const TypeCast *)n;
+        char *arg = IsA(c->arg, A_Const) ? constant_sql(j, c->arg) : NULL;
+
+        if (arg == NULL || c->typeName->typmods != NIL || c->typeName->arrayBounds != NIL)
+            return NULL;
+        return gh_judge_printf("CAST(%s AS \"pg_catalog\".%s)", arg,
+                               gh_judge_ident(j, gh_str_of(strVal(llast(c->typeName->names)))));
+    }
+    return NULL;
+}
+
+static char *inner_column(gh_judge *j, const Node *n)
+{
+    return gh_judge_printf(
+        GH_INNER ".%s",
+        gh_judge_ident(j, gh_str_of(strVal(llast(((const ColumnRef *)n)->fields)))));
+}
+
+static char *list_sql(gh_judge *j, const List *list, const char *glue)
+{
+    char *out = pstrdup("");
+    ListCell *cell;
+
+    foreach (cell, list) {
+        char *one = constant_sql(j, lfirst(cell));
+
+        if (one == NULL)
+            return NULL;
+        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : glue, one);
+    }
+    return out;
+}
+
+/* The copy of a strict comparison of one column with constants; NULL where there is none to make.
+ */
+static char *copy_of(gh_judge *j, const A_Expr *e)
+{
+    const Node *column = e->lexpr;
+    const Node *other = e->rexpr;
+    char *value;
+
+    switch (e->kind) {
+    case AEXPR_OP:
+        if (IsA(column, ColumnRef) && is_constant(other)) {
+            value = constant_sql(j, other);
+            return value == NULL ? NULL
+                                 : gh_judge_printf("%s %s %s", inner_column(j, column),
+                                                   strVal(linitial(e->name)), value);
+        }
+        if (is_constant(column) && IsA(other, ColumnRef)) {
+            value = constant_sql(j, column);
+            return value == NULL ? NULL
+                                 : gh_judge_printf("%s %s %s", value, strVal(linitial(e->name)),
+                                                   inner_column(j, other));
+        }
+        return NULL;
+    case AEXPR_IN:
+        value = list_sql(j, (const List *)other, ", ");
+        return value == NULL
+                   ? NULL
+                   : gh_judge_printf("%s %s (%s)", inner_column(j, column),
+                                     strcmp(strVal(linitial(e->name)), "=") == 0 ? "IN" : "NOT IN",
+                                     value);
+    case AEXPR_BETWEEN:
+        value = list_sql(j, (const List *)other, " AND ");
+        return value == NULL ? NULL
+                             : gh_judge_printf("%s BETWEEN %s", inner_column(j, column), value);
+    case AEXPR_OP_ANY:
+        if (!IsA(other, ParamRef))
+            return NULL;
+        value = constant_sql(j, other);
+        return value == NULL ? NULL
+                             : gh_judge_printf("%s %s ANY (%s)", inner_column(j, column),
+                                               strVal(linitial(e->name)), value);
+    case AEXPR_LIKE:
+        return gh_judge_printf("%s %s %s", inner_column(j, column),
+                               strcmp(strVal(linitial(e->name)), "~~") == 0 ? "LIKE" : "NOT LIKE",
+                               constant_sql(j, other));
+    case AEXPR_OP_ALL:
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+    case AEXPR_NOT_BETWEEN:
+    case AEXPR_ILIKE:
+    case AEXPR_NULLIF:
+    case AEXPR_SIMILAR:
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+    default:
+        return NULL;
+    }
+}
+
+static void copy_conjunct(gh_judge *j, const Node *n)
+{
+    gh_item *item = NULL;
+    char *sql;
+
+    if (n == NULL)
+        return;
+    if (IsA(n, BoolExpr) && ((const BoolExpr *)n)->boolop == AND_EXPR) {
+        ListCell *cell;
+
+        foreach (cell, ((const BoolExpr *)n)->args)
+            copy_conjunct(j, lfirst(cell));
+        return;
+    }
+    if (!IsA(n, A_Expr) || !is_safe_a_expr(j, (const A_Expr *)n, &item) || item == NULL ||
+        item->block != j->block)
+        return;
+    sql = copy_of(j, (const A_Expr *)n);
+    if (sql != NULL)
+        item->pushed = lappend(item->pushed, sql);
+}
+
+/* ---- the block
+ * --------------------------------------------------------------------------------------- */
+
+/* USING and NATURAL compare columns of one name; only plain relations' types are known. */
+static bool is_safe_using(gh_judge *j, const JoinExpr *join)
+{
+    ListCell *cell;
+    ListCell *inner;
+
+    if (join->isNatural)
+        return false;
+    foreach (cell, join->usingClause) {
+        gh_operand first = { CLASS_CONST, 0 };
+
+        foreach (inner, j->block->items) {
+            const gh_item *item = lfirst(inner);
+            const gh_column *c;
+            gh_operand o;
+
+            if (item->relation == NULL || item->is_renamed)
+                return false;
+            c = gh_relation_column(item->relation, gh_str_of(strVal(lfirst(cell))));
+            if (c == NULL || item->decision == NULL)
+                continue;
+            if (item->decision->columns[c - item->relation->columns].show != GH_CLEAR)
+                return false;
+            o = operand_of_type(j, c->type_oid);
+            if (!are_comparable(first, o))
+                return false;
+            first = o;
+        }
+    }
+    return true;
+}
+
+static bool is_safe_from(gh_judge *j, const Node *n)
+{
+    const JoinExpr *join = (const JoinExpr *)n;
+
+    if (n == NULL || !IsA(n, JoinExpr))
+        return true;
+    return is_safe_from(j, join->larg) && is_safe_from(j, join->rarg) && is_safe_using(j, join) &&
+           is_safe(j, join->quals);
+}
+
+static bool is_plain_output(gh_judge *j, const List *targets)
+{
+    ListCell *cell;
+
+    foreach (cell, targets) {
+        const ResTarget *t = lfirst(cell);
+        gh_item *item = NULL;
+
+        if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star))
+            return false; /* may hold masked columns */
+        if (!is_constant(t->val) && operand(j, t->val, &item).class == CLASS_NONE)
+            return false;
+    }
+    return true;
+}
+
+void gh_judge_push(gh_judge *j, SelectStmt *s)
+{
+    ListCell *cell;
+
+    copy_conjunct(j, s->whereClause);
+    if (!is_safe(j, s->whereClause) || !is_safe(j, s->havingClause))
+        j->is_unsafe = true;
+    foreach (cell, s->fromClause) {
+        if (!is_safe_from(j, lfirst(cell)))
+            j->is_unsafe = true;
+    }
+    if (j->block->outer != NULL && !is_plain_output(j, s->targetList))
+        j->is_unsafe = true;
+}

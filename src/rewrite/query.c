@@ -1,0 +1,472 @@
+/*
+ * SELECT and its clauses. A block is what one FROM brings into scope; blocks nest as queries do:
+ *
+ *     WITH c AS (...)                    ctes: [c]
+ *     SELECT ... FROM sales.orders o,    items: [o → relation, c → columns not known]
+ *                     c
+ *     WHERE EXISTS (SELECT ... )         a block whose outer is the one above
+ *
+ * Column names are not resolved to the last: every governed relation becomes a sub-select that
+ * holds only what the user may see, so the upstream resolves them among visible columns alone. What
+ * needs resolving here is which relation a name means, references that carry a schema, and, for the
+ * audit and for conditions that may be copied, which columns are read.
+ */
+#include "judge.h"
+
+/* ---- references
+ * ----------------------------------------------------------------------------------- */
+
+static void use_column(gh_item *item, int index, bool is_condition)
+{
+    item->is_used[index] = true;
+    if (is_condition)
+        item->is_filtered[index] = true;
+}
+
+static void use_name(gh_item *item, const char *name, bool is_condition)
+{
+    const gh_column *c;
+
+    if (item->relation == NULL)
+        return;
+    if (item->is_renamed) { /* the client's names stand for others */
+        item->has_star = true;
+        return;
+    }
+    c = gh_relation_column(item->relation, gh_str_of(name));
+    if (c != NULL)
+        use_column(item, (int)(c - item->relation->columns), is_condition);
+}
+
+gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block)
+{
+    for (gh_block *b = j->block; b != NULL; b = b->outer) {
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            gh_item *item = lfirst(cell);
+
+            if (item->alias != NULL && strcmp(item->alias, alias) == 0) {
+                if (block != NULL)
+                    *block = b;
+                return item;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* schema.relation.column, as PostgreSQL's refnameNamespaceItem finds it: by the relation, never an
+ * alias. */
+static gh_item *find_by_schema(gh_judge *j, const char *schema, const char *name)
+{
+    for (gh_block *b = j->block; b != NULL; b = b->outer) {
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            gh_item *item = lfirst(cell);
+
+            if (item->relation != NULL && !item->has_alias &&
+                gh_str_is(item->relation->schema, schema) && gh_str_is(item->relation->name, name))
+                return item;
+        }
+    }
+    return NULL;
+}
+
+static void note_unqualified(gh_judge *j, Node *field)
+{
+    for (gh_block *b = j->block; b != NULL; b = b->outer) {
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            gh_item *item = lfirst(cell);
+
+            if (IsA(field, A_Star)) {
+                item->has_star = true;
+                continue;
+            }
+            use_name(item, strVal(field), j->block->is_condition);
+            /* A bare alias is the whole row. */
+            if (item->alias != NULL && strcmp(item->alias, strVal(field)) == 0)
+                item->has_star = true;
+        }
+        if (IsA(field, A_Star))
+            break;
+    }
+}
+
+static void note_qualified(gh_judge *j, gh_item *item, Node *field)
+{
+    if (IsA(field, A_Star))
+        item->has_star = true;
+    else
+        use_name(item, strVal(field), j->block->is_condition);
+}
+
+/* `db.schema.rel.col` and `schema.rel.col` become `rel.col`, the name by which the sub-select
+ * stands. */
+static void strip_schema(gh_judge *j, ColumnRef *ref)
+{
+    int count = list_length(ref->fields);
+    int drop = count - 2;
+    size_t token = gh_judge_token(j, ref->location);
+    const char *schema = strVal(list_nth(ref->fields, count - 3));
+    const char *name = strVal(list_nth(ref->fields, count - 2));
+    gh_item *item = find_by_schema(j, schema, name);
+
+    if (count == 4 && !gh_str_is(j->in->database, strVal(linitial(ref->fields)))) {
+        gh_judge_refuse(j, GH_INVALID, "0A000", ref->location,
+                        "cross-database references are not implemented");
+        return;
+    }
+    if (item == NULL || token == SIZE_MAX) {
+        gh_judge_refuse(j, GH_INVALID, "42P01", ref->location,
+                        "missing FROM-clause entry for table \"%s\"", name);
+        return;
+    }
+    note_qualified(j, item, llast(ref->fields));
+    ref->fields = list_copy_tail(ref->fields, drop);
+    if (item->invented != NULL) {
+        linitial(ref->fields) = makeString(pstrdup(item->invented));
+        gh_judge_edit(j, token, token + 2 * (size_t)drop + 1,
+                      gh_judge_ident(j, gh_str_of(item->invented)));
+    } else {
+        gh_judge_edit(j, token, token + 2 * (size_t)drop, "");
+    }
+}
+
+void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
+{
+    int count = list_length(ref->fields);
+    ListCell *cell;
+
+    foreach (cell, ref->fields) {
+        if (!IsA(lfirst(cell), String) && !IsA(lfirst(cell), A_Star)) {
+            gh_judge_refuse(j, GH_DENIED, "42501", ref->location,
+                            "the statement uses a construct that is not allowed");
+            return;
+        }
+    }
+    if (count == 1) {
+        note_unqualified(j, linitial(ref->fields));
+    } else if (count == 2) {
+        gh_item *item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+
+        if (item != NULL)
+            note_qualified(j, item, lsecond(ref->fields));
+        else /* a join's alias, or a composite column: whatever it may reach counts as read */
+            note_unqualified(j, (Node *)makeNode(A_Star));
+    } else if (count <= 4) {
+        strip_schema(j, ref);
+    } else {
+        gh_judge_refuse(j, GH_INVALID, "42601", ref->location,
+                        "improper qualified name (too many dotted names)");
+    }
+}
+
+/* ---- FROM
+ * ------------------------------------------------------------------------------------------ */
+
+static bool is_cte(const gh_judge *j, const char *name)
+{
+    for (gh_block *b = j->block; b != NULL; b = b->outer) {
+        ListCell *cell;
+
+        foreach (cell, b->ctes) {
+            if (strcmp(lfirst(cell), name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static gh_item *add_item(gh_judge *j, const Alias *alias)
+{
+    gh_item *item = palloc0(sizeof(gh_item));
+
+    item->block = j->block;
+    if (alias != NULL) {
+        item->alias = alias->aliasname;
+        item->has_alias = true;
+        item->is_renamed = alias->colnames != NIL;
+    }
+    j->block->items = lappend(j->block->items, item);
+    return item;
+}
+
+/* Two relations of one name from two schemas stand beside each other: the later gets a name of
+ * ours. */
+static void invent_alias(gh_judge *j, gh_item *item)
+{
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        const gh_item *other = lfirst(cell);
+
+        if (other != item && other->alias != NULL && item->alias != NULL &&
+            strcmp(other->alias, item->alias) == 0 && !item->has_alias && !other->has_alias &&
+            other->relation != NULL && other->relation != item->relation) {
+            item->invented = gh_judge_printf("gh%d_%.40s", list_length(j->items), item->alias);
+            item->alias = NULL; /* the bare name means the first, or is ambiguous upstream */
+            return;
+        }
+    }
+}
+
+/* Tokens of the relation's name with ONLY, its parentheses and the `*` of old. */
+static void locate(gh_judge *j, gh_item *item)
+{
+    const RangeVar *v = item->var;
+    const gh_token *t = j->text->tokens;
+    size_t first = gh_judge_token(j, v->location);
+    size_t end;
+
+    if (first == SIZE_MAX)
+        return;
+    end = first + 1 + (v->schemaname != NULL ? 2u : 0u) + (v->catalogname != NULL ? 2u : 0u);
+    if (!v->inh && first >= 1 && strcmp(t[first - 1].text, "(") == 0) {
+        first -= 2;
+        end += 1;
+    } else if (!v->inh) {
+        first -= 1;
+    } else if (end < j->text->token_count && t[end].kind == GH_TOKEN_SELF &&
+               strcmp(t[end].text, "*") == 0) {
+        end += 1;
+    }
+    item->first = first;
+    item->end = end;
+}
+
+static void judge_relation(gh_judge *j, Node **slot)
+{
+    RangeVar *v = (RangeVar *)*slot;
+    gh_item *item = add_item(j, v->alias);
+
+    item->var = v;
+    if (v->alias == NULL)
+        item->alias = v->relname;
+    if (v->schemaname == NULL && is_cte(j, v->relname))
+        return;
+    item->slot = slot;
+    locate(j, item);
+    if (!gh_judge_resolve(j, item))
+        return;
+    invent_alias(j, item);
+    item->is_used = palloc0((size_t)item->relation->column_count + 1);
+    item->is_filtered = palloc0((size_t)item->relation->column_count + 1);
+    j->items = lappend(j->items, item);
+}
+
+static void judge_range_function(gh_judge *j, RangeFunction *f)
+{
+    ListCell *cell;
+
+    foreach (cell, f->functions) { /* lists of a call and its column definitions */
+        List *pair = lfirst(cell);
+
+        if (linitial(pair) != NULL)
+            gh_judge_expr(j, (Node **)&linitial(pair));
+        if (lsecond(pair) != NULL)
+            gh_judge_expr_list(j, (List *)lsecond(pair));
+    }
+    gh_judge_expr_list(j, f->coldeflist);
+    (void)add_item(j, f->alias);
+}
+
+static void judge_from_item(gh_judge *j, Node **slot);
+
+static void judge_join(gh_judge *j, JoinExpr *join)
+{
+    bool was_condition = j->block->is_condition;
+
+    judge_from_item(j, &join->larg);
+    judge_from_item(j, &join->rarg);
+    if (join->usingClause != NIL || join->isNatural) {
+        ListCell *cell; /* natural joins read what the two sides share */
+        foreach (cell, j->block->items)
+            ((gh_item *)lfirst(cell))->has_star |= join->isNatural;
+        foreach (cell, join->usingClause) {
+            ListCell *inner;
+            foreach (inner, j->block->items)
+                use_name(lfirst(inner), strVal(lfirst(cell)), true);
+        }
+    }
+    j->block->is_condition = true;
+    if (join->quals != NULL)
+        gh_judge_expr(j, &join->quals);
+    j->block->is_condition = was_condition;
+    if (join->alias != NULL)
+        (void)add_item(j, join->alias);
+    if (join->join_using_alias != NULL)
+        (void)add_item(j, join->join_using_alias);
+}
+
+static void judge_from_item(gh_judge *j, Node **slot)
+{
+    Node *n = *slot;
+
+    if (j->rc != GH_OK || n == NULL)
+        return;
+    switch (nodeTag(n)) {
+    case T_RangeVar:
+        judge_relation(j, slot);
+        return;
+    case T_RangeSubselect: {
+        RangeSubselect *s = (RangeSubselect *)n;
+
+        if (!IsA(s->subquery, SelectStmt))
+            break;
+        gh_judge_select(j, (SelectStmt *)s->subquery);
+        (void)add_item(j, s->alias);
+        return;
+    }
+    case T_RangeFunction:
+        judge_range_function(j, (RangeFunction *)n);
+        return;
+    case T_JoinExpr:
+        judge_join(j, (JoinExpr *)n);
+        return;
+    default:
+        break;
+    }
+    gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s in FROM is not allowed",
+                    IsA(n, RangeTableSample) ? "TABLESAMPLE"
+                    : IsA(n, RangeTableFunc) ? "XMLTABLE"
+                                             : "this construct");
+}
+
+void gh_judge_from_list(gh_judge *j, List *from)
+{
+    ListCell *cell;
+
+    foreach (cell, from)
+        judge_from_item(j, (Node **)&lfirst(cell));
+}
+
+/* ---- WITH
+ * ------------------------------------------------------------------------------------------ */
+
+void gh_judge_with(gh_judge *j, WithClause *w)
+{
+    ListCell *cell;
+
+    if (w == NULL)
+        return;
+    if (w->recursive) {
+        foreach (cell, w->ctes)
+            j->block->ctes = lappend(j->block->ctes, lfirst_node(CommonTableExpr, cell)->ctename);
+    }
+    foreach (cell, w->ctes) {
+        CommonTableExpr *c = lfirst_node(CommonTableExpr, cell);
+
+        if (j->rc != GH_OK)
+            return;
+        if (IsA(c->ctequery, SelectStmt))
+            gh_judge_select(j, (SelectStmt *)c->ctequery);
+        else
+            gh_judge_statement(j, &c->ctequery, SIZE_MAX, SIZE_MAX);
+        if (c->cycle_clause != NULL) {
+            gh_judge_expr(j, &c->cycle_clause->cycle_mark_value);
+            gh_judge_expr(j, &c->cycle_clause->cycle_mark_default);
+        }
+        if (!w->recursive)
+            j->block->ctes = lappend(j->block->ctes, c->ctename);
+    }
+}
+
+/* ---- SELECT
+ * ---------------------------------------------------------------------------------------- */
+
+static void judge_condition(gh_judge *j, Node **slot)
+{
+    j->block->is_condition = true;
+    gh_judge_expr(j, slot);
+    j->block->is_condition = false;
+}
+
+static void judge_values(gh_judge *j, List *rows)
+{
+    ListCell *cell;
+
+    foreach (cell, rows)
+        gh_judge_expr_list(j, lfirst(cell));
+}
+
+/*
+ * FOR UPDATE of a sub-select would lock what the fence reads, not what the client names, so only
+ * relations that stand as they are may be locked.
+ */
+static void judge_locking(gh_judge *j, const SelectStmt *s)
+{
+    ListCell *cell;
+
+    if (s->lockingClause == NIL)
+        return;
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item->relation == NULL)
+            continue;
+        if (item->decision == NULL || !item->decision->is_full ||
+            (item->decision->privileges & GH_UPDATE) == 0) {
+            gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                            "row locks on a relation that the policy filters are not allowed");
+            return;
+        }
+    }
+    foreach (cell, s->lockingClause) {
+        ListCell *name;
+
+        foreach (name, lfirst_node(LockingClause, cell)->lockedRels) {
+            if (lfirst_node(RangeVar, name)->schemaname != NULL)
+                gh_judge_refuse(j, GH_INVALID, "42601", lfirst_node(RangeVar, name)->location,
+                                "row locks must specify unqualified relation names");
+        }
+    }
+}
+
+static void judge_leaf(gh_judge *j, SelectStmt *s)
+{
+    if (s->intoClause != NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "SELECT INTO is not allowed");
+        return;
+    }
+    judge_values(j, s->valuesLists);
+    gh_judge_from_list(j, s->fromClause);
+    gh_judge_expr_list(j, s->targetList);
+    if (s->distinctClause != NIL && linitial(s->distinctClause) != NULL)
+        gh_judge_expr_list(j, s->distinctClause);
+    judge_condition(j, &s->whereClause);
+    gh_judge_expr_list(j, s->groupClause);
+    judge_condition(j, &s->havingClause);
+    gh_judge_expr_list(j, s->windowClause);
+    judge_locking(j, s);
+}
+
+void gh_judge_select(gh_judge *j, SelectStmt *s)
+{
+    gh_block block = { .outer = j->block };
+    gh_block *heap = palloc(sizeof(block)); /* items point to it until the statement is placed */
+
+    if (j->rc != GH_OK)
+        return;
+    *heap = block;
+    j->block = heap;
+    gh_judge_with(j, s->withClause);
+    if (s->op != SETOP_NONE) {
+        gh_judge_select(j, s->larg);
+        gh_judge_select(j, s->rarg);
+        if (s->lockingClause != NIL)
+            gh_judge_refuse(j, GH_INVALID, "0A000", -1,
+                            "row locks are not allowed with UNION/INTERSECT/EXCEPT");
+    } else {
+        judge_leaf(j, s);
+    }
+    gh_judge_expr_list(j, s->sortClause);
+    gh_judge_expr(j, &s->limitOffset);
+    gh_judge_expr(j, &s->limitCount);
+    if (s->op == SETOP_NONE && j->rc == GH_OK)
+        gh_judge_push(j, s);
+    j->block = heap->outer;
+}

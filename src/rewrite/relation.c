@@ -1,0 +1,444 @@
+/*
+ * What stands in place of a relation that the policy governs:
+ *
+ *     FROM sales.orders o   becomes
+ *     FROM (SELECT "gh"."id",
+ *                  CASE WHEN (<filter 1>) IS TRUE THEN "gh"."email" ELSE NULL END AS "email"
+ *           FROM "sales"."orders" AS "gh"
+ *           WHERE (<filter 1>) OR (<filter 2>) OFFSET 0) o
+ *
+ * Hidden columns and rows are simply not in it, so every other part of the query, whatever it is,
+ * works on what the user may see. OFFSET 0 is the fence: PostgreSQL neither pulls such a sub-select
+ * up nor pushes conditions into it, so no expression of the client's meets a row before the filter
+ * did.
+ */
+#include "judge.h"
+
+#define HINT "It may exist without being granted to you."
+
+static bool is_system_schema(gh_str schema)
+{
+    return gh_str_is(schema, "pg_catalog") || gh_str_is(schema, "information_schema");
+}
+
+bool gh_relation_is_known(const gh_judge *j, const gh_relation *r)
+{
+    if (is_system_schema(r->schema))
+        return gh_system_relation_find(r->schema, r->name) != NULL;
+    return gh_view_decide(j->in->view, j->in->catalog, r)->exists;
+}
+
+static bool is_readable_kind(char kind)
+{
+    return kind != '\0' && strchr("rpvmfS", kind) != NULL;
+}
+
+/* The first relation of the name that exists for this user. */
+static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
+{
+    const gh_relation *r =
+        gh_catalog_relation(j->in->catalog, schema, gh_str_of(item->var->relname));
+
+    if (r == NULL || !is_readable_kind(r->kind))
+        return false;
+    if (is_system_schema(schema)) {
+        item->system = gh_system_relation_find(r->schema, r->name);
+        if (item->system == NULL)
+            return false;
+    } else {
+        item->decision = gh_view_decide(j->in->view, j->in->catalog, r);
+        if (!item->decision->exists)
+            return false;
+    }
+    item->relation = r;
+    return true;
+}
+
+bool gh_relation_lookup(gh_judge *j, gh_item *item)
+{
+    gh_str_list path = j->in->search_path;
+    bool names_catalog = false;
+
+    if (item->var->schemaname != NULL)
+        return take_known(j, item, gh_str_of(item->var->schemaname));
+    for (size_t i = 0; i < path.count; i++)
+        names_catalog |= gh_str_is(path.items[i], "pg_catalog");
+    if (!names_catalog && take_known(j, item, GH_STR("pg_catalog")))
+        return true;
+    for (size_t i = 0; i < path.count; i++) {
+        if (take_known(j, item, path.items[i]))
+            return true;
+    }
+    return false;
+}
+
+static void refuse_unknown(gh_judge *j, const gh_item *item)
+{
+    const RangeVar *v = item->var;
+
+    gh_judge_refuse(j, GH_DENIED, "42P01", v->location, "relation \"%s%s%s\" does not exist",
+                    v->schemaname != NULL ? v->schemaname : "", v->schemaname != NULL ? "." : "",
+                    v->relname);
+    (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", HINT);
+}
+
+/* Relations of pg_catalog are public knowledge; saying that one is closed tells nothing. */
+static bool refuse_system(gh_judge *j, const gh_item *item)
+{
+    gh_str schema =
+        item->var->schemaname != NULL ? gh_str_of(item->var->schemaname) : GH_STR("pg_catalog");
+
+    if (!is_system_schema(schema) ||
+        gh_catalog_relation(j->in->catalog, schema, gh_str_of(item->var->relname)) == NULL)
+        return false;
+    gh_judge_refuse(j, GH_DENIED, "42501", item->var->location, "permission denied for table %s",
+                    item->var->relname);
+    return true;
+}
+
+bool gh_judge_resolve(gh_judge *j, gh_item *item)
+{
+    if (j->rc != GH_OK)
+        return false;
+    if (item->var->catalogname != NULL && !gh_str_is(j->in->database, item->var->catalogname)) {
+        gh_judge_refuse(j, GH_INVALID, "0A000", item->var->location,
+                        "cross-database references are not implemented: \"%s.%s.%s\"",
+                        item->var->catalogname, item->var->schemaname, item->var->relname);
+        return false;
+    }
+    if (!gh_relation_lookup(j, item)) {
+        if (!refuse_system(j, item))
+            refuse_unknown(j, item);
+        return false;
+    }
+    if (item->decision != NULL && !item->is_target &&
+        (item->decision->privileges & GH_SELECT) == 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
+                        "permission denied for table %s", item->var->relname);
+        return false;
+    }
+    if (item->decision != NULL && item->decision->column_count != item->relation->column_count) {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        gh_err_detail(j->err, "decision and relation differ in columns");
+        return false;
+    }
+    return true;
+}
+
+/* ---- the sub-select
+ * -------------------------------------------------------------------------------- */
+
+/* (f1) OR (f2), or with suffix IS TRUE on each; "" for an empty set. */
+static char *any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const char *suffix)
+{
+    char *out = pstrdup("");
+
+    for (uint16_t i = 0; i < set.count; i++) {
+        char *f = gh_judge_filter(j, item->relation, item->decision->filters[set.items[i]]);
+
+        if (f == NULL)
+            return NULL;
+        out = gh_judge_printf("%s%s(%s)%s", out, i == 0 ? "" : " OR ", f, suffix);
+    }
+    return out;
+}
+
+static char *column_ref(const gh_judge *j, const gh_column *c)
+{
+    return gh_judge_printf(GH_INNER ".%s", gh_judge_ident(j, c->name));
+}
+
+/* The value of one arm: the column, or its mask. */
+static char *arm_value(gh_judge *j, const gh_item *item, const gh_column *c, const gh_arm *arm)
+{
+    return arm->mask == NULL ? column_ref(j, c) : gh_judge_mask(j, item->relation, c, arm->mask);
+}
+
+/* A cell that depends on its row: CASE over the arms, in the type of the column. */
+static char *by_cell(gh_judge *j, const gh_item *item, const gh_column *c,
+                     const gh_column_decision *d)
+{
+    char *out = pstrdup("CASE");
+
+    if (d->null_where.count != 0) {
+        char *deny = any_of(j, item, d->null_where, " IS NOT FALSE");
+
+        if (deny == NULL)
+            return NULL;
+        out = gh_judge_printf("%s WHEN %s THEN NULL", out, deny);
+    }
+    for (uint16_t i = 0; i < d->arm_count; i++) {
+        const gh_arm *arm = &d->arms[i];
+        char *when = arm->is_always ? pstrdup("true") : any_of(j, item, arm->when, " IS TRUE");
+        char *value = arm_value(j, item, c, arm);
+
+        if (when == NULL || value == NULL || (!arm->is_always && arm->when.count == 0))
+            return NULL;
+        out = gh_judge_printf("%s WHEN %s THEN %s", out, when, value);
+    }
+    if (d->arm_count == 0)
+        return gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql));
+    return gh_judge_printf("CAST(%s ELSE NULL END AS " GH_STR_FMT ")", out,
+                           GH_STR_ARG(c->type_sql));
+}
+
+static char *column_value(gh_judge *j, const gh_item *item, size_t i)
+{
+    const gh_column *c = &item->relation->columns[i];
+    const gh_column_decision *d = &item->decision->columns[i];
+
+    switch (d->show) {
+    case GH_HIDDEN:
+        return NULL;
+    case GH_CLEAR:
+        return column_ref(j, c);
+    case GH_MASKED:
+        if (d->arm_count == 0)
+            return by_cell(j, item, c, d);
+        return arm_value(j, item, c, &d->arms[0]);
+    case GH_BY_CELL:
+        return by_cell(j, item, c, d);
+    }
+    return NULL;
+}
+
+static char *column_list(gh_judge *j, const gh_item *item)
+{
+    gh_buf b;
+    char *out;
+    bool is_first = true;
+
+    gh_buf_init(&b, 0);
+    for (size_t i = 0; i < item->relation->column_count && j->rc == GH_OK; i++) {
+        char *value;
+
+        if (item->decision->columns[i].show == GH_HIDDEN)
+            continue;
+        value = column_value(j, item, i);
+        if (value == NULL) {
+            gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
+                            item->var->relname);
+            break;
+        }
+        gh_buf_printf(&b, "%s%s", is_first ? "" : ", ", value);
+        if (item->decision->columns[i].show != GH_CLEAR)
+            gh_buf_printf(&b, " AS %s", gh_judge_ident(j, item->relation->columns[i].name));
+        is_first = false;
+    }
+    out = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return out;
+}
+
+/* Which rows show: grants' filters joined by OR, then each deny, then the client's copied
+ * conditions. */
+static char *row_condition(gh_judge *j, const gh_item *item)
+{
+    const gh_decision *d = item->decision;
+    char *out = pstrdup("");
+    const char *glue = "";
+    ListCell *cell;
+
+    if (!d->is_every_row && !d->rows_all) {
+        char *rows = any_of(j, item, d->rows, "");
+
+        if (rows == NULL)
+            return NULL;
+        out = d->rows.count == 0 ? pstrdup("false") : gh_judge_printf("(%s)", rows);
+        glue = " AND ";
+    }
+    for (uint16_t i = 0; !d->is_every_row && i < d->row_denies.count; i++) {
+        char *f = gh_judge_filter(j, item->relation, d->filters[d->row_denies.items[i]]);
+
+        if (f == NULL)
+            return NULL;
+        out = gh_judge_printf("%s%s(%s) IS FALSE", out, glue, f);
+        glue = " AND ";
+    }
+    foreach (cell, item->pushed) {
+        out = gh_judge_printf("%s%s(%s)", out, glue, (char *)lfirst(cell));
+        glue = " AND ";
+    }
+    return out;
+}
+
+/* Compiles what the sub-select holds; whether it is fenced is known only when all items are. */
+static bool prepare(gh_judge *j, gh_item *item)
+{
+    if (item->columns == NULL)
+        item->columns = column_list(j, item);
+    if (item->where == NULL)
+        item->where = row_condition(j, item);
+    return j->rc == GH_OK && item->columns != NULL && item->where != NULL;
+}
+
+char *gh_relation_governed_sql(gh_judge *j, gh_item *item)
+{
+    if (!prepare(j, item))
+        return NULL;
+    return gh_judge_printf("(SELECT %s FROM %s%s.%s AS " GH_INNER "%s%s%s)", item->columns,
+                           item->var->inh ? "" : "ONLY ", gh_judge_ident(j, item->relation->schema),
+                           gh_judge_ident(j, item->relation->name),
+                           item->where[0] != '\0' ? " WHERE " : "", item->where,
+                           j->is_unsafe ? " OFFSET 0" : "");
+}
+
+/* TABLE t is SELECT * FROM t; only the latter may hold a sub-select. */
+static void expand_table_command(gh_judge *j, const gh_item *item)
+{
+    const gh_token *t = j->text->tokens;
+
+    if (item->first >= 1 && t[item->first - 1].kind == GH_TOKEN_KEYWORD &&
+        strcmp(t[item->first - 1].text, "table") == 0)
+        gh_judge_edit(j, item->first - 1, item->first, "SELECT * FROM");
+}
+
+static void place_qualified(gh_judge *j, gh_item *item)
+{
+    const char *only = item->var->inh ? "" : "ONLY ";
+    const char *alias =
+        item->invented != NULL
+            ? gh_judge_printf(" AS %s", gh_judge_ident(j, gh_str_of(item->invented)))
+            : "";
+
+    item->var->catalogname = NULL;
+    item->var->schemaname = gh_judge_cstr(item->relation->schema);
+    if (item->invented != NULL) {
+        expand_table_command(j, item);
+        item->var->alias = makeNode(Alias);
+        item->var->alias->aliasname = pstrdup(item->invented);
+    }
+    gh_judge_edit(j, item->first, item->end,
+                  gh_judge_printf("%s%s.%s%s", only, gh_judge_ident(j, item->relation->schema),
+                                  gh_judge_ident(j, item->relation->name), alias));
+}
+
+static void place_subselect(gh_judge *j, gh_item *item)
+{
+    const char *name = item->invented != NULL ? item->invented : item->var->relname;
+    char *sql = item->system != NULL ? gh_system_relation_sql(j, item->system, item->relation)
+                                     : gh_relation_governed_sql(j, item);
+    RangeSubselect *node;
+
+    if (sql == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
+                        item->var->relname);
+        return;
+    }
+    node = (RangeSubselect *)gh_judge_parse_item(j, gh_judge_printf("%s AS gh", sql));
+    if (node == NULL)
+        return;
+    GH_ASSERT(IsA(node, RangeSubselect));
+    expand_table_command(j, item);
+    if (item->has_alias) {
+        node->alias = item->var->alias;
+        gh_judge_edit(j, item->first, item->end, sql);
+    } else {
+        node->alias = makeNode(Alias);
+        node->alias->aliasname = pstrdup(name);
+        gh_judge_edit(j, item->first, item->end,
+                      gh_judge_printf("%s AS %s", sql, gh_judge_ident(j, gh_str_of(name))));
+    }
+    *item->slot = (Node *)node;
+}
+
+/* A view's own conditions can leak as a row filter's can, so only a barrier is left unfenced. */
+static bool may_stand_as_it_is(const gh_item *item)
+{
+    return item->system == NULL && item->decision->is_full && !item->decision->is_through &&
+           (item->relation->kind != 'v' || item->relation->is_security_barrier);
+}
+
+void gh_judge_place_items(gh_judge *j)
+{
+    ListCell *cell;
+
+    foreach (cell, j->items) {
+        gh_item *item = lfirst(cell);
+
+        if (!item->is_placed && !item->is_target && item->decision != NULL &&
+            !may_stand_as_it_is(item) && !prepare(j, item))
+            gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
+                            item->var->relname);
+    }
+    foreach (cell, j->items) {
+        gh_item *item = lfirst(cell);
+
+        if (j->rc != GH_OK)
+            return;
+        if (item->is_target || item->is_placed)
+            continue;
+        if (may_stand_as_it_is(item))
+            place_qualified(j, item);
+        else
+            place_subselect(j, item);
+    }
+}
+
+/* ---- for the audit
+ * --------------------------------------------------------------------------------- */
+
+static gh_str_list names_of(gh_judge *j, const gh_item *item, const bool *mask, bool masked_only,
+                            bool clear_only)
+{
+    gh_str *out =
+        gh_arena_alloc(j->arena, ((size_t)item->relation->column_count + 1) * sizeof(gh_str));
+    size_t n = 0;
+
+    if (out == NULL) {
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+        return (gh_str_list){ NULL, 0 };
+    }
+    for (size_t i = 0; i < item->relation->column_count; i++) {
+        gh_show show = item->decision->columns[i].show;
+
+        if (!(mask[i] || (item->has_star && mask == item->is_used)) || show == GH_HIDDEN)
+            continue;
+        if ((masked_only && show == GH_CLEAR) || (clear_only && show != GH_CLEAR))
+            continue;
+        out[n++] = gh_arena_dup(j->arena, item->relation->columns[i].name);
+    }
+    return (gh_str_list){ out, n };
+}
+
+void gh_judge_note_touches(gh_judge *j)
+{
+    size_t count = (size_t)list_length(j->items);
+    gh_touch *touches = gh_arena_alloc(j->arena, (count + 1) * sizeof(gh_touch));
+    size_t n = 0;
+    size_t ids = 0;
+    int64_t *grants;
+    ListCell *cell;
+
+    foreach (cell, j->items)
+        ids += ((gh_item *)lfirst(cell))->decision != NULL
+                   ? ((gh_item *)lfirst(cell))->decision->grant_count
+                   : 0;
+    grants = gh_arena_alloc(j->arena, (ids + 1) * sizeof(int64_t));
+    if (touches == NULL || grants == NULL) {
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+        return;
+    }
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+        gh_touch *t = &touches[n];
+
+        if (item->decision == NULL) /* the catalogs hold no data of the warehouse */
+            continue;
+        t->relation = item->relation->oid;
+        t->schema = gh_arena_dup(j->arena, item->relation->schema);
+        t->name = gh_arena_dup(j->arena, item->relation->name);
+        t->privileges |= GH_SELECT;
+        t->clear = names_of(j, item, item->is_used, false, true);
+        t->masked = names_of(j, item, item->is_used, true, false);
+        t->filtered = names_of(j, item, item->is_filtered, false, false);
+        t->is_row_filtered = !item->decision->is_every_row;
+        memcpy(&grants[j->plan->grant_count], item->decision->grant_ids,
+               item->decision->grant_count * sizeof(int64_t));
+        j->plan->grant_count += item->decision->grant_count;
+        n++;
+    }
+    j->plan->touches = touches;
+    j->plan->touch_count = n;
+    j->plan->grant_ids = grants;
+}

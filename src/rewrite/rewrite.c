@@ -1,0 +1,327 @@
+#include "judge.h"
+
+/* What one text's run through the parser carries. */
+typedef struct gh_run {
+    const gh_rewrite_input *in;
+    gh_arena *arena;
+    gh_str sql; /* UTF-8 */
+    bool is_ascii;
+    gh_plan *plans;
+    size_t count;
+} gh_run;
+
+/* ---- plans
+ * ------------------------------------------------------------------------------------------- */
+
+/* From bytes of two texts to characters of both: ascending, so one pass over each is enough. */
+static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, const char *sent)
+{
+    size_t n = raw->len / sizeof(gh_sql_offset);
+    gh_offset *out = gh_arena_alloc(j->arena, (n + 1) * sizeof(gh_offset));
+    uint32_t byte = 0;
+    uint32_t chars = 0;
+
+    if (out == NULL)
+        return gh_fail(j->err, GH_LIMIT, "54000", "statement needs too much memory");
+    for (size_t i = 0; i < n; i++) {
+        gh_sql_offset o;
+
+        memcpy(&o, raw->ptr + i * sizeof(o), sizeof(o));
+        chars += (uint32_t)pg_mbstrlen_with_len(sent + byte, (int)(o.sent - byte));
+        byte = o.sent;
+        out[i].sent = chars + 1;
+        out[i].source = o.source;
+    }
+    byte = 0;
+    chars = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t source = out[i].source;
+
+        if (source == UINT32_MAX) {
+            out[i].source = 0;
+            continue;
+        }
+        chars += (uint32_t)pg_mbstrlen_with_len(j->text->source + byte, (int)(source - byte));
+        byte = source;
+        out[i].source = chars + 1;
+    }
+    j->plan->offsets = out;
+    j->plan->offset_count = n;
+    return GH_OK;
+}
+
+/* Text of the judged statement, verified to mean the judged tree. */
+static gh_rc emit_plan(gh_judge *j, Node *stmt, size_t first, size_t end)
+{
+    gh_buf out;
+    gh_buf offsets;
+    gh_rc rc;
+
+    gh_buf_init(&out, GH_SQL_BYTES_MAX * 2u);
+    gh_buf_init(&offsets, 0);
+    rc = gh_judge_emit(j, first, end, &out, &offsets);
+    if (rc == GH_OK)
+        rc = gh_sql_verify(gh_buf_str(&out), stmt, j->err);
+    if (rc == GH_OK) {
+        j->plan->sql = gh_arena_dup(j->arena, gh_buf_str(&out));
+        rc = j->plan->sql.ptr == NULL
+                 ? gh_fail(j->err, GH_LIMIT, "54000", "statement needs too much memory")
+                 : keep_offsets(j, &offsets, j->plan->sql.ptr);
+    }
+    gh_buf_fini(&out);
+    gh_buf_fini(&offsets);
+    return rc;
+}
+
+static void refuse_plan(gh_plan *plan, const gh_err *err)
+{
+    uint32_t start = plan->source_start;
+    uint32_t len = plan->source_len;
+
+    memset(plan, 0, sizeof(*plan));
+    plan->kind = GH_STMT_REFUSED;
+    plan->error = *err;
+    plan->source_start = start;
+    plan->source_len = len;
+}
+
+static void count_params(gh_judge *j, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        const gh_token *t = &j->text->tokens[i];
+
+        if (t->kind == GH_TOKEN_PARAM && t->number >= 1 &&
+            (size_t)t->number <= GH_COUNT(j->param_uses))
+            j->param_uses[t->number - 1]++;
+    }
+}
+
+static gh_rc check_param_types(const gh_judge *j)
+{
+    for (size_t i = 0; i < j->in->param_count; i++) {
+        if (!gh_type_param_is_allowed(j, j->in->param_types[i]))
+            return gh_fail(j->err, GH_DENIED, "42704", "type with OID %u does not exist",
+                           j->in->param_types[i]);
+    }
+    return GH_OK;
+}
+
+static void ignore(struct Node **slot, void *arg)
+{
+    (void)slot;
+    (void)arg;
+}
+
+/* Judges one statement into *plan; a refusal is a plan too. Other results are of the whole text. */
+static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, size_t first,
+                            size_t end, gh_plan *plan)
+{
+    gh_err err = { 0 };
+    gh_judge j = { .in = run->in,
+                   .arena = run->arena,
+                   .text = text,
+                   .plan = plan,
+                   .err = &err,
+                   .rc = GH_OK,
+                   .is_ascii = run->is_ascii };
+    gh_block top = { 0 };
+    gh_rc rc = gh_sql_children(*stmt, ignore, NULL) ? gh_sql_check_tree(*stmt, &err) : GH_OK;
+
+    j.block = &top;
+    count_params(&j, first, end);
+    if (rc == GH_OK)
+        rc = check_param_types(&j);
+    if (rc == GH_OK) {
+        gh_judge_statement(&j, stmt, first, end);
+        gh_judge_place_items(&j);
+        gh_judge_note_touches(&j);
+        rc = j.rc;
+    }
+    if (rc == GH_OK && plan->sql.len == 0)
+        rc = emit_plan(&j, *stmt, first, end);
+    if (rc != GH_OK) {
+        if (rc == GH_INTERNAL)
+            gh_log(GH_ERROR, "rewrite.defect", "detail=\"%s\"", err.detail);
+        refuse_plan(plan, &err);
+    }
+    return GH_OK;
+}
+
+/* ---- statements of a text
+ * ---------------------------------------------------------------------------- */
+
+static bool is_semicolon(const gh_token *t)
+{
+    return t->kind == GH_TOKEN_SELF && strcmp(t->text, ";") == 0;
+}
+
+/* Tokens of a statement, without the semicolons around it. */
+static void span(const gh_sql_text *text, const RawStmt *raw, size_t *first, size_t *end)
+{
+    uint32_t start = (uint32_t)raw->stmt_location;
+    uint32_t stop = raw->stmt_len == 0 ? UINT32_MAX : start + (uint32_t)raw->stmt_len;
+    size_t i = 0;
+
+    while (i < text->token_count &&
+           (text->tokens[i].start < start || is_semicolon(&text->tokens[i])))
+        i++;
+    *first = i;
+    while (i < text->token_count && text->tokens[i].start < stop)
+        i++;
+    while (i > *first && is_semicolon(&text->tokens[i - 1]))
+        i--;
+    *end = i;
+}
+
+static gh_rc plan_empty(gh_run *run, gh_err *err)
+{
+    run->plans = gh_arena_alloc(run->arena, sizeof(gh_plan));
+    if (run->plans == NULL)
+        return gh_fail(err, GH_LIMIT, "54000", "statement needs too much memory");
+    run->plans[0].kind = GH_STMT_EMPTY;
+    run->count = 1;
+    return GH_OK;
+}
+
+static gh_rc plan_text(void *arg, gh_err *err)
+{
+    gh_run *run = arg;
+    gh_sql_text text;
+    gh_rc rc = gh_sql_parse(run->sql, &text, err);
+    size_t count;
+
+    if (rc != GH_OK)
+        return rc;
+    count = (size_t)list_length(text.stmts);
+    if (count == 0)
+        return plan_empty(run, err);
+    if (count > 1 && run->in->is_extended)
+        return gh_fail(err, GH_INVALID, "42601",
+                       "cannot insert multiple commands into a prepared statement");
+    if (count > GH_SQL_STATEMENTS_MAX)
+        return gh_fail(err, GH_LIMIT, "54000", "more than %d statements in one query",
+                       GH_SQL_STATEMENTS_MAX);
+    run->plans = gh_arena_alloc(run->arena, count * sizeof(gh_plan));
+    if (run->plans == NULL)
+        return gh_fail(err, GH_LIMIT, "54000", "statement needs too much memory");
+    for (size_t i = 0; i < count; i++) {
+        RawStmt *raw = list_nth_node(RawStmt, text.stmts, (int)i);
+        gh_plan *plan = &run->plans[i];
+        size_t first;
+        size_t end;
+
+        span(&text, raw, &first, &end);
+        plan->source_start = text.tokens[first].start;
+        plan->source_len = text.tokens[end].start - plan->source_start;
+        rc = plan_statement(run, &text, &raw->stmt, first, end, plan);
+        if (rc != GH_OK)
+            return rc;
+        run->count = i + 1;
+        if (plan->kind == GH_STMT_REFUSED)
+            break;
+    }
+    return GH_OK;
+}
+
+/* ---- entry
+ * ------------------------------------------------------------------------------------------- */
+
+static gh_rc plan_bypass_whole(gh_run *run, gh_err *err)
+{
+    run->plans = gh_arena_alloc(run->arena, sizeof(gh_plan));
+    if (run->plans == NULL)
+        return gh_fail(err, GH_LIMIT, "54000", "statement needs too much memory");
+    run->plans[0] = (gh_plan){ .kind = GH_STMT_OTHER,
+                               .sql = run->in->sql,
+                               .is_bypassed = true,
+                               .changes_catalog = true,
+                               .source_len = (uint32_t)run->in->sql.len };
+    run->count = 1;
+    return GH_OK;
+}
+
+static gh_rc plan_bypass_parsed(void *arg, gh_err *err)
+{
+    gh_run *run = arg;
+    gh_sql_text text;
+    gh_rc rc = gh_sql_parse(run->in->sql, &text, err);
+    size_t count = rc == GH_OK ? (size_t)list_length(text.stmts) : 0;
+
+    if (rc != GH_OK)
+        return rc;
+    if (count == 0)
+        return plan_empty(run, err);
+    run->plans = gh_arena_alloc(run->arena, count * sizeof(gh_plan));
+    if (run->plans == NULL)
+        return gh_fail(err, GH_LIMIT, "54000", "statement needs too much memory");
+    for (size_t i = 0; i < count; i++) {
+        const RawStmt *raw = list_nth_node(RawStmt, text.stmts, (int)i);
+        const char *name = NULL;
+        gh_plan *plan = &run->plans[i];
+        size_t first;
+        size_t end;
+
+        span(&text, raw, &first, &end);
+        plan->kind = gh_bypass_kind(raw->stmt, &name);
+        plan->source_start = text.tokens[first].start;
+        plan->source_len = text.tokens[end].start - plan->source_start;
+        plan->sql = (gh_str){ run->in->sql.ptr + plan->source_start, plan->source_len };
+        plan->name = name == NULL ? (gh_str){ NULL, 0 } : gh_arena_dup(run->arena, gh_str_of(name));
+        plan->is_bypassed = true;
+        plan->changes_catalog = plan->kind == GH_STMT_OTHER;
+    }
+    run->count = count;
+    return GH_OK;
+}
+
+/* The client's own bytes; what the lexer may not see or the parser does not know goes as one piece.
+ */
+static gh_rc plan_bypass(gh_run *run, gh_err *err)
+{
+    gh_err ignored = { 0 };
+
+    if (gh_sql_guard(run->in->sql, &ignored) == GH_OK &&
+        gh_sql_run(plan_bypass_parsed, run, &ignored) == GH_OK)
+        return GH_OK;
+    return plan_bypass_whole(run, err);
+}
+
+gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans, size_t *count,
+                 gh_err *err)
+{
+    gh_run run = { .in = in, .arena = a, .sql = in->sql };
+    gh_rc rc;
+
+    if ((gh_view_may(in->view) & GH_MAY_BYPASS) != 0) {
+        rc = plan_bypass(&run, err);
+    } else {
+        rc = gh_encoding_to_utf8(in->client_encoding, in->sql, a, &run.sql, &run.is_ascii, err);
+        if (rc == GH_OK)
+            rc = gh_sql_guard(run.sql, err);
+        if (rc == GH_OK)
+            rc = gh_sql_run(plan_text, &run, err);
+    }
+    if (rc != GH_OK)
+        return rc;
+    *plans = run.plans;
+    *count = run.count;
+    return GH_OK;
+}
+
+uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position)
+{
+    size_t low = 0;
+    size_t high = plan->offset_count;
+
+    if (plan->is_bypassed)
+        return upstream_position;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (plan->offsets[mid].sent <= upstream_position)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low == 0 ? 0 : plan->offsets[low - 1].source;
+}

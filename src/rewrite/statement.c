@@ -1,0 +1,478 @@
+/*
+ * Which kinds of statement there are, and what each of them needs. A kind that has no case here is
+ * refused by its name.
+ */
+#include "judge.h"
+
+static char *keep(gh_judge *j, gh_str s)
+{
+    gh_str out = gh_arena_dup(j->arena, s);
+
+    if (out.ptr == NULL)
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+    return (char *)(uintptr_t)out.ptr;
+}
+
+static void set_name(gh_judge *j, const char *name)
+{
+    if (name != NULL)
+        j->plan->name = gh_str_of(keep(j, gh_str_of(name)));
+}
+
+/* Sends this text instead of the client's; it is ours, so there is nothing to verify. */
+static void send_text(gh_judge *j, const char *sql)
+{
+    j->plan->sql = gh_str_of(keep(j, gh_str_of(sql)));
+}
+
+/* ---- transactions
+ * ----------------------------------------------------------------------------------- */
+
+static void judge_transaction(gh_judge *j, const TransactionStmt *t)
+{
+    set_name(j, t->savepoint_name);
+    switch (t->kind) {
+    case TRANS_STMT_BEGIN:
+    case TRANS_STMT_START:
+        j->plan->kind = GH_STMT_BEGIN;
+        return;
+    case TRANS_STMT_COMMIT:
+        j->plan->kind = GH_STMT_COMMIT;
+        return;
+    case TRANS_STMT_ROLLBACK:
+        j->plan->kind = GH_STMT_ROLLBACK;
+        return;
+    case TRANS_STMT_SAVEPOINT:
+        j->plan->kind = GH_STMT_SAVEPOINT;
+        return;
+    case TRANS_STMT_RELEASE:
+        j->plan->kind = GH_STMT_RELEASE;
+        return;
+    case TRANS_STMT_ROLLBACK_TO:
+        j->plan->kind = GH_STMT_ROLLBACK_TO;
+        return;
+    case TRANS_STMT_PREPARE:
+    case TRANS_STMT_COMMIT_PREPARED:
+    case TRANS_STMT_ROLLBACK_PREPARED:
+    default:
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "prepared transactions are not allowed");
+        return;
+    }
+}
+
+/* ---- settings
+ * --------------------------------------------------------------------------------------- */
+
+static char *lower(const char *s)
+{
+    char *out = pstrdup(s);
+
+    for (char *p = out; *p != '\0'; p++)
+        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+    return out;
+}
+
+static char *constant_text(const A_Const *c)
+{
+    if (IsA(&c->val, Integer))
+        return gh_judge_printf("%d", intVal(&c->val));
+    if (IsA(&c->val, Float))
+        return pstrdup(c->val.fval.fval);
+    if (IsA(&c->val, Boolean))
+        return pstrdup(boolVal(&c->val) ? "true" : "false");
+    return IsA(&c->val, String) ? pstrdup(strVal(&c->val)) : NULL;
+}
+
+/* The value as SHOW would print a list: parts joined by comma; NULL if it is no constant. */
+static char *setting_value(const List *args)
+{
+    char *out = NULL;
+    ListCell *cell;
+
+    foreach (cell, args) {
+        const Node *n = lfirst(cell);
+        char *one;
+
+        if (IsA(n, TypeCast)) /* SET TIME ZONE INTERVAL '...' HOUR TO MINUTE */
+            n = ((const TypeCast *)n)->arg;
+        if (!IsA(n, A_Const) || ((const A_Const *)n)->isnull)
+            return NULL;
+        one = constant_text((const A_Const *)n);
+        if (one == NULL)
+            return NULL;
+        out = out == NULL ? one : gh_judge_printf("%s, %s", out, one);
+    }
+    return out;
+}
+
+/* A name as PostgreSQL's quote_identifier writes it, near enough: quoted unless plain. */
+static char *quote_part(const char *s)
+{
+    size_t len = strlen(s);
+    char *out;
+    size_t n = 0;
+
+    if (len != 0 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == len &&
+        (*s < '0' || *s > '9'))
+        return pstrdup(s);
+    out = palloc(2 * len + 3);
+    out[n++] = '"';
+    for (; *s != '\0'; s++) {
+        if (*s == '"')
+            out[n++] = '"';
+        out[n++] = *s;
+    }
+    out[n++] = '"';
+    out[n] = '\0';
+    return out;
+}
+
+/* search_path as a list that quotes each part, so that the session can split it again. */
+static char *search_path_value(const List *args)
+{
+    char *out = pstrdup("");
+    ListCell *cell;
+
+    foreach (cell, args) {
+        const A_Const *c = lfirst(cell);
+
+        if (!IsA(c, A_Const) || c->isnull || !IsA(&c->val, String))
+            return NULL;
+        out =
+            gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", quote_part(strVal(&c->val)));
+    }
+    return out;
+}
+
+static void take_virtual(gh_judge *j, const VariableSetStmt *v, const char *name)
+{
+    if (strcmp(name, "search_path") != 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to set parameter \"%s\"",
+                        name);
+        return;
+    }
+    /* The upstream's own path never changes; this only keeps the answer's shape. */
+    send_text(j, "SET search_path TO \"pg_catalog\"");
+    if (v->kind == VAR_SET_VALUE) {
+        char *value = search_path_value(v->args);
+
+        if (value == NULL) {
+            gh_judge_refuse(j, GH_INVALID, "22023", -1,
+                            "invalid value for parameter \"search_path\"");
+            return;
+        }
+        j->plan->value = gh_str_of(keep(j, gh_str_of(value)));
+    }
+}
+
+static void judge_set_multi(gh_judge *j, const VariableSetStmt *v)
+{
+    ListCell *cell;
+
+    if (strcmp(v->name, "TRANSACTION") != 0 && strcmp(v->name, "SESSION CHARACTERISTICS") != 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "SET %s is not allowed", v->name);
+        return;
+    }
+    foreach (cell, v->args) {
+        const DefElem *d = lfirst_node(DefElem, cell);
+
+        if (strcmp(d->defname, "transaction_isolation") != 0 &&
+            strcmp(d->defname, "transaction_read_only") != 0 &&
+            strcmp(d->defname, "transaction_deferrable") != 0)
+            gh_judge_refuse(j, GH_DENIED, "42501", -1, "SET %s is not allowed", v->name);
+    }
+    j->plan->kind = GH_STMT_OTHER;
+}
+
+static void judge_set(gh_judge *j, const VariableSetStmt *v)
+{
+    char *name = v->name != NULL ? lower(v->name) : NULL;
+    char *value;
+
+    j->plan->is_local = v->is_local;
+    switch (v->kind) {
+    case VAR_SET_MULTI:
+        judge_set_multi(j, v);
+        return;
+    case VAR_RESET_ALL:
+        j->plan->kind = GH_STMT_RESET;
+        return;
+    case VAR_SET_CURRENT:
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "SET ... FROM CURRENT is not allowed");
+        return;
+    case VAR_SET_DEFAULT:
+    case VAR_RESET:
+        j->plan->kind = GH_STMT_RESET;
+        break;
+    case VAR_SET_VALUE:
+    default:
+        j->plan->kind = GH_STMT_SET;
+        break;
+    }
+    set_name(j, name);
+    if (gh_setting_is_virtual(gh_str_of(name))) {
+        take_virtual(j, v, name);
+        return;
+    }
+    value = v->kind == VAR_SET_VALUE ? setting_value(v->args) : pstrdup("");
+    if (value == NULL) {
+        gh_judge_refuse(j, GH_INVALID, "22023", -1, "invalid value for parameter \"%s\"", name);
+        return;
+    }
+    j->rc = v->kind == VAR_SET_VALUE ? gh_setting_check(gh_str_of(name), gh_str_of(value), j->err)
+                                     : gh_setting_check_name(gh_str_of(name), j->err);
+    j->plan->value = gh_str_of(keep(j, gh_str_of(value)));
+}
+
+static void judge_show(gh_judge *j, const VariableShowStmt *v)
+{
+    char *name = lower(v->name);
+    gh_str value = { NULL, 0 };
+
+    set_name(j, name);
+    j->plan->kind = GH_STMT_SHOW;
+    if (!gh_setting_is_virtual(gh_str_of(name))) {
+        if (!gh_setting_may_show(gh_str_of(name)))
+            gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to examine \"%s\"",
+                            v->name);
+        return;
+    }
+    value = gh_setting_virtual_value(j->in, gh_str_of(name));
+    send_text(j, gh_judge_printf("SELECT CAST(%s AS \"pg_catalog\".\"text\") AS %s",
+                                 gh_judge_literal(j, value), gh_judge_ident(j, gh_str_of(name))));
+    j->plan->tag = GH_STR("SHOW");
+}
+
+/* ---- COPY
+ * ------------------------------------------------------------------------------------------- */
+
+static char *copy_columns(gh_judge *j, const gh_item *item, const List *names)
+{
+    char *out = pstrdup("");
+    ListCell *cell;
+
+    if (names == NIL) { /* as COPY does: every column that is not generated */
+        for (size_t i = 0; i < item->relation->column_count; i++) {
+            if (item->decision->columns[i].show != GH_HIDDEN &&
+                item->relation->columns[i].generated == 0)
+                out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ",
+                                      gh_judge_ident(j, item->relation->columns[i].name));
+        }
+        return out;
+    }
+    foreach (cell, names) {
+        const gh_column *c = gh_relation_column(item->relation, gh_str_of(strVal(lfirst(cell))));
+
+        if (c == NULL || item->decision->columns[c - item->relation->columns].show == GH_HIDDEN) {
+            gh_judge_refuse(j, GH_DENIED, "42703", -1,
+                            "column \"%s\" of relation \"%s\" does not exist", strVal(lfirst(cell)),
+                            item->var->relname);
+            return NULL;
+        }
+        item->is_used[c - item->relation->columns] = true;
+        out =
+            gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", gh_judge_ident(j, c->name));
+    }
+    return out;
+}
+
+/* COPY t (a, b) TO STDOUT becomes COPY (SELECT a, b FROM <what stands for t>) TO STDOUT. */
+static void judge_copy_table(gh_judge *j, CopyStmt *c)
+{
+    gh_item *item = palloc0(sizeof(gh_item));
+    size_t end;
+    char *columns;
+    char *from;
+    char *sql;
+
+    item->block = j->block;
+    item->var = c->relation;
+    item->has_star = c->attlist == NIL;
+    if (!gh_judge_resolve(j, item))
+        return;
+    if (item->decision == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42501", c->relation->location,
+                        "COPY of a system catalog is not allowed");
+        return;
+    }
+    item->is_used = palloc0((size_t)item->relation->column_count + 1);
+    item->is_filtered = palloc0((size_t)item->relation->column_count + 1);
+    c->relation->inh = false; /* COPY of a table reads no children */
+    if (item->relation->kind == 'p' || item->relation->kind == 'v')
+        c->relation->inh = true;
+    columns = copy_columns(j, item, c->attlist);
+    from = columns == NULL ? NULL : gh_relation_governed_sql(j, item);
+    if (from == NULL)
+        return;
+    item->first = gh_judge_token(j, c->relation->location);
+    end = item->first == SIZE_MAX ? SIZE_MAX
+                                  : item->first + 1 + (c->relation->schemaname != NULL ? 2u : 0u) +
+                                        (c->relation->catalogname != NULL ? 2u : 0u);
+    if (c->attlist != NIL && end != SIZE_MAX)
+        end = gh_sql_token_closing(j->text, end) + 1;
+    sql = gh_judge_printf("(SELECT %s FROM %s AS gh)", columns, from);
+    gh_judge_edit(j, item->first, end, sql);
+    c->query = gh_judge_parse_query(j, sql);
+    c->relation = NULL;
+    c->attlist = NIL;
+    j->items = lappend(j->items, item);
+    item->is_placed = true;
+}
+
+static void judge_copy(gh_judge *j, CopyStmt *c)
+{
+    ListCell *cell;
+
+    if (c->is_program || c->filename != NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "COPY to or from a file or program is not allowed");
+        return;
+    }
+    if (c->is_from) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "COPY FROM is not allowed");
+        return;
+    }
+    foreach (cell, c->options) {
+        const DefElem *d = lfirst_node(DefElem, cell);
+
+        if (strcmp(d->defname, "encoding") == 0)
+            gh_judge_refuse(j, GH_DENIED, "42501", d->location,
+                            "COPY option \"encoding\" is not allowed");
+    }
+    j->plan->kind = GH_STMT_COPY_OUT;
+    if (c->relation != NULL)
+        judge_copy_table(j, c);
+    else if (c->query != NULL && IsA(c->query, SelectStmt))
+        gh_judge_select(j, (SelectStmt *)c->query);
+    else
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "COPY of this statement is not allowed");
+}
+
+/* ---- EXPLAIN, LISTEN and small ones
+ * ------------------------------------------------------------------ */
+
+static void judge_explain(gh_judge *j, ExplainStmt *e)
+{
+    static const char *const options[] = { "analyze", "verbose", "costs",   "buffers",
+                                           "wal",     "timing",  "summary", "format" };
+    ListCell *cell;
+
+    if ((gh_view_may(j->in->view) & GH_MAY_EXPLAIN) == 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "EXPLAIN is not allowed");
+        return;
+    }
+    foreach (cell, e->options) {
+        const DefElem *d = lfirst_node(DefElem, cell);
+        bool is_known = false;
+
+        for (size_t i = 0; i < GH_COUNT(options); i++)
+            is_known |= strcmp(d->defname, options[i]) == 0;
+        if (!is_known)
+            gh_judge_refuse(j, GH_DENIED, "42501", d->location,
+                            "EXPLAIN option \"%s\" is not allowed", d->defname);
+    }
+    if (!IsA(e->query, SelectStmt)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "EXPLAIN of this statement is not allowed");
+        return;
+    }
+    j->plan->kind = GH_STMT_QUERY;
+    gh_judge_select(j, (SelectStmt *)e->query);
+}
+
+static void judge_discard(gh_judge *j, const DiscardStmt *d)
+{
+    j->plan->kind = GH_STMT_DISCARD;
+    switch (d->target) {
+    case DISCARD_ALL:
+        set_name(j, "all");
+        return;
+    case DISCARD_PLANS:
+        set_name(j, "plans");
+        return;
+    case DISCARD_SEQUENCES:
+        set_name(j, "sequences");
+        return;
+    case DISCARD_TEMP:
+        set_name(j, "temp");
+        return;
+    }
+}
+
+static void judge_notify(gh_judge *j, const char *what)
+{
+    j->plan->kind = GH_STMT_OTHER;
+    if ((gh_view_may(j->in->view) & GH_MAY_NOTIFY) == 0)
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s is not allowed", what);
+}
+
+/* ---- the switch
+ * -------------------------------------------------------------------------------------- */
+
+static void refuse_kind(gh_judge *j, Node *stmt, size_t first)
+{
+    const gh_token *t = j->text->tokens;
+    char name[64];
+    bool has_second = first != SIZE_MAX && first + 1 < j->text->token_count &&
+                      t[first + 1].kind == GH_TOKEN_KEYWORD && t[first].kind == GH_TOKEN_KEYWORD;
+
+    (void)snprintf(name, sizeof(name), "%.28s%s%.28s",
+                   first != SIZE_MAX ? t[first].text : "this statement", has_second ? " " : "",
+                   has_second ? t[first + 1].text : "");
+    for (char *p = name; *p != '\0'; p++)
+        *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+    gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s is not allowed", name);
+    gh_err_detail(j->err, "statement tag %d", (int)nodeTag(stmt));
+}
+
+void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
+{
+    Node *n = *stmt;
+    bool is_top = first != SIZE_MAX;
+
+    (void)end;
+    if (!is_top) { /* inside WITH */
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "data-modifying statements in WITH are not allowed");
+        return;
+    }
+    switch (nodeTag(n)) {
+    case T_SelectStmt:
+        j->plan->kind = GH_STMT_QUERY;
+        gh_judge_select(j, (SelectStmt *)n);
+        return;
+    case T_TransactionStmt:
+        judge_transaction(j, (TransactionStmt *)n);
+        return;
+    case T_VariableSetStmt:
+        judge_set(j, (VariableSetStmt *)n);
+        return;
+    case T_VariableShowStmt:
+        judge_show(j, (VariableShowStmt *)n);
+        return;
+    case T_CopyStmt:
+        judge_copy(j, (CopyStmt *)n);
+        return;
+    case T_ExplainStmt:
+        judge_explain(j, (ExplainStmt *)n);
+        return;
+    case T_DiscardStmt:
+        judge_discard(j, (DiscardStmt *)n);
+        return;
+    case T_DeallocateStmt:
+        j->plan->kind = GH_STMT_DEALLOCATE;
+        set_name(j, ((DeallocateStmt *)n)->name);
+        return;
+    case T_ListenStmt:
+        judge_notify(j, "LISTEN");
+        return;
+    case T_UnlistenStmt:
+        j->plan->kind = GH_STMT_OTHER;
+        return;
+    case T_NotifyStmt:
+        judge_notify(j, "NOTIFY");
+        return;
+    default:
+        refuse_kind(j, n, first);
+        return;
+    }
+}

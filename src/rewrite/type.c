@@ -1,0 +1,324 @@
+/*
+ * Types and casts. A type of pg_catalog is known to everyone; any other exists for those who see a
+ * column of it. The reg* types are names of objects in disguise: a cast to one answers whether an
+ * object exists, so they stand only over constants that name something visible.
+ */
+#include "judge.h"
+
+#define OID_MAX_BUILTIN 16384
+
+static const char *const s_reg_types[] = { "regclass",      "regcollation", "regconfig",
+                                           "regdictionary", "regnamespace", "regoper",
+                                           "regoperator",   "regproc",      "regprocedure",
+                                           "regrole",       "regtype" };
+
+/* Types whose input tells of the server's objects or roles. */
+static const char *const s_denied_types[] = { "aclitem",
+                                              "pg_node_tree",
+                                              "pg_ndistinct",
+                                              "pg_dependencies",
+                                              "pg_mcv_list",
+                                              "pg_brin_bloom_summary",
+                                              "pg_brin_minmax_multi_summary",
+                                              "cstring",
+                                              "internal" };
+
+static bool is_listed(const char *const *list, size_t count, gh_str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_is(name, list[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_reg_type(const gh_type *t)
+{
+    return gh_str_is(t->schema, "pg_catalog") &&
+           is_listed(s_reg_types, GH_COUNT(s_reg_types), t->name);
+}
+
+/* The type behind arrays and domains. */
+static const gh_type *innermost(const gh_catalog *c, const gh_type *t)
+{
+    for (int i = 0; t != NULL && i < 16; i++) {
+        if (t->element != 0 && t->category == 'A')
+            t = gh_catalog_type_by_oid(c, t->element);
+        else
+            return t;
+    }
+    return t;
+}
+
+static bool columns_show_type(const gh_judge *j, const gh_relation *r, const gh_type *t)
+{
+    const gh_decision *d;
+
+    if (gh_str_is(r->schema, "pg_catalog") || gh_str_is(r->schema, "information_schema"))
+        return false;
+    d = gh_view_decide(j->in->view, j->in->catalog, r);
+    if (!d->exists || d->column_count != r->column_count)
+        return false;
+    if (t->relation == r->oid) /* the row type of a table: it names every column */
+        return d->is_full;
+    for (uint16_t i = 0; i < r->column_count; i++) {
+        const gh_type *column;
+
+        if (d->columns[i].show == GH_HIDDEN)
+            continue;
+        column = innermost(j->in->catalog,
+                           gh_catalog_type_by_oid(j->in->catalog, r->columns[i].type_oid));
+        if (column != NULL && column->oid == t->oid)
+            return true;
+    }
+    return false;
+}
+
+bool gh_type_is_visible(const gh_judge *j, const gh_type *t)
+{
+    size_t count;
+    const gh_relation *const *relations;
+
+    t = innermost(j->in->catalog, t);
+    if (t == NULL)
+        return false;
+    if (t->oid < OID_MAX_BUILTIN && t->kind != 'c')
+        return !is_listed(s_denied_types, GH_COUNT(s_denied_types), t->name);
+    relations = gh_catalog_relations(j->in->catalog, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (columns_show_type(j, relations[i], t))
+            return true;
+    }
+    return false;
+}
+
+/* By name as the client wrote it; NULL where it does not exist for the user. */
+static const gh_type *find_type(const gh_judge *j, gh_str schema, gh_str name)
+{
+    const gh_catalog *c = j->in->catalog;
+    const gh_type *t;
+
+    if (schema.len != 0) {
+        t = gh_catalog_type(c, schema, name);
+        return t != NULL && gh_type_is_visible(j, t) ? t : NULL;
+    }
+    t = gh_catalog_type(c, GH_STR("pg_catalog"), name);
+    if (t != NULL)
+        return gh_type_is_visible(j, t) ? t : NULL;
+    for (size_t i = 0; i < j->in->search_path.count; i++) {
+        t = gh_catalog_type(c, j->in->search_path.items[i], name);
+        if (t != NULL && gh_type_is_visible(j, t))
+            return t;
+    }
+    return NULL;
+}
+
+static void refuse_type(gh_judge *j, const TypeName *t)
+{
+    int parts = list_length(t->names);
+
+    gh_judge_refuse(j, GH_DENIED, "42704", t->location, "type \"%s%s%s\" does not exist",
+                    parts > 1 ? strVal(list_nth(t->names, parts - 2)) : "", parts > 1 ? "." : "",
+                    strVal(list_nth(t->names, parts - 1)));
+}
+
+/* Looks the type up and writes its schema; NULL after a refusal. */
+static const gh_type *judge_type(gh_judge *j, TypeName *t)
+{
+    int parts = list_length(t->names);
+    const gh_type *type;
+    gh_str schema = { NULL, 0 };
+    ListCell *cell;
+
+    if (parts == 0 || t->pct_type || t->setof || parts > 2) {
+        gh_judge_refuse(j, GH_DENIED, "42501", t->location,
+                        "the statement uses a construct that is not allowed");
+        return NULL;
+    }
+    foreach (cell, t->typmods)
+        gh_judge_expr(j, (Node **)&lfirst(cell));
+    if (parts == 2)
+        schema = gh_str_of(strVal(linitial(t->names)));
+    type = find_type(j, schema, gh_str_of(strVal(llast(t->names))));
+    if (type == NULL) {
+        refuse_type(j, t);
+        return NULL;
+    }
+    if (parts == 1) {
+        size_t token = gh_judge_token(j, t->location);
+
+        gh_judge_edit(j, token, token, gh_judge_printf("%s.", gh_judge_ident(j, type->schema)));
+        t->names = list_make2(makeString(gh_judge_cstr(type->schema)), linitial(t->names));
+    }
+    return type;
+}
+
+void gh_judge_type(gh_judge *j, TypeName *t)
+{
+    const gh_type *type = judge_type(j, t);
+
+    if (type != NULL && is_reg_type(innermost(j->in->catalog, type)))
+        gh_judge_refuse(j, GH_DENIED, "42501", t->location, "type %s is not allowed here",
+                        strVal(list_nth(t->names, parts - 1)));
+}
+
+/* ---- casts
+ * ------------------------------------------------------------------------------------------ */
+
+/* Splits a qualified name as regclass's input does; at most two parts. */
+static bool split_name(const char *s, char **schema, char **name)
+{
+    char *parts[2];
+    int count = 0;
+
+    for (;;) {
+        char *out = palloc(strlen(s) + 1);
+        size_t n = 0;
+
+        if (count == 2)
+            return false;
+        if (*s == '"') {
+            for (s++; *s != '\0'; s++) {
+                if (*s == '"' && s[1] != '"')
+                    break;
+                if (*s == '"')
+                    s++;
+                out[n++] = *s;
+            }
+            if (*s != '"')
+                return false;
+            s++;
+        } else {
+            for (; *s != '\0' && *s != '.'; s++) {
+                if (strchr("\" \t\n\r", *s) != NULL)
+                    return false;
+                out[n++] = (char)(*s >= 'A' && *s <= 'Z' ? *s + 32 : *s);
+            }
+        }
+        out[n] = '\0';
+        if (n == 0)
+            return false;
+        parts[count++] = out;
+        if (*s == '\0')
+            break;
+        if (*s != '.')
+            return false;
+        s++;
+    }
+    *name = parts[count - 1];
+    *schema = count == 2 ? parts[0] : NULL;
+    return true;
+}
+
+/* The relation that a regclass literal names, or NULL. Digits name it by OID. */
+const gh_relation *gh_type_regclass(gh_judge *j, const char *text)
+{
+    gh_item item = { 0 };
+    char *schema;
+    char *name;
+
+    if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
+        const gh_relation *r =
+            gh_catalog_relation_by_oid(j->in->catalog, (gh_oid)strtoul(text, NULL, 10));
+        return r != NULL && gh_relation_is_known(j, r) ? r : NULL;
+    }
+    if (!split_name(text, &schema, &name))
+        return NULL;
+    item.var = makeNode(RangeVar);
+    item.var->schemaname = schema;
+    item.var->relname = name;
+    return gh_relation_lookup(j, &item) ? item.relation : NULL;
+}
+
+/* 'name'::regclass becomes '"schema"."name"'::regclass, so that no search_path is asked. */
+static void judge_regclass(gh_judge *j, A_Const *arg)
+{
+    const gh_relation *r = gh_type_regclass(j, strVal(&arg->val));
+    size_t token = gh_judge_token(j, arg->location);
+    char *quoted;
+
+    if (r == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
+                        strVal(&arg->val));
+        return;
+    }
+    quoted = gh_judge_printf("\"%s\".\"%s\"", gh_judge_cstr(r->schema), gh_judge_cstr(r->name));
+    if (memchr(r->schema.ptr, '"', r->schema.len) != NULL ||
+        memchr(r->name.ptr, '"', r->name.len) != NULL)
+        quoted = gh_judge_printf("%u", r->oid);
+    arg->val.sval.sval = quoted;
+    gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(quoted)));
+}
+
+/* 'type name'::regtype: the text is a type's SQL; it must resolve for the user. */
+static void judge_regtype(gh_judge *j, A_Const *arg)
+{
+    const char *text = strVal(&arg->val);
+    gh_sql_text parsed;
+    gh_err ignored = { 0 };
+    const SelectStmt *s;
+    const TypeName *t;
+    const gh_type *type = NULL;
+    size_t token = gh_judge_token(j, arg->location);
+
+    if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
+        type = gh_catalog_type_by_oid(j->in->catalog, (gh_oid)strtoul(text, NULL, 10));
+        if (type == NULL || !gh_type_is_visible(j, type))
+            gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
+        return;
+    }
+    if (gh_sql_parse(gh_str_of(gh_judge_printf("SELECT NULL::%s", text)), &parsed, &ignored) !=
+        GH_OK)
+        return;
+    s = (const SelectStmt *)linitial_node(RawStmt, parsed.stmts)->stmt;
+    if (list_length(parsed.stmts) == 1 && IsA(s, SelectStmt) && list_length(s->targetList) == 1 &&
+        IsA(linitial_node(ResTarget, s->targetList)->val, TypeCast)) {
+        t = ((const TypeCast *)linitial_node(ResTarget, s->targetList)->val)->typeName;
+        type = find_type(
+            j, list_length(t->names) == 2 ? gh_str_of(strVal(linitial(t->names))) : GH_STR(""),
+            gh_str_of(strVal(llast(t->names))));
+    }
+    if (type == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
+        return;
+    }
+    if (!gh_str_is(type->schema, "pg_catalog")) {
+        char *oid = gh_judge_printf("%u", type->oid);
+
+        arg->val.sval.sval = oid;
+        gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(oid)));
+    }
+}
+
+void gh_judge_cast(gh_judge *j, Node **slot)
+{
+    TypeCast *c = (TypeCast *)*slot;
+    const gh_type *type = judge_type(j, c->typeName);
+    A_Const *arg = (A_Const *)c->arg;
+    bool is_text_const;
+
+    if (type == NULL)
+        return;
+    if (!is_reg_type(innermost(j->in->catalog, type))) {
+        gh_judge_expr(j, &c->arg);
+        return;
+    }
+    is_text_const = IsA(arg, A_Const) && !arg->isnull && IsA(&arg->val, String) &&
+                    c->typeName->arrayBounds == NIL && type->category != 'A';
+    if (is_text_const && gh_str_is(type->name, "regclass"))
+        judge_regclass(j, arg);
+    else if (is_text_const && gh_str_is(type->name, "regtype"))
+        judge_regtype(j, arg);
+    else
+        gh_function_reg_cast(j, slot, type);
+}
+
+/* Parameter types that Parse declares obey the same list. */
+bool gh_type_param_is_allowed(const gh_judge *j, gh_oid oid)
+{
+    const gh_type *t = oid == 0 ? NULL : gh_catalog_type_by_oid(j->in->catalog, oid);
+
+    if (oid == 0 || oid == 705) /* not given, or `unknown` */
+        return true;
+    return t != NULL && gh_type_is_visible(j, t) && !is_reg_type(innermost(j->in->catalog, t));
+}

@@ -1,0 +1,190 @@
+#include "sql_priv.h"
+
+#include <gatehouse/sql.h>
+
+/*
+ * The lexer as the grammar sees it (base_yylex): U& forms are decoded, NOT/NULLS/WITH carry their
+ * lookahead. Values are decoded here once; the emitter writes them back in one canonical form, so
+ * that the upstream's lexer settings have nothing left to decide.
+ */
+
+/* Tokens cost memory that the text's size does not bound: a tree takes up to ~512 bytes for each.
+ */
+#define TOKENS_MAX (GH_SQL_MEMORY_MAX / 512)
+
+static const struct {
+    int code;
+    const char *text;
+} s_digraphs[] = {
+    { TYPECAST, "::" },       { DOT_DOT, ".." },     { COLON_EQUALS, ":=" },
+    { EQUALS_GREATER, "=>" }, { LESS_EQUALS, "<=" }, { GREATER_EQUALS, ">=" },
+    { NOT_EQUALS, "<>" },
+};
+
+static const char *self_text(int code)
+{
+    for (size_t i = 0; i < GH_COUNT(s_digraphs); i++) {
+        if (s_digraphs[i].code == code)
+            return s_digraphs[i].text;
+    }
+    if (code > 0 && code < 256) {
+        char *s = palloc(2);
+        s[0] = (char)code;
+        s[1] = '\0';
+        return s;
+    }
+    return NULL;
+}
+
+/* False: a token of a kind that is not known. */
+static bool token_fill(gh_token *t, int code, const YYSTYPE *v)
+{
+    switch (code) {
+    case IDENT:
+        t->kind = GH_TOKEN_IDENT;
+        t->text = v->str;
+        return true;
+    case SCONST:
+        t->kind = GH_TOKEN_STRING;
+        t->text = v->str;
+        return true;
+    case BCONST:
+    case XCONST:
+        t->kind = GH_TOKEN_BITS;
+        t->text = v->str;
+        return true;
+    case FCONST:
+        t->kind = GH_TOKEN_NUMBER;
+        t->text = v->str;
+        return true;
+    case ICONST:
+        t->kind = GH_TOKEN_NUMBER;
+        t->text = psprintf("%d", v->ival);
+        return true;
+    case PARAM:
+        t->kind = GH_TOKEN_PARAM;
+        t->text = psprintf("$%d", v->ival);
+        t->number = v->ival;
+        return true;
+    case Op:
+        t->kind = GH_TOKEN_OPERATOR;
+        t->text = v->str;
+        return true;
+    default:
+        break;
+    }
+    t->text = self_text(code);
+    if (t->text != NULL) {
+        t->kind = GH_TOKEN_SELF;
+        return true;
+    }
+    /* What is left are the keywords, whose canonical spelling the lexer hands over. */
+    t->kind = GH_TOKEN_KEYWORD;
+    t->text = v->keyword;
+    return t->text != NULL && ScanKeywordLookup(t->text, &ScanKeywords) >= 0;
+}
+
+static gh_rc lex(gh_sql_text *out, gh_err *err)
+{
+    base_yy_extra_type extra;
+    core_yyscan_t scanner;
+    size_t cap = out->source_len / 4 + 16;
+    size_t n = 0;
+    gh_token *tokens = palloc(cap * sizeof(gh_token));
+
+    memset(&extra, 0, sizeof(extra));
+    scanner = scanner_init(out->source, &extra.core_yy_extra, &ScanKeywords, ScanKeywordTokens);
+    for (;;) {
+        YYSTYPE value;
+        YYLTYPE location = 0;
+        int code;
+
+        memset(&value, 0, sizeof(value));
+        code = base_yylex(&value, &location, scanner);
+        if (n + 1 > cap - 1) {
+            cap *= 2;
+            tokens = repalloc(tokens, cap * sizeof(gh_token));
+        }
+        memset(&tokens[n], 0, sizeof(tokens[n]));
+        tokens[n].start = (uint32_t)location;
+        if (code == 0)
+            break;
+        if (!token_fill(&tokens[n], code, &value))
+            return gh_fail(err, GH_INTERNAL, "XX000", "unknown token in statement");
+        n++;
+        if (n > TOKENS_MAX)
+            return gh_fail(err, GH_LIMIT, "54000", "statement has more than %u tokens",
+                           (unsigned)TOKENS_MAX);
+    }
+    scanner_finish(scanner);
+    tokens[n].kind = GH_TOKEN_END;
+    tokens[n].start = (uint32_t)out->source_len;
+    tokens[n].text = "";
+    out->tokens = tokens;
+    out->token_count = n;
+    return GH_OK;
+}
+
+gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err)
+{
+    char *copy = palloc(text.len + 1);
+    MemoryContext ctx = CurrentMemoryContext;
+    volatile gh_rc rc = GH_INTERNAL;
+
+    if (text.len != 0)
+        memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    memset(out, 0, sizeof(*out));
+    out->source = copy;
+    out->source_len = text.len;
+    PG_TRY();
+    {
+        rc = lex(out, err);
+        if (rc == GH_OK)
+            out->stmts = raw_parser(copy, RAW_PARSE_DEFAULT);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(ctx);
+        rc = gh_sql_caught(err);
+    }
+    PG_END_TRY();
+    return rc;
+}
+
+size_t gh_sql_token_at(const gh_sql_text *t, int location)
+{
+    size_t low = 0;
+    size_t high = t->token_count;
+
+    if (location < 0)
+        return SIZE_MAX;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (t->tokens[mid].start < (uint32_t)location)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < t->token_count && t->tokens[low].start == (uint32_t)location ? low : SIZE_MAX;
+}
+
+size_t gh_sql_token_closing(const gh_sql_text *t, size_t open)
+{
+    size_t depth = 0;
+
+    for (size_t i = open; i < t->token_count; i++) {
+        const gh_token *k = &t->tokens[i];
+
+        if (k->kind != GH_TOKEN_SELF || k->text[1] != '\0')
+            continue;
+        if (k->text[0] == '(' || k->text[0] == '[') {
+            depth++;
+        } else if (k->text[0] == ')' || k->text[0] == ']') {
+            depth--;
+            if (depth == 0)
+                return i;
+        }
+    }
+    return SIZE_MAX;
+}
