@@ -159,7 +159,7 @@ void gh_judge_type(gh_judge *j, TypeName *t)
 
     if (type != NULL && is_reg_type(innermost(j->in->catalog, type)))
         gh_judge_refuse(j, GH_DENIED, "42501", t->location, "type %s is not allowed here",
-                        strVal(list_nth(t->names, parts - 1)));
+                        strVal(list_nth(t->names, list_length(t->names) - 1)));
 }
 
 /* ---- casts

@@ -6,6 +6,14 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #include <postgres.h>
 
+/* The library's globals are thread-local (PGDLLIMPORT=__thread), but for these tables of constants. */
+#pragma push_macro("PGDLLIMPORT")
+#undef PGDLLIMPORT
+#define PGDLLIMPORT
+#include <common/keywords.h>
+#include <parser/scanner.h>
+#pragma pop_macro("PGDLLIMPORT")
+
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
 #include <nodes/nodeFuncs.h>
