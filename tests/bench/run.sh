@@ -1,0 +1,14 @@
+#!/bin/bash
+# Gatehouse against PostgreSQL alone and PgBouncer, side by side in one run: pgbench -S in three protocols, plain
+# and TLS; streaming; memory of idle clients.
+#
+#   tests/bench/run.sh [--seconds 5] [--rounds 3] [--scale 10] [--clients 8] [--stream-mb 1024] [--idle 500]
+#                      [--only NAME...] [--write] [--smoke]
+#   --only throughput stream idle   these parts
+#   --write    puts the tables into docs/benchmarks.md
+#   --smoke    seconds, not minutes: shows that the benchmark works, nothing else
+# Needs a build (default build/gatehouse; GATEHOUSE names another) and packaging/setup.sh --test.
+set -eu
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+exec "$python" "$(dirname "$0")/bench.py" "$@"
