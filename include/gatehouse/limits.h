@@ -31,6 +31,7 @@
 #define GH_POLICY_NAME_MAX     1024               /* bytes of a role, user, tag, mask or pattern */
 #define GH_POLICY_ENTRIES_MAX  (1u << 24)         /* principals x patterns, over all rules */
 #define GH_POLICY_RULES_MAX    4096               /* rules that meet on one relation for one user */
+#define GH_POLICY_MASK_TESTS_MAX 50000000          /* pairs of masks that compile compares */
 #define GH_POLICY_MASK_ARG_MAX 65535              /* partial(a, b): each of a and b */
 #define GH_POLICY_ROUND_DIGITS_MAX 15             /* round(n): digits of n on either side of the point */
 #define GH_YAML_BYTES_MAX      (256u << 20)       /* one YAML file */

@@ -1,0 +1,71 @@
+/*
+ * Inside the policy module: what exists only while an ACL is compiled.
+ */
+#ifndef GATEHOUSE_POLICY_COMPILE_PRIV_H
+#define GATEHOUSE_POLICY_COMPILE_PRIV_H
+
+#include "policy_priv.h"
+
+typedef struct pol_triple {
+    uint32_t principal;
+    uint32_t pattern;
+    uint32_t rule;
+} pol_triple;
+
+typedef struct pol_boundary {
+    uint32_t principal;
+    int64_t time;
+} pol_boundary;
+
+typedef struct pol_numbers { /* a growing array */
+    uint32_t *items;
+    uint32_t count;
+    uint32_t cap;
+} pol_numbers;
+
+typedef struct pol_builder {
+    gh_policy *p;
+    const gh_acl *acl;
+    gh_err *err;
+    gh_arena *scratch;
+    pol_strings pattern_texts; /* string i + 1 is pattern i, and so below */
+    pol_strings mask_texts;
+    pol_strings mask_names;
+    pol_strings tag_names;
+    uint32_t pattern_cap;
+    uint32_t mask_cap;
+    pol_triple *triples;
+    size_t triple_count;
+    size_t triple_cap;
+    pol_boundary *boundaries;
+    size_t boundary_count;
+    size_t boundary_cap;
+    pol_numbers principals; /* of the rule at hand, and so below */
+    pol_numbers patterns;
+    pol_numbers columns;
+    pol_numbers pairs;
+} pol_builder;
+
+void pol_numbers_add(pol_numbers *n, uint32_t v);
+void pol_numbers_sort(pol_numbers *n); /* and drops repetitions */
+
+/* Is the name fit to be a role's, user's, tag's or mask's? `what` is for the error. */
+GH_MUST_USE gh_rc pol_check_name(gh_str name, const char *what, gh_err *err);
+uint32_t pol_lookup_principal(const gh_policy *p, gh_str name); /* POL_NONE: unknown */
+/* A role's name, or user:NAME. `where` says who asks. */
+GH_MUST_USE gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where,
+                                     uint32_t *out);
+/* The number of a mask as a policy writes it. */
+GH_MUST_USE gh_rc pol_find_mask(pol_builder *b, gh_str text, const char *where, uint32_t *out);
+/* `known`'s strings 1.. name roles, tags or masks; ends a message with what was probably meant. */
+GH_MUST_USE gh_rc pol_fail_unknown(const pol_builder *b, const pol_strings *known, gh_str name,
+                                   const char *what, const char *where);
+/* Parts to string numbers; `count` of them. */
+pol_pattern pol_pattern_of(pol_builder *b, const pol_parsed *parsed, size_t count);
+bool pol_pattern_is_exact(const pol_pattern *pattern); /* names schema and relation exactly */
+
+GH_MUST_USE gh_rc pol_compile_rules(pol_builder *b);
+GH_MUST_USE gh_rc pol_compile_tags(pol_builder *b);
+GH_MUST_USE gh_rc pol_compile_functions(pol_builder *b);
+
+#endif
