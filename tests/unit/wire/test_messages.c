@@ -184,14 +184,12 @@ START_TEST(every_message_every_cut)
 {
     const message *m = &s_messages[_i];
     gh_buf b = { 0 };
-    uint32_t len_word;
+    gh_rd len_word;
 
     build(m->name, &b);
     ck_assert(!b.failed);
-    len_word = (uint32_t)(b.len - 1);
-    ck_assert_uint_eq((uint8_t)b.ptr[1] << 24 | (uint8_t)b.ptr[2] << 16 | (uint8_t)b.ptr[3] << 8 |
-                          (uint8_t)b.ptr[4],
-                      len_word);
+    len_word = (gh_rd){ b.ptr + 1, b.ptr + 5, false };
+    ck_assert_uint_eq(gh_rd_u32(&len_word), b.len - 1);
     gh_buf_put_u8(&b, 'x');
     for (size_t len = 0; len <= b.len - 5; len++) {
         gh_str body = exact_copy(b.ptr + 5, len);
