@@ -1,16 +1,17 @@
 /*
- * audit: what an audit record is, as bytes. Encodes records as one line of JSON each, closes each line with
- * its place in the hash chain, checks chains and reads records back. Pure: no file, clock or thread;
- * auditlog does those.
+ * audit: what an audit record is, as bytes. Encodes records as one line of JSON each, closes each
+ * line with its place in the hash chain, checks chains and reads records back. Pure: no file, clock
+ * or thread; auditlog does those.
  *
  *     {"kind":"intent","time":"...", ...fields... ,"seq":7,"prev":"<64 hex>","hash":"<64 hex>"}\n
  *      └────────── body: encoded by the worker ──┘└──── link: added in the order of the chain ──┘
  *
  *     hash = SHA-256(every byte of the line before `,"hash":`)      prev = hash of record seq - 1
  *
- * The body is hashed before the order is known; the link behind it costs one or two more blocks of SHA-256,
- * so the part that all workers must do one after the other is small. What does not change from
- * statement to statement (who; what a cached plan reads) is encoded once, as fragments, and copied.
+ * The body is hashed before the order is known; the link behind it costs one or two more blocks of
+ * SHA-256, so the part that all workers must do one after the other is small. What does not change
+ * from statement to statement (who; what a cached plan reads) is encoded once, as fragments, and
+ * copied.
  *
  * Strings are valid JSON in valid UTF-8 whatever a client sent, without loss: docs/audit-format.md.
  * Threads: any; an object belongs to one thread at a time.
@@ -27,7 +28,8 @@ enum {
     GH_AUDIT_LINK_MAX = 192  /* bytes that a link adds to a body */
 };
 
-/* ---- what is recorded -------------------------------------------------------------------------- */
+/* ---- what is recorded --------------------------------------------------------------------------
+ */
 
 /* Unique over restarts: a random number of the process, the writer, a counter. Zeroed: none. */
 typedef struct gh_audit_id {
@@ -41,7 +43,7 @@ size_t gh_audit_id_text(gh_audit_id id, char out[GH_AUDIT_ID_TEXT]);
 
 typedef enum gh_audit_kind {
     GH_AUDIT_NONE = 0,
-    GH_AUDIT_START,        /* the process: message = version */
+    GH_AUDIT_START, /* the process: message = version */
     GH_AUDIT_STOP,
     GH_AUDIT_LOGIN,        /* who */
     GH_AUDIT_LOGIN_FAILED, /* who as far as known, sqlstate, message */
@@ -54,10 +56,11 @@ typedef enum gh_audit_kind {
     GH_AUDIT_GAP           /* auditlog's own: records could not be written for a while */
 } gh_audit_kind;
 
-const char *gh_audit_kind_name(gh_audit_kind kind);      /* "intent" */
-gh_audit_kind gh_audit_kind_parse(gh_str name);          /* GH_AUDIT_NONE: no such kind */
+const char *gh_audit_kind_name(gh_audit_kind kind); /* "intent" */
+gh_audit_kind gh_audit_kind_parse(gh_str name);     /* GH_AUDIT_NONE: no such kind */
 
-/* Who: what is the same for a whole session. Strings are borrowed for the call that encodes them. */
+/* Who: what is the same for a whole session. Strings are borrowed for the call that encodes them.
+ */
 typedef struct gh_audit_session {
     gh_audit_id id;
     gh_str user;
@@ -83,7 +86,8 @@ void gh_audit_who_fini(gh_audit_who *w);
 typedef struct gh_audit_relation {
     gh_str schema;
     gh_str name;
-    uint32_t privileges; /* bits as in policy.h: 1 select, 2 insert, 4 update, 8 delete, 16 truncate */
+    uint32_t
+        privileges; /* bits as in policy.h: 1 select, 2 insert, 4 update, 8 delete, 16 truncate */
     const gh_str *clear;
     size_t clear_count;
     const gh_str *masked;
@@ -100,7 +104,8 @@ typedef enum gh_audit_decision {
     GH_AUDIT_DECIDED_OBSERVED /* let through by `mode: observe` though the policy says no */
 } gh_audit_decision;
 
-/* What a plan decided: the same for every run of it, so encode it once and keep the bytes beside it. */
+/* What a plan decided: the same for every run of it, so encode it once and keep the bytes beside
+ * it. */
 typedef struct gh_audit_plan {
     gh_audit_decision decision;
     gh_str command; /* statement kind: "select", "insert" ... */
@@ -115,27 +120,29 @@ typedef struct gh_audit_plan {
 /* Appends the fragment of a plan to out; check out->failed (its `max`) once. */
 void gh_audit_plan_encode(const gh_audit_plan *p, gh_buf *out);
 
-/* One record. Only the fields that gh_audit_kind names for its kind are written. Strings are borrowed. */
+/* One record. Only the fields that gh_audit_kind names for its kind are written. Strings are
+ * borrowed. */
 typedef struct gh_audit_record {
     gh_audit_kind kind;
-    int64_t time_us;         /* Unix microseconds */
+    int64_t time_us; /* Unix microseconds */
     gh_audit_id statement;
-    const gh_audit_who *who; /* NULL: nobody (start, stop, policy, a startup packet without a user) */
-    gh_str plan;             /* by gh_audit_plan_encode */
-    gh_str sql;              /* the client's, or its fingerprint ... */
-    gh_str rewritten;        /* what goes upstream, or its fingerprint ... */
-    bool is_fingerprint;     /* ... which this says (`statements: fingerprint`) */
+    const gh_audit_who
+        *who;            /* NULL: nobody (start, stop, policy, a startup packet without a user) */
+    gh_str plan;         /* by gh_audit_plan_encode */
+    gh_str sql;          /* the client's, or its fingerprint ... */
+    gh_str rewritten;    /* what goes upstream, or its fingerprint ... */
+    bool is_fingerprint; /* ... which this says (`statements: fingerprint`) */
     uint64_t rows;
     uint64_t bytes;
     uint64_t duration_us;
     uint64_t policy_version;
-    gh_str sqlstate;         /* empty: no error */
+    gh_str sqlstate; /* empty: no error */
     gh_str message;
 } gh_audit_record;
 
 /*
- * Appends the record's body to out: no newline, no link. Texts longer than GH_AUDIT_SQL_MAX are cut there
- * and their full length and SHA-256 recorded. Check out->failed.
+ * Appends the record's body to out: no newline, no link. Texts longer than GH_AUDIT_SQL_MAX are cut
+ * there and their full length and SHA-256 recorded. Check out->failed.
  */
 void gh_audit_encode(const gh_audit_record *r, gh_buf *out);
 
@@ -143,14 +150,16 @@ void gh_audit_encode(const gh_audit_record *r, gh_buf *out);
 void gh_audit_put_string(gh_buf *out, gh_str s);
 size_t gh_audit_time_text(int64_t time_us, char out[GH_AUDIT_TIME_TEXT]);
 /*
- * A point in time as people write it: RFC 3339 (a space for the T and no zone, meaning UTC, are fine), a
- * date, or so long ago: 30s, 15m, 4h, 7d, 2w.
+ * A point in time as people write it: RFC 3339 (a space for the T and no zone, meaning UTC, are
+ * fine), a date, or so long ago: 30s, 15m, 4h, 7d, 2w.
  */
 GH_MUST_USE gh_rc gh_audit_time_parse(gh_str text, int64_t now_us, int64_t *out, gh_err *err);
 
-/* ---- the chain --------------------------------------------------------------------------------- */
+/* ---- the chain ---------------------------------------------------------------------------------
+ */
 
-/* The end of a chain. Zeroed: before the first record, whose seq is 1 and whose prev is 64 zeros. */
+/* The end of a chain. Zeroed: before the first record, whose seq is 1 and whose prev is 64 zeros.
+ */
 typedef struct gh_audit_chain {
     uint64_t seq;
     uint8_t hash[GH_AUDIT_HASH_LEN];
@@ -162,23 +171,27 @@ GH_MUST_USE gh_audit_digest *gh_audit_digest_new(void);
 void gh_audit_digest_free(gh_audit_digest *d);
 void gh_audit_digest_body(gh_audit_digest *d, gh_str body); /* starts afresh */
 
-/* Writes the link of the next record to out, a newline at its end, and moves the chain; the length. */
+/* Writes the link of the next record to out, a newline at its end, and moves the chain; the length.
+ */
 size_t gh_audit_chain_link(gh_audit_chain *c, gh_audit_digest *d, char out[GH_AUDIT_LINK_MAX]);
 
 /*
- * Checks that a line (without its newline) is the record that follows c, and moves c. GH_INVALID: the
- * error says what does not fit, and c stays.
+ * Checks that a line (without its newline) is the record that follows c, and moves c. GH_INVALID:
+ * the error says what does not fit, and c stays.
  */
 GH_MUST_USE gh_rc gh_audit_chain_check(gh_audit_chain *c, gh_str line, gh_err *err);
-/* The same without a predecessor: the record agrees with itself; *out is the chain's end behind it. */
+/* The same without a predecessor: the record agrees with itself; *out is the chain's end behind it.
+ */
 GH_MUST_USE gh_rc gh_audit_chain_anchor(gh_str line, gh_audit_chain *out, gh_err *err);
-/* Checks whole lines of `text`, the bytes of a segment. A last line without a newline is GH_INVALID. */
+/* Checks whole lines of `text`, the bytes of a segment. A last line without a newline is
+ * GH_INVALID. */
 GH_MUST_USE gh_rc gh_audit_chain_check_text(gh_audit_chain *c, gh_str text, gh_err *err);
 
 void gh_audit_sha256(gh_str bytes, uint8_t out[GH_AUDIT_HASH_LEN]);
 void gh_audit_hex(const uint8_t *bytes, size_t len, char *out); /* 2 * len characters, no NUL */
 
-/* ---- reading records --------------------------------------------------------------------------- */
+/* ---- reading records ---------------------------------------------------------------------------
+ */
 
 typedef enum gh_json_type {
     GH_JSON_NONE = 0,
@@ -191,9 +204,10 @@ typedef enum gh_json_type {
 } gh_json_type;
 
 /*
- * A strict JSON value (RFC 8259, at most GH_AUDIT_JSON_DEPTH_MAX deep), read by walking: arrays and objects
- * are the raw text between their brackets, entered with gh_json_first. Strings are decoded into the arena, with bytes
- * that were no UTF-8 as the client sent them; numbers, true and false are their text.
+ * A strict JSON value (RFC 8259, at most GH_AUDIT_JSON_DEPTH_MAX deep), read by walking: arrays and
+ * objects are the raw text between their brackets, entered with gh_json_first. Strings are decoded
+ * into the arena, with bytes that were no UTF-8 as the client sent them; numbers, true and false
+ * are their text.
  */
 typedef struct gh_json_value {
     gh_json_type type;
@@ -208,23 +222,24 @@ typedef struct gh_json_item {
 
 /* One value and nothing else but white space around it, checked to its last byte. */
 GH_MUST_USE gh_rc gh_json_parse(gh_str text, gh_arena *a, gh_json_value *out, gh_err *err);
-/* Walks a checked array or object: for (ok = gh_json_first(&v, a, &i); ok; ok = gh_json_next(a, &i)) */
+/* Walks a checked array or object: for (ok = gh_json_first(&v, a, &i); ok; ok = gh_json_next(a,
+ * &i)) */
 bool gh_json_first(const gh_json_value *v, gh_arena *a, gh_json_item *item);
 bool gh_json_next(gh_arena *a, gh_json_item *item);
 /* The member of an object; type GH_JSON_NONE if it has none of that name. */
 gh_json_value gh_json_member(const gh_json_value *object, gh_arena *a, const char *key);
 
 /*
- * What people filter by. Zeroed lets everything through. Strings are borrowed; empty: do not care. A name
- * of a relation is `name` or `schema.name`.
+ * What people filter by. Zeroed lets everything through. Strings are borrowed; empty: do not care.
+ * A name of a relation is `name` or `schema.name`.
  */
 typedef struct gh_audit_filter {
     gh_str user;
     gh_str warehouse;
     gh_str relation;
-    gh_str column;   /* read in clear, masked or in a condition, of `relation` if that is given */
+    gh_str column; /* read in clear, masked or in a condition, of `relation` if that is given */
     gh_str sqlstate;
-    gh_str text;     /* within sql, rewritten or message, ASCII case ignored */
+    gh_str text; /* within sql, rewritten or message, ASCII case ignored */
     gh_str session;
     gh_audit_kind kind;
     int64_t since_us; /* 0: from the start */
@@ -235,8 +250,8 @@ typedef struct gh_audit_filter {
 bool gh_audit_filter_matches(const gh_audit_filter *f, const gh_json_value *record, gh_arena *a);
 
 /*
- * The record as one line for people: time, kind, user, warehouse, what. Nothing in it can move a terminal's
- * cursor. `width` 0: not cut.
+ * The record as one line for people: time, kind, user, warehouse, what. Nothing in it can move a
+ * terminal's cursor. `width` 0: not cut.
  */
 void gh_audit_show(const gh_json_value *record, gh_arena *a, size_t width, gh_buf *out);
 
