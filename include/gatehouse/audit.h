@@ -23,13 +23,12 @@
 
 enum {
     GH_AUDIT_HASH_LEN = 32,
-    GH_AUDIT_ID_TEXT = 48,   /* bytes that hold any id as text, with its NUL */
+    GH_AUDIT_ID_TEXT = 49,   /* bytes that hold any id as text, with its NUL */
     GH_AUDIT_TIME_TEXT = 28, /* 2026-01-31T23:59:59.123456Z and a NUL */
     GH_AUDIT_LINK_MAX = 192  /* bytes that a link adds to a body */
 };
 
-/* ---- what is recorded --------------------------------------------------------------------------
- */
+/* ---- what is recorded ---------------------------------------------------------------------- */
 
 /* Unique over restarts: a random number of the process, the writer, a counter. Zeroed: none. */
 typedef struct gh_audit_id {
@@ -59,8 +58,7 @@ typedef enum gh_audit_kind {
 const char *gh_audit_kind_name(gh_audit_kind kind); /* "intent" */
 gh_audit_kind gh_audit_kind_parse(gh_str name);     /* GH_AUDIT_NONE: no such kind */
 
-/* Who: what is the same for a whole session. Strings are borrowed for the call that encodes them.
- */
+/* Who: what is the same for a whole session. Strings are borrowed for the encoding call. */
 typedef struct gh_audit_session {
     gh_audit_id id;
     gh_str user;
@@ -155,8 +153,7 @@ size_t gh_audit_time_text(int64_t time_us, char out[GH_AUDIT_TIME_TEXT]);
  */
 GH_MUST_USE gh_rc gh_audit_time_parse(gh_str text, int64_t now_us, int64_t *out, gh_err *err);
 
-/* ---- the chain ---------------------------------------------------------------------------------
- */
+/* ---- the chain ----------------------------------------------------------------------------- */
 
 /* The end of a chain. Zeroed: before the first record, whose seq is 1 and whose prev is 64 zeros.
  */
@@ -190,8 +187,7 @@ GH_MUST_USE gh_rc gh_audit_chain_check_text(gh_audit_chain *c, gh_str text, gh_e
 void gh_audit_sha256(gh_str bytes, uint8_t out[GH_AUDIT_HASH_LEN]);
 void gh_audit_hex(const uint8_t *bytes, size_t len, char *out); /* 2 * len characters, no NUL */
 
-/* ---- reading records ---------------------------------------------------------------------------
- */
+/* ---- reading records ----------------------------------------------------------------------- */
 
 typedef enum gh_json_type {
     GH_JSON_NONE = 0,

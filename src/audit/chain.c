@@ -87,8 +87,7 @@ size_t gh_audit_chain_link(gh_audit_chain *c, gh_audit_digest *d, char out[GH_AU
     return len;
 }
 
-/* ---- checking ----------------------------------------------------------------------------------
- */
+/* ---- checking ------------------------------------------------------------------------------ */
 
 typedef struct link_parts {
     uint64_t seq;

@@ -4,8 +4,7 @@
  */
 #include "audit_priv.h"
 
-/* ---- scanning: each moves r over one thing or sets r->failed ------------------------------------
- */
+/* ---- scanning: each moves r over one thing or sets r->failed ------------------------------- */
 
 static void skip_space(gh_rd *r)
 {
@@ -254,8 +253,7 @@ static gh_json_type scan_value(gh_rd *r, gh_str *raw)
     return first == '{' ? GH_JSON_OBJECT : GH_JSON_ARRAY;
 }
 
-/* ---- decoding ----------------------------------------------------------------------------------
- */
+/* ---- decoding ------------------------------------------------------------------------------ */
 
 /* Undoes gh_audit_put_string: an escaped U+EF80..U+EFFF is the byte that no UTF-8 was. */
 static bool decode(gh_str raw, gh_arena *a, gh_str *out)
@@ -321,8 +319,7 @@ gh_rc gh_json_parse(gh_str text, gh_arena *a, gh_json_value *out, gh_err *err)
     return GH_OK;
 }
 
-/* ---- walking -----------------------------------------------------------------------------------
- */
+/* ---- walking ------------------------------------------------------------------------------- */
 
 static bool read_item(gh_rd *r, gh_arena *a, bool is_object, gh_json_item *item)
 {

@@ -36,8 +36,7 @@ gh_audit_kind gh_audit_kind_parse(gh_str name)
     return GH_AUDIT_NONE;
 }
 
-/* ---- fields: each puts `,"name":value` ---------------------------------------------------------
- */
+/* ---- fields: each puts `,"name":value` ----------------------------------------------------- */
 
 /* `literal` is `,"name":` */
 #define PUT_NAME(out, literal) gh_buf_put((out), (literal), sizeof(literal) - 1)
@@ -92,8 +91,7 @@ static void put_sql(gh_buf *out, const char *name, gh_str sql)
     gh_buf_put(out, "\"", 1);
 }
 
-/* ---- who ---------------------------------------------------------------------------------------
- */
+/* ---- who ----------------------------------------------------------------------------------- */
 
 void gh_audit_who_init(gh_audit_who *w)
 {
@@ -131,8 +129,7 @@ void gh_audit_who_set(gh_audit_who *w, const gh_audit_session *s)
     put_string_or_null(out, s->tls_identity);
 }
 
-/* ---- plan --------------------------------------------------------------------------------------
- */
+/* ---- plan ---------------------------------------------------------------------------------- */
 
 static void put_privileges(gh_buf *out, uint32_t privileges)
 {
@@ -209,8 +206,7 @@ void gh_audit_plan_encode(const gh_audit_plan *p, gh_buf *out)
     gh_buf_put(out, "]", 1);
 }
 
-/* ---- record ------------------------------------------------------------------------------------
- */
+/* ---- record -------------------------------------------------------------------------------- */
 
 static void put_error(gh_buf *out, const gh_audit_record *r)
 {

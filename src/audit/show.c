@@ -6,8 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ---- filter ------------------------------------------------------------------------------------
- */
+/* ---- filter -------------------------------------------------------------------------------- */
 
 static bool member_is(const gh_json_value *record, gh_arena *a, const char *key, gh_str wanted)
 {
@@ -126,8 +125,7 @@ bool gh_audit_filter_matches(const gh_audit_filter *f, const gh_json_value *reco
            relation_fits(f, record, a) && text_fits(f->text, record, a);
 }
 
-/* ---- a line for people -------------------------------------------------------------------------
- */
+/* ---- a line for people --------------------------------------------------------------------- */
 
 /* A line under construction that counts what a terminal will show, a column a character. */
 typedef struct line {
@@ -318,9 +316,9 @@ void gh_audit_show(const gh_json_value *record, gh_arena *a, size_t width, gh_bu
         put_text(&l, time);
     }
     put_words(&l, "  ");
-    put_padded(&l, kind, 13);
-    put_padded(&l, text_of(record, a, "user"), 12);
-    put_padded(&l, text_of(record, a, "warehouse"), 10);
+    put_padded(&l, kind, 14);
+    put_padded(&l, text_of(record, a, "user"), 13);
+    put_padded(&l, text_of(record, a, "warehouse"), 11);
     put_what(&l, gh_audit_kind_parse(kind), record, a);
     gh_buf_put(out, "\n", 1);
 }

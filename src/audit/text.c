@@ -80,8 +80,7 @@ size_t gh_audit_id_text(gh_audit_id id, char out[GH_AUDIT_ID_TEXT])
     return len;
 }
 
-/* ---- UTF-8 -------------------------------------------------------------------------------------
- */
+/* ---- UTF-8 --------------------------------------------------------------------------------- */
 
 static bool is_continuation(gh_str s, size_t at)
 {
@@ -148,8 +147,7 @@ bool gh_audit_is_unprintable(uint32_t code)
            (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
 }
 
-/* ---- JSON strings ------------------------------------------------------------------------------
- */
+/* ---- JSON strings -------------------------------------------------------------------------- */
 
 static void put_escape(gh_buf *out, uint32_t code)
 {

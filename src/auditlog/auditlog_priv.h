@@ -23,8 +23,7 @@ enum {
     GH_WRITER_DIGESTS = 256 /* records of one batch that are hashed before the lock is taken */
 };
 
-/* ---- folder.c ----------------------------------------------------------------------------------
- */
+/* ---- folder.c ------------------------------------------------------------------------------ */
 
 typedef struct gh_folder {
     int dir_fd;
@@ -53,8 +52,7 @@ void gh_torn_name(int dir_fd, uint64_t seq, char out[GH_TORN_NAME]);
 /* 58030: what the client may know, and in detail what failed. */
 GH_MUST_USE gh_rc gh_audit_failed(gh_err *err, const char *what, const char *name, int errnum);
 
-/* ---- recover.c ---------------------------------------------------------------------------------
- */
+/* ---- recover.c ----------------------------------------------------------------------------- */
 
 typedef struct gh_tail {
     gh_audit_chain chain;
@@ -66,8 +64,7 @@ typedef struct gh_tail {
 
 GH_MUST_USE gh_rc gh_tail_recover(int dir_fd, gh_tail *out, gh_err *err);
 
-/* ---- log.c -------------------------------------------------------------------------------------
- */
+/* ---- log.c --------------------------------------------------------------------------------- */
 
 /* One record in a writer's batch. */
 typedef struct gh_entry {
@@ -131,8 +128,7 @@ GH_MUST_USE gh_rc gh_log_append(gh_auditlog *log, gh_auditlog_writer *w, gh_err 
 void gh_log_sync_failed(gh_auditlog *log, int errnum);
 int64_t gh_log_now_us(void);
 
-/* ---- sync.c ------------------------------------------------------------------------------------
- */
+/* ---- sync.c -------------------------------------------------------------------------------- */
 
 GH_MUST_USE gh_rc gh_sync_start(gh_auditlog *log, gh_err *err);
 void gh_sync_stop(gh_auditlog *log);

@@ -24,8 +24,7 @@ gh_rc gh_audit_failed(gh_err *err, const char *what, const char *name, int errnu
     return rc;
 }
 
-/* ---- the folder and its lock -------------------------------------------------------------------
- */
+/* ---- the folder and its lock --------------------------------------------------------------- */
 
 /*
  * SECURITY: who may write to the folder may replace segments, and who may list it may read SQL.
@@ -111,8 +110,7 @@ void gh_folder_close(gh_folder *f)
     *f = (gh_folder){ -1, -1 };
 }
 
-/* ---- segments ----------------------------------------------------------------------------------
- */
+/* ---- segments ------------------------------------------------------------------------------ */
 
 static bool is_segment_name(const char *name)
 {

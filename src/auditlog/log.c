@@ -30,8 +30,7 @@ int64_t gh_log_now_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------
- */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 /*
  * Leaves the segment; the next batch starts another and says why. What was not synced before may be
@@ -175,8 +174,7 @@ static gh_rc write_out(gh_auditlog *log, gh_err *err)
     return GH_OK;
 }
 
-/* ---- the batch ---------------------------------------------------------------------------------
- */
+/* ---- the batch ----------------------------------------------------------------------------- */
 
 static void put_linked(gh_auditlog *log, gh_audit_chain *chain, gh_audit_digest *digest,
                        gh_str body)
@@ -298,8 +296,7 @@ gh_rc gh_log_append(gh_auditlog *log, gh_auditlog_writer *w, gh_err *err)
     return rc;
 }
 
-/* ---- open and close ----------------------------------------------------------------------------
- */
+/* ---- open and close ------------------------------------------------------------------------ */
 
 static gh_rc write_recovered(gh_auditlog *log, const gh_tail *tail, gh_err *err)
 {

@@ -19,8 +19,7 @@ enum { CHUNK = 1 << 20, NEEDLES_MAX = 5, POLL_MS = 100, RETRIES = 5 };
 /* false: stop reading. */
 typedef bool line_fn(void *ctx, gh_str line, gh_err *err);
 
-/* ---- chunks ------------------------------------------------------------------------------------
- */
+/* ---- chunks -------------------------------------------------------------------------------- */
 
 static gh_rc load(int fd, uint64_t from, uint64_t to, gh_buf *out, gh_err *err)
 {
@@ -145,8 +144,7 @@ static gh_rc each_backward(int fd, uint64_t *lines_end, line_fn *fn, void *ctx, 
     return rc;
 }
 
-/* ---- matching and printing ---------------------------------------------------------------------
- */
+/* ---- matching and printing ----------------------------------------------------------------- */
 
 typedef struct reader {
     const gh_auditlog_query *query;
@@ -284,8 +282,7 @@ static gh_rc finish_output(reader *r, gh_rc rc, gh_err *err)
     return rc;
 }
 
-/* ---- folders -----------------------------------------------------------------------------------
- */
+/* ---- folders ------------------------------------------------------------------------------- */
 
 static gh_rc open_dir(gh_str dir, int *out, gh_err *err)
 {
@@ -403,8 +400,7 @@ gh_rc gh_auditlog_search(const gh_auditlog_query *q, FILE *out, uint64_t *matche
     return rc;
 }
 
-/* ---- following ---------------------------------------------------------------------------------
- */
+/* ---- following ----------------------------------------------------------------------------- */
 
 /* The segment behind the place's, or the first. False: there is none yet. */
 static bool next_segment(const gh_segments *list, const place *p, char out[GH_SEGMENT_NAME])
@@ -493,8 +489,7 @@ gh_rc gh_auditlog_tail(const gh_auditlog_query *q, FILE *out, gh_err *err)
     return rc;
 }
 
-/* ---- checking ----------------------------------------------------------------------------------
- */
+/* ---- checking ------------------------------------------------------------------------------ */
 
 typedef struct checker {
     gh_audit_chain chain;
