@@ -1,0 +1,272 @@
+/*
+ * Settings that a client may change or see. A setting is on the list only if no value of it changes
+ * what a statement means to the parser, who the session is, what is logged or loaded, or where code
+ * comes from; everything else is refused by name.
+ *
+ *     SET name = value ──▶ gh_setting_check ──▶ allowed, refused (42501) or a bad value (22023)
+ *     SHOW name        ──▶ gh_setting_may_show
+ *
+ * Virtual settings are answered by Gatehouse: the upstream's own value would name the upstream
+ * account or the search_path that Gatehouse itself set there.
+ */
+#include "judge.h"
+
+#include <ctype.h>
+
+#include "setting.h"
+
+typedef enum gh_setting_kind {
+    GH_SETTING_SHOWN = 0, /* may be seen, not set */
+    GH_SETTING_ANY,       /* every value is harmless; the upstream says which are valid */
+    GH_SETTING_ON,        /* only what it is already */
+    GH_SETTING_BOOL,
+    GH_SETTING_ENCODING,
+    GH_SETTING_MESSAGES,
+    GH_SETTING_MEMORY,
+    GH_SETTING_VIRTUAL
+} gh_setting_kind;
+
+typedef struct gh_setting {
+    const char *name;
+    gh_setting_kind kind;
+} gh_setting;
+
+/* Sorted by name. */
+static const gh_setting s_settings[] = {
+    { "application_name", GH_SETTING_ANY },
+    { "block_size", GH_SETTING_SHOWN },
+    { "bytea_output", GH_SETTING_ANY },
+    { "client_encoding", GH_SETTING_ENCODING },
+    { "client_min_messages", GH_SETTING_MESSAGES },
+    { "datestyle", GH_SETTING_ANY },
+    { "deadlock_timeout", GH_SETTING_SHOWN },
+    { "default_tablespace", GH_SETTING_SHOWN },
+    { "default_text_search_config", GH_SETTING_SHOWN },
+    { "default_transaction_deferrable", GH_SETTING_ANY },
+    { "default_transaction_isolation", GH_SETTING_ANY },
+    { "default_transaction_read_only", GH_SETTING_ANY },
+    { "enable_nestloop", GH_SETTING_SHOWN },
+    { "extra_float_digits", GH_SETTING_ANY },
+    { "idle_in_transaction_session_timeout", GH_SETTING_ANY },
+    { "idle_session_timeout", GH_SETTING_ANY },
+    { "in_hot_standby", GH_SETTING_SHOWN },
+    { "integer_datetimes", GH_SETTING_SHOWN },
+    { "intervalstyle", GH_SETTING_ANY },
+    { "is_superuser", GH_SETTING_VIRTUAL },
+    { "jit", GH_SETTING_ANY },
+    { "lc_collate", GH_SETTING_SHOWN },
+    { "lc_ctype", GH_SETTING_SHOWN },
+    { "lc_messages", GH_SETTING_SHOWN },
+    { "lc_monetary", GH_SETTING_SHOWN },
+    { "lc_numeric", GH_SETTING_SHOWN },
+    { "lc_time", GH_SETTING_SHOWN },
+    { "lock_timeout", GH_SETTING_ANY },
+    { "max_identifier_length", GH_SETTING_SHOWN },
+    { "max_index_keys", GH_SETTING_SHOWN },
+    { "role", GH_SETTING_VIRTUAL },
+    { "row_security", GH_SETTING_BOOL },
+    { "search_path", GH_SETTING_VIRTUAL },
+    { "segment_size", GH_SETTING_SHOWN },
+    { "server_encoding", GH_SETTING_SHOWN },
+    { "server_version", GH_SETTING_SHOWN },
+    { "server_version_num", GH_SETTING_SHOWN },
+    { "session_authorization", GH_SETTING_VIRTUAL },
+    { "standard_conforming_strings", GH_SETTING_ON },
+    { "statement_timeout", GH_SETTING_ANY },
+    { "synchronize_seqscans", GH_SETTING_ANY },
+    { "timezone", GH_SETTING_ANY },
+    { "timezone_abbreviations", GH_SETTING_SHOWN },
+    { "transaction_deferrable", GH_SETTING_ANY },
+    { "transaction_isolation", GH_SETTING_ANY },
+    { "transaction_read_only", GH_SETTING_ANY },
+    { "wal_block_size", GH_SETTING_SHOWN },
+    { "work_mem", GH_SETTING_MEMORY },
+    { "xmlbinary", GH_SETTING_ANY },
+    { "xmloption", GH_SETTING_ANY },
+};
+
+/* SQL's spelling of `SET TIME ZONE`, `SET NAMES` and kin is resolved by the grammar; names ignore
+ * case. */
+static const gh_setting *find(gh_str name)
+{
+    for (size_t i = 0; i < GH_COUNT(s_settings); i++) {
+        if (gh_str_ieq(name, gh_str_of(s_settings[i].name)))
+            return &s_settings[i];
+    }
+    return NULL;
+}
+
+bool gh_setting_may_show(gh_str name)
+{
+    return find(name) != NULL;
+}
+
+bool gh_setting_is_virtual(gh_str name)
+{
+    const gh_setting *s = find(name);
+
+    return s != NULL && s->kind == GH_SETTING_VIRTUAL;
+}
+
+const char *gh_setting_name(size_t index)
+{
+    return index < GH_COUNT(s_settings) ? s_settings[index].name : NULL;
+}
+
+/*
+ * SECURITY: in these every byte below 0x80 is that ASCII character and nothing else. In SJIS, BIG5,
+ * GBK, GB18030, UHC and JOHAB a second byte may be a backslash or a quote, so that a server reads a
+ * string's end where the judge saw none. Attack: tests/attack/encodings, session-046, session-048.
+ * Letters and digits only, upper case, as PostgreSQL's own pg_char_to_encoding compares names.
+ */
+static const char *const s_encodings[] = {
+    "UTF8",        "UNICODE",     "SQLASCII",    "EUCJP",       "EUCCN",       "EUCKR",
+    "EUCTW",       "EUCJIS2004",  "LATIN1",      "LATIN2",      "LATIN3",      "LATIN4",
+    "LATIN5",      "LATIN6",      "LATIN7",      "LATIN8",      "LATIN9",      "LATIN10",
+    "ISO88591",    "ISO88592",    "ISO88593",    "ISO88594",    "ISO88595",    "ISO88596",
+    "ISO88597",    "ISO88598",    "ISO88599",    "ISO885910",   "ISO885913",   "ISO885914",
+    "ISO885915",   "ISO885916",   "WIN1250",     "WIN1251",     "WIN1252",     "WIN1253",
+    "WIN1254",     "WIN1255",     "WIN1256",     "WIN1257",     "WIN1258",     "WINDOWS1250",
+    "WINDOWS1251", "WINDOWS1252", "WINDOWS1253", "WINDOWS1254", "WINDOWS1255", "WINDOWS1256",
+    "WINDOWS1257", "WINDOWS1258", "WIN866",      "WIN874",      "WINDOWS866",  "WINDOWS874",
+    "WIN",         "ALT",         "ABC",         "TCVN",        "TCVN5712",    "VSCII",
+    "KOI8",        "KOI8R",       "KOI8U",
+};
+
+static bool is_safe_encoding(gh_str value)
+{
+    char name[32];
+    size_t n = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+
+        if (!isalnum(c))
+            continue; /* as PostgreSQL does: "utf-8", "'utf8'" */
+        if (n == sizeof(name) - 1)
+            return false;
+        name[n++] = (char)toupper(c);
+    }
+    name[n] = '\0';
+    for (size_t i = 0; i < GH_COUNT(s_encodings); i++) {
+        if (strcmp(name, s_encodings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_one_of(gh_str value, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_ieq(value, gh_str_of(words[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool is_true(gh_str value)
+{
+    static const char *const words[] = { "on", "true", "yes", "1" };
+
+    return is_one_of(value, words, GH_COUNT(words));
+}
+
+static bool is_false(gh_str value)
+{
+    static const char *const words[] = { "off", "false", "no", "0" };
+
+    return is_one_of(value, words, GH_COUNT(words));
+}
+
+/* SECURITY: below `notice` the upstream would send what debug_print_* and its own planner say of
+ * the rewritten statement. Attack: tests/attack/error_fields. */
+static bool is_safe_level(gh_str value)
+{
+    static const char *const levels[] = { "notice", "warning", "error" };
+
+    return is_one_of(value, levels, GH_COUNT(levels));
+}
+
+/* Kilobytes of a memory setting; SIZE_MAX if it cannot be told. */
+static size_t kilobytes(gh_str value)
+{
+    size_t n = 0;
+    size_t i = 0;
+    gh_str unit;
+
+    while (i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9') {
+        if (n > SIZE_MAX / 16)
+            return SIZE_MAX;
+        n = n * 10 + (size_t)(value.ptr[i++] - '0');
+    }
+    if (i == 0)
+        return SIZE_MAX;
+    while (i < value.len && value.ptr[i] == ' ')
+        i++;
+    unit = (gh_str){ value.ptr + i, value.len - i };
+    if (unit.len == 0 || gh_str_is(unit, "kB"))
+        return n;
+    if (gh_str_is(unit, "MB") && n < SIZE_MAX >> 10)
+        return n << 10;
+    if (gh_str_is(unit, "GB") && n < SIZE_MAX >> 20)
+        return n << 20;
+    return gh_str_is(unit, "B") ? n >> 10 : SIZE_MAX;
+}
+
+gh_rc gh_setting_check_name(gh_str name, gh_err *err)
+{
+    const gh_setting *s = find(name);
+
+    /* Known and unknown names get one answer: which settings the upstream has (extensions' ones, or
+     * an operator's own) is nobody's business. */
+    if (s == NULL || s->kind == GH_SETTING_SHOWN)
+        return gh_fail(err, GH_DENIED, "42501",
+                       "permission denied to set parameter \"" GH_STR_FMT "\"", GH_STR_ARG(name));
+    return GH_OK;
+}
+
+/* May it stand as a value of this setting? */
+static bool is_fine(const gh_setting *s, gh_str value)
+{
+    switch (s->kind) {
+    case GH_SETTING_SHOWN:
+        return false;
+    case GH_SETTING_ANY:
+        return true;
+    case GH_SETTING_ON:
+        return is_true(value);
+    case GH_SETTING_BOOL:
+        return is_true(value) || is_false(value);
+    case GH_SETTING_ENCODING:
+        return is_safe_encoding(value);
+    case GH_SETTING_MESSAGES:
+        return is_safe_level(value);
+    case GH_SETTING_MEMORY:
+        return kilobytes(value) <= GH_SETTING_WORK_MEM_KB_MAX;
+    case GH_SETTING_VIRTUAL:
+        return gh_str_is(gh_str_of(s->name), "search_path");
+    }
+    return false;
+}
+
+gh_rc gh_setting_check(gh_str name, gh_str value, gh_err *err)
+{
+    const gh_setting *s = find(name);
+
+    if (s == NULL || s->kind == GH_SETTING_SHOWN)
+        return gh_setting_check_name(name, err);
+    if (is_fine(s, value))
+        return GH_OK;
+    return gh_fail(err, GH_DENIED, "42501",
+                   "permission denied to set parameter \"" GH_STR_FMT "\" to \"" GH_STR_FMT "\"",
+                   GH_STR_ARG(name), GH_STR_ARG(value));
+}
+
+gh_str gh_setting_virtual_value(const gh_rewrite_input *in, gh_str name)
+{
+    if (gh_str_ieq(name, GH_STR("search_path")))
+        return in->search_path_text;
+    if (gh_str_ieq(name, GH_STR("session_authorization")))
+        return gh_view_user(in->view);
+    return gh_str_ieq(name, GH_STR("is_superuser")) ? GH_STR("off") : GH_STR("none");
+}

@@ -1,0 +1,16 @@
+/*
+ * Private to rewrite: the list of settings beyond what rewrite.h tells the session.
+ */
+#ifndef GATEHOUSE_REWRITE_SETTING_H
+#define GATEHOUSE_REWRITE_SETTING_H
+
+#include <gatehouse/base.h>
+
+/* work_mem that a client may ask for, in kilobytes. */
+#define GH_SETTING_WORK_MEM_KB_MAX (1024u * 1024u)
+
+bool gh_setting_may_show(gh_str name);
+/* Names of the list by index, folded to lower case; NULL past the end. */
+const char *gh_setting_name(size_t index);
+
+#endif
