@@ -154,6 +154,13 @@ bool gh_judge_resolve(gh_judge *j, gh_item *item);
 bool gh_relation_lookup(gh_judge *j, gh_item *item);
 /* Does the user know of this relation at all? */
 bool gh_relation_is_known(const gh_judge *j, const gh_relation *r);
+/* (f1) OR (f2) of a set of filters, each followed by suffix; "" for an empty set, NULL after a
+ * refusal. */
+char *gh_relation_any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const char *suffix);
+/* What a column shows, over item->inner; NULL where it is hidden or after a refusal. */
+char *gh_relation_column_sql(gh_judge *j, const gh_item *item, size_t column);
+/* Which rows show; "" for every row, NULL after a refusal. */
+char *gh_relation_row_condition(gh_judge *j, const gh_item *item);
 /* The sub-select that stands for a governed relation, without alias; NULL after a refusal. */
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
 /* Puts what stands for each relation into text and tree. */
@@ -163,11 +170,10 @@ void gh_judge_note_touches(gh_judge *j);
 /* ---- policy_expr.c
  * ------------------------------------------------------------------------------- */
 
-/* SQL of a row filter over columns of `relation` by alias GH_INNER; NULL after a refusal. */
-char *gh_judge_filter(gh_judge *j, const gh_relation *relation, gh_str filter);
+/* SQL of a row filter over columns of the relation by item->inner; NULL after a refusal. */
+char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter);
 /* SQL of a mask over a column; NULL after a refusal. */
-char *gh_judge_mask(gh_judge *j, const gh_relation *relation, const gh_column *column,
-                    const gh_mask *mask);
+char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, const gh_mask *mask);
 
 /* ---- encoding.c
  * ---------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 typedef struct gh_policy_scope {
     gh_judge judge; /* a judge of its own over the policy's text */
     const gh_relation *relation;
+    const char *alias;      /* SQL name of the relation where the expression will stand */
     const gh_column *value; /* masks: what `value` stands for; NULL in a filter */
     List *inner; /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
     bool is_broken;
@@ -60,8 +61,7 @@ static void column_ref(gh_policy_scope *p, ColumnRef *ref)
          */
         if (list_length(ref->fields) == 2 && p->inner == NIL &&
             gh_str_is(p->relation->name, strVal(linitial(ref->fields)))) {
-            gh_judge_edit(j, token, token + 1, GH_INNER);
-            linitial(ref->fields) = makeString(pstrdup("gh"));
+            gh_judge_edit(j, token, token + 1, p->alias);
         } else if (p->inner == NIL) {
             broken(p, "column reference is qualified");
         }
@@ -72,14 +72,14 @@ static void column_ref(gh_policy_scope *p, ColumnRef *ref)
         return;
     if (p->value != NULL && gh_str_is(name, "value")) {
         gh_judge_edit(j, token, token + 1,
-                      gh_judge_printf(GH_INNER ".%s", gh_judge_ident(j, p->value->name)));
+                      gh_judge_printf("%s.%s", p->alias, gh_judge_ident(j, p->value->name)));
         return;
     }
     if (gh_relation_column(p->relation, name) == NULL) {
         broken(p, "column does not exist");
         return;
     }
-    gh_judge_edit(j, token, token, GH_INNER ".");
+    gh_judge_edit(j, token, token, gh_judge_printf("%s.", p->alias));
 }
 
 /* attr('x'): a text literal, a text array, or NULL where the attribute is missing. */
@@ -253,10 +253,9 @@ static void walk(Node **slot, void *arg)
 
 /* Parses SELECT <expr>, compiles it, emits what follows SELECT. NULL where the policy's text is
  * broken. */
-static char *compile(gh_judge *outer, const gh_relation *relation, const gh_column *value,
-                     gh_str expr)
+static char *compile(gh_judge *outer, const gh_item *item, const gh_column *value, gh_str expr)
 {
-    gh_policy_scope p = { .relation = relation, .value = value };
+    gh_policy_scope p = { .relation = item->relation, .alias = item->inner, .value = value };
     gh_sql_text text;
     const SelectStmt *s;
     gh_err ignored = { 0 };
@@ -308,28 +307,27 @@ static void refuse(gh_judge *j, const gh_relation *relation)
     gh_err_detail(j->err, "a row filter or mask of the policy does not compile for this relation");
 }
 
-char *gh_judge_filter(gh_judge *j, const gh_relation *relation, gh_str filter)
+char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter)
 {
-    char *sql = compile(j, relation, NULL, filter);
+    char *sql = compile(j, item, NULL, filter);
 
     if (sql == NULL)
-        refuse(j, relation);
+        refuse(j, item->relation);
     return sql;
 }
 
-char *gh_judge_mask(gh_judge *j, const gh_relation *relation, const gh_column *column,
-                    const gh_mask *mask)
+char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, const gh_mask *mask)
 {
     char *sql = NULL;
 
     if (mask->kind == GH_MASK_EXPR) {
-        sql = compile(j, relation, column, mask->expr);
+        sql = compile(j, item, column, mask->expr);
         if (sql != NULL)
             sql =
                 gh_judge_printf("CAST((%s) AS " GH_STR_FMT ")", sql, GH_STR_ARG(column->type_sql));
     } else {
         gh_buf b;
-        char *value = gh_judge_printf(GH_INNER ".%s", gh_judge_ident(j, column->name));
+        char *value = gh_judge_printf("%s.%s", item->inner, gh_judge_ident(j, column->name));
 
         gh_buf_init(&b, GH_SQL_BYTES_MAX);
         if (gh_mask_sql(mask, j->in->catalog, column, gh_str_of(value), &b, NULL) == GH_OK &&
@@ -338,6 +336,6 @@ char *gh_judge_mask(gh_judge *j, const gh_relation *relation, const gh_column *c
         gh_buf_fini(&b);
     }
     if (sql == NULL)
-        refuse(j, relation);
+        refuse(j, item->relation);
     return sql;
 }

@@ -51,6 +51,8 @@ static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
             return false;
     }
     item->relation = r;
+    if (item->inner == NULL)
+        item->inner = GH_INNER;
     return true;
 }
 
@@ -129,12 +131,12 @@ bool gh_judge_resolve(gh_judge *j, gh_item *item)
  * -------------------------------------------------------------------------------- */
 
 /* (f1) OR (f2), or with suffix IS TRUE on each; "" for an empty set. */
-static char *any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const char *suffix)
+char *gh_relation_any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const char *suffix)
 {
     char *out = pstrdup("");
 
     for (uint16_t i = 0; i < set.count; i++) {
-        char *f = gh_judge_filter(j, item->relation, item->decision->filters[set.items[i]]);
+        char *f = gh_judge_filter(j, item, item->decision->filters[set.items[i]]);
 
         if (f == NULL)
             return NULL;
@@ -143,15 +145,15 @@ static char *any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const c
     return out;
 }
 
-static char *column_ref(const gh_judge *j, const gh_column *c)
+static char *column_ref(const gh_judge *j, const gh_item *item, const gh_column *c)
 {
-    return gh_judge_printf(GH_INNER ".%s", gh_judge_ident(j, c->name));
+    return gh_judge_printf("%s.%s", item->inner, gh_judge_ident(j, c->name));
 }
 
 /* The value of one arm: the column, or its mask. */
 static char *arm_value(gh_judge *j, const gh_item *item, const gh_column *c, const gh_arm *arm)
 {
-    return arm->mask == NULL ? column_ref(j, c) : gh_judge_mask(j, item->relation, c, arm->mask);
+    return arm->mask == NULL ? column_ref(j, item, c) : gh_judge_mask(j, item, c, arm->mask);
 }
 
 /* A cell that depends on its row: CASE over the arms, in the type of the column. */
@@ -161,7 +163,7 @@ static char *by_cell(gh_judge *j, const gh_item *item, const gh_column *c,
     char *out = pstrdup("CASE");
 
     if (d->null_where.count != 0) {
-        char *deny = any_of(j, item, d->null_where, " IS NOT FALSE");
+        char *deny = gh_relation_any_of(j, item, d->null_where, " IS NOT FALSE");
 
         if (deny == NULL)
             return NULL;
@@ -169,7 +171,8 @@ static char *by_cell(gh_judge *j, const gh_item *item, const gh_column *c,
     }
     for (uint16_t i = 0; i < d->arm_count; i++) {
         const gh_arm *arm = &d->arms[i];
-        char *when = arm->is_always ? pstrdup("true") : any_of(j, item, arm->when, " IS TRUE");
+        char *when =
+            arm->is_always ? pstrdup("true") : gh_relation_any_of(j, item, arm->when, " IS TRUE");
         char *value = arm_value(j, item, c, arm);
 
         if (when == NULL || value == NULL || (!arm->is_always && arm->when.count == 0))
@@ -182,7 +185,7 @@ static char *by_cell(gh_judge *j, const gh_item *item, const gh_column *c,
                            GH_STR_ARG(c->type_sql));
 }
 
-static char *column_value(gh_judge *j, const gh_item *item, size_t i)
+char *gh_relation_column_sql(gh_judge *j, const gh_item *item, size_t i)
 {
     const gh_column *c = &item->relation->columns[i];
     const gh_column_decision *d = &item->decision->columns[i];
@@ -191,7 +194,7 @@ static char *column_value(gh_judge *j, const gh_item *item, size_t i)
     case GH_HIDDEN:
         return NULL;
     case GH_CLEAR:
-        return column_ref(j, c);
+        return column_ref(j, item, c);
     case GH_MASKED:
         if (d->arm_count == 0)
             return by_cell(j, item, c, d);
@@ -214,7 +217,7 @@ static char *column_list(gh_judge *j, const gh_item *item)
 
         if (item->decision->columns[i].show == GH_HIDDEN)
             continue;
-        value = column_value(j, item, i);
+        value = gh_relation_column_sql(j, item, i);
         if (value == NULL) {
             gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
                             item->var->relname);
@@ -230,34 +233,44 @@ static char *column_list(gh_judge *j, const gh_item *item)
     return out;
 }
 
-/* Which rows show: grants' filters joined by OR, then each deny, then the client's copied
- * conditions. */
-static char *row_condition(gh_judge *j, const gh_item *item)
+/* Which rows show: grants' filters joined by OR, then each deny. */
+char *gh_relation_row_condition(gh_judge *j, const gh_item *item)
 {
     const gh_decision *d = item->decision;
     char *out = pstrdup("");
     const char *glue = "";
-    ListCell *cell;
 
-    if (!d->is_every_row && !d->rows_all) {
-        char *rows = any_of(j, item, d->rows, "");
+    if (d->is_every_row)
+        return out;
+    if (!d->rows_all) {
+        char *rows = gh_relation_any_of(j, item, d->rows, "");
 
         if (rows == NULL)
             return NULL;
         out = d->rows.count == 0 ? pstrdup("false") : gh_judge_printf("(%s)", rows);
         glue = " AND ";
     }
-    for (uint16_t i = 0; !d->is_every_row && i < d->row_denies.count; i++) {
-        char *f = gh_judge_filter(j, item->relation, d->filters[d->row_denies.items[i]]);
+    for (uint16_t i = 0; i < d->row_denies.count; i++) {
+        char *f = gh_judge_filter(j, item, d->filters[d->row_denies.items[i]]);
 
         if (f == NULL)
             return NULL;
         out = gh_judge_printf("%s%s(%s) IS FALSE", out, glue, f);
         glue = " AND ";
     }
+    return out;
+}
+
+/* The row condition and the client's conditions that are copied inside. */
+static char *inner_condition(gh_judge *j, const gh_item *item)
+{
+    char *out = gh_relation_row_condition(j, item);
+    ListCell *cell;
+
     foreach (cell, item->pushed) {
-        out = gh_judge_printf("%s%s(%s)", out, glue, (char *)lfirst(cell));
-        glue = " AND ";
+        if (out != NULL)
+            out = gh_judge_printf("%s%s(%s)", out, out[0] == '\0' ? "" : " AND ",
+                                  (char *)lfirst(cell));
     }
     return out;
 }
@@ -268,7 +281,7 @@ static bool prepare(gh_judge *j, gh_item *item)
     if (item->columns == NULL)
         item->columns = column_list(j, item);
     if (item->where == NULL)
-        item->where = row_condition(j, item);
+        item->where = inner_condition(j, item);
     return j->rc == GH_OK && item->columns != NULL && item->where != NULL;
 }
 
