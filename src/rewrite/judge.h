@@ -40,6 +40,7 @@ typedef struct gh_item {
     const gh_decision *decision; /* NULL for a system relation */
     const gh_system_relation *system;
     gh_block *block;
+    const char *inner;    /* SQL name by which filters and masks refer to its columns */
     const char *alias;    /* the name that references use; NULL for none */
     const char *invented; /* alias that we gave it, since two relations shared one name */
     bool has_alias;       /* written by the client */
