@@ -1,0 +1,137 @@
+/*
+ * Results: aligned for a terminal, tabs for a pipe, an object a line for programs. What comes from
+ * the ACL is shown with its control characters as `?`: a name must not move a terminal's cursor.
+ */
+#include "cli_priv.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <gatehouse/audit.h> /* gh_audit_put_string */
+
+void cli_table_init(cli_table *t, const char *const *headings, size_t columns)
+{
+    memset(t, 0, sizeof(*t));
+    t->headings = headings;
+    t->columns = columns;
+}
+
+void cli_table_fini(cli_table *t)
+{
+    free(t->cells);
+}
+
+void cli_table_put(cli_table *t, gh_str cell)
+{
+    if (t->count == t->cap) {
+        t->cap = t->cap == 0 ? 256 : t->cap * 2;
+        t->cells = gh_realloc_array(t->cells, t->cap, sizeof(*t->cells));
+    }
+    t->cells[t->count] = cell;
+    t->count++;
+}
+
+/* Characters, as far as a table cares: bytes that do not continue one. */
+static size_t shown_width(gh_str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
+            n++;
+    return n;
+}
+
+static void put_shown(FILE *out, gh_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char ch = (unsigned char)s.ptr[i];
+        (void)fputc(ch < 0x20 || ch == 0x7f ? '?' : ch, out);
+    }
+}
+
+static void print_json(const cli_table *t, FILE *out)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    for (size_t row = 0; row < t->count; row += t->columns) {
+        gh_buf_clear(&b);
+        for (size_t i = 0; i < t->columns; i++) {
+            gh_buf_printf(&b, "%s\"%s\":", i == 0 ? "{" : ",", t->headings[i]);
+            gh_audit_put_string(&b, t->cells[row + i]);
+        }
+        gh_buf_puts(&b, "}\n");
+        (void)fwrite(b.ptr, 1, b.len, out);
+    }
+    gh_buf_fini(&b);
+}
+
+static void print_row(const cli_table *t, const gh_str *cells, const size_t *widths, FILE *out)
+{
+    for (size_t i = 0; i < t->columns; i++) {
+        put_shown(out, cells[i]);
+        if (i + 1 == t->columns)
+            break;
+        if (widths == NULL)
+            (void)fputc('\t', out);
+        for (size_t n = shown_width(cells[i]); widths != NULL && n < widths[i] + 2; n++)
+            (void)fputc(' ', out);
+    }
+    (void)fputc('\n', out);
+}
+
+void cli_table_print(cli_table *t, const cli_call *c, FILE *out)
+{
+    GH_ASSERT(t->count % t->columns == 0);
+    if (cli_has(c, "--json")) {
+        print_json(t, out);
+        return;
+    }
+    if (isatty(fileno(out)) == 0) {
+        for (size_t row = 0; row < t->count; row += t->columns)
+            print_row(t, &t->cells[row], NULL, out);
+        return;
+    }
+    size_t *widths = gh_alloc(t->columns * sizeof(*widths));
+    gh_str *headings = gh_alloc(t->columns * sizeof(*headings));
+    for (size_t i = 0; i < t->columns; i++) {
+        headings[i] = gh_str_of(t->headings[i]);
+        widths[i] = headings[i].len;
+    }
+    for (size_t i = 0; i < t->count; i++)
+        if (shown_width(t->cells[i]) > widths[i % t->columns])
+            widths[i % t->columns] = shown_width(t->cells[i]);
+    print_row(t, headings, widths, out);
+    for (size_t row = 0; row < t->count; row += t->columns)
+        print_row(t, &t->cells[row], widths, out);
+    free(headings);
+    free(widths);
+}
+
+gh_str cli_join(gh_arena *a, gh_str_list list)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    for (size_t i = 0; i < list.count; i++) {
+        gh_buf_puts(&b, i > 0 ? ", " : "");
+        gh_buf_put_str(&b, list.items[i]);
+    }
+    gh_str s = gh_arena_dup(a, gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return s;
+}
+
+gh_str cli_time_text(gh_arena *a, int64_t us)
+{
+    time_t seconds = (time_t)(us / 1000000);
+    struct tm tm;
+    char text[40];
+
+    if (us == INT64_MIN || us == INT64_MAX || gmtime_r(&seconds, &tm) == NULL)
+        return (gh_str){ 0 };
+    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return gh_arena_dup(a, gh_str_of(text));
+}

@@ -1,0 +1,169 @@
+/*
+ * audit tail, audit search: the log's own readers, with their options.
+ */
+#include "cli_priv.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <gatehouse/auditlog.h>
+
+/* Set by SIGINT and SIGTERM while `audit tail` follows. */
+static volatile int s_is_stopped; /* as wide as sig_atomic_t */
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    s_is_stopped = 1;
+}
+
+static int audit_dir(cli_call *c, gh_str *out)
+{
+    const char *dir = cli_value(c, "--dir");
+
+    if (dir != NULL) {
+        *out = gh_str_of(dir);
+        return GH_CLI_DONE;
+    }
+    int code = cli_read_config(c);
+    if (code == GH_CLI_DONE)
+        *out = c->config.audit.dir;
+    return code;
+}
+
+static int read_time(cli_call *c, const char *option, int64_t *out)
+{
+    gh_err err = { 0 };
+    struct timespec now;
+    const char *text = cli_value(c, option);
+
+    if (text == NULL)
+        return GH_CLI_DONE;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    if (gh_audit_time_parse(gh_str_of(text), now_us, out, &err) != GH_OK)
+        return cli_usage(c, "%s: %s", option, err.public_msg);
+    return GH_CLI_DONE;
+}
+
+static int read_filter(cli_call *c, gh_audit_filter *f)
+{
+    const char *kind = cli_value(c, "--kind");
+
+    f->user = gh_str_of(cli_value(c, "--user"));
+    f->warehouse = gh_str_of(cli_value(c, "--warehouse"));
+    f->relation = gh_str_of(cli_value(c, "--on"));
+    f->column = gh_str_of(cli_value(c, "--column"));
+    f->sqlstate = gh_str_of(cli_value(c, "--sqlstate"));
+    f->text = gh_str_of(cli_value(c, "--text"));
+    f->session = gh_str_of(cli_value(c, "--session"));
+    if (kind != NULL) {
+        f->kind = gh_audit_kind_parse(gh_str_of(kind));
+        if (f->kind == GH_AUDIT_NONE)
+            return cli_usage(c, "no such kind of record: \"%s\"", kind);
+    }
+    int code = read_time(c, "--since", &f->since_us);
+    return code == GH_CLI_DONE ? read_time(c, "--until", &f->until_us) : code;
+}
+
+static int read_query(cli_call *c, gh_auditlog_query *q, int64_t limit)
+{
+    struct winsize size;
+    const char *number = cli_value(c, "--limit");
+
+    if (number != NULL && (!gh_config_parse_int(gh_str_of(number), &limit) || limit < 0))
+        return cli_usage(c, "--limit: expected a number, found \"%s\"", number);
+    q->limit = (uint64_t)limit;
+    q->is_json = cli_has(c, "--json");
+    if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        q->width = size.ws_col;
+    int code = audit_dir(c, &q->dir);
+    return code == GH_CLI_DONE ? read_filter(c, &q->filter) : code;
+}
+
+static int run_tail(cli_call *c)
+{
+    gh_auditlog_query q = { 0 };
+    gh_err err = { 0 };
+    struct sigaction action = { .sa_handler = stop };
+    int code = read_query(c, &q, 10);
+
+    if (code != GH_CLI_DONE)
+        return code;
+    q.is_following = cli_has(c, "--follow");
+    q.stop = &s_is_stopped;
+    if (q.is_following) {
+        (void)sigaction(SIGINT, &action, NULL);
+        (void)sigaction(SIGTERM, &action, NULL);
+    }
+    return gh_auditlog_tail(&q, stdout, &err) == GH_OK ? GH_CLI_DONE : cli_fail_err(&err);
+}
+
+static int run_search(cli_call *c)
+{
+    gh_auditlog_query q = { 0 };
+    gh_err err = { 0 };
+    uint64_t matched = 0;
+    int code = read_query(c, &q, 0);
+
+    if (code != GH_CLI_DONE)
+        return code;
+    if (gh_auditlog_search(&q, stdout, &matched, &err) != GH_OK)
+        return cli_fail_err(&err);
+    if (isatty(STDERR_FILENO) != 0)
+        (void)fprintf(stderr, "%llu records\n", (unsigned long long)matched);
+    return GH_CLI_DONE;
+}
+
+#define FILTER_OPTIONS                                                                             \
+    { "--dir", "DIR", "the folder of the audit log, instead of the config file's" },               \
+        { "--user", "NAME", "records of this user" },                                              \
+        { "--warehouse", "NAME", "records of this warehouse" },                                    \
+        { "--on", "[SCHEMA.]RELATION", "statements that touched this relation" },                  \
+        { "--column", "NAME", "statements that read this column" },                                \
+        { "--kind", "KIND", "intent, outcome, refused, login, login_failed ..." },                 \
+        { "--sqlstate", "CODE", "records with this error" },                                       \
+        { "--text", "TEXT", "records whose SQL or message holds this" },                           \
+        { "--session", "ID", "records of this session" },                                          \
+        { "--since", "TIME", "2026-12-31, 2026-12-31T08:00:00Z, or so long ago: 15m, 4h, 7d" },    \
+        { "--until", "TIME", "the same" },                                                         \
+    {                                                                                              \
+        "--limit", "N", "at most the newest N"                                                     \
+    }
+
+static const cli_option s_tail_options[] = {
+    { "--follow", NULL, "go on with what is appended, until interrupted" },
+    FILTER_OPTIONS,
+};
+
+static const cli_option s_search_options[] = { FILTER_OPTIONS };
+
+const cli_verb cli_audit_tail = {
+    .group = "audit",
+    .name = "tail",
+    .summary = "Print the last records of the audit log",
+    .help = "The last 10, or --limit, that match; with --follow, also those to come.",
+    .example = "  gatehouse audit tail --config gatehouse.yaml --follow\n"
+               "  gatehouse audit tail --dir audit --user alice --limit 50 --json",
+    .shared = CLI_CONFIG | CLI_JSON,
+    .options = s_tail_options,
+    .option_count = GH_COUNT(s_tail_options),
+    .run = run_tail,
+};
+
+const cli_verb cli_audit_search = {
+    .group = "audit",
+    .name = "search",
+    .summary = "Print the records of the audit log that match",
+    .example = "  gatehouse audit search --config gatehouse.yaml --on crm.customers --column email "
+               "--since 7d\n"
+               "  gatehouse audit search --dir audit --kind refused --json",
+    .shared = CLI_CONFIG | CLI_JSON,
+    .options = s_search_options,
+    .option_count = GH_COUNT(s_search_options),
+    .run = run_search,
+};
