@@ -189,7 +189,7 @@ sed -n -E '/"kind":"intent"/{/"user":"alice"/s/.*"rewritten":"(([^"\\]|\\.)*)".*
     sed -e 's/\\n/ /g' -e 's/\\"/"/g' -e 's/\\\\/\\/g' | head -2 | fold -s -w "$((width - 3))" | sed 's/^/   /'
 
 title '11. What the audit log says'
-"$gatehouse" audit tail --config "$work/proxy/gatehouse.yaml" | tail -12 | cut -c "1-$width"
+"$gatehouse" audit tail --limit 14 --config "$work/proxy/gatehouse.yaml" | cut -c "1-$width"
 
 if $keep; then
     title 'It keeps running. Try:'
