@@ -95,7 +95,9 @@ static gh_rc judge(PGconn *pg, const PGresult *result, gh_err *err)
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY)
         return GH_OK;
     const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    if (code == NULL || PQstatus(pg) == CONNECTION_BAD)
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    bool is_fatal = severity == NULL || strcmp(severity, "ERROR") != 0;
+    if (code == NULL || is_fatal || PQstatus(pg) == CONNECTION_BAD)
         return gh_upstream_unavailable(GH_IO, err, "%s", PQresultErrorMessage(result));
     gh_rc rc =
         gh_fail(err, GH_INVALID, code, "the warehouse refused a statement of the proxy's own");

@@ -308,6 +308,7 @@ static void hand_over(gh_conn *c, gh_ticket *t)
     gh_err none = { 0 };
 
     c->state = GH_CONN_USED;
+    c->was_used = true;
     c->ticket = NULL;
     c->pool->stats.used++;
     ticket_answer(t, c, &none);
@@ -361,7 +362,8 @@ static void on_pump(void *arg)
             conn_drop(c);
             continue;
         }
-        p->stats.reuses++;
+        if (c->was_used)
+            p->stats.reuses++;
         serve(p, c, p->first);
     }
     while (p->stats.waiting > p->stats.connecting && p->open < p->options.size)

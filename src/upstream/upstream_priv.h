@@ -74,6 +74,7 @@ struct gh_conn {
     gh_conn *prev;
     gh_conn *next;
     gh_conn_state state;
+    bool was_used; /* by a session before */
     gh_watch *watch;
     gh_query *query;
     gh_cancel *cancel;
