@@ -40,6 +40,11 @@ void gh_loop_stop(gh_loop *l);
  * What the poster wrote before is visible to fn.
  */
 void gh_loop_post(gh_loop *l, void (*fn)(void *arg), void *arg);
+/*
+ * fn(arg) at the end of every turn, after the callbacks of all that was ready: for work that is cheaper once for
+ * all of them (one audit commit, one write a session). One a loop; NULL: none. Set it before the loop runs.
+ */
+void gh_loop_on_turn(gh_loop *l, void (*fn)(void *arg), void *arg);
 /* Microseconds of the monotonic clock; Unix time in microseconds. Read now, not cached. Any thread. */
 int64_t gh_clock_us(void);
 int64_t gh_wall_us(void);

@@ -45,7 +45,8 @@ typedef struct gh_session_env gh_session_env;
 
 typedef struct gh_session_warehouse {
     gh_str name;
-    gh_pool *pool; /* the env's to free */
+    gh_pool *pool;    /* the env's to free */
+    gh_str init_sql;  /* the upstream's own: run again where a client resets its session */
 } gh_session_warehouse;
 
 typedef enum gh_session_tls {

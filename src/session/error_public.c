@@ -1,8 +1,9 @@
 /*
  * error_public.c: the rule for error texts.
  *
- * An upstream's message may quote anything: values of hidden rows, names of hidden relations, the text of a row filter. So
- * a message passes only if it has a shape of the table below and every variable part of it is harmless:
+ * An upstream's message may quote anything: values of hidden rows, names of hidden relations, the
+ * text of a row filter. So a message passes only if it has a shape of the table below and every
+ * variable part of it is harmless:
  *
  *     %q  a part that stands in the client's own statement as a whole token
  *     %t  names of built-in types, with modifiers, separated by commas
@@ -12,8 +13,9 @@
  *
  * Everything else becomes the fixed text of its SQLSTATE, or of its class.
  *
- * SECURITY: a cast such as `ssn::int` makes the upstream print a cell's value; "Key (email)=(x) already exists" prints
- * another's row. Attack: tests/unit/session, test_public_error_values; shared attack corpus, errors.
+ * SECURITY: a cast such as `ssn::int` makes the upstream print a cell's value; "Key (email)=(x)
+ * already exists" prints another's row. Attack: tests/unit/session, test_public_error_values;
+ * shared attack corpus, errors.
  */
 #include "error_public.h"
 
@@ -73,8 +75,7 @@ static const shape s_shapes[] = {
     { "25006", "cannot execute %w in a read-only transaction" },
     { "25P01", "%w can only be used in transaction blocks" },
     { "25P01", "there is no transaction in progress" },
-    { "25P02",
-      "current transaction is aborted, commands ignored until end of transaction block" },
+    { "25P02", "current transaction is aborted, commands ignored until end of transaction block" },
     { "25P03", "terminating connection due to idle-in-transaction timeout" },
     { "26000", "prepared statement \"%q\" does not exist" },
     { "26000", "unnamed prepared statement does not exist" },
@@ -83,8 +84,7 @@ static const shape s_shapes[] = {
     { "3B001", "savepoint \"%q\" does not exist" },
     { "40001", "could not serialize access due to concurrent update" },
     { "40001", "could not serialize access due to concurrent delete" },
-    { "40001",
-      "could not serialize access due to read/write dependencies among transactions" },
+    { "40001", "could not serialize access due to read/write dependencies among transactions" },
     { "40P01", "deadlock detected" },
     { "42601", "syntax error at or near \"%q\"" },
     { "42601", "syntax error at end of input" },
@@ -124,8 +124,7 @@ static const shape s_shapes[] = {
     { "42P05", "prepared statement \"%q\" already exists" },
     { "42P08", "inconsistent types deduced for parameter $%d" },
     { "42P10", "%w position %d is not in select list" },
-    { "42P10",
-      "for SELECT DISTINCT, ORDER BY expressions must appear in select list" },
+    { "42P10", "for SELECT DISTINCT, ORDER BY expressions must appear in select list" },
     { "42P18", "could not determine data type of parameter $%d" },
     { "42P18", "could not determine polymorphic type because input has type %t" },
     { "42P20", "window functions are not allowed in %w" },
@@ -140,7 +139,8 @@ static const shape s_shapes[] = {
     { "57P05", "terminating connection due to idle-session timeout" },
 };
 
-/* Fixed texts: the longest code that is a prefix of the SQLSTATE wins, the empty one is for all the rest. */
+/* Fixed texts: the longest code that is a prefix of the SQLSTATE wins, the empty one is for all the
+ * rest. */
 static const shape s_fixed[] = {
     { "", "the statement failed" },
     { "08", "the connection to the warehouse failed" },
@@ -203,19 +203,63 @@ static const shape s_fixed[] = {
 };
 
 static const char *const s_types[] = {
-    "smallint",   "integer",   "bigint",     "numeric",    "real",
-    "double precision",        "money",      "text",       "character varying",
-    "character",  "\"char\"",  "name",       "bytea",      "boolean",
-    "date",       "time without time zone",  "time with time zone",
-    "timestamp without time zone",           "timestamp with time zone",
-    "timestamp",  "time",      "interval",   "uuid",       "json",
-    "jsonb",      "jsonpath",  "xml",        "inet",       "cidr",
-    "macaddr",    "macaddr8",  "bit",        "bit varying","oid",
-    "point",      "line",      "lseg",       "box",        "path",
-    "polygon",    "circle",    "tsvector",   "tsquery",    "int4range",
-    "int8range",  "numrange",  "tsrange",    "tstzrange",  "daterange",
-    "record",     "unknown",   "void",       "anyelement", "regclass",
-    "regtype",    "regproc",   "regnamespace",
+    "smallint",
+    "integer",
+    "bigint",
+    "numeric",
+    "real",
+    "double precision",
+    "money",
+    "text",
+    "character varying",
+    "character",
+    "\"char\"",
+    "name",
+    "bytea",
+    "boolean",
+    "date",
+    "time without time zone",
+    "time with time zone",
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "timestamp",
+    "time",
+    "interval",
+    "uuid",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "xml",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "bit",
+    "bit varying",
+    "oid",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "tsvector",
+    "tsquery",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "record",
+    "unknown",
+    "void",
+    "anyelement",
+    "regclass",
+    "regtype",
+    "regproc",
+    "regnamespace",
 };
 
 static bool is_word(char ch)
@@ -312,7 +356,8 @@ static bool is_harmless(char kind, gh_str part, gh_str client_sql)
     return false;
 }
 
-/* Matches left to right; a variable part ends where the literal text behind it is first found and fits. */
+/* Matches left to right; a variable part ends where the literal text behind it is first found and
+ * fits. */
 static bool matches(const char *text, gh_str message, gh_str client_sql)
 {
     const char *pos = message.ptr;
@@ -375,6 +420,18 @@ void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql,
     gh_buf_puts(out, fixed_text(sqlstate));
 }
 
+static uint32_t read_position(gh_str digits)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < digits.len && i < 9; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return 0;
+        n = n * 10 + (uint32_t)(digits.ptr[i] - '0');
+    }
+    return n;
+}
+
 gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out)
 {
     gh_rd r = { body.ptr, body.ptr + body.len, false };
@@ -382,7 +439,7 @@ gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out)
     gh_str localised = { 0 };
     uint8_t field;
 
-    while ((field = gh_rd_u8(&r)) != 0) {
+    for (field = gh_rd_u8(&r); field != 0; field = gh_rd_u8(&r)) {
         gh_str value = gh_rd_cstr(&r);
 
         if (field == 'V')
@@ -394,8 +451,7 @@ gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out)
         else if (field == 'M')
             e.message = value;
         else if (field == 'P')
-            for (size_t i = 0; i < value.len && i < 9; i++)
-                e.position = e.position * 10 + (uint32_t)(value.ptr[i] - '0') % 10;
+            e.position = read_position(value);
     }
     if (!gh_rd_finish(&r))
         return GH_BADMSG;

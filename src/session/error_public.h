@@ -1,8 +1,9 @@
 /*
  * error_public: what a client may read of an upstream's error or notice. Pure.
  *
- *     upstream: S V C M D H P p q W s t c d n F L R ──▶ severity, SQLSTATE, message, position: nothing else exists here
- *                                              └message─▶ a known shape whose every part is the client's own? kept : fixed text
+ *     upstream: S V C M D H P p q W s t c d n F L R ──▶ severity, SQLSTATE, message, position:
+ * nothing else exists here └message─▶ a known shape whose every part is the client's own? kept :
+ * fixed text
  */
 #ifndef GATEHOUSE_SESSION_ERROR_PUBLIC_H
 #define GATEHOUSE_SESSION_ERROR_PUBLIC_H
@@ -19,7 +20,8 @@ typedef struct gh_upstream_error {
 /* Reads the body of an ErrorResponse or NoticeResponse; strings are borrowed. GH_BADMSG. */
 GH_MUST_USE gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out);
 
-/* Appends the message to show. `client_sql`: the statement's text as the client wrote it, empty if there is none. */
+/* Appends the message to show. `client_sql`: the statement's text as the client wrote it, empty if
+ * there is none. */
 void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out);
 
 /* Is the notice one that a client may see at all? */

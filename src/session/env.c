@@ -1,0 +1,371 @@
+/*
+ * env.c: what the sessions of one worker share, and the end of a turn.
+ *
+ *     turn: reads ▶ judgements ▶ records ▶ bytes collected ──▶ one commit ──▶ bytes go upstream ──▶
+ * the dead are freed
+ */
+#include "session_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define SPARE_BYTES_MAX (4 * GH_RELAY_BUFFER_BYTES)
+
+void gh_env_random(void *bytes, size_t len)
+{
+    char *pos = bytes;
+
+    while (len > 0) {
+        ssize_t got = getrandom(pos, len, 0);
+
+        GH_ASSERT(got > 0 || errno == EINTR);
+        if (got > 0) {
+            pos += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
+void gh_env_free_str(gh_str *s)
+{
+    /* The bytes are gh_strdup's; a gh_str only promises not to write to them. */
+    if (s->ptr != NULL) {
+        gh_cleanse((void *)(uintptr_t)s->ptr, s->len);
+        free((void *)(uintptr_t)s->ptr);
+    }
+    *s = (gh_str){ NULL, 0 };
+}
+
+/* ---- buffers ------------------------------------------------------------------------------------
+ */
+
+void gh_env_lend(gh_session_env *env, gh_buf *b)
+{
+    size_t max = b->max;
+
+    if (b->ptr != NULL || env->spare_count == 0)
+        return;
+    env->spare_count--;
+    *b = env->spare[env->spare_count];
+    b->max = max;
+}
+
+void gh_env_return(gh_session_env *env, gh_buf *b)
+{
+    if (b->ptr == NULL || b->len > 0)
+        return;
+    if (env->spare_count < GH_SPARE_BUFFERS && b->cap <= SPARE_BYTES_MAX) {
+        size_t max = b->max;
+
+        gh_buf_clear(b);
+        env->spare[env->spare_count] = *b;
+        env->spare_count++;
+        gh_buf_init(b, max);
+        return;
+    }
+    size_t max = b->max;
+
+    gh_buf_fini(b);
+    gh_buf_init(b, max);
+}
+
+/* ---- views --------------------------------------------------------------------------------------
+ */
+
+static gh_view_entry **view_bucket(gh_session_env *env, const gh_env_warehouse *w, gh_str user)
+{
+    uint64_t hash = gh_hash(user.ptr, user.len, w->index);
+
+    return &env->views[hash % GH_COUNT(env->views)];
+}
+
+static void free_view(gh_view_entry *e)
+{
+    gh_view_release(e->view);
+    free(e);
+}
+
+gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user, int64_t now)
+{
+    gh_view_entry **at = view_bucket(env, w, user);
+    gh_view_entry *e;
+
+    while (*at != NULL) {
+        e = *at;
+        if (e->warehouse == w && gh_str_eq(gh_view_user(e->view), user)) {
+            if (now < gh_view_valid_until(e->view))
+                return e;
+            *at = e->next;
+            free_view(e);
+            continue;
+        }
+        at = &e->next;
+    }
+    e = gh_alloc(sizeof(*e));
+    e->warehouse = w;
+    e->view = gh_view_new(env->policy, w->name, user, now);
+    env->next_view++;
+    e->id = env->next_view;
+    e->next = *view_bucket(env, w, user);
+    *view_bucket(env, w, user) = e;
+    return e;
+}
+
+void gh_env_forget_views(gh_session_env *env)
+{
+    for (size_t i = 0; i < GH_COUNT(env->views); i++) {
+        while (env->views[i] != NULL) {
+            gh_view_entry *e = env->views[i];
+
+            env->views[i] = e->next;
+            free_view(e);
+        }
+    }
+}
+
+/* ---- the end of a turn
+ * ---------------------------------------------------------------------------- */
+
+/* Everyone of this turn whose records wait; what is not durable does not go on. */
+static void commit(gh_session_env *env)
+{
+    gh_auditlog_ticket ticket = { 0 };
+    gh_err err = { 0 };
+    gh_rc rc = gh_auditlog_commit(env->writer, &ticket, &err);
+
+    for (gh_session *s = env->dirty; s != NULL; s = s->next_dirty) {
+        if (!s->wants_commit)
+            continue;
+        s->wants_commit = false;
+        if (rc == GH_AGAIN) {
+            s->is_held = true;
+            s->ticket = ticket;
+            continue;
+        }
+        gh_session_committed(s, rc, &err);
+    }
+}
+
+static bool anyone_wants_commit(const gh_session_env *env)
+{
+    for (const gh_session *s = env->dirty; s != NULL; s = s->next_dirty) {
+        if (s->wants_commit)
+            return true;
+    }
+    return false;
+}
+
+void gh_env_turn(void *arg)
+{
+    gh_session_env *env = arg;
+
+    if (anyone_wants_commit(env))
+        commit(env);
+    while (env->dirty != NULL) {
+        gh_session *s = env->dirty;
+
+        env->dirty = s->next_dirty;
+        s->is_dirty = false;
+        if (s->state == GH_SESSION_CLOSED)
+            continue;
+        if (gh_session_flush_upstream(s) && gh_session_flush_client(s))
+            gh_session_watch(s);
+    }
+    if (!env->is_audit_timer_on && gh_auditlog_is_pending(env->writer)) {
+        env->is_audit_timer_on = true;
+        gh_timer_start(env->audit_timer, GH_AUDIT_OUTCOME_DELAY_MS);
+    }
+    gh_session_free_dead(env);
+}
+
+/* Outcomes that no intent took along. A failure keeps them for the next commit; statements will
+ * notice it. */
+static void on_audit_timer(void *arg)
+{
+    gh_session_env *env = arg;
+    gh_auditlog_ticket ticket;
+    gh_err err = { 0 };
+
+    env->is_audit_timer_on = false;
+    if (anyone_wants_commit(env)) {
+        commit(env);
+        return;
+    }
+    gh_rc rc = gh_auditlog_commit(env->writer, &ticket, &err);
+
+    if (rc != GH_OK && rc != GH_AGAIN)
+        gh_log(GH_ERROR, "audit.failed", "cause=\"%s\"", err.detail);
+}
+
+/* fsync: a sync ended. Runs on the worker's thread. */
+static void on_durable(void *arg)
+{
+    gh_session_env *env = arg;
+    gh_session *next;
+
+    for (gh_session *s = env->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (!s->is_held)
+            continue;
+        gh_rc rc = gh_auditlog_ticket_state(env->o.audit, s->ticket);
+        gh_err err = { 0 };
+
+        if (rc == GH_AGAIN)
+            continue;
+        s->is_held = false;
+        if (rc != GH_OK)
+            rc = gh_fail(&err, rc, "58030", "the audit log cannot be written");
+        gh_session_committed(s, rc, &err);
+        gh_session_mark(s);
+    }
+    gh_env_turn(env);
+}
+
+static void wake(void *arg)
+{
+    gh_session_env *env = arg;
+
+    gh_loop_post(env->o.loop, on_durable, env);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------
+ */
+
+gh_session_env *gh_session_env_new(const gh_session_env_options *options)
+{
+    gh_session_env *env = gh_alloc(sizeof(*env));
+
+    env->o = *options;
+    env->policy = gh_policy_acquire(options->policy);
+    env->policy_generation = 1;
+    env->tls = gh_tls_server_acquire(options->tls);
+    env->mock_secret = gh_strdup(options->mock_secret);
+    env->o.mock_secret.ptr = env->mock_secret;
+    env->writer = gh_auditlog_writer_new(options->audit, wake, env);
+    env->plans = gh_plan_cache_new(options->plan_cache_bytes, options->plan_cache_bytes / 1024);
+    env->warehouses = gh_alloc((options->warehouse_count + 1) * sizeof(gh_env_warehouse));
+    for (size_t i = 0; i < options->warehouse_count; i++) {
+        env->warehouses[i].name.ptr = gh_strdup(options->warehouses[i].name);
+        env->warehouses[i].name.len = options->warehouses[i].name.len;
+        env->warehouses[i].init_sql.ptr = gh_strdup(options->warehouses[i].init_sql);
+        env->warehouses[i].init_sql.len = options->warehouses[i].init_sql.len;
+        env->warehouses[i].pool = options->warehouses[i].pool;
+        env->warehouses[i].index = i;
+    }
+    env->arena = gh_arena_new(options->statement_memory);
+    env->read_bytes = gh_alloc(GH_RELAY_BUFFER_BYTES);
+    env->audit_timer = gh_timer_new(options->loop, on_audit_timer, env);
+    gh_loop_on_turn(options->loop, gh_env_turn, env);
+    return env;
+}
+
+void gh_session_env_free(gh_session_env *env)
+{
+    if (env == NULL)
+        return;
+    gh_loop_on_turn(env->o.loop, NULL, NULL);
+    gh_session_env_kill(env);
+    gh_session_free_dead(env);
+    gh_env_forget_views(env);
+    for (size_t i = 0; i < env->o.warehouse_count; i++) {
+        gh_pool_free(env->warehouses[i].pool);
+        gh_catalog_release(env->warehouses[i].catalog);
+        gh_env_free_str(&env->warehouses[i].name);
+        gh_env_free_str(&env->warehouses[i].init_sql);
+    }
+    free(env->warehouses);
+    gh_timer_free(env->audit_timer);
+    gh_auditlog_writer_free(env->writer);
+    gh_plan_cache_free(env->plans);
+    gh_policy_release(env->policy);
+    gh_tls_server_release(env->tls);
+    gh_arena_free(env->arena);
+    for (size_t i = 0; i < env->spare_count; i++)
+        gh_buf_fini(&env->spare[i]);
+    free(env->read_bytes);
+    gh_cleanse(env->mock_secret, env->o.mock_secret.len);
+    free(env->mock_secret);
+    free(env);
+}
+
+/* ---- changes ------------------------------------------------------------------------------------
+ */
+
+void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy)
+{
+    gh_session *next;
+
+    gh_policy_acquire(policy);
+    gh_policy_release(env->policy);
+    env->policy = policy;
+    env->policy_generation++;
+    gh_env_forget_views(env);
+    for (gh_session *s = env->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->state == GH_SESSION_READY && gh_session_refresh(s))
+            gh_session_recheck(s);
+    }
+}
+
+void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *catalog,
+                                uint64_t read)
+{
+    gh_env_warehouse *w = &env->warehouses[index];
+    gh_session *next;
+
+    if (catalog != NULL) {
+        gh_catalog_acquire(catalog);
+        gh_catalog_release(w->catalog);
+        w->catalog = catalog;
+    }
+    w->has_failed = catalog == NULL;
+    if (read > w->read)
+        w->read = read;
+    for (gh_session *s = env->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->warehouse != w || s->wait_read == 0 || s->wait_read > w->read)
+            continue;
+        s->wait_read = 0;
+        if (s->state == GH_SESSION_CONNECTING)
+            gh_session_welcome(s);
+        else
+            gh_session_resume(s);
+        gh_session_mark(s);
+    }
+}
+
+void gh_session_env_set_tls(gh_session_env *env, gh_tls_server *tls)
+{
+    gh_tls_server_acquire(tls);
+    gh_tls_server_release(env->tls);
+    env->tls = tls;
+}
+
+void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *arg)
+{
+    gh_session *next;
+
+    env->is_draining = true;
+    env->drained = done;
+    env->drained_arg = arg;
+    for (gh_session *s = env->sessions; s != NULL; s = next) {
+        next = s->next;
+        gh_session_settle(s);
+    }
+    if (env->session_count == 0 && done != NULL) {
+        env->drained = NULL;
+        done(arg);
+    }
+}
+
+void gh_session_env_kill(gh_session_env *env)
+{
+    while (env->sessions != NULL)
+        gh_session_close(env->sessions);
+}
+
+size_t gh_session_env_count(const gh_session_env *env)
+{
+    return env->session_count;
+}

@@ -1,0 +1,472 @@
+/*
+ * extended.c: Parse, Bind, Describe, Execute, Close, Flush, Sync.
+ *
+ *     Parse ─▶ judge ─▶ statement {source, plans, scope} ─▶ Parse upstream, under the client's own
+ * name Bind ──▶ scope still the same? ─no─▶ judge the source again ─▶ same text: go on; other:
+ * Close + Parse upstream first Execute ▶ the same for the portal; a portal cannot be made anew, so
+ * other text means refused
+ *
+ * The tables change when a message is sent, not when it is answered, since the messages behind it
+ * are judged before; an error undoes what the failed message and those behind it did
+ * (gh_session_undo).
+ *
+ * SECURITY: a policy change between Parse, Bind and Execute must count. Attack: tests/protocol,
+ * policy_between_parse_and_bind.
+ */
+#include "session_priv.h"
+
+#include <stdlib.h>
+
+/* ---- refusals
+ * ------------------------------------------------------------------------------------------ */
+
+static void refuse_count(gh_session *s, const char *what)
+{
+    gh_err err = { 0 };
+
+    gh_session_say(&err, "54000", "too many %s in one session", what);
+    gh_session_refuse(s, true, &err);
+}
+
+static void refuse_recorded(gh_session *s, gh_str sql, gh_plan_set *set, const gh_err *err)
+{
+    gh_err failed = { 0 };
+
+    if (gh_session_record_refusal(s, sql, set, err, &failed) != GH_OK)
+        gh_session_refuse(s, true, &failed);
+    else
+        gh_session_refuse(s, true, err);
+}
+
+static void refuse_statement(gh_session *s, gh_str name)
+{
+    gh_err err = { 0 };
+
+    if (name.len == 0)
+        gh_session_say(&err, "26000", "unnamed prepared statement does not exist");
+    else
+        gh_session_say(&err, "26000", "prepared statement \"" GH_STR_FMT "\" does not exist",
+                       GH_STR_ARG(name));
+    gh_session_refuse(s, true, &err);
+}
+
+static void refuse_portal(gh_session *s, gh_str name)
+{
+    gh_err err = { 0 };
+
+    gh_session_say(&err, "34000", "portal \"" GH_STR_FMT "\" does not exist", GH_STR_ARG(name));
+    gh_session_refuse(s, true, &err);
+}
+
+/* ---- undoing
+ * ------------------------------------------------------------------------------------------- */
+
+static void undo_entry(gh_names *t, gh_expect *e)
+{
+    if (e->named != NULL && e->named->is_in_table)
+        gh_named_release(gh_names_take(t, gh_named_name(e->named)));
+    if (e->replaced != NULL && !e->replaced->is_in_table &&
+        gh_names_find(t, gh_named_name(e->replaced)) == NULL)
+        gh_named_release(gh_names_put(t, e->replaced));
+}
+
+void gh_session_undo(gh_session *s, gh_expect *e)
+{
+    switch (e->kind) {
+    case GH_EXPECT_PARSE:
+        if (e->is_swallowed)
+            e->named->is_upstream = false;
+        else
+            undo_entry(&s->statements, e);
+        break;
+    case GH_EXPECT_BIND:
+        undo_entry(&s->portals, e);
+        break;
+    case GH_EXPECT_CLOSE: {
+        gh_names *t = e->is_portal ? &s->portals : &s->statements;
+
+        if (e->named != NULL && !e->is_swallowed && !e->named->is_in_table &&
+            gh_names_find(t, gh_named_name(e->named)) == NULL)
+            gh_named_release(gh_names_put(t, e->named));
+        break;
+    }
+    case GH_EXPECT_NONE:
+    case GH_EXPECT_QUERY:
+    case GH_EXPECT_DESCRIBE_STATEMENT:
+    case GH_EXPECT_DESCRIBE_PORTAL:
+    case GH_EXPECT_EXECUTE:
+    case GH_EXPECT_SYNC:
+        break;
+    }
+}
+
+/* ---- Parse
+ * --------------------------------------------------------------------------------------------- */
+
+static gh_oid *copy_types(gh_wire_ints types)
+{
+    gh_oid *to;
+
+    if (types.len == 0)
+        return NULL;
+    to = gh_alloc(types.len * sizeof(*to));
+    for (size_t i = 0; i < types.len; i++)
+        to[i] = gh_wire_u32_at(types, i);
+    return to;
+}
+
+static gh_str text_to_send(const gh_plan_set *set)
+{
+    return set->count > 0 && set->plans[0].is_bypassed ? set->source : set->query;
+}
+
+static void put_parse(gh_session *s, const gh_named *n)
+{
+    size_t at = gh_wire_begin(&s->up_out, GH_WIRE_F_PARSE);
+
+    gh_wire_put_string(&s->up_out, gh_named_name(n));
+    gh_wire_put_string(&s->up_out, text_to_send(n->set));
+    gh_buf_put_u16(&s->up_out, n->type_count);
+    for (size_t i = 0; i < n->type_count; i++)
+        gh_buf_put_u32(&s->up_out, n->types[i]);
+    gh_wire_end(&s->up_out, at);
+}
+
+static void send_parse(gh_session *s, const gh_wire_parse *msg, gh_oid *types, gh_plan_set *set)
+{
+    gh_expect *e = gh_session_push(s, GH_EXPECT_PARSE);
+
+    e->set = gh_plan_set_acquire(set);
+    e->named = gh_named_new(msg->name, set, s->scope);
+    e->named->types = types;
+    e->named->type_count = msg->types.len;
+    e->named->is_upstream = true;
+    e->replaced = gh_names_put(&s->statements, e->named);
+    put_parse(s, e->named);
+    gh_session_pushed(s, e);
+}
+
+bool gh_session_parse(gh_session *s, gh_str body)
+{
+    gh_wire_parse msg;
+    gh_plan_set *set = NULL;
+    gh_oid *types;
+    gh_err err = { 0 };
+    gh_rc rc;
+
+    if (!gh_session_refresh(s))
+        return true;
+    if (gh_wire_decode_parse(body, &msg, &err) != GH_OK) {
+        gh_session_refuse(s, true, &err);
+        return true;
+    }
+    if (msg.name.len > 0 && gh_names_find(&s->statements, msg.name) != NULL) {
+        gh_session_say(&err, "42P05", "prepared statement \"" GH_STR_FMT "\" already exists",
+                       GH_STR_ARG(msg.name));
+        gh_session_refuse(s, true, &err);
+        return true;
+    }
+    if (s->statements.count >= GH_SESSION_STATEMENTS_MAX) {
+        refuse_count(s, "prepared statements");
+        return true;
+    }
+    types = copy_types(msg.types);
+    rc = gh_session_judge(s, msg.sql, types, msg.types.len, true, &set, &err);
+    if (rc != GH_OK)
+        refuse_recorded(s, msg.sql, NULL, &err);
+    else if (!set->is_refused) {
+        send_parse(s, &msg, types, set);
+        types = NULL;
+    } else if (gh_session_wait_catalog(s, &set->plans[set->count - 1].error)) {
+        free(types);
+        gh_plan_set_release(set);
+        gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
+        return false;
+    } else
+        refuse_recorded(s, msg.sql, set, &set->plans[set->count - 1].error);
+    free(types);
+    gh_plan_set_release(set);
+    return true;
+}
+
+/* ---- statements that outlive what they were judged by
+ * --------------------------------------------------- */
+
+/* Judged by what holds now; false: refused, and that was sent. */
+static bool judge_again(gh_session *s, gh_named *n)
+{
+    gh_plan_set *set = NULL;
+    gh_err err = { 0 };
+
+    if (gh_session_judge(s, n->set->source, n->types, n->type_count, true, &set, &err) != GH_OK) {
+        refuse_recorded(s, n->set->source, NULL, &err);
+        return false;
+    }
+    if (set->is_refused) {
+        refuse_recorded(s, n->set->source, set, &set->plans[set->count - 1].error);
+        gh_plan_set_release(set);
+        return false;
+    }
+    if (!gh_str_eq(text_to_send(set), text_to_send(n->set)))
+        n->is_upstream = false;
+    gh_plan_set_release(n->set);
+    n->set = set;
+    n->scope = s->scope;
+    return true;
+}
+
+static bool make_current(gh_session *s, gh_named *n)
+{
+    gh_expect *e;
+
+    if (n->scope != s->scope && !judge_again(s, n))
+        return false;
+    if (n->is_upstream)
+        return true;
+    e = gh_session_push(s, GH_EXPECT_CLOSE);
+    e->is_swallowed = true;
+    gh_wire_put_close(&s->up_out, 'S', gh_named_name(n));
+    gh_session_pushed(s, e);
+    e = gh_session_push(s, GH_EXPECT_PARSE);
+    e->is_swallowed = true;
+    e->named = gh_named_acquire(n);
+    put_parse(s, n);
+    gh_session_pushed(s, e);
+    n->is_upstream = true;
+    return true;
+}
+
+/* An open portal shows what it was bound to: go on only if that is what would be bound now. */
+static bool is_current(gh_session *s, gh_named *portal)
+{
+    const gh_named *n = portal->statement;
+    gh_plan_set *set = NULL;
+    gh_err err = { 0 };
+
+    if (portal->scope == s->scope)
+        return true;
+    if (gh_session_judge(s, portal->set->source, n->types, n->type_count, true, &set, &err) !=
+        GH_OK) {
+        refuse_recorded(s, portal->set->source, NULL, &err);
+        return false;
+    }
+    if (!set->is_refused && gh_str_eq(text_to_send(set), text_to_send(portal->set))) {
+        portal->scope = s->scope;
+        gh_plan_set_release(set);
+        return true;
+    }
+    if (set->is_refused)
+        err = set->plans[set->count - 1].error;
+    else
+        gh_session_say(&err, "42501", "the policy changed since the portal was opened");
+    refuse_recorded(s, portal->set->source, set, &err);
+    gh_plan_set_release(set);
+    return false;
+}
+
+/* ---- Bind
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The statement that a Bind names, ready upstream; NULL: refused, and that was sent. */
+static gh_named *bound_statement(gh_session *s, gh_str name)
+{
+    gh_named *n = gh_names_find(&s->statements, name);
+
+    if (n == NULL) {
+        refuse_statement(s, name);
+        return NULL;
+    }
+    if (s->portals.count >= GH_SESSION_STATEMENTS_MAX) {
+        refuse_count(s, "portals");
+        return NULL;
+    }
+    return make_current(s, n) ? n : NULL;
+}
+
+static gh_expect *push_bind(gh_session *s, gh_str portal, gh_named *statement)
+{
+    gh_expect *e = gh_session_push(s, GH_EXPECT_BIND);
+
+    e->named = gh_named_new(portal, statement->set, statement->scope);
+    e->named->statement = gh_named_acquire(statement);
+    e->named->batch = s->batches;
+    e->set = gh_plan_set_acquire(statement->set);
+    e->replaced = gh_names_put(&s->portals, e->named);
+    return e;
+}
+
+void gh_session_bind(gh_session *s, gh_str body)
+{
+    gh_wire_bind msg;
+    gh_named *statement;
+    gh_err err = { 0 };
+    gh_expect *e;
+
+    if (!gh_session_refresh(s))
+        return;
+    if (gh_wire_decode_bind(body, &msg, &err) != GH_OK) {
+        gh_session_refuse(s, true, &err);
+        return;
+    }
+    statement = bound_statement(s, msg.statement);
+    if (statement == NULL)
+        return;
+    e = push_bind(s, msg.portal, statement);
+    gh_wire_put_bind(&s->up_out, msg.portal, msg.statement, msg.tail);
+    gh_session_pushed(s, e);
+}
+
+static gh_str cut_name(gh_str name)
+{
+    if (name.len > GH_WIRE_NAME_MAX)
+        name.len = GH_WIRE_NAME_MAX;
+    return name;
+}
+
+size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
+{
+    gh_rd r = { f->body.ptr, f->body.ptr + f->body.len, false };
+    gh_str portal = gh_rd_cstr(&r);
+    gh_str name = gh_rd_cstr(&r);
+    gh_named *statement;
+    gh_err err = { 0 };
+    gh_expect *e;
+    size_t names;
+
+    s->client_left = f->body_len;
+    s->is_dropping = true;
+    if (r.failed) {
+        if (f->body.len < GH_RELAY_BUFFER_BYTES / 2) {
+            s->client_left = 0;
+            return 0;
+        }
+        gh_session_say(&err, "08P01", "invalid string in message");
+        gh_session_refuse(s, true, &err);
+        return f->header_len;
+    }
+    names = portal.len + name.len + 2;
+    if (!gh_session_refresh(s))
+        return f->header_len;
+    statement = bound_statement(s, cut_name(name));
+    if (statement == NULL)
+        return f->header_len;
+    e = push_bind(s, cut_name(portal), statement);
+    gh_buf_put_u8(&s->up_out, GH_WIRE_F_BIND);
+    gh_buf_put_u32(&s->up_out, (uint32_t)(f->body_len - names + cut_name(portal).len +
+                                          cut_name(name).len + 2 + 4));
+    gh_wire_put_string(&s->up_out, cut_name(portal));
+    gh_wire_put_string(&s->up_out, cut_name(name));
+    gh_session_pushed(s, e);
+    s->client_left = f->body_len - names;
+    s->is_dropping = false;
+    return f->header_len + names;
+}
+
+/* ---- Describe, Execute, Close
+ * ----------------------------------------------------------------------------- */
+
+static void push_describe(gh_session *s, const gh_wire_target *t, gh_plan_set *set)
+{
+    gh_expect *e = gh_session_push(s, t->kind == 'S' ? GH_EXPECT_DESCRIBE_STATEMENT
+                                                     : GH_EXPECT_DESCRIBE_PORTAL);
+
+    e->set = gh_plan_set_acquire(set);
+    gh_wire_put_describe(&s->up_out, t->kind, t->name);
+    gh_session_pushed(s, e);
+}
+
+void gh_session_describe(gh_session *s, gh_str body)
+{
+    gh_wire_target msg;
+    gh_named *n;
+    gh_err err = { 0 };
+
+    if (!gh_session_refresh(s))
+        return;
+    if (gh_wire_decode_describe(body, &msg, &err) != GH_OK) {
+        gh_session_refuse(s, true, &err);
+        return;
+    }
+    n = gh_names_find(msg.kind == 'S' ? &s->statements : &s->portals, msg.name);
+    if (n == NULL) {
+        if (s->is_bypass) /* made by SQL: the upstream knows */
+            push_describe(s, &msg, NULL);
+        else if (msg.kind == 'S')
+            refuse_statement(s, msg.name);
+        else
+            refuse_portal(s, msg.name);
+        return;
+    }
+    if (msg.kind == 'S' ? make_current(s, n) : is_current(s, n))
+        push_describe(s, &msg, n->set);
+}
+
+static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *portal)
+{
+    gh_expect *e = gh_session_push(s, GH_EXPECT_EXECUTE);
+    gh_err err = { 0 };
+
+    e->set = gh_plan_set_acquire(portal->set);
+    e->named = gh_named_acquire(portal);
+    if (gh_session_record_intent(s, e, &err) != GH_OK) {
+        gh_expect_pop_last(&s->queue);
+        gh_session_refuse(s, true, &err);
+        return;
+    }
+    gh_wire_put_execute(&s->up_out, msg->portal, msg->rows_max);
+    gh_session_pushed(s, e);
+    if (gh_session_needs_barrier(s, portal->set))
+        gh_session_set_barrier(s);
+}
+
+void gh_session_execute(gh_session *s, gh_str body)
+{
+    gh_wire_execute msg;
+    gh_named *portal;
+    gh_err err = { 0 };
+
+    if (!gh_session_refresh(s))
+        return;
+    if (gh_wire_decode_execute(body, &msg, &err) != GH_OK) {
+        gh_session_refuse(s, true, &err);
+        return;
+    }
+    portal = gh_names_find(&s->portals, msg.portal);
+    if (portal == NULL)
+        refuse_portal(s, msg.portal);
+    else if (is_current(s, portal))
+        send_execute(s, &msg, portal);
+}
+
+void gh_session_close_name(gh_session *s, gh_str body)
+{
+    gh_wire_target msg;
+    gh_err err = { 0 };
+    gh_expect *e;
+
+    if (gh_wire_decode_close(body, &msg, &err) != GH_OK) {
+        gh_session_refuse(s, true, &err);
+        return;
+    }
+    e = gh_session_push(s, GH_EXPECT_CLOSE);
+    e->is_portal = msg.kind == 'P';
+    e->named = gh_names_take(e->is_portal ? &s->portals : &s->statements, msg.name);
+    gh_wire_put_close(&s->up_out, msg.kind, msg.name);
+    gh_session_pushed(s, e);
+}
+
+void gh_session_flush_message(gh_session *s)
+{
+    gh_env_lend(s->env, &s->up_out);
+    gh_wire_put_empty(&s->up_out, GH_WIRE_F_FLUSH);
+    gh_session_mark(s);
+}
+
+void gh_session_sync(gh_session *s)
+{
+    gh_expect *e = gh_session_push(s, GH_EXPECT_SYNC);
+
+    s->is_skipping = false;
+    gh_wire_put_empty(&s->up_out, GH_WIRE_F_SYNC);
+    gh_session_pushed(s, e);
+}

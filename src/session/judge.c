@@ -1,0 +1,195 @@
+/*
+ * judge.c: by what a statement is judged, and the judgement.
+ *
+ *     policy generation, valid until ─▶ view ─┐
+ *     warehouse's catalog ────────────────────┼─▶ scope: a number for exactly these ─▶ plan cache
+ * ─miss▶ gh_rewrite search_path, encoding, database ────────┘
+ *
+ * SECURITY: the same view, catalog and search_path must look up the plan and make it; so they are
+ * taken once a statement, by gh_session_refresh, and kept in the session. Attack:
+ * tests/integration, a reload between two statements of a pipeline.
+ */
+#include "session_priv.h"
+
+static bool user_may_stay(const gh_session *s)
+{
+    const gh_policy_user *user = gh_policy_user_find(s->env->policy, s->user);
+
+    if (user == NULL || user->is_disabled)
+        return false;
+    return gh_view_has_any_grant(s->view) || (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
+}
+
+static void put_part(gh_buf *b, gh_str part)
+{
+    gh_buf_put_u32(b, (uint32_t)part.len);
+    gh_buf_put_str(b, part);
+}
+
+static void make_scope(gh_session *s, uint64_t view_id)
+{
+    uint64_t epoch = gh_catalog_epoch(s->catalog);
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    gh_buf_put(&b, &view_id, sizeof(view_id));
+    gh_buf_put(&b, &epoch, sizeof(epoch));
+    put_part(&b, s->user);
+    put_part(&b, s->database);
+    put_part(&b, gh_conn_parameter(s->conn, "client_encoding"));
+    put_part(&b, s->path->text);
+    for (size_t i = 0; i < s->path->schemas.count; i++)
+        put_part(&b, s->path->schemas.items[i]);
+    s->scope = gh_plan_cache_scope(s->env->plans, gh_buf_str(&b));
+    gh_buf_fini(&b);
+}
+
+static bool is_fresh(const gh_session *s, int64_t now)
+{
+    return s->view != NULL && s->policy_generation == s->env->policy_generation &&
+           now < gh_view_valid_until(s->view) && s->catalog == s->warehouse->catalog &&
+           s->path == gh_settings_path(&s->settings) && s->scope_encoding == s->encoding_changes;
+}
+
+bool gh_session_refresh(gh_session *s)
+{
+    int64_t now = gh_wall_us();
+    gh_view_entry *entry;
+    bool is_new_view;
+
+    if (is_fresh(s, now))
+        return true;
+    entry = gh_env_view(s->env, s->warehouse, s->user, now);
+    is_new_view = entry->view != s->view;
+    if (is_new_view) {
+        gh_view_acquire(entry->view);
+        gh_view_release(s->view);
+        s->view = entry->view;
+    }
+    s->policy_generation = s->env->policy_generation;
+    if (!user_may_stay(s)) {
+        gh_log(GH_INFO, "session.revoked", "peer=%s", s->peer);
+        gh_session_fatal_text(s, "57P01", "terminating connection due to administrator command");
+        return false;
+    }
+    s->is_bypass = (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
+    if (s->catalog != s->warehouse->catalog) {
+        gh_catalog_acquire(s->warehouse->catalog);
+        gh_catalog_release(s->catalog);
+        s->catalog = s->warehouse->catalog;
+    }
+    if (s->path != gh_settings_path(&s->settings)) {
+        gh_path *path = gh_path_acquire(gh_settings_path(&s->settings));
+
+        gh_path_release(s->path);
+        s->path = path;
+    }
+    s->scope_encoding = s->encoding_changes;
+    make_scope(s, entry->id);
+    if (is_new_view)
+        gh_session_record_who(s);
+    return true;
+}
+
+static gh_rc rewrite(gh_session *s, gh_str sql, const gh_plan_key *key, gh_plan_set **set,
+                     gh_err *err)
+{
+    gh_rewrite_input in = { .sql = sql,
+                            .catalog = s->catalog,
+                            .view = s->view,
+                            .database = s->database,
+                            .search_path = s->path->schemas,
+                            .search_path_text = s->path->text,
+                            .client_encoding = gh_conn_parameter(s->conn, "client_encoding"),
+                            .param_types = key->param_types,
+                            .param_count = key->param_count,
+                            .is_extended = key->is_extended };
+    const gh_plan *plans = NULL;
+    size_t count = 0;
+    gh_rc rc;
+
+    rc = gh_rewrite(&in, s->env->arena, &plans, &count, err);
+    if (rc == GH_OK) {
+        *set = gh_plan_set_new(sql, plans, count, gh_session_poison());
+        (*set)->scope = s->scope;
+        gh_plan_cache_put(s->env->plans, key, *set);
+    }
+    gh_arena_reset(s->env->arena);
+    return rc;
+}
+
+gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
+                       bool is_extended, gh_plan_set **set, gh_err *err)
+{
+    gh_plan_key key = { .scope = s->scope,
+                        .text = sql,
+                        .param_types = types,
+                        .param_count = type_count,
+                        .is_extended = is_extended };
+    gh_plan_set *found = gh_plan_cache_find(s->env->plans, &key);
+
+    if (found != NULL) {
+        *set = gh_plan_set_acquire(found);
+        return GH_OK;
+    }
+    if (sql.len > s->env->o.statement_bytes)
+        return gh_fail(err, GH_LIMIT, "54000", "the statement is longer than %llu bytes",
+                       (unsigned long long)s->env->o.statement_bytes);
+    return rewrite(s, sql, &key, set, err);
+}
+
+bool gh_session_wait_catalog(gh_session *s, const gh_err *err)
+{
+    static const char *const missing[] = { "42P01", "42703", "42704", "42883", "3F000" };
+    bool is_missing = false;
+
+    if (s->has_waited)
+        return false;
+    for (size_t i = 0; i < GH_COUNT(missing); i++)
+        is_missing = is_missing || strcmp(err->sqlstate, missing[i]) == 0;
+    if (!is_missing)
+        return false;
+    s->has_waited = true;
+    s->wait_read = s->env->o.poke_catalog(s->env->o.poke_arg, s->warehouse->index);
+    return true;
+}
+
+/* Would the statement that is under way be sent in the same words now? */
+static bool is_still_allowed(gh_session *s, const gh_expect *e)
+{
+    const gh_named *statement = e->named != NULL ? e->named->statement : NULL;
+    gh_plan_set *set = NULL;
+    bool is_same;
+
+    if (gh_session_judge(s, e->set->source, statement != NULL ? statement->types : NULL,
+                         statement != NULL ? statement->type_count : 0,
+                         e->kind == GH_EXPECT_EXECUTE, &set, NULL) != GH_OK)
+        return false;
+    is_same = gh_str_eq(set->query, e->set->query);
+    gh_plan_set_release(set);
+    return is_same;
+}
+
+/*
+ * SECURITY: a statement that runs for an hour would show, for an hour, what was revoked in its
+ * first second. It is judged again, and cancelled unless it would be sent in the same words.
+ * Attack: tests/integration/live_policy.
+ */
+void gh_session_recheck(gh_session *s)
+{
+    bool is_revoked = false;
+
+    for (uint32_t i = 0; i < s->queue.count; i++) {
+        gh_expect *e = gh_expect_at(&s->queue, i);
+
+        if ((e->kind != GH_EXPECT_QUERY && e->kind != GH_EXPECT_EXECUTE) || e->set == NULL ||
+            e->refusal != NULL || e->is_failed || is_still_allowed(s, e))
+            continue;
+        e->is_revoked = true;
+        e->refusal = gh_alloc(sizeof(*e->refusal));
+        gh_session_say(e->refusal, "42501", "the policy changed while the statement ran");
+        is_revoked = true;
+    }
+    if (is_revoked && s->key != NULL)
+        gh_cancel_request(s->env->o.cancels, gh_cancel_pid(s->key), gh_cancel_key(s->key));
+}

@@ -1,0 +1,336 @@
+/*
+ * login.c: who the client is, which warehouse it gets, and its welcome.
+ *
+ *     StartupMessage ▶ SASL ▶ ... ▶ AuthenticationOk ▶ [login recorded] ▶ [upstream connection] ▶
+ * ParameterStatus* ▶ BackendKeyData ▶ ReadyForQuery
+ *
+ * SECURITY: a warehouse that does not exist and one in which the user has no grant are answered
+ * alike, after the password proof, so that neither strangers nor users learn which there are.
+ * Attack: tests/integration, hidden warehouse.
+ */
+#include "session_priv.h"
+
+void gh_session_begin_auth(gh_session *s)
+{
+    const gh_policy_user *user = gh_policy_user_find(s->env->policy, s->startup.user);
+    gh_auth_verifier verifier;
+    uint8_t nonce[GH_AUTH_NONCE_LEN];
+    const char *mechanisms[2];
+    gh_str cert = { NULL, 0 };
+    bool may_log_in = user != NULL && !user->is_disabled && user->verifier.len > 0 &&
+                      gh_auth_verifier_parse(user->verifier, &verifier, NULL) == GH_OK;
+
+    s->user = (gh_str){ gh_strdup(s->startup.user), s->startup.user.len };
+    s->database = (gh_str){ gh_strdup(s->startup.database), s->startup.database.len };
+    gh_session_record_who(s);
+    if (gh_stream_has_tls(&s->client))
+        cert = gh_tls_server_end_point(s->tls);
+    gh_env_random(nonce, sizeof(nonce));
+    gh_auth_scram_args args = { .user = s->user,
+                                .verifier = may_log_in ? &verifier : NULL,
+                                .mock_secret = s->env->o.mock_secret,
+                                .nonce = nonce,
+                                .cert_hash = cert };
+
+    s->scram = gh_auth_scram_new(&args);
+    gh_cleanse(&verifier, sizeof(verifier));
+    gh_wire_put_auth_sasl(gh_session_out(s), mechanisms,
+                          gh_auth_mechanisms(cert.len > 0, mechanisms));
+    s->state = GH_SESSION_AUTH_FIRST;
+    (void)gh_session_flush_client(s);
+}
+
+static void refuse_login(gh_session *s, const gh_err *err)
+{
+    gh_log(GH_INFO, "login.refused", "peer=%s sqlstate=%s", s->peer, err->sqlstate);
+    gh_session_record_failure(s, err);
+    gh_session_fatal(s, err);
+}
+
+static gh_env_warehouse *find_warehouse(gh_session_env *env, gh_str name)
+{
+    for (size_t i = 0; i < env->o.warehouse_count; i++) {
+        if (gh_str_eq(env->warehouses[i].name, name))
+            return &env->warehouses[i];
+    }
+    return NULL;
+}
+
+/* In lower case, cut to what any setting's name fits in. */
+static gh_str fold_name(gh_str name, char *to, size_t cap)
+{
+    size_t len = name.len < cap ? name.len : cap;
+
+    for (size_t i = 0; i < len; i++) {
+        char ch = name.ptr[i];
+
+        to[i] = ch >= 'A' && ch <= 'Z' ? (char)(ch + ('a' - 'A')) : ch;
+    }
+    return (gh_str){ to, len };
+}
+
+/* SQL that makes the upstream's session what the client asked for; search_path stays here. */
+static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_path **path, gh_err *err)
+{
+    gh_str path_text = GH_STR("\"$user\", public");
+
+    for (size_t i = 0; i < s->startup.settings_len; i++) {
+        const gh_wire_param *p = &s->startup.settings[i];
+        char folded[GH_WIRE_NAME_MAX + 1];
+        gh_str name = fold_name(p->name, folded, sizeof(folded));
+        gh_rc rc;
+
+        if (gh_str_is(name, "search_path")) {
+            path_text = p->value;
+            continue;
+        }
+        rc = gh_setting_is_virtual(name)
+                 ? gh_fail(err, GH_DENIED, "42501", "permission denied to set parameter \"%.*s\"",
+                           GH_STR_ARG(name))
+                 : gh_setting_check(name, p->value, err);
+        if (rc != GH_OK)
+            return rc;
+        gh_settings_put_sql(name, p->value, sql);
+    }
+    return gh_path_new(path_text, s->user, path, err);
+}
+
+static gh_rc admit(gh_session *s, gh_err *err)
+{
+    gh_env_warehouse *w = find_warehouse(s->env, s->database);
+    gh_view_entry *entry = NULL;
+
+    if (w != NULL)
+        entry = gh_env_view(s->env, w, s->user, gh_wall_us());
+    if (entry == NULL ||
+        !(gh_view_has_any_grant(entry->view) || (gh_view_may(entry->view) & GH_MAY_BYPASS) != 0))
+        return gh_fail(err, GH_DENIED, "3D000", "database \"%.*s\" does not exist",
+                       (int)(s->database.len < 128 ? s->database.len : 128), s->database.ptr);
+    s->warehouse = w;
+    s->view = gh_view_acquire(entry->view);
+    s->is_bypass = (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
+    return GH_OK;
+}
+
+/* The proof is good: record the login; what follows waits until the record is durable. */
+static void finish_auth(gh_session *s, const gh_buf *final)
+{
+    gh_err err = { 0 };
+
+    if (final->len > 0)
+        gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_SASL_FINAL, gh_buf_str(final));
+    gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_OK, (gh_str){ NULL, 0 });
+    gh_auth_scram_free(s->scram);
+    s->scram = NULL;
+    if (admit(s, &err) != GH_OK) {
+        refuse_login(s, &err);
+        return;
+    }
+    gh_session_record_who(s);
+    if (gh_session_record_login(s, &err) != GH_OK) {
+        gh_session_fatal(s, &err);
+        return;
+    }
+    s->state = GH_SESSION_RECORDING;
+    s->wants_commit = true;
+    gh_session_mark(s);
+}
+
+static gh_rc step(gh_session *s, gh_str body, gh_buf *out, gh_err *err)
+{
+    gh_wire_sasl_initial first;
+    gh_rc rc;
+
+    if (s->state == GH_SESSION_AUTH_NEXT)
+        return gh_auth_scram_step(s->scram, body, out, err);
+    rc = gh_wire_decode_sasl_initial(body, &first, err);
+    if (rc != GH_OK)
+        return rc;
+    return gh_auth_scram_start(s->scram, &first, out, err);
+}
+
+size_t gh_session_take_auth(gh_session *s, gh_str bytes)
+{
+    gh_wire_frame f;
+    gh_err err = { 0 };
+    gh_rc rc = gh_wire_frame_frontend(GH_WIRE_PHASE_AUTH, bytes, &f, &err);
+    gh_buf out;
+
+    if (rc == GH_AGAIN || (rc == GH_OK && f.missing > 0))
+        return 0;
+    if (rc == GH_OK && f.type == GH_WIRE_F_TERMINATE) {
+        gh_session_close(s);
+        return bytes.len;
+    }
+    if (rc == GH_OK && gh_wire_judge(GH_WIRE_STATE_AUTH, f.type) != GH_WIRE_HANDLE)
+        rc = gh_wire_illegal(GH_WIRE_STATE_AUTH, f.type, &err);
+    if (rc != GH_OK) {
+        refuse_login(s, &err);
+        return bytes.len;
+    }
+    gh_buf_init(&out, 0);
+    rc = step(s, f.body, &out, &err);
+    if (rc == GH_AGAIN) {
+        s->state = GH_SESSION_AUTH_NEXT;
+        gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_SASL_CONTINUE, gh_buf_str(&out));
+        (void)gh_session_flush_client(s);
+    } else if (rc == GH_OK)
+        finish_auth(s, &out);
+    else
+        refuse_login(s, &err);
+    gh_buf_fini(&out);
+    return gh_wire_frame_len(&f);
+}
+
+/* ---- the upstream
+ * ------------------------------------------------------------------------------------ */
+
+static void on_conn(void *arg, gh_conn *conn, const gh_err *err);
+
+void gh_session_connect(gh_session *s)
+{
+    gh_err err = { 0 };
+    gh_path *path = NULL;
+    gh_buf sql;
+    gh_rc rc;
+
+    gh_buf_init(&sql, 0);
+    rc = startup_settings(s, &sql, &path, &err);
+    if (rc != GH_OK)
+        gh_session_fatal(s, &err);
+    else {
+        gh_settings_init(&s->settings, path);
+        s->startup_sql = (gh_str){ gh_strdup(gh_buf_str(&sql)), sql.len };
+        s->state = GH_SESSION_CONNECTING;
+        s->ticket_conn = gh_pool_acquire(s->warehouse->pool, gh_buf_str(&sql), on_conn, s);
+        (void)gh_session_flush_client(s);
+    }
+    gh_buf_fini(&sql);
+}
+
+static void on_upstream(void *arg, unsigned ready)
+{
+    gh_session *s = arg;
+
+    if ((ready & GH_WRITABLE) != 0 && !gh_session_flush_upstream(s))
+        return;
+    if ((ready & GH_READABLE) != 0 && s->state == GH_SESSION_READY)
+        gh_session_read_upstream(s);
+    gh_session_watch(s);
+}
+
+static void on_conn(void *arg, gh_conn *conn, const gh_err *err)
+{
+    gh_session *s = arg;
+
+    s->ticket_conn = NULL;
+    if (conn == NULL) {
+        gh_log(GH_WARN, "upstream.refused", "warehouse=" GH_STR_FMT " sqlstate=%s cause=\"%s\"",
+               GH_STR_ARG(s->warehouse->name), err->sqlstate, err->detail);
+        gh_session_fatal(s, err);
+        return;
+    }
+    s->conn = conn;
+    s->conn_watch = gh_watch_new(s->env->o.loop, gh_conn_stream(conn)->fd, on_upstream, s);
+    gh_session_welcome(s);
+}
+
+/* ---- the welcome
+ * -------------------------------------------------------------------------------------- */
+
+bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value)
+{
+    static const char *const shown[] = {
+        "application_name",
+        "client_encoding",
+        "DateStyle",
+        "in_hot_standby",
+        "integer_datetimes",
+        "IntervalStyle",
+        "server_encoding",
+        "server_version",
+        "standard_conforming_strings",
+        "TimeZone",
+        "default_transaction_read_only",
+        "scram_iterations",
+    };
+
+    /* SECURITY: these two would name the upstream's account. Attack: tests/protocol,
+     * parameter_status. */
+    if (gh_str_is(name, "is_superuser")) {
+        *value = GH_STR("off");
+        return true;
+    }
+    if (gh_str_is(name, "session_authorization")) {
+        *value = s->user;
+        return true;
+    }
+    if (gh_str_is(name, "search_path")) {
+        *value = gh_settings_path(&s->settings)->text;
+        return true;
+    }
+    for (size_t i = 0; i < GH_COUNT(shown); i++) {
+        if (gh_str_is(name, shown[i]))
+            return true;
+    }
+    return false;
+}
+
+bool gh_session_has_safe_encoding(const gh_session *s)
+{
+    gh_str encoding = gh_conn_parameter(s->conn, "client_encoding");
+
+    return gh_setting_check(GH_STR("client_encoding"), encoding, NULL) == GH_OK;
+}
+
+static void put_parameters(gh_session *s, gh_buf *out)
+{
+    size_t count = 0;
+    const gh_parameter *p = gh_conn_parameters(s->conn, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        gh_str value = p[i].value;
+
+        if (gh_session_show_parameter(s, p[i].name, &value))
+            gh_wire_put_parameter_status(out, p[i].name, value);
+    }
+}
+
+void gh_session_welcome(gh_session *s)
+{
+    gh_buf *out;
+
+    if (s->conn == NULL)
+        return;
+    if (s->warehouse->catalog == NULL) {
+        /* Nothing can be judged without a catalog: wait for the first. */
+        if (s->warehouse->has_failed)
+            gh_session_fatal_text(s, "57P03", "the warehouse is not available");
+        else
+            s->wait_read = s->env->o.poke_catalog(s->env->o.poke_arg, s->warehouse->index);
+        return;
+    }
+    if (!gh_session_refresh(s))
+        return;
+    if (!gh_session_has_safe_encoding(s)) {
+        gh_session_fatal_text(s, "0A000", "the client encoding is not supported");
+        return;
+    }
+    out = gh_session_out(s);
+    put_parameters(s, out);
+    s->key = gh_cancel_add(s->env->o.cancels, s, s->minor >= 2 ? 32 : 4);
+    gh_wire_put_key_data(out, gh_cancel_pid(s->key), gh_cancel_key(s->key));
+    gh_wire_put_ready(out, GH_WIRE_TX_IDLE);
+    s->tx_status = GH_WIRE_TX_IDLE;
+    s->state = GH_SESSION_READY;
+    gh_timer_stop(s->timer);
+    gh_session_record_who(s);
+    gh_arena_free(s->login);
+    s->login = NULL;
+    s->startup = (gh_wire_startup){ 0 };
+    if (!gh_session_flush_client(s))
+        return;
+    gh_session_settle(s);
+    gh_session_resume(s);
+    gh_session_watch(s);
+}

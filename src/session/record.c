@@ -1,0 +1,376 @@
+/*
+ * record.c: a session's audit records. Who it is and what a plan decided are encoded once and
+ * copied from then on: the first with the session, the second with the plan set that the cache
+ * keeps.
+ */
+#include "session_priv.h"
+
+#include <stdlib.h>
+
+static gh_str empty_if_null(gh_str s)
+{
+    return s.ptr != NULL ? s : (gh_str){ "", 0 };
+}
+
+void gh_session_record_who(gh_session *s)
+{
+    gh_str_list roles = s->view != NULL ? gh_view_roles(s->view) : (gh_str_list){ NULL, 0 };
+    gh_str application = { "", 0 };
+    gh_tls_info tls;
+    gh_audit_session who;
+
+    if (s->conn != NULL)
+        application = empty_if_null(gh_conn_parameter(s->conn, "application_name"));
+    else
+        for (size_t i = 0; i < s->startup.settings_len; i++) {
+            if (gh_str_ieq(s->startup.settings[i].name, GH_STR("application_name")))
+                application = s->startup.settings[i].value;
+        }
+    gh_tls_info_get(&s->client, &tls);
+    who = (gh_audit_session){ .id = s->id,
+                              .user = s->user,
+                              .warehouse = s->database,
+                              .roles = roles.items,
+                              .role_count = roles.count,
+                              .client = gh_str_of(s->peer),
+                              .application = application,
+                              .tls_version = gh_str_of(tls.version),
+                              .tls_identity = gh_str_of(tls.client_cn) };
+    gh_audit_who_set(&s->who, &who);
+}
+
+/* ---- plans
+ * --------------------------------------------------------------------------------------- */
+
+static const char *command_of(const gh_plan *p)
+{
+    static const char *const names[] = {
+        [GH_STMT_REFUSED] = "refused",   [GH_STMT_EMPTY] = "empty",
+        [GH_STMT_QUERY] = "select",      [GH_STMT_WRITE] = "write",
+        [GH_STMT_BEGIN] = "begin",       [GH_STMT_COMMIT] = "commit",
+        [GH_STMT_ROLLBACK] = "rollback", [GH_STMT_SAVEPOINT] = "savepoint",
+        [GH_STMT_RELEASE] = "release",   [GH_STMT_ROLLBACK_TO] = "rollback to",
+        [GH_STMT_SET] = "set",           [GH_STMT_RESET] = "reset",
+        [GH_STMT_SHOW] = "show",         [GH_STMT_PREPARE] = "prepare",
+        [GH_STMT_EXECUTE] = "execute",   [GH_STMT_DEALLOCATE] = "deallocate",
+        [GH_STMT_DECLARE] = "declare",   [GH_STMT_FETCH] = "fetch",
+        [GH_STMT_CLOSE] = "close",       [GH_STMT_COPY_OUT] = "copy to",
+        [GH_STMT_COPY_IN] = "copy from", [GH_STMT_DISCARD] = "discard",
+        [GH_STMT_OTHER] = "other",
+    };
+
+    if (p->kind == GH_STMT_WRITE && p->touch_count > 0) {
+        uint32_t used = 0;
+
+        for (size_t i = 0; i < p->touch_count; i++)
+            used |= p->touches[i].privileges;
+        if ((used & GH_INSERT) != 0)
+            return "insert";
+        if ((used & GH_UPDATE) != 0)
+            return "update";
+        if ((used & GH_DELETE) != 0)
+            return "delete";
+        if ((used & GH_TRUNCATE) != 0)
+            return "truncate";
+    }
+    return names[p->kind];
+}
+
+static void free_fragment(void *extra)
+{
+    gh_buf *b = extra;
+
+    gh_buf_fini(b);
+    free(b);
+}
+
+static gh_audit_relation relation_of(const gh_touch *t)
+{
+    return (gh_audit_relation){ .schema = t->schema,
+                                .name = t->name,
+                                .privileges = t->privileges,
+                                .clear = t->clear.items,
+                                .clear_count = t->clear.count,
+                                .masked = t->masked.items,
+                                .masked_count = t->masked.count,
+                                .filtered = t->filtered.items,
+                                .filtered_count = t->filtered.count,
+                                .is_row_filtered = t->is_row_filtered };
+}
+
+static gh_audit_decision decision_of(const gh_plan_set *set)
+{
+    if (set->is_refused)
+        return GH_AUDIT_DECIDED_REFUSED;
+    if (set->count > 0 && set->plans[0].is_bypassed)
+        return GH_AUDIT_DECIDED_BYPASSED;
+    return GH_AUDIT_DECIDED_ALLOWED;
+}
+
+static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out)
+{
+    size_t touches = 0;
+    size_t grants = 0;
+    gh_audit_relation *relations;
+    int64_t *ids;
+
+    for (size_t i = 0; i < set->count; i++) {
+        touches += set->plans[i].touch_count;
+        grants += set->plans[i].grant_count;
+    }
+    relations = gh_alloc((touches + 1) * sizeof(*relations));
+    ids = gh_alloc((grants + 1) * sizeof(*ids));
+    touches = 0;
+    grants = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        for (size_t k = 0; k < set->plans[i].touch_count; k++)
+            relations[touches++] = relation_of(&set->plans[i].touches[k]);
+        for (size_t k = 0; k < set->plans[i].grant_count; k++)
+            ids[grants++] = set->plans[i].grant_ids[k];
+    }
+    gh_audit_plan p = { .decision = decision_of(set),
+                        .command = set->count > 0 ? gh_str_of(command_of(&set->plans[0]))
+                                                  : GH_STR("empty"),
+                        .grant_ids = ids,
+                        .grant_count = grants,
+                        .policy_version = gh_view_policy_version(s->view),
+                        .catalog_epoch = gh_catalog_epoch(s->catalog),
+                        .relations = relations,
+                        .relation_count = touches };
+
+    gh_audit_plan_encode(&p, out);
+    free(relations);
+    free(ids);
+}
+
+/* The encoded plan, made at its first use and kept with the set. */
+static gh_str fragment_of(gh_session *s, gh_plan_set *set)
+{
+    gh_buf *b = set->extra;
+
+    if (b == NULL) {
+        b = gh_alloc(sizeof(*b));
+        gh_buf_init(b, 0);
+        encode_plan(s, set, b);
+        set->extra = b;
+        set->extra_free = free_fragment;
+    }
+    return gh_buf_str(b);
+}
+
+/* ---- texts
+ * ----------------------------------------------------------------------------------------- */
+
+static bool is_word(char ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_' || ch == '$' ||
+           ((unsigned char)ch) >= 0x80;
+}
+
+static bool is_digit(char ch)
+{
+    return ch >= '0' && ch <= '9';
+}
+
+/* The byte behind a quoted string that begins at i. */
+static size_t skip_string(gh_str sql, size_t i, bool has_escapes)
+{
+    char quote = sql.ptr[i];
+
+    for (i++; i < sql.len; i++) {
+        if (has_escapes && sql.ptr[i] == '\\')
+            i++;
+        else if (sql.ptr[i] == quote && i + 1 < sql.len && sql.ptr[i + 1] == quote)
+            i++;
+        else if (sql.ptr[i] == quote)
+            return i + 1;
+    }
+    return sql.len;
+}
+
+/* The byte behind a dollar-quoted string that begins at i; i if none does. */
+static size_t skip_dollar(gh_str sql, size_t i)
+{
+    size_t end = i + 1;
+    const char *close;
+
+    while (end < sql.len && is_word(sql.ptr[end]) && sql.ptr[end] != '$')
+        end++;
+    if (end == sql.len || sql.ptr[end] != '$')
+        return i;
+    end++;
+    close = memmem(sql.ptr + end, sql.len - end, sql.ptr + i, end - i);
+    return close == NULL ? sql.len : (size_t)(close - sql.ptr) + (end - i);
+}
+
+/* Appends the text with every literal as `?`. What is not understood is left out, never left in. */
+static void put_fingerprint(gh_str sql, gh_buf *out)
+{
+    size_t i = 0;
+
+    while (i < sql.len) {
+        char ch = sql.ptr[i];
+        size_t next = i + 1;
+
+        if (ch == '\'') {
+            bool has_escapes = i > 0 && (sql.ptr[i - 1] == 'e' || sql.ptr[i - 1] == 'E');
+
+            next = skip_string(sql, i, has_escapes);
+        } else if (ch == '"') {
+            next = skip_string(sql, i, false);
+            gh_buf_put(out, sql.ptr + i, next - i);
+            i = next;
+            continue;
+        } else if (ch == '$' && !(i + 1 < sql.len && is_digit(sql.ptr[i + 1]))) {
+            next = skip_dollar(sql, i);
+            if (next == i)
+                next = sql.len;
+        } else if (ch == '-' && next < sql.len && sql.ptr[next] == '-') {
+            while (next < sql.len && sql.ptr[next] != '\n')
+                next++;
+            i = next;
+            continue;
+        } else if (ch == '/' && next < sql.len && sql.ptr[next] == '*') {
+            const char *close = memmem(sql.ptr + next, sql.len - next, "*/", 2);
+
+            i = close == NULL ? sql.len : (size_t)(close - sql.ptr) + 2;
+            continue;
+        } else if (is_digit(ch)) {
+            while (next < sql.len &&
+                   (is_digit(sql.ptr[next]) || is_word(sql.ptr[next]) || sql.ptr[next] == '.'))
+                next++;
+        } else {
+            while (is_word(ch) && next < sql.len &&
+                   (is_word(sql.ptr[next]) || is_digit(sql.ptr[next])))
+                next++;
+            if (ch == '$') /* a parameter's number */
+                while (next < sql.len && is_digit(sql.ptr[next]))
+                    next++;
+            gh_buf_put(out, sql.ptr + i, next - i);
+            i = next;
+            continue;
+        }
+        gh_buf_put_u8(out, '?');
+        i = next;
+    }
+}
+
+static gh_rc put(gh_session *s, gh_audit_record *r, gh_err *err)
+{
+    gh_buf sql;
+    gh_buf rewritten;
+    gh_rc rc;
+
+    r->time_us = gh_wall_us();
+    if (!s->env->o.is_fingerprint)
+        return gh_auditlog_put(s->env->writer, r, err);
+    gh_buf_init(&sql, 0);
+    gh_buf_init(&rewritten, 0);
+    put_fingerprint(r->sql, &sql);
+    put_fingerprint(r->rewritten, &rewritten);
+    r->sql = gh_buf_str(&sql);
+    r->rewritten = gh_buf_str(&rewritten);
+    r->is_fingerprint = true;
+    rc = gh_auditlog_put(s->env->writer, r, err);
+    gh_buf_fini(&sql);
+    gh_buf_fini(&rewritten);
+    return rc;
+}
+
+/* A record that nobody can be refused for: the log counts it as lost, and says so in the chain. */
+static void put_anyway(gh_session *s, gh_audit_record *r)
+{
+    gh_err err = { 0 };
+
+    if (put(s, r, &err) != GH_OK)
+        gh_log(GH_ERROR, "audit.lost", "kind=%s cause=\"%s\"", gh_audit_kind_name(r->kind),
+               err.detail);
+}
+
+/* ---- statements
+ * ------------------------------------------------------------------------------------ */
+
+gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_INTENT,
+                          .statement = gh_auditlog_next_id(s->env->writer),
+                          .who = &s->who,
+                          .plan = fragment_of(s, e->set),
+                          .sql = e->set->source,
+                          .rewritten = e->set->query };
+    gh_rc rc = put(s, &r, err);
+
+    if (rc != GH_OK)
+        return rc;
+    e->statement = r.statement;
+    e->started_us = gh_clock_us();
+    e->has_intent = true;
+    e->is_uncommitted = true;
+    s->wants_commit = true;
+    gh_session_mark(s);
+    return GH_OK;
+}
+
+void gh_session_record_outcome(gh_session *s, gh_expect *e)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_OUTCOME,
+                          .statement = e->statement,
+                          .who = &s->who,
+                          .rows = e->rows,
+                          .bytes = e->bytes,
+                          .duration_us = (uint64_t)(gh_clock_us() - e->started_us),
+                          .sqlstate = gh_str_of(e->sqlstate) };
+
+    if (!e->has_intent)
+        return;
+    e->has_intent = false;
+    put_anyway(s, &r);
+}
+
+gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, const gh_err *refusal,
+                                gh_err *err)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_REFUSED,
+                          .statement = gh_auditlog_next_id(s->env->writer),
+                          .who = &s->who,
+                          .plan = set != NULL ? fragment_of(s, set) : (gh_str){ NULL, 0 },
+                          .sql = sql,
+                          .sqlstate = gh_str_of(refusal->sqlstate),
+                          .message = gh_str_of(refusal->public_msg) };
+
+    return put(s, &r, err);
+}
+
+/* ---- logins
+ * ------------------------------------------------------------------------------------------ */
+
+gh_rc gh_session_record_login(gh_session *s, gh_err *err)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_LOGIN, .who = &s->who };
+    gh_rc rc = put(s, &r, err);
+
+    s->has_login = rc == GH_OK;
+    return rc;
+}
+
+void gh_session_record_failure(gh_session *s, const gh_err *err)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_LOGIN_FAILED,
+                          .who = s->user.ptr != NULL ? &s->who : NULL,
+                          .sqlstate = gh_str_of(err->sqlstate),
+                          .message = gh_str_of(err->public_msg) };
+
+    put_anyway(s, &r);
+}
+
+void gh_session_record_logout(gh_session *s)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_LOGOUT,
+                          .who = &s->who,
+                          .duration_us = (uint64_t)(gh_clock_us() - s->started_us) };
+
+    if (!s->has_login)
+        return;
+    s->has_login = false;
+    put_anyway(s, &r);
+}

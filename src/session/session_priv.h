@@ -1,0 +1,311 @@
+/*
+ * session_priv.h: what the files of the session module share.
+ *
+ *     session.c    life: start, states, close        client.c     bytes from the client, message by
+ * message startup.c    greeting, TLS, startup packet     query.c      Query, and what goes upstream
+ * in its place login.c      SCRAM, warehouse, welcome         extended.c   Parse, Bind, Describe,
+ * Execute, Close, Sync judge.c      view, scope, rewriter, cache      relay.c      bytes from the
+ * upstream, spans to the client record.c     audit records                     answer.c     what
+ * each answer means env.c        the worker's part, turns          cancel.c     cancel keys
+ *
+ * Lifetime of a session's memory: session. What a statement needs is counted (gh_plan_set) and
+ * dropped with its expectation.
+ */
+#ifndef GATEHOUSE_SESSION_PRIV_H
+#define GATEHOUSE_SESSION_PRIV_H
+
+#include <gatehouse/audit.h>
+#include <gatehouse/auth.h>
+#include <gatehouse/session.h>
+#include <gatehouse/wire.h>
+
+#include "expect.h"
+#include "names.h"
+#include "settings.h"
+
+#define GH_SPARE_BUFFERS 64
+#define GH_PIPELINE_MAX  1024 /* answers outstanding before the client is not read further */
+#define GH_UPSTREAM_OUT_MAX                                                                        \
+    (256u << 10) /* bytes unsent upstream before the client is not read further */
+#define GH_ANSWER_BYTES_MAX   (1u << 20) /* of a message that must be looked at as a whole */
+#define GH_CLOSE_TIMEOUT_MS   5000       /* to get the last error out to a client */
+#define GH_CATALOG_TIMEOUT_MS 10000      /* to wait for a catalog read */
+
+typedef enum gh_session_state {
+    GH_SESSION_CLOSED = 0, /* unlinked; freed at the end of the turn */
+    GH_SESSION_HELLO,      /* not a byte was read: plain or direct TLS? */
+    GH_SESSION_GREETING,   /* waits for a startup packet */
+    GH_SESSION_TLS_SHAKE,
+    GH_SESSION_AUTH_FIRST, /* waits for SASLInitialResponse */
+    GH_SESSION_AUTH_NEXT,  /* ...for SASLResponse */
+    GH_SESSION_RECORDING,  /* the login's record waits for its commit */
+    GH_SESSION_CONNECTING, /* waits for an upstream connection, or for the first catalog */
+    GH_SESSION_READY,
+    GH_SESSION_CLOSING /* the last bytes go out to the client */
+} gh_session_state;
+
+typedef struct gh_env_warehouse {
+    gh_str name;
+    gh_pool *pool;
+    gh_str init_sql; /* owned */
+    size_t index;
+    gh_catalog *catalog; /* NULL: not read yet */
+    uint64_t read;       /* number of the read that brought it */
+    bool has_failed;     /* the last read failed */
+} gh_env_warehouse;
+
+typedef struct gh_view_entry gh_view_entry;
+struct gh_view_entry {
+    gh_view_entry *next;
+    const gh_env_warehouse *warehouse;
+    gh_view *view;
+    uint64_t id; /* never used again: scopes are made of it */
+};
+
+typedef struct gh_cancel_entry gh_cancel_entry;
+
+struct gh_session_env {
+    gh_session_env_options o;
+    gh_policy *policy;
+    uint64_t policy_generation; /* grows with every gh_session_env_set_policy */
+    gh_tls_server *tls;
+    char *mock_secret;
+    gh_auditlog_writer *writer;
+    gh_plan_cache *plans;
+    gh_env_warehouse *warehouses;
+    gh_view_entry *views[256];
+    uint64_t next_view;
+    gh_arena *arena;  /* of the statement that is being judged */
+    char *read_bytes; /* GH_RELAY_BUFFER_BYTES that every read of this worker goes to */
+    gh_buf spare[GH_SPARE_BUFFERS];
+    size_t spare_count;
+    struct gh_session *sessions;
+    size_t session_count;
+    struct gh_session *dirty; /* wants something at the end of the turn */
+    struct gh_session *dead;
+    gh_timer *audit_timer;
+    bool is_audit_timer_on;
+    bool is_draining;
+    void (*drained)(void *arg);
+    void *drained_arg;
+};
+
+typedef struct gh_session gh_session;
+struct gh_session {
+    gh_session_env *env;
+    gh_session *next;
+    gh_session *prev;
+    gh_session *next_dirty;
+    gh_session_state state;
+    char tx_status; /* as the upstream last said */
+    bool is_dirty;
+    bool wants_commit;   /* a record of this turn must be durable before anything goes on */
+    bool is_held;        /* written, not yet synced: see ticket */
+    bool is_skipping;    /* an extended message failed: drop up to Sync */
+    bool is_copying_in;  /* the upstream waits for CopyData */
+    bool is_terminating; /* Terminate was read: close when everything is answered */
+    bool is_bypass;
+    bool has_login; /* a login was recorded: a logout must follow */
+    bool has_ssl_answer;
+    bool has_gss_answer;
+    bool is_upstream_lost; /* it said FATAL: the end of its stream is no surprise */
+    bool has_failed_since; /* an error since the last ReadyForQuery: an implicit transaction was
+                              rolled back */
+    bool needs_init;       /* the upstream's session lost what init_sql and startup_sql had set */
+    bool has_waited;       /* the message at hand has had its wait for the catalog */
+    bool has_barrier;      /* read no further before entry `barrier` is answered */
+    bool is_dropping;      /* client_left bytes are dropped, not sent */
+    bool is_relaying;      /* answer_left bytes go to the client */
+    uint16_t minor;
+    uint64_t barrier;
+    uint64_t batches;     /* Syncs and Queries sent upstream */
+    uint64_t wait_read;   /* the catalog read that is waited for; 0: none */
+    uint64_t client_left; /* bytes of a client's message that are passed on as they come */
+    uint32_t answer_left; /* the same, of an answer */
+    gh_auditlog_ticket ticket;
+
+    gh_stream client;
+    gh_watch *client_watch;
+    gh_timer *timer;
+    gh_buf in;  /* the client's bytes that are not a whole message yet */
+    gh_buf out; /* bytes that the client has not taken yet */
+    gh_str run; /* relayed bytes that still lie in the read buffer, behind `out` */
+
+    gh_conn *conn;
+    gh_watch *conn_watch;
+    gh_ticket *ticket_conn;
+    gh_cancel *cancel;
+    gh_buf up_in;      /* an answer that is not whole yet */
+    gh_buf up_out;     /* bytes that the upstream has not taken yet */
+    uint64_t up_taken; /* bytes that it has taken so far */
+    gh_expect_queue queue;
+
+    gh_arena *login; /* until READY */
+    gh_wire_startup startup;
+    gh_auth_scram *scram;
+    gh_tls_server *tls;
+
+    gh_env_warehouse *warehouse;
+    gh_str user;        /* owned */
+    gh_str database;    /* owned */
+    gh_str startup_sql; /* owned: makes the upstream's session as the startup packet wanted it */
+    gh_view *view;
+    gh_catalog *catalog;
+    gh_path *path; /* the one that scope was made of */
+    uint64_t scope;
+    uint64_t policy_generation;
+    uint64_t encoding_changes;
+    uint64_t scope_encoding;
+    gh_settings settings;
+    gh_names statements;
+    gh_names portals;
+
+    gh_cancel_entry *key;
+    gh_audit_id id;
+    gh_audit_who who;
+    int64_t started_us;
+    char peer[GH_ADDRESS_TEXT_MAX];
+};
+
+/* ---- session.c
+ * ------------------------------------------------------------------------------------- */
+
+void gh_session_close(gh_session *s);
+/* Makes an error to show to the client. A text too long is cut. */
+void gh_session_say(gh_err *err, const char *sqlstate, const char *fmt, ...) GH_PRINTF(3, 4);
+/* Sends the error as FATAL and closes once it is out. */
+void gh_session_fatal(gh_session *s, const gh_err *err);
+void gh_session_fatal_text(gh_session *s, const char *sqlstate, const char *text);
+void gh_session_free_dead(gh_session_env *env);
+/* Writes what is pending to the client; false: the session closed. */
+bool gh_session_flush_client(gh_session *s);
+bool gh_session_flush_upstream(gh_session *s);
+/* Sets the watches to what the state wants. */
+void gh_session_watch(gh_session *s);
+/* Something to do at the end of the turn. */
+void gh_session_mark(gh_session *s);
+/* The turn's commit ended: rc GH_OK, or why the records are not durable. */
+void gh_session_committed(gh_session *s, gh_rc rc, const gh_err *err);
+bool gh_session_is_idle(const gh_session *s);
+void gh_session_lost_upstream(gh_session *s);
+/* Ends the session if it is draining, terminating, or its user lost access, and nothing is under
+ * way. */
+void gh_session_settle(gh_session *s);
+
+/* ---- startup.c, login.c: each takes the bytes at hand and returns how many it used
+ * --------------------- */
+
+void gh_session_hello(gh_session *s);
+void gh_session_shake(gh_session *s);
+size_t gh_session_take_startup(gh_session *s, gh_str bytes);
+void gh_session_begin_auth(gh_session *s);
+size_t gh_session_take_auth(gh_session *s, gh_str bytes);
+void gh_session_connect(gh_session *s);
+void gh_session_welcome(gh_session *s);
+/* May the client be told this parameter, and how does it read? */
+/* Does the upstream take the client's text in an encoding in which ASCII bytes mean ASCII? */
+bool gh_session_has_safe_encoding(const gh_session *s);
+bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value);
+
+/* ---- client.c
+ * -------------------------------------------------------------------------------------- */
+
+bool gh_session_may_read(const gh_session *s);
+void gh_session_read_client(gh_session *s);
+/* Goes on with bytes that were left when reading paused. */
+void gh_session_resume(gh_session *s);
+
+/* ---- query.c, extended.c: false when the message must wait (for the catalog)
+ * ---------------------------- */
+
+bool gh_session_query(gh_session *s, gh_str body);
+bool gh_session_parse(gh_session *s, gh_str body);
+void gh_session_bind(gh_session *s, gh_str body);
+/* A Bind whose body does not fit the buffer: its names are at hand, the rest follows. Returns the
+ * bytes used, 0: need more. */
+size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f);
+void gh_session_describe(gh_session *s, gh_str body);
+void gh_session_execute(gh_session *s, gh_str body);
+void gh_session_close_name(gh_session *s, gh_str body);
+void gh_session_flush_message(gh_session *s);
+void gh_session_sync(gh_session *s);
+void gh_session_too_large(gh_session *s, uint8_t type);
+void gh_session_function_call(gh_session *s);
+/* Puts a statement that fails upstream in place of the refused message; `record`: the refusal is
+ * audited with this text. */
+void gh_session_refuse(gh_session *s, bool is_extended, const gh_err *err);
+gh_str gh_session_poison(void);
+/* Reads no further before the newest entry is answered. */
+void gh_session_set_barrier(gh_session *s);
+/* Must what the plans do be known before the next message is judged? */
+bool gh_session_needs_barrier(const gh_session *s, const gh_plan_set *set);
+/* Replaces every message of this turn whose intent was not recorded. */
+void gh_session_poison_turn(gh_session *s, const gh_err *err);
+/* Begin and end of a message in up_out that an entry stands for. */
+gh_expect *gh_session_push(gh_session *s, gh_expect_kind kind);
+void gh_session_pushed(gh_session *s, gh_expect *e);
+void gh_session_undo(gh_session *s, gh_expect *e);
+
+/* ---- judge.c
+ * --------------------------------------------------------------------------------------- */
+
+/* Renews view, catalog and scope where something changed. False: the user may no longer be here
+ * (the session is ending). */
+bool gh_session_refresh(gh_session *s);
+/* *set is acquired. Not GH_OK: the text cannot be taken; err says why. */
+GH_MUST_USE gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types,
+                                   size_t type_count, bool is_extended, gh_plan_set **set,
+                                   gh_err *err);
+/* Could a newer catalog know what this error says is missing? Then starts the wait and returns
+ * true. */
+bool gh_session_wait_catalog(gh_session *s, const gh_err *err);
+/* The policy changed while statements run: what the user may no longer run is cancelled. */
+void gh_session_recheck(gh_session *s);
+gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user,
+                           int64_t now);
+void gh_env_forget_views(gh_session_env *env);
+
+/* ---- record.c
+ * -------------------------------------------------------------------------------------- */
+
+void gh_session_record_who(gh_session *s);
+GH_MUST_USE gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err);
+void gh_session_record_outcome(gh_session *s, gh_expect *e);
+/* `set` may be NULL: the text could not be taken. */
+GH_MUST_USE gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set,
+                                            const gh_err *refusal, gh_err *err);
+GH_MUST_USE gh_rc gh_session_record_login(gh_session *s, gh_err *err);
+void gh_session_record_failure(gh_session *s, const gh_err *err);
+void gh_session_record_logout(gh_session *s);
+
+/* ---- relay.c, answer.c
+ * ------------------------------------------------------------------------------ */
+
+void gh_session_read_upstream(gh_session *s);
+/* Queues bytes for the client behind what was relayed. */
+gh_buf *gh_session_out(gh_session *s);
+typedef enum gh_answer { GH_ANSWER_BROKEN = 0, GH_ANSWER_RELAY, GH_ANSWER_DROP } gh_answer;
+/* A whole message; it may be changed in place. */
+gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t len);
+/* Must this message be seen as a whole? */
+bool gh_session_answer_is_looked_at(const gh_session *s, uint8_t type);
+/* The header of a message that is passed on in pieces. */
+gh_answer gh_session_answer_begin(gh_session *s, uint8_t type, size_t len);
+
+/* ---- env.c, cancel.c
+ * --------------------------------------------------------------------------------- */
+
+void gh_env_lend(gh_session_env *env,
+                 gh_buf *b); /* gives an unused buffer memory, if it has none */
+void gh_env_return(gh_session_env *env, gh_buf *b); /* takes it back when it is empty */
+void gh_env_turn(void *arg);
+void gh_env_free_str(gh_str *s); /* of gh_strdup */
+void gh_env_random(void *bytes, size_t len);
+
+gh_cancel_entry *gh_cancel_add(gh_cancel_table *t, gh_session *s, size_t key_len);
+void gh_cancel_remove(gh_cancel_table *t, gh_cancel_entry *e); /* NULL is fine */
+uint32_t gh_cancel_pid(const gh_cancel_entry *e);
+gh_str gh_cancel_key(const gh_cancel_entry *e);
+void gh_cancel_request(gh_cancel_table *t, uint32_t pid, gh_str key);
+
+#endif
