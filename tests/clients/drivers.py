@@ -193,7 +193,8 @@ class Asyncpg(unittest.IsolatedAsyncioTestCase):
 
     async def test_fetch_and_prepare(self):
         c = await self.connect()
-        rows = await c.fetch('SELECT id, email, amount FROM crm.customers JOIN sales.orders USING (id) WHERE id > $1 ORDER BY id', 3)
+        rows = await c.fetch('SELECT c.id, email, amount FROM crm.customers c JOIN sales.orders o ON o.customer_id = c.id WHERE c.id > $1'
+                             ' ORDER BY c.id, o.id', 3)
         self.assertTrue(rows)
         self.assertIsInstance(rows[0]['amount'], decimal.Decimal)
         statement = await c.prepare('SELECT id FROM crm.customers WHERE id = $1')

@@ -44,8 +44,9 @@ QUERIES = {
         'SELECT c.id, o.id FROM sales.orders o FULL JOIN crm.customers c ON o.id = c.id ORDER BY 1, 2 LIMIT 50',
         'SELECT count(*) FROM crm.customers CROSS JOIN sales.order_totals',
         'SELECT count(*) FROM crm.customers a, crm.customers b WHERE a.id < b.id',
-        'SELECT id, region FROM crm.customers JOIN sales.orders USING (id, region) ORDER BY 1',
-        'SELECT * FROM crm.customers NATURAL JOIN sales.orders ORDER BY id',
+        'SELECT region, count(*) FROM crm.customers JOIN sales.orders USING (region) GROUP BY region',
+        'SELECT * FROM crm.customers NATURAL JOIN sales.order_totals ORDER BY id',
+        'SELECT count(*) FROM crm.customers NATURAL JOIN sales.orders',
         'SELECT count(*) FROM (crm.customers c JOIN sales.orders o ON c.id = o.customer_id) j WHERE j.vip',
         # sub-selects, CTEs, LATERAL, set operations
         'SELECT (SELECT max(amount) FROM sales.orders o WHERE o.customer_id = c.id) FROM crm.customers c ORDER BY c.id',
