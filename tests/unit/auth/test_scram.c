@@ -431,6 +431,31 @@ START_TEST(replay_fails)
 }
 END_TEST
 
+/* The client's own nonce alone, nothing, or more than was sent: not the one of this exchange. */
+START_TEST(nonce_must_be_whole)
+{
+    char proof[64], nonce[64];
+
+    client_base64(s_cert_hash, 32, proof);
+    client_base64(s_nonce, sizeof(s_nonce), nonce);
+    for (int i = 0; i < 3; i++) {
+        gh_auth_scram *s = server(&s_verifier, false);
+
+        ck_assert_int_eq(start(s, "SCRAM-SHA-256", GH_STR("n,,n=,r=clientnonce")), GH_AGAIN);
+        gh_buf_clear(&s_in);
+        if (i == 0)
+            gh_buf_printf(&s_in, "c=biws,r=clientnonce,p=%s", proof);
+        else if (i == 1)
+            gh_buf_printf(&s_in, "c=biws,r=,p=%s", proof);
+        else
+            gh_buf_printf(&s_in, "c=biws,r=clientnonce%sx,p=%s", nonce, proof);
+        ck_assert_int_eq(gh_auth_scram_step(s, gh_buf_str(&s_in), &s_out, &s_err), GH_BADMSG);
+        ck_assert_str_eq(s_err.public_msg, "invalid SCRAM response");
+        gh_auth_scram_free(s);
+    }
+}
+END_TEST
+
 /* A client may begin without data; it gets an empty challenge, once. */
 START_TEST(empty_start)
 {
@@ -488,6 +513,7 @@ Suite *auth_scram_suite(void)
     tcase_add_test(tc, malformed_client_first);
     tcase_add_test(tc, malformed_client_final);
     tcase_add_test(tc, replay_fails);
+    tcase_add_test(tc, nonce_must_be_whole);
     tcase_add_test(tc, empty_start);
     tcase_add_test(tc, message_bound);
     tcase_set_timeout(tc, 60);

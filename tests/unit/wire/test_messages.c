@@ -621,9 +621,17 @@ END_TEST
 /* A message past GH_WIRE_BODY_MAX is not built. The value is borrowed address space, never read. */
 START_TEST(builders_bound)
 {
+    char head[8] = { 0 };
+    gh_buf claims = { .ptr = head, .len = (size_t)GH_WIRE_BODY_MAX + 1, .cap = SIZE_MAX };
     gh_wire_value huge = { { "", (size_t)GH_WIRE_BODY_MAX + 1 }, false };
     gh_buf b;
 
+    gh_wire_end(&claims,
+                0); /* as if a gigabyte had been appended: the length word is at the bound */
+    ck_assert(!claims.failed);
+    claims.len++;
+    gh_wire_end(&claims, 0);
+    ck_assert(claims.failed);
     gh_buf_init(&b, 0);
     gh_wire_put_data_row(&b, &huge, 1);
     ck_assert(b.failed);
