@@ -90,7 +90,7 @@ class Tls(unittest.TestCase):
         """What came in plaintext before the handshake must not count as said inside it (CVE-2021-23214)."""
         s = socket.create_connection(('127.0.0.1', proxy.port), 10)
         s.sendall(gt.SSL_REQUEST + gt.startup_message({'user': 'alice', 'database': 'wh'}))
-        s.settimeout(5)
+        s.settimeout(2)
         data = b''
         try:
             while chunk := s.recv(100):
@@ -212,8 +212,7 @@ class Startup(unittest.TestCase):
 
     def test_settings_that_are_refused(self):
         for name, value in (('session_preload_libraries', 'x'), ('role', 'postgres'), ('log_statement', 'none'),
-                            ('session_authorization', 'postgres'), ('standard_conforming_strings', 'off'),
-                            ('client_min_messages', 'debug5')):
+                            ('session_authorization', 'postgres'), ('standard_conforming_strings', 'off')):
             with self.subTest(name=name):
                 try:
                     with proxy.wire('alice', parameters={name: value}) as c:
@@ -230,10 +229,10 @@ class Startup(unittest.TestCase):
             self.assertIn(caught.exception.sqlstate, ('28000', '42501', '0A000', '08P01'))
 
     def test_protocol_versions(self):
-        with self.assertRaises(gt.ServerError):
-            proxy.wire('alice', version=2 << 16)
-        with self.assertRaises(gt.ServerError):
-            proxy.wire('alice', version=4 << 16)
+        for major in (1, 2, 4, 0x7fff):
+            # PostgreSQL answers the oldest in the error format of their time, which this client cannot read
+            with self.subTest(major=major), self.assertRaises((gt.ServerError, gt.Closed)):
+                proxy.wire('alice', version=major << 16)
         with proxy.wire('alice', version=(3 << 16) | 7, parameters={'_pq_.unknown': 'x'}) as c:
             negotiated = [body for kind, body in c.log if kind == 'v']
             self.assertEqual(len(negotiated), 1, 'NegotiateProtocolVersion')
