@@ -3,11 +3,13 @@
  * PostgreSQL speaks it (RFC 5802, RFC 7677, RFC 5929). Pure: randomness, the certificate's hash and
  * the mock secret come in as parameters; any thread may call it, an exchange belongs to one.
  *
- *     AuthenticationSASL(gh_auth_mechanisms) ──▶
- *     ◀── SASLInitialResponse        gh_auth_scram_start  ─▶ GH_AGAIN: send `out` as SASLContinue
- *     ◀── SASLResponse               gh_auth_scram_step   ─▶ GH_AGAIN: the same (a client that
- * began empty) ─▶ GH_OK:    send `out` as SASLFinal, then AuthenticationOk ─▶ else:     FATAL with
- * *err, close
+ *     AuthenticationSASL with gh_auth_mechanisms ──▶
+ *     ◀── SASLInitialResponse: gh_auth_scram_start
+ *           GH_AGAIN   send `out` as SASLContinue, wait for SASLResponse
+ *     ◀── SASLResponse: gh_auth_scram_step
+ *           GH_AGAIN   the same again (the client's first message was empty)
+ *           GH_OK      send `out` as SASLFinal, then AuthenticationOk
+ *           else       send *err as FATAL and close
  *
  * A user that is unknown, disabled or has no verifier goes through the whole exchange with a mock
  * verifier and fails where a wrong password fails, with the same text and the same work done.

@@ -3,21 +3,24 @@
  * messages are built, which message is legal when. No socket, clock, log or global; any thread may
  * call it.
  *
- *     bytes ──▶ gh_wire_frame_*  ──▶ type, body span ──▶ gh_wire_decode_*  ──▶ struct (borrows from
- * the body) │                                       │ └─▶ 08P01: the stream is lost, close    └─▶
- * 08P01: this message is wrong, answer ERROR struct ──▶ gh_wire_put_*  ──▶ gh_buf (sticky failure,
- * checked once)
+ *     bytes ──▶ gh_wire_frame_* ──▶ body ──▶ gh_wire_decode_* ──▶ struct, borrowing from the body
+ *                    │                            │
+ *                    └▶ 08P01: stream lost, close └▶ 08P01: message wrong, answer ERROR
+ *     struct ──▶ gh_wire_put_* ──▶ gh_buf (sticky failure, checked once)
  *
- * - A frame's header is judged (type known, length legal for phase and type) before a byte of its
+ * Framing. A header is judged (type known, length legal for phase and type) before a byte of its
  * body is waited for, so a large message can be passed on in pieces: header first, then body bytes
  * as they come. A failure of gh_wire_frame_* is fatal: nothing behind it can be trusted.
- * - Decoders want the whole body. They are strict: what is declared must be there, what is there
+ *
+ * Decoders want the whole body. They are strict: what is declared must be there, what is there
  * must have been declared. Their failure (08P01, PostgreSQL's texts) leaves the framing intact:
  * PostgreSQL answers ERROR, and skips to the next Sync if gh_wire_is_extended(type).
- * - Structs borrow from the body unless an arena is passed. Names of statements and portals are cut
+ *
+ * Structs borrow from the body unless an arena is passed. Names of statements and portals are cut
  * to GH_WIRE_NAME_MAX bytes, as PostgreSQL's own hash tables do: two names that are one upstream
  * are one here.
- * - Builders append one whole message. A String argument that holds a NUL fails the buffer.
+ *
+ * Builders append one whole message. A String argument that holds a NUL fails the buffer.
  */
 #ifndef GATEHOUSE_WIRE_H
 #define GATEHOUSE_WIRE_H

@@ -1,9 +1,11 @@
 /*
  * The exchange. Four messages, in RFC 5802's words:
  *
- *     client-first   gs2-header n=<ignored>,r=<client nonce>         gs2-header: n,,  y,,  or
- * p=<type>,, server-first   r=<client nonce><server nonce>,s=<salt>,i=<iterations> client-final
- * c=<base64 of gs2-header and binding>,r=<both nonces>,p=<proof> server-final   v=<signature>
+ *     client-first   gs2-header n=<ignored>,r=<client nonce>
+ *                    gs2-header: n,,  y,,  or  p=<type>,,
+ *     server-first   r=<client nonce><server nonce>,s=<salt>,i=<iterations>
+ *     client-final   c=<base64 of gs2-header and binding>,r=<both nonces>,p=<proof>
+ *     server-final   v=<signature>
  *
  *     FIRST ──client-first──▶ FINAL ──client-final, proof holds──▶ DONE
  *       │ (an empty one asks for an empty challenge and stays)

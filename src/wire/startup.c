@@ -4,8 +4,8 @@
  *     +--------+---------+------+---+-------+---+ ... +---+
  *     | length | version | name | 0 | value | 0 | ... | 0 |     StartupMessage
  *     +--------+---------+------+---+-------+---+ ... +---+
- *     | length | 80877102 | pid | key |                         CancelRequest; 80877103, 80877104
- * carry nothing
+ *     | length | 80877102 | pid | key |                         CancelRequest
+ *     | length | 80877103 |                                     SSLRequest; 80877104: GSSENCRequest
  */
 #include "wire_priv.h"
 

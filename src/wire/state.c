@@ -1,14 +1,18 @@
 /*
  * Which message is legal when: a table, read from PostgreSQL 15's behaviour.
  *
- *                  STARTUP   AUTH      READY     COPY_IN   SKIP
- *     p            -         handle    -         -         -
- *     Q P B D E C H-         -         handle    H: ignore ignore       COPY_IN: Flush and Sync are
- * ignored for S            -         -         handle    ignore    handle       the convenience of
- * clients d c f        -         -         ignore    handle    ignore       READY: stray data of a
- * COPY that failed F            -         -         refuse    -         ignore X            - - end
- * -         end          COPY_IN: a protocol violation too
- *     -            FATAL 08P01
+ *                      STARTUP   AUTH      READY     COPY_IN   SKIP
+ *     p                -         handle    -         -         -
+ *     Q P B D E C      -         -         handle    -         ignore
+ *     H                -         -         handle    ignore    ignore
+ *     S                -         -         handle    ignore    handle
+ *     d c f            -         -         ignore    handle    ignore
+ *     F                -         -         refuse    -         ignore
+ *     X                -         -         end       -         end
+ *
+ * READY ignores what is left of a COPY that failed. COPY_IN ignores Flush and Sync for the
+ * convenience of clients, and takes even Terminate for a violation; after one the framing counts as
+ * lost.
  *
  * What is not in the table is illegal everywhere: zero is GH_WIRE_ILLEGAL.
  */
