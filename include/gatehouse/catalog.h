@@ -38,6 +38,7 @@ typedef struct gh_relation {
     char kind;                /* pg_class.relkind: r p v m f S i I c t */
     bool is_security_barrier; /* a view with security_barrier */
     bool is_partition;
+    bool is_stored_as_written; /* no BEFORE ROW trigger and no rule changes what a statement writes */
     gh_oid row_type;          /* reltype */
     const gh_column *columns; /* in attnum order */
     uint16_t column_count;
@@ -138,5 +139,7 @@ const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target
 const gh_relation *const *gh_catalog_relations(const gh_catalog *c, size_t *count);
 const gh_str *gh_catalog_schemas(const gh_catalog *c, size_t *count);
 const gh_type *const *gh_catalog_types(const gh_catalog *c, size_t *count);
+/* Every function, ordered by name. */
+const gh_function *const *gh_catalog_all_functions(const gh_catalog *c, size_t *count);
 
 #endif

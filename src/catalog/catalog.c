@@ -262,6 +262,12 @@ const gh_str *gh_catalog_schemas(const gh_catalog *c, size_t *count)
     return c->schema_names;
 }
 
+const gh_function *const *gh_catalog_all_functions(const gh_catalog *c, size_t *count)
+{
+    *count = c->functions.count;
+    return (const gh_function *const *)(const void *)c->functions.items;
+}
+
 const gh_type *const *gh_catalog_types(const gh_catalog *c, size_t *count)
 {
     *count = c->types.count;
