@@ -16,6 +16,10 @@
 #include <gatehouse/catalog.h>
 #include <gatehouse/policy.h>
 
+/* What the upstream's error says when a written row is outside the grant (plans with strips_*):
+ * 22P02 with this text in its message. To the client it is 42501. */
+#define GH_CHECK_MARK "gatehouse row check"
+
 /* What the session must know of a statement that it forwards. */
 typedef enum gh_stmt_kind {
     GH_STMT_REFUSED = 0, /* `error` says why; nothing of it is sent */
@@ -88,6 +92,9 @@ typedef struct gh_plan {
     size_t grant_count;
     const gh_output_column *outputs; /* NULL: relay RowDescription as it is */
     size_t output_count;
+    bool strips_column;   /* the answer's last column is Gatehouse's check of the new row: not
+                             shown... */
+    bool strips_result;   /* ...or, where the client asked for no result, the whole result */
     bool reads_session;   /* depends on more than the cache's key says: do not cache */
     bool changes_catalog; /* DDL went through (temporary tables, bypass): refresh the catalog */
 } gh_plan;

@@ -191,6 +191,8 @@ void gh_judge_expr(gh_judge *j, Node **slot)
         return;
     case T_ColumnRef:
         gh_judge_column_ref(j, (ColumnRef *)n);
+        if (j->rc == GH_OK)
+            gh_write_column_ref(j, slot);
         return;
     case T_FuncCall:
         judge_call(j, slot);

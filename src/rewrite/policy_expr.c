@@ -14,7 +14,8 @@ typedef struct gh_policy_scope {
     const gh_relation *relation;
     const char *alias;      /* SQL name of the relation where the expression will stand */
     const gh_column *value; /* masks: what `value` stands for; NULL in a filter */
-    List *inner; /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
+    List *inner;    /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
+    bool *is_guard; /* see gh_item */
     bool is_broken;
     bool has_query; /* a sub-select: the planner may run it after other conditions */
 } gh_policy_scope;
@@ -79,6 +80,8 @@ static void column_ref(gh_policy_scope *p, ColumnRef *ref)
         broken(p, "column does not exist");
         return;
     }
+    if (p->is_guard != NULL)
+        p->is_guard[gh_relation_column(p->relation, name) - p->relation->columns] = true;
     gh_judge_edit(j, token, token, gh_judge_printf("%s.", p->alias));
 }
 
@@ -255,7 +258,9 @@ static void walk(Node **slot, void *arg)
  * broken. */
 static char *compile(gh_judge *outer, const gh_item *item, const gh_column *value, gh_str expr)
 {
-    gh_policy_scope p = { .relation = item->relation, .alias = item->inner, .value = value };
+    gh_policy_scope p = {
+        .relation = item->relation, .alias = item->inner, .value = value, .is_guard = item->is_guard
+    };
     gh_sql_text text;
     const SelectStmt *s;
     gh_err ignored = { 0 };

@@ -500,6 +500,11 @@ static bool is_plain_output(gh_judge *j, const List *targets)
     return true;
 }
 
+bool gh_judge_is_safe(gh_judge *j, const Node *condition)
+{
+    return is_safe(j, condition);
+}
+
 void gh_judge_push(gh_judge *j, SelectStmt *s)
 {
     ListCell *cell;

@@ -181,7 +181,7 @@ static bool is_cte(const gh_judge *j, const char *name)
     return false;
 }
 
-static gh_item *add_item(gh_judge *j, const Alias *alias)
+gh_item *gh_judge_add_item(gh_judge *j, const Alias *alias)
 {
     gh_item *item = palloc0(sizeof(gh_item));
 
@@ -215,7 +215,7 @@ static void invent_alias(gh_judge *j, gh_item *item)
 }
 
 /* Tokens of the relation's name with ONLY, its parentheses and the `*` of old. */
-static void locate(gh_judge *j, gh_item *item)
+void gh_judge_locate(gh_judge *j, gh_item *item)
 {
     const RangeVar *v = item->var;
     const gh_token *t = j->text->tokens;
@@ -241,7 +241,7 @@ static void locate(gh_judge *j, gh_item *item)
 static void judge_relation(gh_judge *j, Node **slot)
 {
     RangeVar *v = (RangeVar *)*slot;
-    gh_item *item = add_item(j, v->alias);
+    gh_item *item = gh_judge_add_item(j, v->alias);
 
     item->var = v;
     if (v->alias == NULL)
@@ -249,7 +249,7 @@ static void judge_relation(gh_judge *j, Node **slot)
     if (v->schemaname == NULL && is_cte(j, v->relname))
         return;
     item->slot = slot;
-    locate(j, item);
+    gh_judge_locate(j, item);
     if (!gh_judge_resolve(j, item))
         return;
     invent_alias(j, item);
@@ -271,7 +271,7 @@ static void judge_range_function(gh_judge *j, RangeFunction *f)
             gh_judge_expr_list(j, (List *)lsecond(pair));
     }
     gh_judge_expr_list(j, f->coldeflist);
-    (void)add_item(j, f->alias);
+    (void)gh_judge_add_item(j, f->alias);
 }
 
 static void judge_from_item(gh_judge *j, Node **slot);
@@ -297,9 +297,9 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         gh_judge_expr(j, &join->quals);
     j->block->is_condition = was_condition;
     if (join->alias != NULL)
-        (void)add_item(j, join->alias);
+        (void)gh_judge_add_item(j, join->alias);
     if (join->join_using_alias != NULL)
-        (void)add_item(j, join->join_using_alias);
+        (void)gh_judge_add_item(j, join->join_using_alias);
 }
 
 static void judge_from_item(gh_judge *j, Node **slot)
@@ -318,7 +318,7 @@ static void judge_from_item(gh_judge *j, Node **slot)
         if (!IsA(s->subquery, SelectStmt))
             break;
         gh_judge_select(j, (SelectStmt *)s->subquery);
-        (void)add_item(j, s->alias);
+        (void)gh_judge_add_item(j, s->alias);
         return;
     }
     case T_RangeFunction:
@@ -365,7 +365,7 @@ void gh_judge_with(gh_judge *j, WithClause *w)
         if (IsA(c->ctequery, SelectStmt))
             gh_judge_select(j, (SelectStmt *)c->ctequery);
         else
-            gh_judge_statement(j, &c->ctequery, SIZE_MAX, SIZE_MAX);
+            gh_judge_cte_statement(j, c);
         if (c->cycle_clause != NULL) {
             gh_judge_expr(j, &c->cycle_clause->cycle_mark_value);
             gh_judge_expr(j, &c->cycle_clause->cycle_mark_default);
@@ -378,7 +378,7 @@ void gh_judge_with(gh_judge *j, WithClause *w)
 /* ---- SELECT
  * ---------------------------------------------------------------------------------------- */
 
-static void judge_condition(gh_judge *j, Node **slot)
+void gh_judge_condition(gh_judge *j, Node **slot)
 {
     j->block->is_condition = true;
     gh_judge_expr(j, slot);
@@ -437,9 +437,9 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
     gh_judge_expr_list(j, s->targetList);
     if (s->distinctClause != NIL && linitial(s->distinctClause) != NULL)
         gh_judge_expr_list(j, s->distinctClause);
-    judge_condition(j, &s->whereClause);
+    gh_judge_condition(j, &s->whereClause);
     gh_judge_expr_list(j, s->groupClause);
-    judge_condition(j, &s->havingClause);
+    gh_judge_condition(j, &s->havingClause);
     gh_judge_expr_list(j, s->windowClause);
     judge_locking(j, s);
 }

@@ -379,9 +379,9 @@ void gh_judge_place_items(gh_judge *j)
 
         if (j->rc != GH_OK)
             return;
-        if (item->is_target || item->is_placed)
+        if (item->is_placed)
             continue;
-        if (may_stand_as_it_is(item))
+        if (item->is_target || may_stand_as_it_is(item))
             place_qualified(j, item);
         else
             place_subselect(j, item);
@@ -441,7 +441,7 @@ void gh_judge_note_touches(gh_judge *j)
         t->relation = item->relation->oid;
         t->schema = gh_arena_dup(j->arena, item->relation->schema);
         t->name = gh_arena_dup(j->arena, item->relation->name);
-        t->privileges |= GH_SELECT;
+        t->privileges = item->is_target ? item->privilege : GH_SELECT;
         t->clear = names_of(j, item, item->is_used, false, true);
         t->masked = names_of(j, item, item->is_used, true, false);
         t->filtered = names_of(j, item, item->is_filtered, false, false);

@@ -424,21 +424,58 @@ static void refuse_kind(gh_judge *j, Node *stmt, size_t first)
     gh_err_detail(j->err, "statement tag %d", (int)nodeTag(stmt));
 }
 
+/* A statement inside WITH stands in brackets behind the name of its CTE. */
+static void judge_write(gh_judge *j, Node *n, size_t first, size_t end, bool is_top)
+{
+    if (is_top)
+        j->plan->kind = GH_STMT_WRITE;
+    if (IsA(n, InsertStmt))
+        gh_judge_insert(j, (InsertStmt *)n, first, end, is_top);
+    else if (IsA(n, UpdateStmt))
+        gh_judge_update(j, (UpdateStmt *)n, first, end, is_top);
+    else
+        gh_judge_delete(j, (DeleteStmt *)n, first, end, is_top);
+}
+
+void gh_judge_cte_statement(gh_judge *j, CommonTableExpr *c)
+{
+    size_t open = gh_judge_token(j, c->location);
+    size_t close;
+
+    if (open == SIZE_MAX)
+        return;
+    open++;
+    if (c->aliascolnames != NIL)
+        open = gh_sql_token_closing(j->text, open) + 1;
+    while (open < j->text->token_count && strcmp(j->text->tokens[open].text, "(") != 0)
+        open++;
+    close = gh_sql_token_closing(j->text, open);
+    if (close == SIZE_MAX || (!IsA(c->ctequery, InsertStmt) && !IsA(c->ctequery, UpdateStmt) &&
+                              !IsA(c->ctequery, DeleteStmt))) {
+        gh_judge_refuse(j, GH_DENIED, "42501", c->location,
+                        "this statement in WITH is not allowed");
+        return;
+    }
+    judge_write(j, c->ctequery, open + 1, close, false);
+}
+
 void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
 {
     Node *n = *stmt;
-    bool is_top = first != SIZE_MAX;
 
-    (void)end;
-    if (!is_top) { /* inside WITH */
-        gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                        "data-modifying statements in WITH are not allowed");
-        return;
-    }
     switch (nodeTag(n)) {
     case T_SelectStmt:
         j->plan->kind = GH_STMT_QUERY;
         gh_judge_select(j, (SelectStmt *)n);
+        return;
+    case T_InsertStmt:
+    case T_UpdateStmt:
+    case T_DeleteStmt:
+        judge_write(j, n, first, end, true);
+        return;
+    case T_TruncateStmt:
+        j->plan->kind = GH_STMT_WRITE;
+        gh_judge_truncate(j, (TruncateStmt *)n);
         return;
     case T_TransactionStmt:
         judge_transaction(j, (TransactionStmt *)n);

@@ -1,0 +1,437 @@
+/*
+ * INSERT, UPDATE, DELETE, TRUNCATE: the semantics of row-level security with the policy's grants.
+ * Rows that no grant covers are not there to be changed; all columns that a statement writes must
+ * be covered by one grant; a new or changed row must satisfy that grant's filter as it is finally
+ * stored. What the statement reads of the target obeys select (write_target.c).
+ */
+#include "judge.h"
+
+static const gh_column *written_column(gh_judge *j, const gh_item *item, const ResTarget *t)
+{
+    const gh_column *c = gh_relation_column(item->relation, gh_str_of(t->name));
+    const gh_column_decision *d =
+        c == NULL ? NULL : &item->decision->columns[c - item->relation->columns];
+    bool is_known = false;
+
+    for (size_t i = 0; d != NULL && i < GH_COUNT(d->is_writable); i++)
+        is_known |= d->is_writable[i];
+    if (c == NULL || (d->show == GH_HIDDEN && !is_known)) {
+        gh_judge_refuse(j, GH_DENIED, "42703", t->location,
+                        "column \"%s\" of relation \"%s\" does not exist", t->name,
+                        item->var->relname);
+        return NULL;
+    }
+    if (t->indirection != NIL &&
+        d->show != GH_CLEAR) { /* the rest of the value would stay unseen */
+        gh_judge_refuse(j, GH_DENIED, "42501", t->location, "permission denied for table %s",
+                        item->var->relname);
+        return NULL;
+    }
+    return c;
+}
+
+/* Top-level keyword of the statement's own, at no depth of brackets; SIZE_MAX if there is none. */
+static size_t find_keyword(const gh_judge *j, size_t first, size_t end, const char *keyword)
+{
+    for (size_t i = first; i < end; i++) {
+        const gh_token *t = &j->text->tokens[i];
+
+        if (t->kind == GH_TOKEN_SELF && (t->text[0] == '(' || t->text[0] == '[')) {
+            i = gh_sql_token_closing(j->text, i);
+            if (i == SIZE_MAX)
+                return SIZE_MAX;
+        } else if (t->kind == GH_TOKEN_KEYWORD && strcmp(t->text, keyword) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void open_block(gh_judge *j)
+{
+    gh_block *b = palloc0(sizeof(gh_block));
+
+    b->outer = j->block;
+    j->block = b;
+}
+
+static void close_block(gh_judge *j)
+{
+    j->block = j->block->outer;
+}
+
+/* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE
+ * ------------------------------------- */
+
+/*
+ * The client's condition goes behind the row condition: beside it where it is safe, else inside a
+ * CASE that PostgreSQL may not look into before the row condition held.
+ */
+static void guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
+                        const char *condition)
+{
+    bool is_safe;
+    const char *before;
+    const char *after;
+    Node *tree;
+
+    if (j->rc != GH_OK || condition[0] == '\0')
+        return;
+    if (*where == NULL) {
+        gh_judge_edit(j, where_end, where_end, gh_judge_printf("WHERE %s", condition));
+        *where = gh_judge_parse_expr(j, condition);
+        return;
+    }
+    is_safe = gh_judge_is_safe(j, *where);
+    before = is_safe ? gh_judge_printf("%s AND (", condition)
+                     : gh_judge_printf("%s AND CASE WHEN %s THEN (", condition, condition);
+    after = is_safe ? ")" : ") ELSE false END";
+    tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
+    if (tree == NULL)
+        return;
+    gh_judge_fill(&tree, *where);
+    *where = tree;
+    gh_judge_edit(j, where_token + 1, where_token + 1, before);
+    gh_judge_edit(j, where_end, where_end, after);
+}
+
+/* Both, as one condition. */
+static char *both(char *a, char *b)
+{
+    if (a == NULL || b == NULL)
+        return NULL;
+    if (a[0] == '\0' || strcmp(a, b) == 0)
+        return b;
+    return b[0] == '\0' ? a : gh_judge_printf("%s AND %s", a, b);
+}
+
+/* Rows that a write may touch: those that its grants give, of those that the user may see. */
+static char *touchable(gh_judge *j, gh_item *target, char *granted)
+{
+    if ((target->decision->privileges & GH_SELECT) == 0)
+        return granted;
+    return both(gh_relation_row_condition(j, target), granted);
+}
+
+/* ---- SET
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static bool *judge_set_list(gh_judge *j, gh_item *target, List *sets)
+{
+    bool *written = palloc0((size_t)target->relation->column_count + 1);
+    ListCell *cell;
+
+    foreach (cell, sets) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+        const gh_column *c = written_column(j, target, t);
+
+        if (c == NULL)
+            return written;
+        written[c - target->relation->columns] = true;
+        gh_judge_expr_list(j, t->indirection);
+    }
+    foreach (cell, sets)
+        gh_judge_expr(j, &lfirst_node(ResTarget, cell)->val);
+    return written;
+}
+
+/* A cell that the user does not see in clear cannot be written, unless the grants say blind. */
+static void refuse_unseen(gh_judge *j, const gh_item *target, const bool *written, bool is_blind)
+{
+    for (size_t i = 0; !is_blind && i < target->relation->column_count; i++) {
+        if (written[i] && target->decision->columns[i].show != GH_CLEAR)
+            gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                            "permission denied for table %s", target->var->relname);
+    }
+}
+
+/* Nothing that the filters read is written, by the statement, a trigger or a generated column. */
+static bool row_stays_inside(const gh_item *target, const bool *written)
+{
+    if (!target->relation->is_stored_as_written)
+        return false;
+    for (size_t i = 0; i < target->relation->column_count; i++) {
+        if (target->is_guard[i] && (written[i] || target->relation->columns[i].generated != 0))
+            return false;
+    }
+    return true;
+}
+
+/* ---- statements
+ * --------------------------------------------------------------------------------------------- */
+
+void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
+{
+    size_t returning = find_keyword(j, first, end, "returning");
+    size_t body_end = returning != SIZE_MAX ? returning : end;
+    gh_item *target;
+    bool *written;
+    bool is_blind;
+    char *granted;
+    char *condition;
+
+    open_block(j);
+    gh_judge_with(j, s->withClause);
+    target = gh_write_add_target(j, s->relation, GH_UPDATE);
+    if (target == NULL)
+        return;
+    gh_judge_from_list(j, s->fromClause);
+    written = judge_set_list(j, target, s->targetList);
+    gh_judge_condition(j, &s->whereClause);
+    s->returningList = gh_write_returning(j, target, s->returningList);
+    if (j->rc != GH_OK)
+        return;
+    granted = gh_write_condition(j, target, GH_UPDATE, written, &is_blind);
+    condition = granted == NULL ? NULL : touchable(j, target, granted);
+    if (condition == NULL)
+        return;
+    refuse_unseen(j, target, written, is_blind);
+    guard_where(j, &s->whereClause, find_keyword(j, target->end, body_end, "where"), body_end,
+                condition);
+    if (!row_stays_inside(target, written))
+        s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
+    close_block(j);
+}
+
+void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool is_top)
+{
+    size_t returning = find_keyword(j, first, end, "returning");
+    size_t body_end = returning != SIZE_MAX ? returning : end;
+    gh_item *target;
+    bool is_blind;
+    char *granted;
+    char *condition;
+
+    (void)is_top;
+    open_block(j);
+    gh_judge_with(j, s->withClause);
+    target = gh_write_add_target(j, s->relation, GH_DELETE);
+    if (target == NULL)
+        return;
+    gh_judge_from_list(j, s->usingClause);
+    gh_judge_condition(j, &s->whereClause);
+    s->returningList = gh_write_returning(j, target, s->returningList);
+    if (j->rc != GH_OK)
+        return;
+    granted = gh_write_condition(j, target, GH_DELETE, NULL, &is_blind);
+    condition = granted == NULL ? NULL : touchable(j, target, granted);
+    if (condition == NULL)
+        return;
+    guard_where(j, &s->whereClause, find_keyword(j, target->end, body_end, "where"), body_end,
+                condition);
+    close_block(j);
+}
+
+/* Width of the rows to insert, 0 where it is not known. */
+static size_t source_width(const SelectStmt *s)
+{
+    ListCell *cell;
+
+    while (s->op != SETOP_NONE)
+        s = s->larg;
+    if (s->valuesLists != NIL)
+        return (size_t)list_length(linitial(s->valuesLists));
+    foreach (cell, s->targetList) {
+        const Node *v = lfirst_node(ResTarget, cell)->val;
+
+        if ((IsA(v, ColumnRef) && IsA(llast(((const ColumnRef *)v)->fields), A_Star)) ||
+            IsA(v, A_Indirection))
+            return 0;
+    }
+    return (size_t)list_length(s->targetList);
+}
+
+static bool is_insertable(const gh_item *target, size_t i)
+{
+    return target->decision->columns[i].is_writable[1] ||
+           target->decision->columns[i].show != GH_HIDDEN;
+}
+
+/* Without a column list INSERT means the first columns of the table: of the table that the user
+ * sees. */
+static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, size_t place)
+{
+    size_t width = source_width((const SelectStmt *)s->selectStmt);
+    size_t n = 0;
+    char *out = pstrdup("");
+
+    if (width == 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                        "INSERT of a star without a list of columns is not allowed");
+        return;
+    }
+    for (size_t i = 0; i < target->relation->column_count && n < width; i++) {
+        ResTarget *t;
+
+        if (!is_insertable(target, i))
+            continue;
+        t = makeNode(ResTarget);
+        t->name = gh_judge_cstr(target->relation->columns[i].name);
+        s->cols = lappend(s->cols, t);
+        out = gh_judge_printf("%s%s%s", out, n == 0 ? "" : ", ",
+                              gh_judge_ident(j, target->relation->columns[i].name));
+        n++;
+    }
+    if (n < width) {
+        gh_judge_refuse(j, GH_INVALID, "42601", -1,
+                        "INSERT has more expressions than target columns");
+        return;
+    }
+    gh_judge_edit(j, place, place, gh_judge_printf("(%s)", out));
+}
+
+/* DO UPDATE touches rows that are already there: those that the user could UPDATE, and no other. */
+static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t end, char **granted)
+{
+    OnConflictClause *c = s->onConflictClause;
+    size_t returning = find_keyword(j, gh_judge_token(j, c->location), end, "returning");
+    size_t body_end = returning != SIZE_MAX ? returning : end;
+    size_t set = find_keyword(j, gh_judge_token(j, c->location), body_end, "set");
+    gh_item *excluded = gh_judge_add_item(j, NULL);
+    bool *written;
+    bool is_blind;
+    char *condition;
+
+    if ((target->decision->privileges & GH_UPDATE) == 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                        "permission denied for table %s", target->var->relname);
+        return;
+    }
+    *excluded = (gh_item){ .block = j->block,
+                           .var = target->var,
+                           .relation = target->relation,
+                           .decision = target->decision,
+                           .alias = "excluded",
+                           .has_alias = true,
+                           .is_target = true,
+                           .is_excluded = true,
+                           .is_placed = true,
+                           .is_used = target->is_used,
+                           .is_filtered = target->is_filtered };
+    written = judge_set_list(j, target, c->targetList);
+    gh_judge_condition(j, &c->whereClause);
+    if (j->rc != GH_OK)
+        return;
+    condition = gh_write_condition(j, target, GH_UPDATE, written, &is_blind);
+    if (condition == NULL)
+        return;
+    refuse_unseen(j, target, written, is_blind);
+    *granted = both(*granted, condition); /* the final row must be one that both may store */
+    condition = touchable(j, target, condition);
+    if (condition == NULL || set == SIZE_MAX)
+        return;
+    guard_where(j, &c->whereClause, find_keyword(j, set, body_end, "where"), body_end, condition);
+    j->block->items = list_truncate(j->block->items, list_length(j->block->items) - 1);
+}
+
+static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
+{
+    ListCell *cell;
+
+    if (infer == NULL)
+        return;
+    if (infer->conname != NULL && !target->decision->is_full) {
+        gh_judge_refuse(j, GH_DENIED, "42501", infer->location,
+                        "ON CONFLICT ON CONSTRAINT is not allowed");
+        return;
+    }
+    foreach (cell, infer->indexElems) {
+        IndexElem *e = lfirst_node(IndexElem, cell);
+
+        if (e->collation != NIL || e->opclass != NIL) {
+            gh_judge_refuse(j, GH_DENIED, "42501", infer->location,
+                            "this ON CONFLICT target is not allowed");
+            return;
+        }
+        if (e->name != NULL) {
+            ResTarget t = { .type = T_ResTarget, .name = e->name, .location = infer->location };
+
+            (void)written_column(j, target, &t);
+        }
+        gh_judge_expr(j, &e->expr);
+    }
+    gh_judge_expr(j, &infer->whereClause);
+}
+
+static bool *judge_columns(gh_judge *j, const InsertStmt *s, const gh_item *target)
+{
+    bool *written = palloc0((size_t)target->relation->column_count + 1);
+    ListCell *cell;
+
+    foreach (cell, s->cols) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+        const gh_column *c = t->location >= 0
+                                 ? written_column(j, target, t)
+                                 : gh_relation_column(target->relation, gh_str_of(t->name));
+
+        if (c != NULL)
+            written[c - target->relation->columns] = true;
+    }
+    return written;
+}
+
+void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool is_top)
+{
+    gh_item *target;
+    gh_block *outer;
+    bool *written;
+    bool is_blind;
+    char *granted;
+    size_t place;
+
+    (void)first;
+    open_block(j);
+    gh_judge_with(j, s->withClause);
+    outer = j->block;
+    open_block(j); /* the rows to insert see WITH, but neither target nor excluded */
+    if (s->selectStmt != NULL)
+        gh_judge_select(j, (SelectStmt *)s->selectStmt);
+    j->block = outer;
+    target = gh_write_add_target(j, s->relation, GH_INSERT);
+    if (target == NULL)
+        return;
+    place = target->end + (target->has_alias ? 2 : 0);
+    if (s->cols == NIL && s->selectStmt != NULL)
+        add_column_list(j, s, target, place);
+    written = judge_columns(j, s, target);
+    if (j->rc != GH_OK)
+        return;
+    granted = gh_write_condition(j, target, GH_INSERT, written, &is_blind);
+    if (granted == NULL)
+        return;
+    if (s->onConflictClause != NULL) {
+        judge_infer(j, s->onConflictClause->infer, target);
+        if (s->onConflictClause->action == ONCONFLICT_UPDATE && j->rc == GH_OK)
+            judge_do_update(j, s, target, end, &granted);
+    }
+    if (j->rc != GH_OK || granted == NULL)
+        return;
+    s->returningList = gh_write_returning(j, target, s->returningList);
+    s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
+    close_block(j);
+}
+
+void gh_judge_truncate(gh_judge *j, TruncateStmt *s)
+{
+    ListCell *cell;
+
+    if (s->behavior == DROP_CASCADE) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "TRUNCATE ... CASCADE is not allowed");
+        return;
+    }
+    foreach (cell, s->relations) {
+        gh_item *target = gh_write_add_target(j, lfirst_node(RangeVar, cell), GH_TRUNCATE);
+        bool is_blind;
+        char *condition =
+            target == NULL ? NULL : gh_write_condition(j, target, GH_TRUNCATE, NULL, &is_blind);
+
+        if (condition == NULL)
+            return;
+        if (condition[0] != '\0') {
+            gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                            "permission denied for table %s", target->var->relname);
+            return;
+        }
+    }
+}

@@ -1,0 +1,418 @@
+/*
+ * The target of a write cannot become a sub-select, so it stands as it is, and every reference that
+ * reaches it is replaced in place by what SELECT would show:
+ *
+ *     UPDATE ops.tickets SET body = phone WHERE region = 'EU' RETURNING *
+ *       phone   → its mask          hidden columns → they do not exist
+ *       *       → the visible columns
+ *       WHERE   → <row condition> AND ..., the client's part behind CASE where it can fail
+ *       RETURNING ..., CASE WHEN <row condition over the new row> THEN NULL ELSE <fails> END
+ *
+ * SECURITY: `t.f` is a column or else the call f(t), and a bare `t` is the whole stored row; both
+ * would reach hidden columns, so a name that is no visible column of the target does not exist.
+ * Attack: tests/attack writes.
+ */
+#include "judge.h"
+
+/* Raised by a stable function, so that the planner cannot run it ahead of time. */
+#define CHECK_FAILS                                                                                \
+    "CAST(\"pg_catalog\".\"concat\"('" GH_CHECK_MARK "') AS \"pg_catalog\".\"int4\")"
+
+static const char *const s_system_columns[] = {
+    "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"
+};
+
+gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege)
+{
+    gh_item *item = gh_judge_add_item(j, v->alias);
+
+    item->var = v;
+    if (v->alias == NULL)
+        item->alias = v->relname;
+    item->is_target = true;
+    item->inner = gh_judge_ident(j, gh_str_of(item->alias));
+    gh_judge_locate(j, item);
+    if (!gh_judge_resolve(j, item))
+        return NULL;
+    if (item->decision == NULL || (item->decision->privileges & privilege) == 0 ||
+        item->is_renamed || strchr("rpvf", item->relation->kind) == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42501", v->location, "permission denied for table %s",
+                        v->relname);
+        return NULL;
+    }
+    item->is_used = palloc0((size_t)item->relation->column_count + 1);
+    item->is_filtered = palloc0((size_t)item->relation->column_count + 1);
+    item->is_guard = palloc0((size_t)item->relation->column_count + 1);
+    item->privilege = privilege;
+    j->items = lappend(j->items, item);
+    j->block->target = item;
+    return item;
+}
+
+/* ---- references
+ * --------------------------------------------------------------------------------------- */
+
+static bool may_read(const gh_item *item)
+{
+    return (item->decision->privileges & GH_SELECT) != 0;
+}
+
+static bool is_system_column(const char *name)
+{
+    for (size_t i = 0; i < GH_COUNT(s_system_columns); i++) {
+        if (strcmp(s_system_columns[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void refuse_column(gh_judge *j, const ColumnRef *ref)
+{
+    bool is_qualified = list_length(ref->fields) > 1;
+
+    gh_judge_refuse(j, GH_DENIED, "42703", ref->location,
+                    is_qualified ? "column %s%s%s does not exist"
+                                 : "column \"%s%s%s\" does not exist",
+                    is_qualified ? strVal(linitial(ref->fields)) : "", is_qualified ? "." : "",
+                    IsA(llast(ref->fields), String) ? strVal(llast(ref->fields)) : "*");
+}
+
+static void refuse_table(gh_judge *j, const gh_item *item, int location)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", location, "permission denied for table %s",
+                    item->var->relname);
+}
+
+/* `name` of the target: shown as SELECT shows it. */
+static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *name,
+                          bool is_certain)
+{
+    ColumnRef *ref = (ColumnRef *)*slot;
+    const gh_column *c = gh_relation_column(item->relation, gh_str_of(name));
+    size_t index = c == NULL ? 0 : (size_t)(c - item->relation->columns);
+    size_t token = gh_judge_token(j, ref->location);
+    char *sql;
+
+    if (!may_read(item)) {
+        refuse_table(j, item, ref->location);
+        return;
+    }
+    if (c == NULL || item->decision->columns[index].show == GH_HIDDEN) {
+        refuse_column(j, ref);
+        return;
+    }
+    if (item->decision->columns[index].show == GH_CLEAR)
+        return;
+    /* `excluded` holds what the client proposes; masking that would need another name for the row.
+     */
+    if (!is_certain || item->is_excluded) {
+        refuse_column(j, ref);
+        return;
+    }
+    sql = gh_relation_column_sql(j, item, index);
+    if (sql == NULL || token == SIZE_MAX)
+        return;
+    sql = j->block->is_condition
+              ? gh_judge_printf("(%s)", sql)
+              : gh_judge_printf("(SELECT %s AS %s)", sql, gh_judge_ident(j, c->name));
+    gh_judge_edit(j, token, token + 2 * (size_t)list_length(ref->fields) - 1, sql);
+    *slot = gh_judge_parse_expr(j, sql);
+}
+
+static bool has_visible_column(const gh_item *item, const char *name)
+{
+    const gh_column *c = gh_relation_column(item->relation, gh_str_of(name));
+
+    return c != NULL && (item->decision == NULL ||
+                         item->decision->columns[c - item->relation->columns].show != GH_HIDDEN);
+}
+
+/* Does the block bring this name into scope beside its target? *is_certain is cleared where nobody
+ * knows. */
+static bool others_have(const gh_block *b, const char *name, bool *is_certain)
+{
+    ListCell *cell;
+
+    foreach (cell, b->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item == b->target || item->is_excluded)
+            continue;
+        if (item->relation == NULL || item->is_renamed)
+            *is_certain = false;
+        else if (has_visible_column(item, name))
+            return true;
+    }
+    return false;
+}
+
+static void unqualified(gh_judge *j, Node **slot, const char *name)
+{
+    bool is_certain = true;
+
+    for (gh_block *b = j->block; b != NULL; b = b->outer) {
+        gh_item *t = b->target;
+
+        if (others_have(b, name, &is_certain))
+            return;
+        if (t == NULL)
+            continue;
+        if (gh_relation_column(t->relation, gh_str_of(name)) != NULL) {
+            target_column(j, t, slot, name, is_certain);
+            return;
+        }
+        if (strcmp(t->alias, name) == 0 || is_system_column(name)) {
+            if (t->decision->is_full && may_read(t))
+                return;
+            refuse_column(j, (const ColumnRef *)*slot);
+            return;
+        }
+    }
+}
+
+static bool has_target(const gh_judge *j)
+{
+    for (const gh_block *b = j->block; b != NULL; b = b->outer) {
+        if (b->target != NULL)
+            return true;
+    }
+    return false;
+}
+
+void gh_write_column_ref(gh_judge *j, Node **slot)
+{
+    ColumnRef *ref = (ColumnRef *)*slot;
+    gh_item *item;
+    Node *last = llast(ref->fields);
+
+    if (!has_target(j))
+        return;
+    if (list_length(ref->fields) == 1) {
+        if (IsA(last, String))
+            unqualified(j, slot, strVal(last));
+        else if (j->block->target != NULL) /* a star that RETURNING did not expand */
+            refuse_column(j, ref);
+        return;
+    }
+    item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+    if (item == NULL || !item->is_target)
+        return;
+    if (IsA(last, String) && !(is_system_column(strVal(last)) && item->decision->is_full))
+        target_column(j, item, slot, strVal(last), true);
+    else if (IsA(last, A_Star) && !(item->decision->is_full && may_read(item)))
+        refuse_column(j, ref);
+}
+
+/* ---- RETURNING
+ * ------------------------------------------------------------------------------------------ */
+
+static char *star_columns(gh_judge *j, gh_item *item)
+{
+    char *out = pstrdup("");
+
+    for (size_t i = 0; i < item->relation->column_count; i++) {
+        const gh_column *c = &item->relation->columns[i];
+        char *sql;
+
+        if (item->decision->columns[i].show == GH_HIDDEN)
+            continue;
+        sql = gh_relation_column_sql(j, item, i);
+        if (sql == NULL)
+            return NULL;
+        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", sql);
+        if (item->decision->columns[i].show != GH_CLEAR)
+            out = gh_judge_printf("%s AS %s", out, gh_judge_ident(j, c->name));
+    }
+    item->has_star = true;
+    return out;
+}
+
+/* What a bare star takes in beside the target: one `alias.*` an item of FROM or USING. */
+static char *other_stars(gh_judge *j, const gh_item *target, char *out)
+{
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        gh_item *item = lfirst(cell);
+
+        if (item == target || item->is_excluded)
+            continue;
+        if (item->alias == NULL)
+            return NULL;
+        item->has_star = true;
+        out = gh_judge_printf("%s, %s.*", out, gh_judge_ident(j, gh_str_of(item->alias)));
+    }
+    return out;
+}
+
+/* `*` or `target.*` as the visible columns; NULL where it is neither. */
+static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
+{
+    const ColumnRef *ref = (const ColumnRef *)t->val;
+    size_t token;
+    char *sql;
+    const SelectStmt *s;
+
+    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) > 2)
+        return NULL;
+    if (list_length(ref->fields) == 2 &&
+        gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL) != target)
+        return NULL;
+    if (!may_read(target)) {
+        refuse_table(j, target, ref->location);
+        return NULL;
+    }
+    sql = star_columns(j, target);
+    if (sql != NULL && list_length(ref->fields) == 1)
+        sql = other_stars(j, target, sql);
+    token = gh_judge_token(j, ref->location);
+    if (sql == NULL || sql[0] == '\0') {
+        refuse_column(j, ref);
+        return NULL;
+    }
+    gh_judge_edit(j, token, token + 2 * (size_t)list_length(ref->fields) - 1, sql);
+    s = (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
+    return s == NULL ? NULL : s->targetList;
+}
+
+List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
+{
+    List *out = NIL;
+    ListCell *cell;
+
+    foreach (cell, targets) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+        List *columns = expand_star(j, target, t);
+
+        if (j->rc != GH_OK)
+            return out;
+        if (columns != NIL) {
+            out = list_concat(out, columns);
+            continue;
+        }
+        gh_judge_expr(j, (Node **)&lfirst(cell));
+        out = lappend(out, lfirst(cell));
+    }
+    return out;
+}
+
+/* ---- conditions and checks
+ * ------------------------------------------------------------------------------- */
+
+static size_t bit_position(uint32_t privilege)
+{
+    size_t i = 0;
+
+    while (privilege > 1) {
+        privilege >>= 1;
+        i++;
+    }
+    return i;
+}
+
+static bool covers(const gh_item *item, const gh_write_grant *g, const bool *written)
+{
+    for (size_t i = 0; written != NULL && i < item->relation->column_count; i++) {
+        if (written[i] && (g->columns[i / 8] & (1u << (i % 8))) == 0)
+            return false;
+    }
+    return true;
+}
+
+static char *and_denies(gh_judge *j, gh_item *item, gh_filter_set denies, char *out)
+{
+    for (uint16_t i = 0; out != NULL && i < denies.count; i++) {
+        char *f = gh_judge_filter(j, item, item->decision->filters[denies.items[i]]);
+
+        out = f == NULL
+                  ? NULL
+                  : gh_judge_printf("%s%s(%s) IS FALSE", out, out[0] == '\0' ? "" : " AND ", f);
+    }
+    return out;
+}
+
+/* Grants that cover all columns written, as one OR; *count of them. */
+static char *grants_condition(gh_judge *j, gh_item *item, uint32_t privilege, const bool *written,
+                              unsigned *count, bool *is_blind)
+{
+    const gh_decision *d = item->decision;
+    bool is_every_row = false;
+    char *out = pstrdup("");
+
+    for (uint16_t i = 0; i < d->write_count; i++) {
+        const gh_write_grant *g = &d->writes[i];
+        char *f;
+
+        if ((g->privileges & privilege) == 0 || !covers(item, g, written))
+            continue;
+        (*count)++;
+        *is_blind = *is_blind && g->is_blind;
+        if (g->is_every_row) {
+            is_every_row = true;
+            continue;
+        }
+        f = gh_judge_filter(j, item, d->filters[g->filter]);
+        if (f == NULL)
+            return NULL;
+        out = gh_judge_printf("%s%s(%s) IS TRUE", out, out[0] == '\0' ? "" : " OR ", f);
+    }
+    if (is_every_row || out[0] == '\0')
+        return pstrdup("");
+    return gh_judge_printf("(%s)", out);
+}
+
+char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written,
+                         bool *is_blind)
+{
+    size_t bit = bit_position(privilege);
+    unsigned count = 0;
+    char *out;
+
+    *is_blind = true;
+    out = grants_condition(j, target, privilege, written, &count, is_blind);
+    if (count == 0) {
+        refuse_table(j, target, target->var->location);
+        return NULL;
+    }
+    out = out == NULL ? NULL : and_denies(j, target, target->decision->deny_rows[bit], out);
+    for (size_t i = 0; out != NULL && written != NULL && i < target->relation->column_count; i++) {
+        if (written[i])
+            out = and_denies(j, target, target->decision->columns[i].deny_where[bit], out);
+    }
+    return out;
+}
+
+List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
+                     size_t end, bool is_top)
+{
+    char *check;
+    ResTarget *t;
+
+    if (j->rc != GH_OK || condition[0] == '\0')
+        return returning;
+    if (!is_top) {
+        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                        "this write inside WITH is not allowed: its rows cannot be checked");
+        return returning;
+    }
+    check = gh_judge_printf("CASE WHEN %s THEN NULL ELSE " CHECK_FAILS " END", condition);
+    t = makeNode(ResTarget);
+    t->val = gh_judge_parse_expr(j, check);
+    gh_judge_edit(j, end, end, gh_judge_printf(returning == NIL ? "RETURNING %s" : ", %s", check));
+    j->plan->strips_result = returning == NIL;
+    j->plan->strips_column = returning != NIL;
+    return lappend(returning, t);
+}
+
+static void fill(struct Node **slot, void *arg)
+{
+    gh_judge_fill((Node **)slot, arg);
+}
+
+void gh_judge_fill(Node **slot, Node *with)
+{
+    if (IsA(*slot, ParamRef) && ((const ParamRef *)*slot)->number == 0)
+        *slot = with;
+    else if (!gh_sql_children(*slot, fill, with))
+        *slot = NULL; /* not reached: the text parsed before */
+}
