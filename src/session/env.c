@@ -7,6 +7,7 @@
 #include "session_priv.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -198,10 +199,24 @@ static void on_audit_timer(void *arg)
         gh_log(GH_ERROR, "audit.failed", "cause=\"%s\"", err.detail);
 }
 
-/* fsync: a sync ended. Runs on the worker's thread. */
-static void on_durable(void *arg)
+/*
+ * What a posted wake finds its env by: the log's thread may post when the env is about to end, and the loop runs late
+ * posts. Each post holds a reference.
+ */
+struct gh_env_mail {
+    atomic_uint references;
+    gh_session_env *env; /* NULL: ended; only the worker's thread reads and writes it */
+};
+
+static void release_mail(gh_env_mail *m)
 {
-    gh_session_env *env = arg;
+    /* acq_rel: the last release sees what the others wrote before theirs. */
+    if (atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) == 1)
+        free(m);
+}
+
+static void take_durable(gh_session_env *env)
+{
     gh_session *next;
 
     for (gh_session *s = env->sessions; s != NULL; s = next) {
@@ -222,11 +237,23 @@ static void on_durable(void *arg)
     gh_env_turn(env);
 }
 
+/* fsync: a sync ended. Runs on the worker's thread. */
+static void on_durable(void *arg)
+{
+    gh_env_mail *m = arg;
+
+    if (m->env != NULL)
+        take_durable(m->env);
+    release_mail(m);
+}
+
+/* Called by the log's thread, never after the writer is freed, so that the env still is. */
 static void wake(void *arg)
 {
     gh_session_env *env = arg;
 
-    gh_loop_post(env->o.loop, on_durable, env);
+    atomic_fetch_add_explicit(&env->mail->references, 1, memory_order_relaxed);
+    gh_loop_post(env->o.loop, on_durable, env->mail);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------
@@ -242,6 +269,9 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
     env->tls = gh_tls_server_acquire(options->tls);
     env->mock_secret = gh_strdup(options->mock_secret);
     env->o.mock_secret.ptr = env->mock_secret;
+    env->mail = gh_alloc(sizeof(*env->mail));
+    atomic_init(&env->mail->references, 1);
+    env->mail->env = env;
     env->writer = gh_auditlog_writer_new(options->audit, wake, env);
     env->plans = gh_plan_cache_new(options->plan_cache_bytes, options->plan_cache_bytes / 1024);
     env->warehouses = gh_alloc((options->warehouse_count + 1) * sizeof(gh_env_warehouse));
@@ -277,6 +307,8 @@ void gh_session_env_free(gh_session_env *env)
     free(env->warehouses);
     gh_timer_free(env->audit_timer);
     gh_auditlog_writer_free(env->writer);
+    env->mail->env = NULL;
+    release_mail(env->mail);
     gh_plan_cache_free(env->plans);
     gh_policy_release(env->policy);
     gh_tls_server_release(env->tls);

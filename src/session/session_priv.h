@@ -63,6 +63,7 @@ struct gh_view_entry {
 };
 
 typedef struct gh_cancel_entry gh_cancel_entry;
+typedef struct gh_env_mail gh_env_mail;
 
 struct gh_session_env {
     gh_session_env_options o;
@@ -71,6 +72,7 @@ struct gh_session_env {
     gh_tls_server *tls;
     char *mock_secret;
     gh_auditlog_writer *writer;
+    gh_env_mail *mail;
     gh_plan_cache *plans;
     gh_env_warehouse *warehouses;
     gh_view_entry *views[256];

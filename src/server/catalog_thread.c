@@ -1,0 +1,246 @@
+/*
+ * catalog_thread.c: one thread a warehouse reads its catalog, every few seconds and when poked.
+ *
+ *     poke ──▶ is_wanted ──▶ [read number n begins] ... ends ──▶ every worker: catalog, n
+ *       └─ returns n: whoever waits for read n sees a catalog that is newer than its poke
+ */
+#include "server_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- the upstream's account
+ * ---------------------------------------------------------------------- */
+
+static gh_rc read_password_file(const char *path, gh_secret *out, gh_err *err)
+{
+    char bytes[4096];
+    size_t len = 0;
+    ssize_t n = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return gh_fail(err, GH_IO, "58P01", "%s: %s", path, strerror(errno));
+    while (n > 0 && len < sizeof(bytes)) {
+        n = read(fd, bytes + len, sizeof(bytes) - len);
+        if (n > 0)
+            len += (size_t)n;
+    }
+    (void)close(fd);
+    if (n < 0)
+        return gh_fail(err, GH_IO, "58030", "%s: cannot be read", path);
+    char *end = memchr(bytes, '\n', len);
+    size_t used = end != NULL ? (size_t)(end - bytes) : len;
+
+    if (used > 0 && bytes[used - 1] == '\r')
+        used--;
+    gh_secret_init(out, bytes, used);
+    gh_cleanse(bytes, sizeof(bytes));
+    return GH_OK;
+}
+
+static gh_rc read_password(const gh_config_warehouse *w, gh_secret *out, gh_err *err)
+{
+    const char *value;
+
+    if (w->password_file.len > 0)
+        return read_password_file(w->password_file.ptr, out, err);
+    if (w->password_env.len == 0)
+        return GH_OK;
+    value = getenv(w->password_env.ptr);
+    if (value == NULL || *value == '\0')
+        return gh_fail(err, GH_NOT_FOUND, "F0000",
+                       "warehouse " GH_STR_FMT ": the environment has no " GH_STR_FMT,
+                       GH_STR_ARG(w->name), GH_STR_ARG(w->password_env));
+    gh_secret_init(out, value, strlen(value));
+    return GH_OK;
+}
+
+/*
+ * What every upstream session has, whoever uses it.
+ *
+ * SECURITY: names are sent qualified, so the path finds nothing but built-ins; strings mean what
+ * the parser here takes them for. The key of the `hash` mask goes this way, so that no statement
+ * holds it. Attack: shared attack corpus, settings.
+ */
+static gh_str init_sql(srv *v)
+{
+    return gh_arena_printf(v->arena,
+                           "SET search_path TO pg_catalog; SET standard_conforming_strings TO on; "
+                           "SET client_min_messages TO notice; SET gatehouse.hash_key TO '%.*s'",
+                           GH_STR_ARG(v->hash_key));
+}
+
+static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
+{
+    const gh_config_warehouse *w = &v->config->warehouses[index];
+    srv_catalog *c = &v->catalogs[index];
+    gh_secret password = { 0 };
+    gh_rc rc = read_password(w, &password, err);
+
+    c->server = v;
+    c->index = index;
+    c->init_sql = init_sql(v);
+    (void)pthread_mutex_init(&c->lock, NULL);
+    (void)pthread_cond_init(&c->wake, NULL);
+    if (rc == GH_OK) {
+        gh_upstream_options options = { .name = w->name,
+                                        .conninfo = w->conninfo,
+                                        .password = password.len > 0 ? &password : NULL,
+                                        .init_sql = c->init_sql };
+
+        rc = gh_upstream_new(&options, &c->upstream, err);
+    }
+    gh_secret_fini(&password);
+    if (rc == GH_OK)
+        c->reader = gh_catalog_reader_new(c->upstream);
+    return rc;
+}
+
+gh_rc srv_catalogs_new(srv *v, gh_err *err)
+{
+    gh_rc rc = GH_OK;
+
+    v->catalogs = gh_alloc((v->config->warehouse_count + 1) * sizeof(srv_catalog));
+    for (size_t i = 0; i < v->config->warehouse_count && rc == GH_OK; i++)
+        rc = catalog_init(v, i, err);
+    return rc;
+}
+
+/* ---- the thread
+ * ----------------------------------------------------------------------------------- */
+
+static struct timespec in_ms(long ms)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (ms % 1000) * 1000000L;
+    if (t.tv_nsec >= 1000000000L) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000L;
+    }
+    return t;
+}
+
+/* Waits for the time or a poke; the number of the read to do, 0 to end. */
+static uint64_t next_read(srv_catalog *c, long pause_ms)
+{
+    struct timespec until = in_ms(pause_ms);
+    uint64_t number = 0;
+    int rc = 0;
+
+    (void)pthread_mutex_lock(&c->lock);
+    while (!c->is_wanted && !c->is_stopping && rc == 0)
+        rc = pthread_cond_timedwait(&c->wake, &c->lock, &until);
+    if (!c->is_stopping) {
+        c->is_wanted = false;
+        c->started++;
+        number = c->started;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return number;
+}
+
+static void tell_workers(srv_catalog *c, gh_catalog *catalog, uint64_t number)
+{
+    for (size_t i = 0; i < c->server->worker_count; i++)
+        srv_worker_set_catalog(&c->server->workers[i], c->index, catalog, number);
+}
+
+static void *catalog_main(void *arg)
+{
+    srv_catalog *c = arg;
+    gh_catalog *catalog = NULL;
+    long pause_ms = 0;
+    bool was_failing = false;
+
+    for (;;) {
+        gh_catalog *next = NULL;
+        gh_err err = { 0 };
+        uint64_t number = next_read(c, pause_ms);
+
+        if (number == 0)
+            break;
+        gh_rc rc = gh_catalog_read(c->reader, catalog, &next, &err);
+
+        if (rc == GH_OK) {
+            gh_catalog_release(catalog);
+            catalog = next;
+        } else if (!was_failing)
+            gh_log(GH_WARN, "catalog.failed", "warehouse=" GH_STR_FMT " cause=\"%s\"",
+                   GH_STR_ARG(gh_upstream_name(c->upstream)), err.detail);
+        was_failing = rc != GH_OK;
+        tell_workers(c, rc == GH_OK ? catalog : NULL, number);
+        pause_ms = rc == GH_OK ? SRV_CATALOG_MS : SRV_CATALOG_RETRY_MS;
+    }
+    gh_catalog_release(catalog);
+    return NULL;
+}
+
+uint64_t srv_catalog_poke(void *server, size_t index)
+{
+    srv *v = server;
+    srv_catalog *c = &v->catalogs[index];
+    uint64_t number;
+
+    (void)pthread_mutex_lock(&c->lock);
+    c->is_wanted = true;
+    number = c->started + 1;
+    (void)pthread_cond_signal(&c->wake);
+    (void)pthread_mutex_unlock(&c->lock);
+    return number;
+}
+
+gh_rc srv_catalogs_start(srv *v, gh_err *err)
+{
+    for (size_t i = 0; i < v->config->warehouse_count; i++) {
+        srv_catalog *c = &v->catalogs[i];
+
+        if (pthread_create(&c->thread, NULL, catalog_main, c) != 0)
+            return gh_fail(err, GH_IO, "58000", "cannot start a catalog thread");
+        c->is_started = true;
+    }
+    return GH_OK;
+}
+
+void srv_catalogs_stop(srv *v)
+{
+    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
+        srv_catalog *c = &v->catalogs[i];
+
+        if (!c->is_started)
+            continue;
+        (void)pthread_mutex_lock(&c->lock);
+        c->is_stopping = true;
+        (void)pthread_cond_signal(&c->wake);
+        (void)pthread_mutex_unlock(&c->lock);
+        gh_catalog_reader_stop(c->reader);
+    }
+    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
+        if (v->catalogs[i].is_started)
+            (void)pthread_join(v->catalogs[i].thread, NULL);
+        v->catalogs[i].is_started = false;
+    }
+}
+
+void srv_catalogs_free(srv *v)
+{
+    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
+        srv_catalog *c = &v->catalogs[i];
+
+        if (c->server == NULL)
+            continue;
+        gh_catalog_reader_free(c->reader);
+        gh_upstream_release(c->upstream);
+        (void)pthread_cond_destroy(&c->wake);
+        (void)pthread_mutex_destroy(&c->lock);
+    }
+    free(v->catalogs);
+    v->catalogs = NULL;
+}

@@ -1,0 +1,266 @@
+/*
+ * server.c: the main thread: puts everything together, answers signals, and takes everything apart
+ * again.
+ *
+ * Order at the end: listeners and sessions (workers), catalog threads, store thread, upstreams,
+ * loops, audit log.
+ */
+#include "server_priv.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERSION "0.1.0"
+
+/* ---- the process
+ * ------------------------------------------------------------------------------------- */
+
+/* SECURITY: memory holds passwords' proofs, rows and keys: no core file, no other process of this
+ * user may look. */
+static void harden(void)
+{
+    struct rlimit none = { 0, 0 };
+    struct rlimit files;
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)umask(077);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+/* ---- audit records of the process
+ * ----------------------------------------------------------------------- */
+
+static void no_wake(void *arg)
+{
+    (void)arg; /* nothing here waits for a sync */
+}
+
+static gh_rc record(srv *v, gh_audit_kind kind, const char *message, gh_err *err)
+{
+    gh_audit_record r = { .kind = kind,
+                          .time_us = gh_wall_us(),
+                          .policy_version = v->policy != NULL ? gh_policy_version(v->policy) : 0,
+                          .message = gh_str_of(message) };
+    gh_auditlog_ticket ticket;
+    gh_rc rc = gh_auditlog_put(v->writer, &r, err);
+
+    if (rc == GH_OK)
+        rc = gh_auditlog_commit(v->writer, &ticket, err);
+    return rc == GH_AGAIN ? GH_OK : rc;
+}
+
+static void record_or_log(srv *v, gh_audit_kind kind, const char *message)
+{
+    gh_err err = { 0 };
+
+    if (record(v, kind, message, &err) != GH_OK)
+        gh_log(GH_ERROR, "audit.failed", "cause=\"%s\"", err.detail);
+}
+
+/* ---- what happens while it runs
+ * --------------------------------------------------------------------------- */
+
+void srv_on_policy(srv *v, gh_policy *policy)
+{
+    gh_policy_release(v->policy);
+    v->policy = policy;
+    record_or_log(v, GH_AUDIT_POLICY, "policy took effect");
+    gh_log(GH_INFO, "policy.loaded", "version=%" PRIu64, gh_policy_version(policy));
+    srv_workers_set_policy(v);
+}
+
+void srv_on_worker_gone(srv *v)
+{
+    v->workers_running--;
+    if (v->workers_running == 0)
+        gh_loop_stop(v->loop);
+}
+
+static void on_drain_timer(void *arg)
+{
+    srv *v = arg;
+
+    gh_log(GH_WARN, "server.cut", "sessions still busy are cut off");
+    srv_workers_kill(v);
+}
+
+static void on_stop(void *arg, int signum)
+{
+    srv *v = arg;
+
+    if (v->is_draining) {
+        srv_workers_kill(v); /* asked twice: now */
+        return;
+    }
+    v->is_draining = true;
+    gh_log(GH_INFO, "server.drain", "signal=%d", signum);
+    gh_timer_start(v->drain_timer, SRV_DRAIN_MS);
+    srv_workers_drain(v);
+}
+
+static gh_rc load_tls(const srv *v, gh_tls_server **out, gh_err *err)
+{
+    gh_tls_options options = { .cert_file = v->config->tls.cert, .key_file = v->config->tls.key };
+
+    *out = NULL;
+    if (v->config->tls.mode == GH_CONFIG_TLS_DISABLE)
+        return GH_OK;
+    return gh_tls_server_new(&options, out, err);
+}
+
+static void on_reload(void *arg, int signum)
+{
+    srv *v = arg;
+    gh_tls_server *tls = NULL;
+    gh_err err = { 0 };
+
+    (void)signum;
+    if (load_tls(v, &tls, &err) != GH_OK) {
+        gh_log(GH_ERROR, "reload.failed", "cause=\"%s\"", err.public_msg);
+        return;
+    }
+    gh_tls_server_release(v->tls);
+    v->tls = tls;
+    srv_workers_set_tls(v);
+    gh_log(GH_INFO, "server.reloaded", "certificates=%s", tls != NULL ? "yes" : "none");
+}
+
+/* ---- putting together
+ * ---------------------------------------------------------------------------------------- */
+
+static gh_rc open_audit(srv *v, gh_err *err)
+{
+    gh_auditlog_config config = { .dir = v->config->audit.dir,
+                                  .durability = v->config->audit.durability == GH_CONFIG_WRITE
+                                                    ? GH_DURABILITY_WRITE
+                                                    : GH_DURABILITY_FSYNC };
+    gh_rc rc = gh_auditlog_open(&config, &v->audit, err);
+
+    if (rc != GH_OK)
+        return rc;
+    v->writer = gh_auditlog_writer_new(v->audit, no_wake, v);
+    return record(v, GH_AUDIT_START, "gatehouse " VERSION, err);
+}
+
+static gh_rc set_up(srv *v, gh_err *err)
+{
+    gh_rc rc = gh_loop_new(&v->loop, err);
+
+    if (rc != GH_OK)
+        return rc;
+    v->drain_timer = gh_timer_new(v->loop, on_drain_timer, v);
+    rc = srv_policy_load_first(v, err);
+    if (rc != GH_OK)
+        return rc;
+    rc = load_tls(v, &v->tls, err);
+    if (rc != GH_OK)
+        return rc;
+    rc = open_audit(v, err);
+    if (rc != GH_OK)
+        return rc;
+    v->cancels = gh_cancel_table_new();
+    rc = srv_catalogs_new(v, err);
+    if (rc != GH_OK)
+        return rc;
+    return srv_workers_new(v, err);
+}
+
+static gh_rc start(srv *v, gh_err *err)
+{
+    gh_rc rc;
+
+    v->signals[0] = gh_signal_new(v->loop, SIGTERM, on_stop, v);
+    v->signals[1] = gh_signal_new(v->loop, SIGINT, on_stop, v);
+    v->signals[2] = gh_signal_new(v->loop, SIGHUP, on_reload, v);
+    rc = srv_workers_start(v, err);
+    if (rc != GH_OK)
+        return rc;
+    rc = srv_catalogs_start(v, err);
+    if (rc != GH_OK)
+        return rc;
+    return srv_store_start(v, err);
+}
+
+static void say_ready(const srv *v)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    for (size_t i = 0; i < v->workers[0].listener_count; i++)
+        gh_buf_printf(&b, "%s%s", i > 0 ? "," : "",
+                      gh_listener_address(v->workers[0].listeners[i])->text);
+    gh_log(GH_INFO, "server.ready", "addresses=" GH_STR_FMT " workers=%zu pid=%d",
+           GH_STR_ARG(gh_buf_str(&b)), v->worker_count, (int)getpid());
+    gh_buf_fini(&b);
+}
+
+/* ---- taking apart
+ * ------------------------------------------------------------------------------------------- */
+
+/* A start that failed half-way: the workers that run are stopped before they are joined. */
+static void stop_workers(srv *v)
+{
+    for (size_t i = 0; v->workers != NULL && i < v->worker_count; i++) {
+        if (v->workers[i].is_started)
+            gh_loop_stop(v->workers[i].loop);
+    }
+    srv_workers_free(v);
+}
+
+static void tear_down(srv *v)
+{
+    stop_workers(v);
+    srv_catalogs_stop(v);
+    srv_store_stop(v);
+    srv_catalogs_free(v);
+    for (size_t i = 0; v->workers != NULL && i < v->worker_count; i++)
+        gh_loop_free(v->workers[i].loop); /* runs late posts, which only let go */
+    free(v->workers);
+    gh_cancel_table_free(v->cancels);
+    for (size_t i = 0; i < GH_COUNT(v->signals); i++)
+        gh_signal_free(v->signals[i]);
+    gh_timer_free(v->drain_timer);
+    v->workers = NULL;
+    v->worker_count = 0;
+    gh_loop_free(v->loop);
+    if (v->writer != NULL)
+        record_or_log(v, GH_AUDIT_STOP, "gatehouse " VERSION);
+    gh_auditlog_writer_free(v->writer);
+    gh_auditlog_close(v->audit);
+    gh_tls_server_release(v->tls);
+    gh_policy_release(v->policy);
+    gh_arena_free(v->arena);
+}
+
+gh_rc gh_server_run(const gh_config *config, gh_err *err)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    srv *v = gh_alloc(sizeof(*v));
+    gh_rc rc;
+
+    harden();
+    v->config = config;
+    v->arena = gh_arena_new(0);
+    v->worker_count = config->workers > 0 ? config->workers : (size_t)(cores > 0 ? cores : 1);
+    if (v->worker_count > GH_CONFIG_WORKERS_MAX)
+        v->worker_count = GH_CONFIG_WORKERS_MAX;
+    rc = set_up(v, err);
+    if (rc == GH_OK)
+        rc = start(v, err);
+    if (rc == GH_OK) {
+        say_ready(v);
+        rc = gh_loop_run(v->loop, err);
+        gh_log(GH_INFO, "server.stopped", "rc=%s", gh_rc_name(rc));
+    }
+    tear_down(v);
+    free(v);
+    return rc;
+}

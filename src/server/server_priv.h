@@ -1,0 +1,105 @@
+/*
+ * server_priv.h: what the files of the server module share.
+ *
+ *     store thread ──policy──▶ main ──▶ every worker      (posted; nobody waits for anybody)
+ *     catalog threads ──catalog──▶ every worker
+ *     worker ──poke──▶ catalog thread
+ *     signals ──▶ main ──drain, tls──▶ every worker ──gone──▶ main
+ */
+#ifndef GATEHOUSE_SERVER_PRIV_H
+#define GATEHOUSE_SERVER_PRIV_H
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <gatehouse/server.h>
+#include <gatehouse/session.h>
+#include <gatehouse/store.h>
+
+#define SRV_STACK_BYTES      (16u << 20) /* of a worker: the parser recurses */
+#define SRV_STORE_POLL_MS    20
+#define SRV_CATALOG_MS       5000
+#define SRV_CATALOG_RETRY_MS 1000
+#define SRV_DRAIN_MS         10000
+#define SRV_PLAN_CACHE_BYTES (64u << 20)
+#define SRV_LISTEN_MAX       GH_CONFIG_LISTEN_MAX
+
+typedef struct srv srv;
+
+/* A warehouse's catalog and the thread that reads it. */
+typedef struct srv_catalog {
+    srv *server;
+    size_t index;
+    gh_upstream *upstream;
+    gh_str init_sql;
+    gh_catalog_reader *reader;
+    pthread_t thread;
+    bool is_started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    uint64_t started; /* reads begun; under lock */
+    bool is_wanted;   /* a read is wanted now; under lock */
+    bool is_stopping; /* under lock */
+} srv_catalog;
+
+typedef struct srv_worker {
+    srv *server;
+    size_t index;
+    gh_loop *loop;
+    gh_session_env *env;
+    gh_listener *listeners[SRV_LISTEN_MAX];
+    size_t listener_count;
+    pthread_t thread;
+    bool is_started;
+} srv_worker;
+
+struct srv {
+    const gh_config *config;
+    gh_arena *arena; /* of the first load's leftovers and texts that live as long as the server */
+    gh_loop *loop;   /* main's */
+    gh_auditlog *audit;
+    gh_auditlog_writer *writer; /* main's */
+    gh_cancel_table *cancels;
+    gh_policy *policy; /* main's reference */
+    gh_str hash_key;
+    gh_tls_server *tls;
+    srv_catalog *catalogs; /* one a warehouse */
+    srv_worker *workers;
+    size_t worker_count;
+    size_t workers_running;
+    gh_signal *signals[3];
+    gh_timer *drain_timer;
+    bool is_draining;
+    pthread_t store_thread;
+    bool is_store_started;
+    atomic_bool is_stopping; /* main sets (release), the store thread reads (acquire) */
+};
+
+/* store_thread.c */
+GH_MUST_USE gh_rc srv_policy_load_first(srv *v, gh_err *err);
+GH_MUST_USE gh_rc srv_store_start(srv *v, gh_err *err);
+void srv_store_stop(srv *v);
+
+/* catalog_thread.c */
+GH_MUST_USE gh_rc srv_catalogs_new(srv *v, gh_err *err);
+GH_MUST_USE gh_rc srv_catalogs_start(srv *v, gh_err *err);
+void srv_catalogs_stop(srv *v);
+void srv_catalogs_free(srv *v);
+uint64_t srv_catalog_poke(void *server, size_t index);
+
+/* worker.c */
+GH_MUST_USE gh_rc srv_workers_new(srv *v, gh_err *err);
+GH_MUST_USE gh_rc srv_workers_start(srv *v, gh_err *err);
+void srv_workers_free(srv *v); /* joins */
+void srv_workers_drain(srv *v);
+void srv_workers_kill(srv *v);
+void srv_workers_set_policy(srv *v);
+void srv_workers_set_tls(srv *v);
+void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read);
+
+/* server.c: on main's thread */
+void srv_on_policy(srv *v, gh_policy *policy); /* takes the reference */
+void srv_on_worker_gone(srv *v);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * worker.c: a thread with a loop, its listeners, and its sessions. Everything that comes from other
+ * threads comes as a post.
+ */
+#include "server_priv.h"
+
+#include <stdlib.h>
+
+/* ---- making
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_accept(void *arg, int fd, const gh_address *peer)
+{
+    srv_worker *w = arg;
+
+    gh_session_start(w->env, fd, peer);
+}
+
+/* Its share of a number that is for all workers together, at least one. */
+static uint32_t share(uint32_t all, size_t workers)
+{
+    uint32_t n = (uint32_t)((all + workers - 1) / workers);
+
+    return n > 0 ? n : 1;
+}
+
+static gh_session_env *make_env(srv *v, srv_worker *w)
+{
+    size_t count = v->config->warehouse_count;
+    gh_session_warehouse *warehouses = gh_alloc((count + 1) * sizeof(*warehouses));
+    static const gh_session_tls modes[] = {
+        [GH_CONFIG_TLS_REQUIRE] = GH_SESSION_TLS_REQUIRE,
+        [GH_CONFIG_TLS_PREFER] = GH_SESSION_TLS_PREFER,
+        [GH_CONFIG_TLS_DISABLE] = GH_SESSION_TLS_DISABLE,
+    };
+
+    for (size_t i = 0; i < count; i++) {
+        const gh_config_warehouse *from = &v->config->warehouses[i];
+        gh_pool_options pool = { .size = share(from->pool_size, v->worker_count),
+                                 .idle = from->pool_idle / (uint32_t)v->worker_count };
+
+        warehouses[i].name = from->name;
+        warehouses[i].init_sql = v->catalogs[i].init_sql;
+        warehouses[i].pool = gh_pool_new(w->loop, v->catalogs[i].upstream, &pool);
+    }
+    gh_session_env_options options = {
+        .loop = w->loop,
+        .tls_mode = modes[v->config->tls.mode],
+        .tls = v->tls,
+        .audit = v->audit,
+        .is_fingerprint = v->config->audit.statements != GH_CONFIG_FULL,
+        .cancels = v->cancels,
+        .policy = v->policy,
+        .mock_secret = v->hash_key,
+        .warehouses = warehouses,
+        .warehouse_count = count,
+        .statement_bytes = v->config->limits.statement_bytes,
+        .statement_memory = v->config->limits.statement_memory,
+        .clients_max = share(v->config->limits.clients, v->worker_count),
+        .plan_cache_bytes = SRV_PLAN_CACHE_BYTES,
+        .poke_catalog = srv_catalog_poke,
+        .poke_arg = v,
+    };
+    gh_session_env *env = gh_session_env_new(&options);
+
+    free(warehouses);
+    return env;
+}
+
+static gh_rc listen_all(srv *v, srv_worker *w, gh_err *err)
+{
+    for (size_t i = 0; i < v->config->listen_count; i++) {
+        const srv_worker *first = &v->workers[0];
+        gh_address address;
+        gh_rc rc;
+
+        /* Where the system chose a port, the others share the first one's. */
+        if (w != first)
+            address = *gh_listener_address(first->listeners[i]);
+        else {
+            rc = gh_address_parse(v->config->listen[i].address, &address, err);
+            if (rc != GH_OK)
+                return rc;
+        }
+        rc = gh_listener_open(w->loop, &address, on_accept, w, &w->listeners[i], err);
+        if (rc != GH_OK)
+            return rc;
+        w->listener_count++;
+    }
+    return GH_OK;
+}
+
+gh_rc srv_workers_new(srv *v, gh_err *err)
+{
+    gh_rc rc = GH_OK;
+
+    v->workers = gh_alloc(v->worker_count * sizeof(srv_worker));
+    for (size_t i = 0; i < v->worker_count && rc == GH_OK; i++) {
+        srv_worker *w = &v->workers[i];
+
+        w->server = v;
+        w->index = i;
+        rc = gh_loop_new(&w->loop, err);
+        if (rc != GH_OK)
+            return rc;
+        w->env = make_env(v, w);
+        rc = listen_all(v, w, err);
+    }
+    return rc;
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------------------ */
+
+static void close_listeners(srv_worker *w)
+{
+    for (size_t i = 0; i < w->listener_count; i++)
+        gh_listener_close(w->listeners[i]);
+    w->listener_count = 0;
+}
+
+static void gone(void *arg)
+{
+    srv_on_worker_gone(arg);
+}
+
+static void *worker_main(void *arg)
+{
+    srv_worker *w = arg;
+    gh_err err = { 0 };
+
+    if (gh_loop_run(w->loop, &err) != GH_OK)
+        gh_log(GH_ERROR, "worker.failed", "cause=\"%s\"", err.detail);
+    close_listeners(w);
+    gh_session_env_free(w->env);
+    w->env = NULL;
+    gh_loop_post(w->server->loop, gone, w->server);
+    return NULL;
+}
+
+gh_rc srv_workers_start(srv *v, gh_err *err)
+{
+    pthread_attr_t attr;
+    gh_rc rc = GH_OK;
+
+    (void)pthread_attr_init(&attr);
+    (void)pthread_attr_setstacksize(&attr, SRV_STACK_BYTES);
+    for (size_t i = 0; i < v->worker_count && rc == GH_OK; i++) {
+        srv_worker *w = &v->workers[i];
+
+        if (pthread_create(&w->thread, &attr, worker_main, w) != 0) {
+            rc = gh_fail(err, GH_IO, "58000", "cannot start a worker");
+            break;
+        }
+        w->is_started = true;
+        v->workers_running++;
+    }
+    (void)pthread_attr_destroy(&attr);
+    return rc;
+}
+
+void srv_workers_free(srv *v)
+{
+    if (v->workers == NULL)
+        return;
+    for (size_t i = 0; i < v->worker_count; i++) {
+        srv_worker *w = &v->workers[i];
+
+        if (w->is_started)
+            (void)pthread_join(w->thread, NULL);
+        close_listeners(w);
+        gh_session_env_free(w->env);
+        w->env = NULL;
+    }
+}
+
+/* ---- posts
+ * ---------------------------------------------------------------------------------------------- */
+
+typedef struct post {
+    srv_worker *worker;
+    gh_policy *policy;
+    gh_catalog *catalog;
+    gh_tls_server *tls;
+    size_t index;
+    uint64_t read;
+} post;
+
+static void send(srv_worker *w, void (*fn)(void *arg), post p)
+{
+    post *copy = gh_alloc(sizeof(*copy));
+
+    *copy = p;
+    copy->worker = w;
+    gh_loop_post(w->loop, fn, copy);
+}
+
+/* A worker that has ended has no env: what comes late is only let go. */
+static void take_policy(void *arg)
+{
+    post *p = arg;
+
+    if (p->worker->env != NULL)
+        gh_session_env_set_policy(p->worker->env, p->policy);
+    gh_policy_release(p->policy);
+    free(p);
+}
+
+static void take_catalog(void *arg)
+{
+    post *p = arg;
+
+    if (p->worker->env != NULL)
+        gh_session_env_set_catalog(p->worker->env, p->index, p->catalog, p->read);
+    gh_catalog_release(p->catalog);
+    free(p);
+}
+
+static void take_tls(void *arg)
+{
+    post *p = arg;
+
+    if (p->worker->env != NULL)
+        gh_session_env_set_tls(p->worker->env, p->tls);
+    gh_tls_server_release(p->tls);
+    free(p);
+}
+
+static void on_drained(void *arg)
+{
+    srv_worker *w = arg;
+
+    gh_loop_stop(w->loop);
+}
+
+static void take_drain(void *arg)
+{
+    post *p = arg;
+
+    close_listeners(p->worker);
+    if (p->worker->env != NULL)
+        gh_session_env_drain(p->worker->env, on_drained, p->worker);
+    free(p);
+}
+
+static void take_kill(void *arg)
+{
+    post *p = arg;
+
+    close_listeners(p->worker);
+    gh_loop_stop(p->worker->loop);
+    free(p);
+}
+
+void srv_workers_set_policy(srv *v)
+{
+    for (size_t i = 0; i < v->worker_count; i++)
+        send(&v->workers[i], take_policy, (post){ .policy = gh_policy_acquire(v->policy) });
+}
+
+void srv_workers_set_tls(srv *v)
+{
+    for (size_t i = 0; i < v->worker_count; i++)
+        send(&v->workers[i], take_tls, (post){ .tls = gh_tls_server_acquire(v->tls) });
+}
+
+void srv_workers_drain(srv *v)
+{
+    for (size_t i = 0; i < v->worker_count; i++)
+        send(&v->workers[i], take_drain, (post){ .index = 0 });
+}
+
+void srv_workers_kill(srv *v)
+{
+    for (size_t i = 0; i < v->worker_count; i++)
+        send(&v->workers[i], take_kill, (post){ .index = 0 });
+}
+
+void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read)
+{
+    gh_catalog *mine = catalog != NULL ? gh_catalog_acquire(catalog) : NULL;
+
+    send(w, take_catalog, (post){ .index = index, .catalog = mine, .read = read });
+}
