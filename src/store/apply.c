@@ -137,8 +137,10 @@ static gh_rc match_changed(applying *p)
                                GH_STR_ARG(item->title));
         }
         p->changed_from[i] = old;
-        if (old != NULL)
+        if (old != NULL) {
             old->is_matched = true;
+            old->origin = GH_ORIGIN_POLICY; /* if it was not: from now on it is */
+        }
     }
     return GH_OK;
 }

@@ -357,7 +357,8 @@ static gh_rc open_db(gh_store *st, gh_err *err)
         grc = store_exec(st,
                          st->mode == GH_STORE_READ
                              ? "PRAGMA query_only = 1; PRAGMA cell_size_check = 1"
-                             : "PRAGMA synchronous = FULL; PRAGMA cell_size_check = 1",
+                             : "PRAGMA synchronous = FULL; PRAGMA cell_size_check = 1; "
+                               "PRAGMA journal_size_limit = 16777216",
                          err);
     if (grc == GH_OK) {
         rc = sqlite3_prepare_v3(st->db, "PRAGMA data_version", -1, SQLITE_PREPARE_PERSISTENT,

@@ -278,6 +278,7 @@ static void put(store_writer *w, const store_item *item)
     gh_str origin = gh_str_of(store_origin_word(item->origin));
     store_stmt *s;
 
+    GH_ASSERT(item->kind != STORE_NO_KIND);
     switch (item->kind) {
     case STORE_NO_KIND:
         break;
@@ -331,7 +332,6 @@ static void put(store_writer *w, const store_item *item)
         put_rule(w, item);
         return;
     }
-    GH_ASSERT(!"an item of no kind");
 }
 
 /* A user goes with what the command line gave it: nobody of that name may inherit it later. */
@@ -346,6 +346,7 @@ static void drop_user(store_writer *w, gh_str name)
 
 static void drop(store_writer *w, const store_item *item)
 {
+    GH_ASSERT(item->kind != STORE_NO_KIND);
     switch (item->kind) {
     case STORE_NO_KIND:
         break;
@@ -381,7 +382,6 @@ static void drop(store_writer *w, const store_item *item)
         run_with_int(w, W_RULE_DROP, item->id);
         return;
     }
-    GH_ASSERT(!"an item of no kind");
 }
 
 static bool has_id(store_kind kind)
