@@ -43,6 +43,15 @@ static size_t hostile_bytes(uint64_t *state, char out[64])
     return len;
 }
 
+static bool has_control(gh_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] < 0x20)
+            return true;
+    }
+    return false;
+}
+
 START_TEST(hostile_strings)
 {
     gh_arena *a = gh_arena_new(0);
@@ -50,7 +59,7 @@ START_TEST(hostile_strings)
     gh_buf out;
 
     gh_buf_init(&out, 0);
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < 20000; i++) {
         char bytes[64];
         size_t len = hostile_bytes(&state, bytes);
         gh_json_value v;
@@ -58,8 +67,7 @@ START_TEST(hostile_strings)
         gh_buf_clear(&out);
         gh_audit_put_string(&out, (gh_str){ bytes, len });
         ck_assert(gh_utf8_is_valid(gh_buf_str(&out)));
-        for (size_t k = 0; k < out.len; k++)
-            ck_assert_int_ge((unsigned char)out.ptr[k], 0x20);
+        ck_assert(!has_control(gh_buf_str(&out)));
         ck_assert_int_eq(gh_json_parse(gh_buf_str(&out), a, &v, NULL), GH_OK);
         ck_assert_int_eq(v.type, GH_JSON_STRING);
         ck_assert(gh_str_eq(v.text, (gh_str){ bytes, len }));
@@ -231,6 +239,7 @@ Suite *audit_text_suite(void)
     Suite *s = suite_create("text");
     TCase *c = tcase_create("text");
 
+    tcase_set_timeout(c, 60);
     tcase_add_test(c, hostile_strings);
     tcase_add_test(c, every_byte_alone_and_in_a_run);
     tcase_add_test(c, strings_as_documented);
