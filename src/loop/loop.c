@@ -65,12 +65,10 @@ struct gh_loop {
     _Atomic(gh_post *) posts; /* push: release by posters; take: acquire by the loop's thread */
     void (*turn_fn)(void *arg);
     void *turn_arg;
-    atomic_bool
-        is_stopping; /* set by gh_loop_stop (release), read by the loop's thread (acquire) */
+    atomic_bool is_stopping; /* gh_loop_stop: release; the loop's thread: acquire */
 };
 
-/* ---- posts
- * --------------------------------------------------------------------------------------- */
+/* ---- posts ---------------------------------------------------------------------------------- */
 
 static void run_posts(gh_loop *l)
 {
@@ -135,12 +133,9 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
     while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR) {
     }
     run_posts(l);
-    if (atomic_load_explicit(&l->is_stopping, memory_order_acquire))
-        (void)event_base_loopexit(l->base, NULL);
 }
 
-/* ---- watches
- * ------------------------------------------------------------------------------------- */
+/* ---- watches -------------------------------------------------------------------------------- */
 
 static void wake_link(gh_watch *w, gh_watch **head)
 {
@@ -253,8 +248,7 @@ void gh_watch_wake(gh_watch *w, unsigned ready)
     }
 }
 
-/* ---- timers
- * -------------------------------------------------------------------------------------- */
+/* ---- timers --------------------------------------------------------------------------------- */
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -309,8 +303,7 @@ void gh_timer_stop(gh_timer *t)
         (void)event_del(&t->event);
 }
 
-/* ---- signals
- * ------------------------------------------------------------------------------------- */
+/* ---- signals -------------------------------------------------------------------------------- */
 
 static void on_signal(evutil_socket_t signum, short what, void *arg)
 {
@@ -339,8 +332,7 @@ void gh_signal_free(gh_signal *s)
     free(s);
 }
 
-/* ---- loop
- * ---------------------------------------------------------------------------------------- */
+/* ---- loop ----------------------------------------------------------------------------------- */
 
 /* Own locks are not needed; changes of interest are collected and made once a turn. */
 static struct event_base *base_new(void)
@@ -404,20 +396,16 @@ void gh_loop_on_turn(gh_loop *l, void (*fn)(void *arg), void *arg)
 
 gh_rc gh_loop_run(gh_loop *l, gh_err *err)
 {
-    int rc;
-
-    do {
-        rc = event_base_loop(l->base, EVLOOP_ONCE);
+    /* One run, one stop: the stop is taken back, so that a loop may be run again. */
+    while (!atomic_exchange_explicit(&l->is_stopping, false, memory_order_acquire)) {
+        /* One turn: waits, then calls back all that is ready. */
+        if (event_base_loop(l->base, EVLOOP_ONCE) != 0) {
+            gh_rc failed = gh_fail(err, GH_IO, "58000", "the event loop failed");
+            gh_err_detail(err, "event_base_loop: %s", strerror(errno));
+            return failed;
+        }
         if (l->turn_fn != NULL)
             l->turn_fn(l->turn_arg);
-    } while (rc == 0 && !event_base_got_exit(l->base) && !event_base_got_break(l->base));
-
-    /* One run, one stop: a loop may be run again. */
-    atomic_store_explicit(&l->is_stopping, false, memory_order_relaxed);
-    if (rc != 0) {
-        gh_rc failed = gh_fail(err, GH_IO, "58000", "the event loop failed");
-        gh_err_detail(err, "event_base_loop: %s", strerror(errno));
-        return failed;
     }
     return GH_OK;
 }

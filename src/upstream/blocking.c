@@ -101,7 +101,7 @@ static gh_rc judge(PGconn *pg, const PGresult *result, gh_err *err)
         return gh_upstream_unavailable(GH_IO, err, "%s", PQresultErrorMessage(result));
     gh_rc rc =
         gh_fail(err, GH_INVALID, code, "the warehouse refused a statement of the proxy's own");
-    gh_err_detail(err, "%s", PQresultErrorMessage(result));
+    gh_upstream_detail(err, gh_str_of(PQresultErrorMessage(result)));
     return rc;
 }
 

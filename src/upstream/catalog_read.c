@@ -32,67 +32,76 @@ struct gh_catalog_reader {
     char digest[DIGEST_MAX];
 };
 
-#define HIDDEN_SCHEMAS                                                                             \
-    "WITH hidden AS MATERIALIZED (SELECT oid FROM pg_namespace "                                   \
+#define HIDDEN                                                                                     \
+    "hidden AS MATERIALIZED (SELECT oid FROM pg_namespace "                                        \
     "WHERE nspname ~ '^pg_(toast|temp_|toast_temp_)') "
 
-#define SUM(catalog, key, condition)                                                               \
-    "(SELECT count(*) || '/' || coalesce(sum(hashint8extended((" key ")::int8, "                   \
-    "xmin::text::int8)), 0) FROM " catalog " WHERE " condition ")"
-
-static const char s_digest_sql[] = HIDDEN_SCHEMAS
+/* i: which catalog; k: which row; x: which version of it. */
+static const char s_digest_sql[] =
+    "WITH " HIDDEN ", hidden_class AS MATERIALIZED (SELECT oid FROM pg_class "
+    "WHERE relnamespace IN (TABLE hidden)), versions AS ("
+    "SELECT 1 AS i, oid::int8 AS k, xmin::text::int8 AS x FROM pg_namespace "
+    "WHERE oid NOT IN (TABLE hidden) "
+    "UNION ALL SELECT 2, oid::int8, xmin::text::int8 FROM pg_class "
+    "WHERE relnamespace NOT IN (TABLE hidden) "
+    "UNION ALL SELECT 3, attrelid::int8 * 65536 + attnum, xmin::text::int8 FROM pg_attribute "
+    "WHERE attnum > 0 AND attrelid NOT IN (TABLE hidden_class) "
+    "UNION ALL SELECT 4, oid::int8, xmin::text::int8 FROM pg_constraint "
+    "WHERE contype = 'p' AND connamespace NOT IN (TABLE hidden) "
+    "UNION ALL SELECT 5, oid::int8, xmin::text::int8 FROM pg_type "
+    "WHERE typnamespace NOT IN (TABLE hidden) "
+    "UNION ALL SELECT 6, oid::int8, xmin::text::int8 FROM pg_proc "
+    "WHERE pronamespace NOT IN (TABLE hidden) "
+    "UNION ALL SELECT 7, oid::int8, xmin::text::int8 FROM pg_operator "
+    "UNION ALL SELECT 8, oid::int8, xmin::text::int8 FROM pg_cast "
+    "UNION ALL SELECT 9, oid::int8, xmin::text::int8 FROM pg_trigger "
+    "WHERE tgrelid NOT IN (TABLE hidden_class) "
+    "UNION ALL SELECT 10, oid::int8, xmin::text::int8 FROM pg_rewrite "
+    "WHERE ev_class NOT IN (TABLE hidden_class) "
+    "UNION ALL SELECT 11, inhrelid::int8, xmin::text::int8 FROM pg_inherits "
+    "WHERE inhrelid NOT IN (TABLE hidden_class)), "
+    "sums AS (SELECT i, count(*) AS n, sum(hashint8extended(k, x)) AS h FROM versions GROUP BY i) "
     "SELECT concat_ws(' ', current_setting('server_version_num'), current_user, "
-    "current_database(), " SUM("pg_namespace", "oid", "oid NOT IN (TABLE hidden)") ", " SUM(
-        "pg_class",
-        "oid", "relnamespace NOT IN (TABLE hidden)") ", " SUM("pg_attribute",
-                                                              "attrelid::int8 * 65536 + attnum",
-                                                              "attnum > 0 AND attrelid NOT IN "
-                                                              "(SELECT oid FROM pg_class "
-                                                              "WHERE relnamespace IN (TABLE "
-                                                              "hidden))") ", " SUM("pg_constraint",
-                                                                                   "oid",
-                                                                                   "contype = 'p' "
-                                                                                   "AND "
-                                                                                   "connamespace "
-                                                                                   "NOT IN (TABLE "
-                                                                                   "hidden)") ","
-                                                                                              " " SUM("pg_type",
-                                                                                                      "oid",
-                                                                                                      "typnamespace NOT IN (TABLE hidden)") ", " SUM("pg_proc",
-                                                                                                                                                     "oid",
-                                                                                                                                                     "pronamespace NOT IN (TABLE hidden)") ", " SUM("pg_operator",
-                                                                                                                                                                                                    "oid",
-                                                                                                                                                                                                    "true") ", " SUM("pg_cast",
-                                                                                                                                                                                                                     "oid",
-                                                                                                                                                                                                                     "true") ")";
+    "current_database(), string_agg(i || ':' || n || '/' || h, ' ' ORDER BY i)) FROM sums";
 
 static const char s_schemas_sql[] =
     "SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)'";
 
-static const char s_relations_sql[] = HIDDEN_SCHEMAS
+/*
+ * `altered`: relations where what is stored may differ from what a statement writes: BEFORE ROW triggers, rules,
+ * foreign tables (whose triggers are elsewhere), and whatever has such a partition or child.
+ */
+static const char s_relations_sql[] =
+    "WITH RECURSIVE " HIDDEN ", altered AS (("
+    "SELECT tgrelid AS oid FROM pg_trigger WHERE tgtype & 3 = 3 "
+    "UNION SELECT ev_class FROM pg_rewrite WHERE ev_type <> '1' "
+    "UNION SELECT oid FROM pg_class WHERE relkind = 'f') "
+    "UNION SELECT i.inhparent FROM pg_inherits i JOIN altered a ON a.oid = i.inhrelid) "
     "SELECT c.oid, c.relnamespace, n.nspname, c.relname, c.relkind, c.relkind = 'v' AND EXISTS ("
     "SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_barrier' "
-    "AND o.option_value::bool), c.relispartition, c.reltype, p.conkey "
+    "AND o.option_value::bool), c.relispartition, c.reltype, p.conkey, "
+    "c.relkind IN ('r', 'p') AND c.oid NOT IN (TABLE altered) "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
     "WHERE c.relkind <> 't' AND c.relnamespace NOT IN (TABLE hidden) ORDER BY c.oid";
 
 /* Of relations that can be read or whose row can be a value; an index's columns are nobody's. */
-static const char s_columns_sql[] = HIDDEN_SCHEMAS
+static const char s_columns_sql[] =
+    "WITH " HIDDEN
     "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, "
     "format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity, "
     "a.attgenerated FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', 'I') "
     "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
 
-static const char s_types_sql[] = HIDDEN_SCHEMAS
-    "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
+static const char s_types_sql[] =
+    "WITH " HIDDEN "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
     "CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typarray, t.typbasetype "
     "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
     "WHERE t.typnamespace NOT IN (TABLE hidden)";
 
-static const char s_functions_sql[] = HIDDEN_SCHEMAS
-    "SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proisstrict, "
+static const char s_functions_sql[] =
+    "WITH " HIDDEN "SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proisstrict, "
     "p.proleakproof, p.proretset, p.prosecdef, n.nspname = 'pg_catalog' AND p.oid < 16384 AND "
     "p.prolang IN (SELECT oid FROM pg_language WHERE lanname IN ('internal', 'c')), "
     "p.provariadic, p.prorettype, p.proargtypes, p.pronargdefaults "
@@ -106,8 +115,7 @@ static const char s_operators_sql[] =
 static const char s_casts_sql[] =
     "SELECT castsource, casttarget, castfunc, castcontext, castmethod FROM pg_cast";
 
-/* ---- values
- * -------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static gh_str text_at(const PGresult *r, int row, int column)
 {
@@ -155,8 +163,7 @@ static size_t numbers_at(const PGresult *r, int row, int column, uint32_t *out, 
     return count;
 }
 
-/* ---- rows into the builder
- * ------------------------------------------------------------------------ */
+/* ---- rows into the builder ------------------------------------------------------------------ */
 
 #define NUMBERS_MAX                                                                                \
     1600 /* PostgreSQL: 1600 columns of a table, 32 of an index, 100 arguments (by default) */
@@ -206,6 +213,7 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             .is_security_barrier = bool_at(relations, i, 5),
             .is_partition = bool_at(relations, i, 6),
             .row_type = oid_at(relations, i, 7),
+            .is_stored_as_written = bool_at(relations, i, 9),
             .columns = rd->columns,
             .primary_key = rd->key,
         };
@@ -297,8 +305,7 @@ static void take_casts(reading *rd, const PGresult *r)
     }
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static gh_rc query(gh_catalog_reader *r, const char *sql, PGresult **out, gh_err *err)
 {

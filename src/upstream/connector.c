@@ -32,8 +32,7 @@ struct gh_connect {
     gh_err err;
 };
 
-/* ---- the requester's end
- * -------------------------------------------------------------------------- */
+/* ---- the requester's end -------------------------------------------------------------------- */
 
 static void on_result(void *arg)
 {
@@ -46,8 +45,7 @@ static void on_result(void *arg)
     free(a);
 }
 
-/* ---- on the connector's thread
- * -------------------------------------------------------------------- */
+/* ---- on the connector's thread -------------------------------------------------------------- */
 
 static void attempt_end(gh_connect *a)
 {
@@ -188,8 +186,7 @@ static gh_rc connector_start(gh_upstream *u, gh_err *err)
     return rc;
 }
 
-/* ---- the warehouse
- * -------------------------------------------------------------------------------- */
+/* ---- the warehouse -------------------------------------------------------------------------- */
 
 gh_connect *gh_upstream_connect(gh_upstream *u, gh_loop *loop, gh_conn_fn fn, void *arg)
 {

@@ -28,17 +28,22 @@ static bool find_sqlstate(const char *message, char out[6])
     return is_found;
 }
 
-/* One line for the log. */
-static void add_detail(gh_err *err, const char *message)
+/*
+ * One line, without what would end the quotes it stands in: a server's text must not make log
+ * fields of its own.
+ */
+void gh_upstream_detail(gh_err *err, gh_str text)
 {
     char line[sizeof(((gh_err *)NULL)->detail)];
     size_t len = 0;
 
-    for (const char *at = message; *at != '\0' && len < sizeof(line) - 1; at++) {
-        bool is_blank = isspace((unsigned char)*at) != 0;
-        if (is_blank && (len == 0 || line[len - 1] == ' '))
+    for (size_t i = 0; i < text.len && len < sizeof(line) - 1; i++) {
+        char ch = text.ptr[i];
+        if (isspace((unsigned char)ch) || iscntrl((unsigned char)ch))
+            ch = ' ';
+        if (ch == ' ' && (len == 0 || line[len - 1] == ' '))
             continue;
-        line[len] = is_blank ? ' ' : *at;
+        line[len] = ch == '"' ? '\'' : ch;
         len++;
     }
     while (len > 0 && line[len - 1] == ' ')
@@ -65,7 +70,7 @@ gh_rc gh_upstream_refused(const char *libpq_message, gh_err *err)
         rc = gh_fail(err, GH_IO, code, "the warehouse is starting up or shutting down");
     else
         rc = gh_fail(err, GH_IO, "08001", "the warehouse is not available");
-    add_detail(err, libpq_message);
+    gh_upstream_detail(err, gh_str_of(libpq_message));
     return rc;
 }
 
@@ -78,6 +83,6 @@ gh_rc gh_upstream_unavailable(gh_rc rc, gh_err *err, const char *fmt, ...)
     (void)vsnprintf(detail, sizeof(detail), fmt, args);
     va_end(args);
     gh_rc failed = gh_fail(err, rc, "08001", "the warehouse is not available");
-    gh_err_detail(err, "%s", detail);
+    gh_upstream_detail(err, gh_str_of(detail));
     return failed;
 }

@@ -51,8 +51,7 @@ struct gh_pool {
     gh_pool_stats stats; /* `connecting` counts attempts and INIT */
 };
 
-/* ---- waiters
- * ------------------------------------------------------------------------------------- */
+/* ---- waiters -------------------------------------------------------------------------------- */
 
 static void ticket_free(gh_ticket *t)
 {
@@ -128,8 +127,7 @@ static void on_deadline(void *arg)
     schedule_deadline(p);
 }
 
-/* ---- connections
- * --------------------------------------------------------------------------------- */
+/* ---- connections ---------------------------------------------------------------------------- */
 
 static void conn_enter(gh_pool *p, gh_conn *c)
 {
@@ -300,8 +298,7 @@ static void connect_one(gh_pool *p)
     a->connect = gh_upstream_connect(p->upstream, p->loop, on_connected, a);
 }
 
-/* ---- handing over
- * -------------------------------------------------------------------------------- */
+/* ---- handing over --------------------------------------------------------------------------- */
 
 static void hand_over(gh_conn *c, gh_ticket *t)
 {
@@ -376,8 +373,7 @@ static void on_pump(void *arg)
     schedule_deadline(p);
 }
 
-/* ---- the pool's users
- * ----------------------------------------------------------------------------- */
+/* ---- the pool's users ----------------------------------------------------------------------- */
 
 gh_ticket *gh_pool_acquire(gh_pool *p, gh_str session_sql, gh_conn_fn fn, void *arg)
 {

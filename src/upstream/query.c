@@ -59,8 +59,7 @@ static gh_rc broken(gh_query *q, const char *why)
     return gh_upstream_unavailable(GH_BADMSG, &q->err, "answer to our own statement: %s", why);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 /* ErrorResponse: the first one's code and text. */
 static gh_rc take_error(gh_query *q, gh_rd *r)
@@ -87,7 +86,7 @@ static gh_rc take_error(gh_query *q, gh_rd *r)
         gh_rc rc = gh_fail(&q->err, GH_INVALID, sqlstate,
                            "the warehouse did not accept the session's settings");
         (void)rc;
-        gh_err_detail(&q->err, GH_STR_FMT, GH_STR_ARG(message));
+        gh_upstream_detail(&q->err, message);
         q->has_error = true;
     }
     return GH_OK;
@@ -146,8 +145,7 @@ static gh_rc take_messages(gh_query *q)
     return rc;
 }
 
-/* ---- moving bytes
- * -------------------------------------------------------------------------------- */
+/* ---- moving bytes --------------------------------------------------------------------------- */
 
 static gh_rc send_rest(gh_query *q, unsigned *interest)
 {

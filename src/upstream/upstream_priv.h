@@ -12,8 +12,7 @@
 #define GH_CONN_PARAMETER_VALUE_MAX 8192
 #define GH_CANCEL_TIMEOUT_MS        10000
 
-/* ---- errors (error.c)
- * ----------------------------------------------------------------------------- */
+/* ---- errors (error.c) ----------------------------------------------------------------------- */
 
 /*
  * A failed login in the words of libpq (verbosity PQERRORS_VERBOSE, so that the server's SQLSTATE
@@ -24,8 +23,10 @@ GH_MUST_USE gh_rc gh_upstream_refused(const char *libpq_message, gh_err *err);
 GH_MUST_USE gh_rc gh_upstream_unavailable(gh_rc rc, gh_err *err, const char *fmt, ...)
     GH_PRINTF(3, 4);
 
-/* ---- opening by libpq (open.c)
- * -------------------------------------------------------------------- */
+/* The operator's text, made one line that can stand in quotes. The first one stays. */
+void gh_upstream_detail(gh_err *err, gh_str text);
+
+/* ---- opening by libpq (open.c) -------------------------------------------------------------- */
 
 /* BackendKeyData, picked from libpq's trace: its API shows the process id only. */
 typedef struct gh_key_trace {
@@ -46,8 +47,7 @@ GH_MUST_USE PGconn *gh_upstream_start(const gh_upstream *u);
 uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u);
 gh_str gh_upstream_init_sql(const gh_upstream *u);
 
-/* ---- connection (conn.c)
- * -------------------------------------------------------------------------- */
+/* ---- connection (conn.c) -------------------------------------------------------------------- */
 
 typedef enum gh_conn_state {
     GH_CONN_FREE = 0, /* in no pool */
@@ -84,8 +84,7 @@ struct gh_conn {
 /* Takes over an established PGconn; on failure it is finished. */
 GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_conn **out, gh_err *err);
 
-/* ---- query runner (query.c)
- * ----------------------------------------------------------------------- */
+/* ---- query runner (query.c) ----------------------------------------------------------------- */
 
 /*
  * Runs simple Queries in a row, one ReadyForQuery each, discards what they return and keeps
@@ -99,8 +98,7 @@ GH_MUST_USE gh_query *gh_query_start(gh_loop *loop, gh_conn *c, const gh_str *sq
                                      uint32_t timeout_ms, gh_query_fn fn, void *arg);
 void gh_query_free(gh_query *q); /* before its end: fn is not called. NULL is fine */
 
-/* ---- blocking use of libpq (blocking.c)
- * ----------------------------------------------------------- */
+/* ---- blocking use of libpq (blocking.c) ----------------------------------------------------- */
 
 /*
  * Connects, waiting for the socket and for stop_fd (-1: none; readable ends the wait with

@@ -13,8 +13,7 @@
 static char s_dir[64];
 static int s_port;
 
-/* ---- server
- * --------------------------------------------------------------------------------------- */
+/* ---- server --------------------------------------------------------------------------------- */
 
 static int free_port(void)
 {
@@ -98,8 +97,7 @@ gh_upstream *fixture_upstream(const char *extra, const char *init_sql)
     return fixture_upstream_of(conninfo, "right", init_sql, 0);
 }
 
-/* ---- waiting
- * -------------------------------------------------------------------------------------- */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 static void on_late(void *arg)
 {
@@ -167,8 +165,7 @@ gh_conn *acquire_now(gh_loop *loop, gh_pool *p, const char *session_sql, gh_err 
     return o.conn;
 }
 
-/* ---- protocol
- * ------------------------------------------------------------------------------------- */
+/* ---- protocol ------------------------------------------------------------------------------- */
 
 static void wait_stream(const gh_stream *s)
 {

@@ -88,8 +88,7 @@ START_TEST(cancels_over_unix_socket)
 }
 END_TEST
 
-/* ---- a relay that keeps what clients send in plaintext
- * --------------------------------------------- */
+/* ---- a relay that keeps what clients send in plaintext -------------------------------------- */
 
 typedef struct relay {
     int listener;
@@ -230,8 +229,7 @@ START_TEST(cancels_over_tls_without_showing_the_key)
 }
 END_TEST
 
-/* ---- failures
- * -------------------------------------------------------------------------------------- */
+/* ---- failures ------------------------------------------------------------------------------- */
 
 START_TEST(server_gone_is_reported)
 {

@@ -84,6 +84,9 @@ START_TEST(snapshot_holds_the_catalog)
     ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("parts"))->is_partition);
     ck_assert_int_eq(gh_catalog_relation(c, GH_STR("shop"), GH_STR("parts"))->kind, 'p');
 
+    ck_assert(orders->is_stored_as_written);
+    ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("plain"))->is_stored_as_written);
+
     const gh_type *domain = gh_catalog_type(c, GH_STR("shop"), GH_STR("positive"));
     ck_assert_int_eq(domain->kind, 'd');
     ck_assert_uint_eq(domain->base, 23);
@@ -117,6 +120,54 @@ START_TEST(snapshot_holds_the_catalog)
 }
 END_TEST
 
+/* Triggers before a row, rules, and partitions or children that have them. */
+START_TEST(altered_rows_are_known)
+{
+    static const struct {
+        const char *name;
+        bool is_stored_as_written;
+    } expected[] = {
+        { "plain_table", true }, { "after_trigger", true },    { "before_statement", true },
+        { "ruled", false },      { "before_trigger", false },  { "partitioned", false },
+        { "good_part", true },   { "triggered_part", false },  { "parent", false },
+        { "child", false },      { "partitioned_well", true },
+    };
+    gh_upstream *u = fixture_upstream("", "");
+    gh_catalog_reader *r = gh_catalog_reader_new(u);
+
+    admin_query(
+        "warehouse",
+        "DROP SCHEMA IF EXISTS w CASCADE; CREATE SCHEMA w; SET search_path = w; "
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; "
+        "CREATE TABLE plain_table (a int); CREATE TABLE after_trigger (a int); "
+        "CREATE TABLE before_statement (a int); CREATE TABLE ruled (a int); "
+        "CREATE TABLE before_trigger (a int); CREATE TABLE parent (a int); "
+        "CREATE TABLE child () INHERITS (parent); "
+        "CREATE TABLE partitioned (a int) PARTITION BY LIST (a); "
+        "CREATE TABLE good_part PARTITION OF partitioned FOR VALUES IN (1); "
+        "CREATE TABLE triggered_part PARTITION OF partitioned FOR VALUES IN (2); "
+        "CREATE TABLE partitioned_well (a int) PARTITION BY LIST (a); "
+        "CREATE TABLE well1 PARTITION OF partitioned_well FOR VALUES IN (1); "
+        "CREATE TRIGGER x AFTER UPDATE ON after_trigger FOR EACH ROW EXECUTE FUNCTION t(); "
+        "CREATE TRIGGER x BEFORE UPDATE ON before_statement EXECUTE FUNCTION t(); "
+        "CREATE TRIGGER x BEFORE UPDATE ON before_trigger FOR EACH ROW EXECUTE FUNCTION t(); "
+        "CREATE TRIGGER x BEFORE INSERT ON triggered_part FOR EACH ROW EXECUTE FUNCTION t(); "
+        "CREATE TRIGGER x BEFORE INSERT ON child FOR EACH ROW EXECUTE FUNCTION t(); "
+        "CREATE RULE x AS ON INSERT TO ruled DO ALSO NOTIFY n",
+        NULL);
+    gh_catalog *c = read_now(r, NULL);
+    for (size_t i = 0; i < GH_COUNT(expected); i++) {
+        const gh_relation *rel = gh_catalog_relation(c, GH_STR("w"), gh_str_of(expected[i].name));
+        ck_assert_ptr_nonnull(rel);
+        ck_assert_msg(rel->is_stored_as_written == expected[i].is_stored_as_written, "%s",
+                      expected[i].name);
+    }
+    gh_catalog_release(c);
+    gh_catalog_reader_free(r);
+    gh_upstream_release(u);
+}
+END_TEST
+
 START_TEST(unchanged_catalog_is_the_same_snapshot)
 {
     static const char *const changes[] = {
@@ -132,6 +183,9 @@ START_TEST(unchanged_catalog_is_the_same_snapshot)
         "ALTER TYPE shop.mood RENAME TO feeling",
         "ALTER SCHEMA shop RENAME TO shop2",
         "ALTER SCHEMA shop2 RENAME TO shop",
+        "CREATE RULE x AS ON INSERT TO shop.orders DO ALSO NOTIFY n",
+        "CREATE TRIGGER x BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION "
+        "suppress_redundant_updates_trigger()",
         "DROP TABLE shop.parts",
     };
     gh_upstream *u = fixture_upstream("", "");
@@ -268,6 +322,7 @@ TCase *catalog_read_tests(void)
     TCase *t = tcase_create("catalog_read");
 
     tcase_add_test(t, snapshot_holds_the_catalog);
+    tcase_add_test(t, altered_rows_are_known);
     tcase_add_test(t, unchanged_catalog_is_the_same_snapshot);
     tcase_add_test(t, what_others_do_in_passing_changes_nothing);
     tcase_add_test(t, lost_connection_is_made_anew);
