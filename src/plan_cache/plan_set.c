@@ -89,6 +89,15 @@ static const gh_touch *copy_touches(copier *c, const gh_touch *touches, size_t c
     return to;
 }
 
+static const gh_output_column *copy_outputs(copier *c, const gh_output_column *from, size_t count)
+{
+    gh_output_column *to = take(c, (count + 1) * sizeof(*to));
+
+    if (to != NULL && count > 0)
+        memcpy(to, from, count * sizeof(*to));
+    return to;
+}
+
 static gh_plan copy_plan(copier *c, const gh_plan *from)
 {
     gh_plan p = *from;
@@ -101,7 +110,7 @@ static gh_plan copy_plan(copier *c, const gh_plan *from)
     p.touches = copy_touches(c, p.touches, p.touch_count);
     p.grant_ids = copy_bytes(c, p.grant_ids, p.grant_count * sizeof(*p.grant_ids));
     if (p.outputs != NULL) /* an empty list is not the same as none */
-        p.outputs = copy_bytes(c, p.outputs, (p.output_count + 1) * sizeof(*p.outputs));
+        p.outputs = copy_outputs(c, p.outputs, p.output_count);
     return p;
 }
 

@@ -186,7 +186,7 @@ typedef struct post {
     uint64_t read;
 } post;
 
-static void send(srv_worker *w, void (*fn)(void *arg), post p)
+static void send_post(srv_worker *w, void (*fn)(void *arg), post p)
 {
     post *copy = gh_alloc(sizeof(*copy));
 
@@ -255,30 +255,30 @@ static void take_kill(void *arg)
 void srv_workers_set_policy(srv *v)
 {
     for (size_t i = 0; i < v->worker_count; i++)
-        send(&v->workers[i], take_policy, (post){ .policy = gh_policy_acquire(v->policy) });
+        send_post(&v->workers[i], take_policy, (post){ .policy = gh_policy_acquire(v->policy) });
 }
 
 void srv_workers_set_tls(srv *v)
 {
     for (size_t i = 0; i < v->worker_count; i++)
-        send(&v->workers[i], take_tls, (post){ .tls = gh_tls_server_acquire(v->tls) });
+        send_post(&v->workers[i], take_tls, (post){ .tls = gh_tls_server_acquire(v->tls) });
 }
 
 void srv_workers_drain(srv *v)
 {
     for (size_t i = 0; i < v->worker_count; i++)
-        send(&v->workers[i], take_drain, (post){ .index = 0 });
+        send_post(&v->workers[i], take_drain, (post){ .index = 0 });
 }
 
 void srv_workers_kill(srv *v)
 {
     for (size_t i = 0; i < v->worker_count; i++)
-        send(&v->workers[i], take_kill, (post){ .index = 0 });
+        send_post(&v->workers[i], take_kill, (post){ .index = 0 });
 }
 
 void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read)
 {
     gh_catalog *mine = catalog != NULL ? gh_catalog_acquire(catalog) : NULL;
 
-    send(w, take_catalog, (post){ .index = index, .catalog = mine, .read = read });
+    send_post(w, take_catalog, (post){ .index = index, .catalog = mine, .read = read });
 }

@@ -14,6 +14,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+void gh_session_say(gh_err *err, const char *sqlstate, const char *fmt, ...)
+{
+    va_list args;
+
+    *err = (gh_err){ 0 };
+    memcpy(err->sqlstate, sqlstate, sizeof(err->sqlstate) - 1);
+    va_start(args, fmt);
+    (void)vsnprintf(err->public_msg, sizeof(err->public_msg), fmt, args);
+    va_end(args);
+}
+
 /* ---- writing
  * -------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,360 @@
+/*
+ * The pure parts of sessions: error texts, expectations, names, settings. The protocol as a whole is tested over sockets, in
+ * tests/protocol.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "error_public.h"
+#include "expect.h"
+#include "names.h"
+#include "settings.h"
+
+/* ---- error_public --------------------------------------------------------------------------------- */
+
+static void assert_text(const char *sqlstate, const char *message, const char *sql,
+                        const char *expected)
+{
+    gh_buf out;
+
+    gh_buf_init(&out, 0);
+    gh_session_public_error(gh_str_of(sqlstate), gh_str_of(message), gh_str_of(sql), &out);
+    gh_buf_put_u8(&out, 0);
+    ck_assert_str_eq(out.ptr, expected);
+    gh_buf_fini(&out);
+}
+
+START_TEST(test_public_error_values)
+{
+    /* The client's own literal may be quoted back; a value of the warehouse may not. */
+    assert_text("22P02", "invalid input syntax for type integer: \"abc\"", "select 'abc'::int",
+                "invalid input syntax for type integer: \"abc\"");
+    assert_text("22P02", "invalid input syntax for type integer: \"078-05-1120\"",
+                "select ssn::int from hr.employees", "invalid input syntax");
+    /* Part of a word is not the client's. */
+    assert_text("22P02", "invalid input syntax for type integer: \"M\"", "select sex::int from Me",
+                "invalid input syntax");
+    assert_text("23505", "duplicate key value violates unique constraint \"customers_email_key\"",
+                "insert into customers_email_key",
+                "duplicate key value violates a unique constraint");
+    assert_text("23514", "new row for relation \"t\" violates check constraint \"c\"", "t c",
+                "new row violates a check constraint");
+    assert_text("22012", "division by zero", "", "division by zero");
+    assert_text("22003", "value \"99999999999\" is out of range for type integer",
+                "select 99999999999::int",
+                "value \"99999999999\" is out of range for type integer");
+    assert_text("22003", "value \"99999999999\" is out of range for type integer", "select x::int",
+                "numeric value out of range");
+    /* A function can raise any text under any code. */
+    assert_text("22012", "salary of bob is 5", "select f()", "division by zero");
+    assert_text("P0001", "salary of bob is 5", "select f()",
+                "a function of the warehouse raised an error");
+    assert_text("42501", "permission denied for table hidden", "select 1", "permission denied");
+    assert_text("XX000", "cache lookup failed for relation 16400", "x",
+                "the warehouse met an internal error");
+    assert_text("F0000", "whatever", "x", "the statement failed");
+}
+END_TEST
+
+START_TEST(test_public_error_types)
+{
+    assert_text("42883", "operator does not exist: integer = text", "",
+                "operator does not exist: integer = text");
+    assert_text("42883", "operator does not exist: hidden_type = text", "",
+                "function or operator does not exist");
+    assert_text("42883", "function lower(integer, text) does not exist", "select lower(1, '')",
+                "function lower(integer, text) does not exist");
+    assert_text("42883", "function secret(integer) does not exist", "select lower(1)",
+                "function or operator does not exist");
+    assert_text("22001", "value too long for type character varying(3)", "",
+                "value too long for type character varying(3)");
+    assert_text("42846", "cannot cast type timestamp without time zone[] to numeric(10,2)", "",
+                "cannot cast type timestamp without time zone[] to numeric(10,2)");
+    assert_text("42804", "argument of WHERE must be type boolean, not type integer", "",
+                "argument of WHERE must be type boolean, not type integer");
+}
+END_TEST
+
+START_TEST(test_error_fields)
+{
+    static const char body[] = "SFEHLER\0VERROR\0C22P02\0Mtext\0DKey (email)=(x)\0P17\0\0";
+    gh_upstream_error e;
+
+    ck_assert_int_eq(gh_upstream_error_read((gh_str){ body, sizeof(body) - 1 }, &e), GH_OK);
+    ck_assert(gh_str_is(e.severity, "ERROR"));
+    ck_assert(gh_str_is(e.sqlstate, "22P02"));
+    ck_assert(gh_str_is(e.message, "text"));
+    ck_assert_uint_eq(e.position, 17);
+    for (size_t len = 0; len < sizeof(body) - 1; len++) /* every truncation */
+        ck_assert_int_ne(gh_upstream_error_read((gh_str){ body, len }, &e), GH_OK);
+    ck_assert_int_ne(gh_upstream_error_read((gh_str){ "VERROR\0C22\0Mx\0", 15 }, &e), GH_OK);
+}
+END_TEST
+
+START_TEST(test_notices)
+{
+    gh_upstream_error e = { GH_STR("WARNING"), GH_STR("25P01"), GH_STR("x"), 0 };
+
+    ck_assert(gh_session_notice_is_public(&e));
+    e.severity = GH_STR("LOG"); /* client_min_messages = log with debug_print_plan */
+    ck_assert(!gh_session_notice_is_public(&e));
+    e.severity = GH_STR("NOTICE");
+    e.sqlstate = GH_STR("P0001");
+    ck_assert(!gh_session_notice_is_public(&e));
+}
+END_TEST
+
+/* ---- expect ------------------------------------------------------------------------------------------ */
+
+START_TEST(test_expect_order)
+{
+    gh_expect_queue q = { 0 };
+
+    for (uint32_t round = 0; round < 3; round++) { /* over the ring's end and through its growth */
+        for (uint32_t i = 0; i < 100; i++)
+            gh_expect_push(&q, GH_EXPECT_EXECUTE)->plan_at = i;
+        for (uint32_t i = 0; i < 95; i++) {
+            ck_assert_uint_eq(gh_expect_head(&q)->plan_at, i);
+            gh_expect_pop(&q);
+        }
+        for (uint32_t i = 99; i > 94; i--) {
+            ck_assert_uint_eq(gh_expect_at(&q, q.count - 1)->plan_at, i);
+            gh_expect_pop_last(&q);
+        }
+        ck_assert_uint_eq(q.count, 0);
+    }
+    ck_assert_uint_eq(q.popped, 3 * 95);
+    ck_assert_ptr_null(gh_expect_head(&q));
+    gh_expect_trim(&q);
+    ck_assert_uint_eq(q.cap, 0);
+    gh_expect_fini(&q);
+}
+END_TEST
+
+START_TEST(test_expect_until_sync)
+{
+    gh_expect_queue q = { 0 };
+
+    ck_assert_uint_eq(gh_expect_until_sync(&q), 0);
+    (void)gh_expect_push(&q, GH_EXPECT_PARSE);
+    (void)gh_expect_push(&q, GH_EXPECT_BIND);
+    ck_assert_uint_eq(gh_expect_until_sync(&q), 2);
+    (void)gh_expect_push(&q, GH_EXPECT_SYNC);
+    (void)gh_expect_push(&q, GH_EXPECT_BIND);
+    ck_assert_uint_eq(gh_expect_until_sync(&q), 2);
+    gh_expect_fini(&q);
+}
+END_TEST
+
+/* ---- names -------------------------------------------------------------------------------------------- */
+
+static gh_plan_set *some_set(void)
+{
+    gh_plan plan = { .kind = GH_STMT_QUERY, .sql = GH_STR("SELECT 1") };
+
+    return gh_plan_set_new(GH_STR("select 1"), &plan, 1, GH_STR("P"));
+}
+
+START_TEST(test_names)
+{
+    gh_names t = { 0 };
+    gh_plan_set *set = some_set();
+    char text[80];
+
+    ck_assert_ptr_null(gh_names_find(&t, GH_STR("")));
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(text, sizeof(text), "s%d", i);
+        gh_named *n = gh_named_new(gh_str_of(text), set, 1);
+
+        ck_assert_ptr_null(gh_names_put(&t, n));
+        gh_named_release(n);
+    }
+    ck_assert_uint_eq(t.count, 1000);
+    ck_assert(gh_str_is(gh_named_name(gh_names_find(&t, GH_STR("s999"))), "s999"));
+
+    gh_named *again = gh_named_new(GH_STR("s5"), set, 2);
+    gh_named *before = gh_names_put(&t, again);
+    ck_assert_ptr_nonnull(before);
+    ck_assert_uint_eq(t.count, 1000);
+    ck_assert(!before->is_in_table);
+    ck_assert_ptr_eq(gh_names_find(&t, GH_STR("s5")), again);
+    gh_named_release(before);
+    gh_named_release(again);
+
+    gh_named *taken = gh_names_take(&t, GH_STR("s7"));
+    ck_assert_ptr_nonnull(taken);
+    ck_assert_ptr_null(gh_names_find(&t, GH_STR("s7")));
+    gh_named_release(taken);
+    gh_names_clear(&t);
+    gh_plan_set_release(set);
+}
+END_TEST
+
+/* Names are cut to 63 bytes, as the upstream cuts them: two that differ in byte 64 are one. */
+START_TEST(test_names_are_cut)
+{
+    gh_names t = { 0 };
+    gh_plan_set *set = some_set();
+    char a[65];
+    char b[65];
+
+    memset(a, 'x', 64);
+    memcpy(b, a, 64);
+    a[63] = 'a';
+    b[63] = 'b';
+    gh_named *n = gh_named_new((gh_str){ a, 64 }, set, 1);
+    ck_assert_ptr_null(gh_names_put(&t, n));
+    gh_named_release(n);
+    ck_assert_ptr_nonnull(gh_names_find(&t, (gh_str){ b, 64 }));
+    ck_assert_ptr_null(gh_names_find(&t, (gh_str){ b, 62 }));
+    gh_names_clear(&t);
+    gh_plan_set_release(set);
+}
+END_TEST
+
+START_TEST(test_names_end_with_their_batch)
+{
+    gh_names t = { 0 };
+    gh_plan_set *set = some_set();
+
+    for (uint64_t i = 0; i < 20; i++) {
+        char text[8];
+        (void)snprintf(text, sizeof(text), "p%d", (int)i);
+        gh_named *n = gh_named_new(gh_str_of(text), set, 1);
+
+        n->batch = i;
+        ck_assert_ptr_null(gh_names_put(&t, n));
+        gh_named_release(n);
+    }
+    gh_names_clear_before(&t, 15);
+    ck_assert_uint_eq(t.count, 5);
+    ck_assert_ptr_null(gh_names_find(&t, GH_STR("p14")));
+    ck_assert_ptr_nonnull(gh_names_find(&t, GH_STR("p15")));
+    gh_names_clear(&t);
+    gh_plan_set_release(set);
+}
+END_TEST
+
+/* ---- settings ------------------------------------------------------------------------------------------- */
+
+static gh_path *path_of(const char *text)
+{
+    gh_path *p = NULL;
+
+    if (gh_path_new(gh_str_of(text), GH_STR("alice"), &p, NULL) != GH_OK)
+        return NULL;
+    return p;
+}
+
+START_TEST(test_paths)
+{
+    gh_path *p = path_of("\"$user\", Public , \"Sales \"\"Dept\", pg_catalog");
+
+    ck_assert_uint_eq(p->schemas.count, 3);
+    ck_assert(gh_str_is(p->schemas.items[0], "alice"));
+    ck_assert(gh_str_is(p->schemas.items[1], "public"));
+    ck_assert(gh_str_is(p->schemas.items[2], "Sales \"Dept"));
+    gh_path_release(p);
+    p = path_of("");
+    ck_assert_uint_eq(p->schemas.count, 0);
+    gh_path_release(p);
+    p = path_of("a,b");
+    ck_assert_uint_eq(p->schemas.count, 2);
+    gh_path_release(p);
+    ck_assert_ptr_null(path_of("a,"));
+    ck_assert_ptr_null(path_of(",a"));
+    ck_assert_ptr_null(path_of("a b"));
+    ck_assert_ptr_null(path_of("\"a"));
+    ck_assert_ptr_null(path_of("a;b"));
+}
+END_TEST
+
+static void set(gh_settings *s, const char *text, bool is_local)
+{
+    gh_path *p = path_of(text);
+
+    gh_settings_set(s, p, is_local);
+    gh_path_release(p);
+}
+
+static void assert_path(const gh_settings *s, const char *text)
+{
+    ck_assert(gh_str_is(gh_settings_path(s)->text, text));
+}
+
+START_TEST(test_settings_follow_transactions)
+{
+    gh_settings s;
+
+    gh_settings_init(&s, path_of("public"));
+    set(&s, "a", false);
+    ck_assert(gh_settings_is_changed(&s));
+    gh_settings_rollback(&s);
+    assert_path(&s, "public");
+    set(&s, "a", false);
+    gh_settings_commit(&s);
+    assert_path(&s, "a");
+    set(&s, "b", true);
+    assert_path(&s, "b");
+    gh_settings_commit(&s); /* SET LOCAL ends with its transaction */
+    assert_path(&s, "a");
+    gh_settings_savepoint(&s, GH_STR("x"));
+    set(&s, "c", false);
+    gh_settings_savepoint(&s, GH_STR("y"));
+    set(&s, "d", true);
+    gh_settings_rollback_to(&s, GH_STR("y"));
+    assert_path(&s, "c");
+    gh_settings_rollback_to(&s, GH_STR("x")); /* may be repeated */
+    gh_settings_rollback_to(&s, GH_STR("x"));
+    assert_path(&s, "a");
+    set(&s, "e", false);
+    gh_settings_release(&s, GH_STR("x"));
+    gh_settings_rollback_to(&s, GH_STR("x")); /* gone: nothing happens */
+    assert_path(&s, "e");
+    gh_settings_commit(&s);
+    gh_settings_set(&s, NULL, false);
+    gh_settings_commit(&s);
+    assert_path(&s, "public");
+    ck_assert(!gh_settings_is_changed(&s));
+    gh_settings_fini(&s);
+}
+END_TEST
+
+START_TEST(test_setting_sql)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    gh_settings_put_sql(GH_STR("timezone"), GH_STR("x'; DROP TABLE t; --"), &b);
+    ck_assert(gh_str_is(gh_buf_str(&b), "SET timezone = 'x''; DROP TABLE t; --';"));
+    gh_buf_fini(&b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("session");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tc, test_public_error_values);
+    tcase_add_test(tc, test_public_error_types);
+    tcase_add_test(tc, test_error_fields);
+    tcase_add_test(tc, test_notices);
+    tcase_add_test(tc, test_expect_order);
+    tcase_add_test(tc, test_expect_until_sync);
+    tcase_add_test(tc, test_names);
+    tcase_add_test(tc, test_names_are_cut);
+    tcase_add_test(tc, test_names_end_with_their_batch);
+    tcase_add_test(tc, test_paths);
+    tcase_add_test(tc, test_settings_follow_transactions);
+    tcase_add_test(tc, test_setting_sql);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
