@@ -30,6 +30,7 @@
 
 typedef struct gh_block gh_block;
 typedef struct gh_system_relation gh_system_relation;
+typedef struct gh_system_sets gh_system_sets;
 
 /* An item of FROM, or the target of a write. */
 typedef struct gh_item {
@@ -45,7 +46,10 @@ typedef struct gh_item {
     const char *invented; /* alias that we gave it, since two relations shared one name */
     bool has_alias;       /* written by the client */
     bool is_renamed;      /* an alias with a column list */
+    uint32_t privilege;   /* of a target: what the write needs */
     bool is_placed;       /* text and tree hold what stands for it */
+    bool *is_guard;       /* columns that filters read, by index; NULL: nobody asks */
+    bool is_excluded;     /* `excluded` of ON CONFLICT DO UPDATE */
     bool is_target;       /* of INSERT, UPDATE, DELETE, MERGE */
     bool has_star;        /* all columns are read */
     size_t first;         /* tokens of the name, with ONLY and * */
@@ -61,6 +65,7 @@ typedef struct gh_item {
 struct gh_block {
     gh_block *outer;
     List *items;       /* of gh_item * */
+    gh_item *target;   /* of a write: its columns are reached as they are stored */
     List *ctes;        /* of char *: names that WITH brings into scope here */
     bool is_condition; /* the walk stands in WHERE, ON or HAVING */
 };
@@ -79,8 +84,10 @@ typedef struct gh_judge {
     List *items; /* of gh_item *: every relation of the statement */
     unsigned depth;
     bool is_ascii;
-    bool is_policy;         /* the text is a row filter or a mask, not a client's */
-    bool is_unsafe;         /* some condition may fail or tell: governed relations are fenced */
+    bool is_policy;             /* the text is a row filter or a mask, not a client's */
+    bool is_unsafe;             /* some condition may fail or tell: governed relations are fenced */
+    bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
+    const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
 } gh_judge;
 
@@ -111,6 +118,8 @@ gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *
  * --------------------------------------------------------------------------------- */
 
 void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end);
+/* A data-modifying statement of WITH. */
+void gh_judge_cte_statement(gh_judge *j, CommonTableExpr *c);
 
 /* ---- bypass.c
  * ------------------------------------------------------------------------------------ */
@@ -118,12 +127,42 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end);
 /* The plan kind of a statement that is sent as it is. */
 gh_stmt_kind gh_bypass_kind(const Node *stmt, const char **name);
 
+/* ---- write.c, write_target.c
+ * ---------------------------------------------------------------------- */
+
+void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool is_top);
+void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top);
+void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool is_top);
+void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
+/* Puts a new item for the target of a write into the block, with the privilege that it needs. */
+gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
+/* A reference that reaches the target of a write shows what SELECT would. */
+void gh_write_column_ref(gh_judge *j, Node **slot);
+/* RETURNING judged, with its stars as the visible columns. */
+List *gh_write_returning(gh_judge *j, gh_item *target, List *targets);
+/*
+ * The condition under which `privilege` holds for a row of the target, given the columns written:
+ * some grant that covers them all gives the row, and no deny takes row or cell. "" for always; NULL
+ * after a refusal (42501: no grant covers the columns). *is_blind: every such grant may write what
+ * is not seen.
+ */
+char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written,
+                         bool *is_blind);
+/* Adds the check of a new row to RETURNING, as far as one is needed. */
+List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
+                     size_t end, bool is_top);
+/* Replaces every $0 in the tree by `with`. */
+void gh_judge_fill(Node **slot, Node *with);
+
 /* ---- query.c
  * ------------------------------------------------------------------------------------- */
 
 void gh_judge_select(gh_judge *j, SelectStmt *s);
 void gh_judge_with(gh_judge *j, WithClause *w);
 void gh_judge_from_list(gh_judge *j, List *from);
+gh_item *gh_judge_add_item(gh_judge *j, const Alias *alias);
+void gh_judge_locate(gh_judge *j, gh_item *item);
+void gh_judge_condition(gh_judge *j, Node **slot);
 /* The schema-qualified name of a column reference loses its schema; usage is noted for the audit.
  */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
@@ -188,6 +227,8 @@ gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out
 
 /* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
 void gh_judge_push(gh_judge *j, SelectStmt *s);
+/* Cannot fail on any row and does nothing else. */
+bool gh_judge_is_safe(gh_judge *j, const Node *condition);
 
 /* ---- allow-lists
  * ---------------------------------------------------------------------------------- */

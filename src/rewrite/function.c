@@ -1,0 +1,125 @@
+/*
+ * May this function be called? By name, for all overloads of the name alike: which one the upstream will
+ * pick depends on types that are known only there, so a name passes only if each of its overloads does.
+ *
+ *     pg_catalog ─▶ special? ─▶ listed by hand? ─▶ does the shape of every overload rule harm out?
+ *     elsewhere  ─▶ does the policy allow schema.name?
+ *
+ * SECURITY: built-in functions run SQL from text, read files, tell of other sessions, of objects, settings
+ * and sizes. The shape test keeps what is new in a later server out as well: stable at most, no set, no
+ * argument that names an object, and something to work on. Attack: tests/attack corpora sqltext, files,
+ * lowlevel, stats, exists; the list that comes out is tests/golden/allowed_functions_15.txt.
+ */
+#include "judge.h"
+
+#include "function_list.h"
+
+#define OID_MAX_BUILTIN 16384u
+
+/* Types that name an object, or through which a server's internals would be called. */
+static bool is_naming_type(const gh_catalog *c, gh_oid oid)
+{
+    static const char *const names[] = {
+        "oid",       "internal", "cstring", "aclitem",  "refcursor",   "pg_node_tree",
+        "oidvector", "trigger",  "_oid",    "_aclitem", "pg_snapshot", "txid_snapshot",
+        "xid",       "xid8",     "cid",     "_cstring", "pg_lsn",      "tid"
+    };
+    const gh_type *t = gh_catalog_type_by_oid(c, oid);
+
+    if (t == NULL)
+        return true;
+    if ((t->name.len >= 3 && memcmp(t->name.ptr, "reg", 3) == 0) ||
+        (t->name.len >= 4 && memcmp(t->name.ptr, "_reg", 4) == 0))
+        return true;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (gh_str_is(t->name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_harmless(const gh_catalog *c, const gh_function *f)
+{
+    if (f->oid >= OID_MAX_BUILTIN || f->returns_set || f->is_security_definer)
+        return false;
+    if (f->kind != 'f' && f->kind != 'a' && f->kind != 'w')
+        return false;
+    if (f->volatility != 'i' && f->volatility != 's')
+        return false;
+    if (f->arg_count == 0) /* tells of the server or the session, or is listed by hand */
+        return false;
+    if (is_naming_type(c, f->result))
+        return false;
+    for (uint16_t i = 0; i < f->arg_count; i++) {
+        if (is_naming_type(c, f->args[i]))
+            return false;
+    }
+    return true;
+}
+
+static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
+{
+    size_t count;
+    const gh_function *const *all = gh_catalog_functions(c, name, &count);
+    bool exists = false;
+    bool passes = !gh_function_listed_deny(name);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!gh_str_is(all[i]->schema, "pg_catalog"))
+            continue;
+        exists = true;
+        /* A function that someone put into pg_catalog would be picked by its types. */
+        if (all[i]->oid >= OID_MAX_BUILTIN)
+            return GH_FUNCTION_DENIED;
+        passes = passes && (gh_function_listed_allow(name) || is_harmless(c, all[i]));
+    }
+    if (!exists)
+        return GH_FUNCTION_UNKNOWN;
+    if (gh_function_special_find(name) != NULL)
+        return GH_FUNCTION_SPECIAL;
+    return passes ? GH_FUNCTION_ALLOWED : GH_FUNCTION_DENIED;
+}
+
+static bool has_function(const gh_catalog *c, gh_str schema, gh_str name)
+{
+    size_t count;
+    const gh_function *const *all = gh_catalog_functions(c, name, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_eq(all[i]->schema, schema) && all[i]->kind != 'p')
+            return true;
+    }
+    return false;
+}
+
+static gh_function_rule judge_in(const gh_judge *j, gh_str schema, gh_str name)
+{
+    if (gh_str_is(schema, "pg_catalog"))
+        return judge_builtin(j->in->catalog, name);
+    if (!has_function(j->in->catalog, schema, name))
+        return GH_FUNCTION_UNKNOWN;
+    if (gh_str_is(schema, "information_schema"))
+        return gh_function_listed_information_schema(name) ? GH_FUNCTION_ALLOWED
+                                                           : GH_FUNCTION_DENIED;
+    /* Not granted is not there. */
+    return gh_view_allows_function(j->in->view, schema, name) ? GH_FUNCTION_ALLOWED
+                                                              : GH_FUNCTION_UNKNOWN;
+}
+
+gh_function_rule gh_function_judge(const gh_judge *j, gh_str schema, gh_str name,
+                                   gh_str *found_schema)
+{
+    gh_function_rule rule;
+
+    if (schema.len != 0) {
+        *found_schema = schema;
+        return judge_in(j, schema, name);
+    }
+    *found_schema = GH_STR("pg_catalog");
+    rule = judge_in(j, *found_schema, name);
+    for (size_t i = 0; rule == GH_FUNCTION_UNKNOWN && i < j->in->search_path.count; i++) {
+        *found_schema = j->in->search_path.items[i];
+        rule = judge_in(j, *found_schema, name);
+    }
+    return rule;
+}

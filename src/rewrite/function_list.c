@@ -1,0 +1,422 @@
+/*
+ * The lists that hand and eye made. What they hold of PostgreSQL 15 is reviewed by
+ * tests/golden/allowed_functions_15.txt.
+ */
+#include "function_list.h"
+
+/* Pure, or telling nothing that is not public, whatever the shape of their overloads. */
+static const char *const s_allowed[] = {
+    /* sets made of their arguments */
+    "generate_series",
+    "generate_subscripts",
+    "unnest",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_object_keys",
+    "json_populate_recordset",
+    "json_to_recordset",
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_object_keys",
+    "jsonb_path_query",
+    "jsonb_path_query_tz",
+    "jsonb_populate_recordset",
+    "jsonb_to_recordset",
+    "regexp_matches",
+    "regexp_split_to_table",
+    "string_to_table",
+    "aclexplode",
+    "pg_options_to_table",
+    "pg_get_keywords",
+    /* without arguments, or with an overload without */
+    "now",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "clock_timestamp",
+    "timeofday",
+    "random",
+    "pi",
+    "gen_random_uuid",
+    "version",
+    "getdatabaseencoding",
+    "pg_client_encoding",
+    "pg_is_in_recovery",
+    "txid_current",
+    "txid_current_if_assigned",
+    "pg_my_temp_schema",
+    "count",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "json_build_array",
+    "json_build_object",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "datemultirange",
+    "int4multirange",
+    "int8multirange",
+    "nummultirange",
+    "tsmultirange",
+    "tstzmultirange",
+    /* numbers that happen to be OIDs, transactions or places, and nothing is looked up by them */
+    "max",
+    "min",
+    "int8",
+    "oid",
+    "oideq",
+    "oidne",
+    "oidlt",
+    "oidle",
+    "oidgt",
+    "oidge",
+    "oidlarger",
+    "oidsmaller",
+    "age",
+    "acldefault",
+    "text",
+    "name",
+    /* of pg_*, which is refused otherwise */
+    "pg_typeof",
+    "pg_size_pretty",
+    "pg_size_bytes",
+    "pg_encoding_to_char",
+    "pg_char_to_encoding",
+    "pg_encoding_max_length",
+    "pg_collation_for",
+    "pg_column_size",
+    "pg_indexam_has_property",
+    "pg_is_other_temp_schema",
+};
+
+static const char *const s_denied[] = {
+    "database_to_xml",
+    "database_to_xmlschema",
+    "database_to_xml_and_xmlschema",
+    "schema_to_xml",
+    "schema_to_xmlschema",
+    "schema_to_xml_and_xmlschema",
+    "table_to_xml",
+    "table_to_xmlschema",
+    "table_to_xml_and_xmlschema",
+    "query_to_xml",
+    "query_to_xmlschema",
+    "query_to_xml_and_xmlschema",
+    "cursor_to_xml",
+    "cursor_to_xmlschema",
+    "ts_rewrite",
+    "ts_stat",
+    "ts_debug",
+    "row_security_active",
+    "current_query",
+    "get_current_ts_config",
+    "oidvectortypes",
+    "satisfies_hash_partition",
+};
+
+/* Families of which a later server may have more. */
+static const char *const s_denied_prefixes[] = {
+    "pg_",          "has_",      "to_reg",
+    "lo_",          "lo",        "inet_server_",
+    "inet_client_", "txid_",     "binary_upgrade_",
+    "RI_FKey_",     "brin_",     "gin_",
+    "gist_",        "spg_",      "xid",
+    "mxid_",        "fmgr_",     "dblink",
+    "currtid",      "plpgsql_",  "schema_to_",
+    "table_to_",    "query_to_", "database_to_",
+    "cursor_to_",   "ts_debug",  "acl",
+};
+
+/* lo_* and loread, but not these. */
+static const char *const s_not_denied[] = { "log", "log10", "lower", "lower_inc", "lower_inf" };
+
+static bool is_listed(const char *const *list, size_t count, gh_str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_is(name, list[i]))
+            return true;
+    }
+    return false;
+}
+
+bool gh_function_listed_allow(gh_str name)
+{
+    return is_listed(s_allowed, GH_COUNT(s_allowed), name);
+}
+
+/* A type's own functions of the wire and of text (textsend, record_send). */
+static bool is_wire_function(gh_str name)
+{
+    return name.len > 4 && memcmp(name.ptr + name.len - 4, "send", 4) == 0;
+}
+
+bool gh_function_listed_deny(gh_str name)
+{
+    if (gh_function_listed_allow(name))
+        return false;
+    if (is_listed(s_denied, GH_COUNT(s_denied), name) || is_wire_function(name))
+        return true;
+    if (is_listed(s_not_denied, GH_COUNT(s_not_denied), name))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(s_denied_prefixes); i++) {
+        size_t n = strlen(s_denied_prefixes[i]);
+
+        if (name.len >= n && memcmp(name.ptr, s_denied_prefixes[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool gh_function_listed_information_schema(gh_str name)
+{
+    static const char *const names[] = {
+        "_pg_expandarray",       "_pg_keysequal",
+        "_pg_truetypid",         "_pg_truetypmod",
+        "_pg_char_max_length",   "_pg_char_octet_length",
+        "_pg_numeric_precision", "_pg_numeric_precision_radix",
+        "_pg_numeric_scale",     "_pg_datetime_precision",
+        "_pg_interval_type",
+    };
+
+    return is_listed(names, GH_COUNT(names), name);
+}
+
+/* ---- with a meaning of their own ------------------------------------------------------------------ */
+
+#define OID1    "CAST(gh.a1 AS pg_catalog.oid)"
+#define OID2    "CAST(gh.a2 AS pg_catalog.oid)"
+#define NO_TEXT "CAST(NULL AS pg_catalog.text)"
+#define NO_SIZE "CAST(NULL AS pg_catalog.int8)"
+#define NEVER(n, a, b, null)                                                                       \
+    {                                                                                              \
+        n, GH_SPECIAL_VALUE, a, b, 0, null                                                         \
+    }
+#define GUARD(n, a, b, arg, sql)                                                                   \
+    {                                                                                              \
+        n, GH_SPECIAL_GUARD, a, b, arg, sql                                                        \
+    }
+#define RELATION(n, a, b, sql)                                                                     \
+    {                                                                                              \
+        n, GH_SPECIAL_RELATION, a, b, 1, sql                                                       \
+    }
+#define VALUE(n, a, b, sql)                                                                        \
+    {                                                                                              \
+        n, GH_SPECIAL_VALUE, a, b, 0, sql                                                          \
+    }
+#define IN_PATH(n, table, ns, guard)                                                               \
+    VALUE(n, 1, 1,                                                                                 \
+          "(SELECT gv." ns " = ANY (@schemas) FROM pg_catalog." table                              \
+          " AS gv WHERE gv.oid = " OID1 " AND " guard ")")
+#define WITHOUT_HIDDEN(f)                                                                          \
+    "@rel(gh.a1) AND NOT EXISTS (SELECT FROM pg_catalog." f " AS gp WHERE NOT "                    \
+    "@rel(CAST(gp.relid AS pg_catalog.oid)))"
+
+/* The relation that a name or an OID means, as text or as a number; NULL if there is none. */
+#define REL_OF(arg)                                                                                \
+    "(CASE WHEN CAST(" arg " AS pg_catalog.text) ~ '^[0-9]+$' THEN CAST(CAST(" arg                 \
+    " AS pg_catalog.text) AS pg_catalog.oid) ELSE CAST(pg_catalog.to_regclass(CAST(" arg           \
+    " AS pg_catalog.text)) AS pg_catalog.oid) END)"
+#define TEXT_OF(arg) "CAST(" arg " AS pg_catalog.text)"
+#define IS_USER(arg)                                                                               \
+    TEXT_OF(arg) " IN (CAST(@user AS pg_catalog.text), CAST(@owner AS pg_catalog.text))"
+
+/* SECURITY: a hidden name and one that does not exist both give NULL, never an error that tells them
+ * apart. Attack: tests/attack corpus exists. */
+#define TABLE_PRIVILEGE(rel, priv)                                                                 \
+    "(SELECT CASE WHEN @rel(gr.o) THEN @may(" TEXT_OF(priv) ", gr.o) END FROM (SELECT " REL_OF(    \
+        rel) ") AS gr (o))"
+#define COLUMN_PRIVILEGE(rel, col, priv)                                                                                            \
+    "(SELECT CASE WHEN @attr(ga.attrelid, ga.attnum) THEN @may(" TEXT_OF(priv) ", ga.attrelid) "                                    \
+                                                                               "END FROM "                                          \
+                                                                               "pg_catalog.pg_"                                     \
+                                                                               "attribute AS ga "                                   \
+                                                                               "WHERE "                                             \
+                                                                               "ga.attrelid "                                       \
+                                                                               "= " REL_OF(rel) " AND (ga.attname = CAST(" TEXT_OF( \
+                                                                                   col) " AS "                                      \
+                                                                                        "pg_"                                       \
+                                                                                        "catalog."                                  \
+                                                                                        "name) "                                    \
+                                                                                        "OR "                                       \
+                                                                                        "CAST(ga."                                  \
+                                                                                        "attnum "                                   \
+                                                                                        "AS "                                       \
+                                                                                        "pg_"                                       \
+                                                                                        "catalog."                                  \
+                                                                                        "text) "                                    \
+                                                                                        "="                                         \
+                                                                                        " " TEXT_OF(                                \
+                                                                                            col) ") AND ga.attnum > 0 LIMIT 1)"
+#define SCHEMA_PRIVILEGE(ns, priv)                                                                 \
+    "(SELECT " TEXT_OF(priv) " ~* 'usage' FROM pg_catalog.pg_namespace AS gn WHERE (gn.nspname = " \
+                             "CAST(" TEXT_OF(ns) " AS pg_catalog.name) OR CAST(gn.oid AS "         \
+                                                 "pg_catalog.text) = " TEXT_OF(                    \
+                                                     ns) ") AND @schema(gn.oid) LIMIT 1)"
+#define DATABASE_PRIVILEGE(db, priv)                                                               \
+    "(SELECT " TEXT_OF(priv) " ~* 'connect' FROM pg_catalog.pg_database AS gd WHERE gd.datname = " \
+                             "pg_catalog.current_database() AND " TEXT_OF(                         \
+                                 db) " IN (CAST(@db AS pg_catalog.text), "                         \
+                                     "CAST(gd.oid AS pg_catalog.text)))"
+/* By OID alone: names of functions and types would be looked for by the upstream. */
+#define BY_OID(arg, guard, priv, word)                                                             \
+    "(CASE WHEN " TEXT_OF(arg) " ~ '^[0-9]+$' THEN (SELECT CASE WHEN " guard " THEN " TEXT_OF(     \
+        priv) " ~* '" word                                                                         \
+              "' END FROM (SELECT CAST(" TEXT_OF(arg) " AS pg_catalog.oid)) AS gr (o)) END)"
+#define OF_USER(user, sql) "CASE WHEN " IS_USER(user) " THEN " sql " END"
+
+static const gh_special s_specials[] = {
+    VALUE("current_database", 0, 0, "@db"),
+    VALUE("current_schema", 0, 0, "@current_schema"),
+    VALUE("current_schemas", 1, 1,
+          "CASE WHEN CAST(gh.a1 AS pg_catalog.bool) THEN @implicit_path ELSE @path END"),
+    VALUE("current_user", 0, 0, "@user"),
+    VALUE("session_user", 0, 0, "@user"),
+    VALUE("getpgusername", 0, 0, "@user"),
+    VALUE("pg_get_userbyid", 1, 1, "@user"),
+    { "current_setting", GH_SPECIAL_SETTING, 1, 2, 1, NULL },
+    { "set_config", GH_SPECIAL_SET_CONFIG, 3, 3, 0, NULL },
+
+    /* sources, which hold literals and names of what is hidden */
+    NEVER("pg_get_viewdef", 1, 2, NO_TEXT),
+    NEVER("pg_get_ruledef", 1, 2, NO_TEXT),
+    NEVER("pg_get_triggerdef", 1, 2, NO_TEXT),
+    NEVER("pg_get_functiondef", 1, 1, NO_TEXT),
+    NEVER("pg_get_function_sqlbody", 1, 1, NO_TEXT),
+    NEVER("pg_get_statisticsobjdef", 1, 1, NO_TEXT),
+    NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),
+    NEVER("pg_database_size", 1, 1, NO_SIZE),
+    NEVER("pg_tablespace_size", 1, 1, NO_SIZE),
+    { "pg_tablespace_location", GH_SPECIAL_VALUE, 1, 1, 1, "CAST('' AS pg_catalog.text)" },
+
+    GUARD("pg_get_constraintdef", 1, 2, 1, "@conid(gh.a1)"),
+    GUARD("pg_get_indexdef", 1, 3, 1, "@indexid(gh.a1)"),
+    GUARD("pg_get_partkeydef", 1, 1, 1, "@partid(gh.a1)"),
+    GUARD("pg_get_partition_constraintdef", 1, 1, 1, "@full(gh.a1)"),
+    GUARD("pg_get_expr", 2, 3, 2, "@full(gh.a1)"),
+    GUARD("pg_get_function_arguments", 1, 1, 1, "@func(gh.a1)"),
+    GUARD("pg_get_function_identity_arguments", 1, 1, 1, "@func(gh.a1)"),
+    GUARD("pg_get_function_result", 1, 1, 1, "@func(gh.a1)"),
+    GUARD("format_type", 2, 2, 1, "@type(gh.a1)"),
+    GUARD("shobj_description", 2, 2, 1, "@builtin(gh.a1)"),
+    GUARD("ts_token_type", 1, 1, 1, "@builtin(gh.a1)"),
+    GUARD("pg_index_has_property", 2, 2, 1, "@indexid(gh.a1)"),
+    GUARD("pg_index_column_has_property", 3, 3, 1, "@indexid(gh.a1)"),
+    GUARD("pg_column_is_updatable", 3, 3, 1, "@rel(gh.a1)"),
+    GUARD("pg_relation_is_updatable", 2, 2, 1, "@rel(gh.a1)"),
+
+    RELATION("pg_relation_size", 1, 2, "@full(gh.a1)"),
+    RELATION("pg_table_size", 1, 1, "@full(gh.a1)"),
+    RELATION("pg_indexes_size", 1, 1, "@full(gh.a1)"),
+    RELATION("pg_total_relation_size", 1, 1, "@full(gh.a1)"),
+    RELATION("pg_relation_is_publishable", 1, 1, "@rel(gh.a1)"),
+    RELATION("pg_partition_ancestors", 1, 1, WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)")),
+    RELATION("pg_partition_root", 1, 1, WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)")),
+    RELATION("pg_partition_tree", 1, 1, WITHOUT_HIDDEN("pg_partition_tree(gh.a1)")),
+
+    VALUE("obj_description", 1, 1,
+          "CASE WHEN @builtin(" OID1 ") THEN pg_catalog.obj_description(" OID1 ") END"),
+    VALUE("obj_description", 2, 2,
+          "CASE WHEN CASE CAST(gh.a2 AS pg_catalog.text) WHEN 'pg_class' THEN @rel(" OID1
+          ") WHEN 'pg_type' THEN @type(" OID1 ") WHEN 'pg_proc' THEN @func(" OID1
+          ") WHEN 'pg_namespace' THEN @schema(" OID1 ") WHEN 'pg_constraint' THEN @conid(" OID1
+          ") ELSE @builtin(" OID1 ") END THEN pg_catalog.obj_description(" OID1
+          ", CAST(gh.a2 AS pg_catalog.name)) END"),
+    VALUE("col_description", 2, 2,
+          "CASE WHEN @attr(" OID1 ", CAST(gh.a2 AS pg_catalog.int4)) THEN "
+          "pg_catalog.col_description(" OID1 ", CAST(gh.a2 AS pg_catalog.int4)) END"),
+    VALUE("pg_describe_object", 3, 3,
+          "CASE WHEN @object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) THEN "
+          "pg_catalog.pg_describe_object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) END"),
+    VALUE("pg_get_serial_sequence", 2, 2,
+          "(SELECT pg_catalog.pg_get_serial_sequence(CAST(gh.a1 AS pg_catalog.text), CAST(gh.a2 AS "
+          "pg_catalog.text)) FROM pg_catalog.pg_attribute AS ga WHERE ga.attrelid = "
+          "CAST(pg_catalog.to_regclass(CAST(gh.a1 AS pg_catalog.text)) AS pg_catalog.oid) AND "
+          "ga.attname = CAST(gh.a2 AS pg_catalog.text) AND @key(ga.attrelid, ga.attnum))"),
+
+    IN_PATH("pg_table_is_visible", "pg_class", "relnamespace", "@rel(gv.oid)"),
+    IN_PATH("pg_type_is_visible", "pg_type", "typnamespace", "@type(gv.oid)"),
+    IN_PATH("pg_function_is_visible", "pg_proc", "pronamespace", "@func(gv.oid)"),
+    IN_PATH("pg_operator_is_visible", "pg_operator", "oprnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_opclass_is_visible", "pg_opclass", "opcnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_opfamily_is_visible", "pg_opfamily", "opfnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_collation_is_visible", "pg_collation", "collnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_conversion_is_visible", "pg_conversion", "connamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_ts_config_is_visible", "pg_ts_config", "cfgnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_ts_dict_is_visible", "pg_ts_dict", "dictnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_ts_parser_is_visible", "pg_ts_parser", "prsnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_ts_template_is_visible", "pg_ts_template", "tmplnamespace", "@builtin(gv.oid)"),
+    IN_PATH("pg_statistics_obj_is_visible", "pg_statistic_ext", "stxnamespace", "false"),
+
+    VALUE("has_table_privilege", 2, 2, TABLE_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_table_privilege", 3, 3, OF_USER("gh.a1", TABLE_PRIVILEGE("gh.a2", "gh.a3"))),
+    VALUE("has_any_column_privilege", 2, 2, TABLE_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_any_column_privilege", 3, 3, OF_USER("gh.a1", TABLE_PRIVILEGE("gh.a2", "gh.a3"))),
+    VALUE("has_sequence_privilege", 2, 2, TABLE_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_sequence_privilege", 3, 3, OF_USER("gh.a1", TABLE_PRIVILEGE("gh.a2", "gh.a3"))),
+    VALUE("has_column_privilege", 3, 3, COLUMN_PRIVILEGE("gh.a1", "gh.a2", "gh.a3")),
+    VALUE("has_column_privilege", 4, 4,
+          OF_USER("gh.a1", COLUMN_PRIVILEGE("gh.a2", "gh.a3", "gh.a4"))),
+    VALUE("has_schema_privilege", 2, 2, SCHEMA_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_schema_privilege", 3, 3, OF_USER("gh.a1", SCHEMA_PRIVILEGE("gh.a2", "gh.a3"))),
+    VALUE("has_database_privilege", 2, 2, DATABASE_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_database_privilege", 3, 3, OF_USER("gh.a1", DATABASE_PRIVILEGE("gh.a2", "gh.a3"))),
+    VALUE("has_function_privilege", 2, 2, BY_OID("gh.a1", "@func(gr.o)", "gh.a2", "execute")),
+    VALUE("has_function_privilege", 3, 3,
+          OF_USER("gh.a1", BY_OID("gh.a2", "@func(gr.o)", "gh.a3", "execute"))),
+    VALUE("has_type_privilege", 2, 2, BY_OID("gh.a1", "@type(gr.o)", "gh.a2", "usage")),
+    VALUE("has_type_privilege", 3, 3,
+          OF_USER("gh.a1", BY_OID("gh.a2", "@type(gr.o)", "gh.a3", "usage"))),
+    VALUE("has_language_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
+    VALUE("has_tablespace_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
+    VALUE("has_server_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
+    VALUE("has_foreign_data_wrapper_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
+    VALUE("has_parameter_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
+    VALUE("pg_has_role", 2, 2, "COALESCE(" IS_USER("gh.a1") ", false)"),
+    VALUE("pg_has_role", 3, 3, "COALESCE(" IS_USER("gh.a1") " AND " IS_USER("gh.a2") ", false)"),
+
+    { "to_regclass", GH_SPECIAL_SEARCH, 1, 1, 1, "@rel(gr.o)" },
+    { "to_regtype", GH_SPECIAL_SEARCH, 1, 1, 1, "@type(gr.o)" },
+    { "to_regproc", GH_SPECIAL_SEARCH, 1, 1, 1, "@func(gr.o)" },
+    { "to_regprocedure", GH_SPECIAL_SEARCH, 1, 1, 1, "@func(gr.o)" },
+    { "to_regoper", GH_SPECIAL_SEARCH, 1, 1, 1, "@builtin(gr.o)" },
+    { "to_regoperator", GH_SPECIAL_SEARCH, 1, 1, 1, "@builtin(gr.o)" },
+    { "to_regcollation", GH_SPECIAL_SEARCH, 1, 1, 1, "@builtin(gr.o)" },
+    VALUE(
+        "to_regnamespace", 1, 1,
+        "(SELECT CAST(gn.oid AS pg_catalog.regnamespace) FROM pg_catalog.pg_namespace AS gn WHERE "
+        "pg_catalog.quote_ident(CAST(gn.nspname AS pg_catalog.text)) = CAST(gh.a1 AS "
+        "pg_catalog.text) AND @schema(gn.oid))"),
+
+    { "to_tsvector", GH_SPECIAL_TEXT_SEARCH, 1, 2, 1, NULL },
+    { "to_tsquery", GH_SPECIAL_TEXT_SEARCH, 1, 2, 1, NULL },
+    { "plainto_tsquery", GH_SPECIAL_TEXT_SEARCH, 1, 2, 1, NULL },
+    { "phraseto_tsquery", GH_SPECIAL_TEXT_SEARCH, 1, 2, 1, NULL },
+    { "websearch_to_tsquery", GH_SPECIAL_TEXT_SEARCH, 1, 2, 1, NULL },
+    { "ts_headline", GH_SPECIAL_TEXT_SEARCH, 2, 4, 1, NULL },
+    { "json_to_tsvector", GH_SPECIAL_TEXT_SEARCH, 2, 3, 1, NULL },
+    { "jsonb_to_tsvector", GH_SPECIAL_TEXT_SEARCH, 2, 3, 1, NULL },
+};
+
+const gh_special *gh_function_special_find(gh_str name)
+{
+    for (size_t i = 0; i < GH_COUNT(s_specials); i++) {
+        if (gh_str_is(name, s_specials[i].name))
+            return &s_specials[i];
+    }
+    return NULL;
+}
+
+const gh_special *gh_function_special_of(gh_str name, int args)
+{
+    for (size_t i = 0; i < GH_COUNT(s_specials); i++) {
+        if (gh_str_is(name, s_specials[i].name) && args >= s_specials[i].min &&
+            args <= s_specials[i].max)
+            return &s_specials[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,44 @@
+/*
+ * Private to rewrite: which functions of pg_catalog clients may call, by name.
+ *
+ *     gh_function_listed_allow   whatever their overloads look like: looked at by hand
+ *     gh_function_listed_deny    although their overloads look harmless
+ *     gh_function_special_find   with a meaning of their own (function_special.c)
+ *
+ * What is on no list is decided by the shape of its overloads (function.c).
+ */
+#ifndef GATEHOUSE_REWRITE_FUNCTION_LIST_H
+#define GATEHOUSE_REWRITE_FUNCTION_LIST_H
+
+#include "judge.h"
+
+bool gh_function_listed_allow(gh_str name);
+bool gh_function_listed_deny(gh_str name);
+/* Helpers of information_schema's own views that clients call. */
+bool gh_function_listed_information_schema(gh_str name);
+
+/* How a call is rewritten; see function_special.c. */
+typedef enum gh_special_kind {
+    GH_SPECIAL_VALUE = 0, /* the whole call becomes `sql` over its arguments gh.a1, gh.a2 ... */
+    GH_SPECIAL_GUARD,     /* argument `guarded` becomes NULL unless `sql` holds for it as gh.a1 */
+    GH_SPECIAL_RELATION,  /* a guard over a relation that a literal may name too */
+    GH_SPECIAL_SETTING,
+    GH_SPECIAL_SET_CONFIG,
+    GH_SPECIAL_SEARCH,     /* to_reg*: a name that is looked for along the client's path */
+    GH_SPECIAL_TEXT_SEARCH /* a text search configuration may be named by a literal */
+} gh_special_kind;
+
+typedef struct gh_special {
+    const char *name;
+    gh_special_kind kind;
+    uint8_t min; /* arguments */
+    uint8_t max;
+    uint8_t guarded; /* 1-based */
+    const char *sql; /* a template: system_catalog.h */
+} gh_special;
+
+/* NULL: the name is not special; and the entry for so many arguments. */
+const gh_special *gh_function_special_find(gh_str name);
+const gh_special *gh_function_special_of(gh_str name, int args);
+
+#endif

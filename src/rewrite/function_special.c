@@ -1,0 +1,629 @@
+/*
+ * Calls that mean something else here than upstream. Each is rewritten in the tokens and, alike, in the
+ * tree; what the client wrote as an argument keeps its tokens and its node:
+ *
+ *     f(x, y)  a value    (SELECT <sql of gh.a1, gh.a2> AS "f" FROM (SELECT x, y) AS gh (a1, a2))
+ *     f(x, y)  a guard    f((SELECT gh.a1 FROM (SELECT CAST((x) AS oid)) AS gh (a1)
+ *                            WHERE <may be seen>), y)
+ *     x::regclass         (SELECT <OID of x, if it may be seen>)::regclass
+ *
+ * The argument is evaluated once, in a sub-select of its own in which no name of ours is in scope, and the
+ * condition looks at its value. A guarded function is strict or has been given NULL by clients before, so
+ * what may not be seen answers as what is not there.
+ */
+#include "judge.h"
+
+#include "function_list.h"
+#include "setting.h"
+#include "system_catalog.h"
+
+#define ARGS_MAX 8
+
+/* The tokens of a call: first is the name's, delimiters[0] the "(", the last one the ")". */
+typedef struct gh_call {
+    FuncCall *f;
+    const char *name;
+    const gh_special *special;
+    int args;
+    size_t first;
+    size_t delimiters[ARGS_MAX + 1];
+} gh_call;
+
+static void refuse_call(gh_judge *j, const gh_call *c)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", c->f->location, "function %s is not allowed here",
+                    c->name);
+}
+
+static bool is_self(const gh_token *t, const char *text)
+{
+    return t->kind == GH_TOKEN_SELF && strcmp(t->text, text) == 0;
+}
+
+/* Finds the brackets and the commas between the arguments; false where the call is of another form. */
+static bool locate(gh_judge *j, gh_call *c)
+{
+    const gh_token *t = j->text->tokens;
+    size_t open;
+    size_t close;
+    int depth = 0;
+    int n = 0;
+
+    c->first = gh_judge_token(j, c->f->location);
+    if (c->first == SIZE_MAX)
+        return false;
+    open = c->first + 2 * (size_t)list_length(c->f->funcname) - 1;
+    if (open >= j->text->token_count || !is_self(&t[open], "("))
+        return false;
+    close = gh_sql_token_closing(j->text, open);
+    if (close == SIZE_MAX)
+        return false;
+    c->delimiters[n++] = open;
+    for (size_t i = open + 1; i < close; i++) {
+        if (is_self(&t[i], "(") || is_self(&t[i], "["))
+            depth++;
+        else if (is_self(&t[i], ")") || is_self(&t[i], "]"))
+            depth--;
+        else if (depth == 0 && is_self(&t[i], ",")) {
+            if (n >= c->args)
+                return false;
+            c->delimiters[n++] = i;
+        }
+    }
+    if (c->args > 0 && n != c->args)
+        return false;
+    c->delimiters[c->args > 0 ? c->args : 1] = close;
+    return true;
+}
+
+static bool is_plain(const FuncCall *f)
+{
+    ListCell *cell;
+
+    foreach (cell, f->args) {
+        if (IsA(lfirst(cell), NamedArgExpr))
+            return false;
+    }
+    return f->agg_order == NIL && f->agg_filter == NULL && f->over == NULL && !f->agg_distinct &&
+           !f->agg_star && !f->agg_within_group && !f->func_variadic &&
+           f->funcformat != COERCE_SQL_SYNTAX;
+}
+
+/* ---- templates ------------------------------------------------------------------------------------- */
+
+typedef struct gh_placing {
+    Node **args;
+    int count;
+    Node **slot; /* where the first argument was put */
+    bool is_failed;
+} gh_placing;
+
+static void place(struct Node **slot, void *arg)
+{
+    gh_placing *p = arg;
+    Node **at = (Node **)slot;
+
+    if (IsA(*at, ParamRef)) {
+        int n = ((const ParamRef *)*at)->number;
+
+        if (n >= 1 && n <= p->count) {
+            *at = p->args[n - 1];
+            if (n == 1)
+                p->slot = at;
+        }
+        return;
+    }
+    if (!gh_sql_children(*at, place, p))
+        p->is_failed = true;
+}
+
+/* Parses a template and puts nodes in place of $1, $2 ... */
+static Node *build(gh_judge *j, const char *sql, gh_placing *p)
+{
+    Node *n = gh_judge_parse_expr(j, sql);
+
+    if (n != NULL && p->count > 0)
+        place((struct Node **)&n, p);
+    if (p->is_failed) {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        return NULL;
+    }
+    return n;
+}
+
+static bool is_const_string(const Node *n)
+{
+    return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
+           IsA(&((const A_Const *)n)->val, String);
+}
+
+static const char *const_string(const Node *n)
+{
+    return strVal(&((const A_Const *)n)->val);
+}
+
+static void qualify(gh_judge *j, gh_call *c)
+{
+    if (list_length(c->f->funcname) != 1)
+        return;
+    gh_judge_edit(j, c->first, c->first, "\"pg_catalog\".");
+    c->f->funcname = list_make2(makeString(pstrdup("pg_catalog")), linitial(c->f->funcname));
+}
+
+/* ---- a value --------------------------------------------------------------------------------------- */
+
+/* The whole call becomes a sub-select. Where it is a FROM item it must stay a call. */
+static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
+{
+    gh_placing p = { .count = c->args };
+    Node *args[ARGS_MAX];
+    char *prefix;
+    char *columns = pstrdup("");
+    char *marks = pstrdup("");
+    char *suffix;
+    ListCell *cell;
+    int n = 0;
+
+    if (j->is_from_function) {
+        refuse_call(j, c);
+        return;
+    }
+    foreach (cell, c->f->args) {
+        args[n++] = lfirst(cell);
+        columns = gh_judge_printf("%s%sa%d", columns, n == 1 ? "" : ", ", n);
+        marks = gh_judge_printf("%s%s$%d", marks, n == 1 ? "" : ", ", n);
+    }
+    p.args = args;
+    prefix =
+        gh_judge_printf("(SELECT %s AS \"%s\"%s", sql, c->name, n == 0 ? "" : " FROM (SELECT ");
+    suffix = n == 0 ? pstrdup(")") : gh_judge_printf(") AS gh (%s))", columns);
+    if (n == 0) {
+        gh_judge_edit(j, c->first, c->delimiters[1] + 1, gh_judge_printf("%s%s", prefix, suffix));
+    } else {
+        gh_judge_edit(j, c->first, c->delimiters[0] + 1, prefix);
+        gh_judge_edit(j, c->delimiters[n], c->delimiters[n] + 1, suffix);
+    }
+    *slot = build(j, gh_judge_printf("%s%s%s", prefix, marks, suffix), &p);
+}
+
+static void value(gh_judge *j, Node **slot, gh_call *c)
+{
+    char *sql = gh_system_expand(j, c->special->sql);
+
+    /* SECURITY: of a literal the client asks about the server itself, not about what a catalog showed. */
+    if (c->special->guarded != 0 && IsA(list_nth(c->f->args, c->special->guarded - 1), A_Const))
+        refuse_call(j, c);
+    if (sql != NULL && j->rc == GH_OK)
+        replace_value(j, slot, c, sql);
+}
+
+/* ---- a guard --------------------------------------------------------------------------------------- */
+
+/* Only the argument changes, so the call stays one and may stand in FROM. */
+static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
+                           const char *condition)
+{
+    const gh_token *t = j->text->tokens;
+    size_t before = c->delimiters[index];
+    size_t after = c->delimiters[index + 1];
+    char *prefix = pstrdup("(SELECT gh.a1 FROM (SELECT CAST((");
+    char *suffix = gh_judge_printf(") AS pg_catalog.%s)) AS gh (a1) WHERE %s)", type, condition);
+    ListCell *cell = list_nth_cell(c->f->args, index);
+    Node *arg = lfirst(cell);
+    gh_placing p = { .args = &arg, .count = 1 };
+
+    gh_judge_edit(j, before, before + 1, gh_judge_printf("%s%s", t[before].text, prefix));
+    gh_judge_edit(j, after, after + 1, gh_judge_printf("%s%s", suffix, t[after].text));
+    lfirst(cell) = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);
+    qualify(j, c);
+}
+
+static void guard(gh_judge *j, gh_call *c)
+{
+    char *condition = gh_system_expand(j, c->special->sql);
+
+    if (condition != NULL)
+        guard_argument(j, c, c->special->guarded - 1, "oid", condition);
+}
+
+/* A name is looked up here, along the client's path, and becomes its OID. */
+static void relation(gh_judge *j, gh_call *c)
+{
+    A_Const *arg = linitial(c->f->args);
+    const gh_relation *r;
+    size_t token;
+    const char *text;
+
+    if (!is_const_string((Node *)arg) ||
+        strspn(const_string((Node *)arg), "0123456789") == strlen(const_string((Node *)arg))) {
+        guard(j, c);
+        return;
+    }
+    text = const_string((Node *)arg);
+    r = gh_type_regclass(j, text);
+    token = gh_judge_token(j, arg->location);
+    if (r == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist", text);
+        return;
+    }
+    if (strncmp(c->special->sql, "@full", 5) == 0 && !gh_str_is(r->schema, "pg_catalog") &&
+        !gh_str_is(r->schema, "information_schema") &&
+        !gh_view_decide(j->in->view, j->in->catalog, r)->is_full) {
+        refuse_call(j, c);
+        return;
+    }
+    arg->val.sval.sval = gh_judge_printf("%u", r->oid);
+    gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
+    guard(j, c);
+}
+
+/* ---- settings -------------------------------------------------------------------------------------- */
+
+static void setting(gh_judge *j, Node **slot, gh_call *c)
+{
+    const Node *arg = linitial(c->f->args);
+    gh_str name;
+
+    if (!is_const_string(arg)) {
+        char *condition = gh_system_expand(j, "pg_catalog.lower(gh.a1) IN (@settings)");
+
+        if (condition != NULL)
+            guard_argument(j, c, 0, "text", condition);
+        return;
+    }
+    name = gh_str_of(const_string(arg));
+    if (!gh_setting_may_show(name)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "permission denied to examine \"" GH_STR_FMT "\"", GH_STR_ARG(name));
+        return;
+    }
+    if (gh_setting_is_virtual(name)) {
+        gh_str shown = gh_setting_virtual_value(j->in, name);
+
+        replace_value(j, slot, c,
+                      gh_judge_printf("CAST(%s AS pg_catalog.text)", gh_judge_literal(j, shown)));
+        return;
+    }
+    qualify(j, c);
+}
+
+/* Is the call all that its statement consists of: SELECT set_config(...)? */
+static bool is_whole_statement(const gh_judge *j, const gh_call *c)
+{
+    const gh_token *t = j->text->tokens;
+    size_t end = c->delimiters[c->args] + 1;
+
+    if (c->first == 0 || t[c->first - 1].kind != GH_TOKEN_KEYWORD ||
+        strcmp(t[c->first - 1].text, "select") != 0)
+        return false;
+    if (c->first >= 2 && !is_self(&t[c->first - 2], ";"))
+        return false;
+    return end >= j->text->token_count || is_self(&t[end], ";");
+}
+
+static gh_str keep(gh_judge *j, const char *s)
+{
+    gh_str copy = gh_arena_dup(j->arena, gh_str_of(s));
+
+    if (copy.ptr == NULL)
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+    return copy;
+}
+
+/*
+ * SECURITY: constants only. A computed name or value would be known after the judgement, and a call that
+ * runs for some rows only would leave it open which value holds. Attack: session-048.
+ */
+static void set_config(gh_judge *j, Node **slot, gh_call *c)
+{
+    const Node *name = linitial(c->f->args);
+    const Node *new_value = lsecond(c->f->args);
+    const Node *is_local = lthird(c->f->args);
+    gh_rc rc;
+
+    if (!is_const_string(name) || !is_const_string(new_value) || !IsA(is_local, A_Const) ||
+        !IsA(&((const A_Const *)is_local)->val, Boolean) || !is_whole_statement(j, c)) {
+        refuse_call(j, c);
+        return;
+    }
+    rc =
+        gh_setting_check(gh_str_of(const_string(name)), gh_str_of(const_string(new_value)), j->err);
+    if (rc != GH_OK) {
+        j->rc = rc;
+        return;
+    }
+    if (!gh_setting_is_virtual(gh_str_of(const_string(name)))) {
+        qualify(j, c);
+        return;
+    }
+    j->plan->kind = GH_STMT_SET;
+    j->plan->name = GH_STR("search_path");
+    j->plan->value = keep(j, const_string(new_value));
+    j->plan->is_local = boolVal(&((const A_Const *)is_local)->val);
+    replace_value(j, slot, c,
+                  gh_judge_printf("CAST(%s AS pg_catalog.text)",
+                                  gh_judge_literal(j, gh_str_of(const_string(new_value)))));
+}
+
+/* ---- names of objects ------------------------------------------------------------------------------ */
+
+/* What a reg* type looks up by, and what must hold for the OID gr.o that is found. */
+typedef struct gh_lookup {
+    const char *type;
+    const char *function; /* NULL: `find` */
+    const char *find;     /* OID of the name in gt.t */
+    const char *guard;
+} gh_lookup;
+
+static const gh_lookup s_lookups[] = {
+    { "regclass", "to_regclass", NULL, "@rel(gr.o)" },
+    { "regtype", "to_regtype", NULL, "@type(gr.o)" },
+    { "regproc", "to_regproc", NULL, "@func(gr.o)" },
+    { "regprocedure", "to_regprocedure", NULL, "@func(gr.o)" },
+    { "regoper", "to_regoper", NULL, "@builtin(gr.o)" },
+    { "regoperator", "to_regoperator", NULL, "@builtin(gr.o)" },
+    { "regcollation", "to_regcollation", NULL, "@builtin(gr.o)" },
+    { "regnamespace", NULL,
+      "(SELECT gn.oid FROM pg_catalog.pg_namespace AS gn WHERE "
+      "pg_catalog.quote_ident(CAST(gn.nspname AS pg_catalog.text)) = gt.t)",
+      "@schema(gr.o)" },
+    { "regconfig", NULL,
+      "(SELECT gc.oid FROM pg_catalog.pg_ts_config AS gc WHERE gc.cfgname = gt.t)",
+      "@builtin(gr.o)" },
+    { "regdictionary", NULL,
+      "(SELECT gc.oid FROM pg_catalog.pg_ts_dict AS gc WHERE gc.dictname = gt.t)",
+      "@builtin(gr.o)" },
+};
+
+static const gh_lookup *lookup_of(gh_str type)
+{
+    for (size_t i = 0; i < GH_COUNT(s_lookups); i++) {
+        if (gh_str_is(type, s_lookups[i].type))
+            return &s_lookups[i];
+    }
+    return NULL;
+}
+
+/* The name of a schema as the input functions of reg* types read it, with its dot. */
+static char *text_prefix(gh_str schema)
+{
+    char *out = palloc(2 * schema.len + 4);
+    size_t n = 0;
+
+    out[n++] = '"';
+    for (size_t i = 0; i < schema.len; i++) {
+        if (schema.ptr[i] == '"')
+            out[n++] = '"';
+        out[n++] = schema.ptr[i];
+    }
+    out[n++] = '"';
+    out[n++] = '.';
+    out[n] = '\0';
+    return out;
+}
+
+static char *visible(gh_judge *j, const gh_lookup *l, const char *oid)
+{
+    char *guarded = gh_system_expand(j, l->guard);
+
+    return guarded == NULL
+               ? NULL
+               : gh_judge_printf("(SELECT gr.o FROM (SELECT %s) AS gr (o) WHERE %s)", oid, guarded);
+}
+
+/* OID of the first object that the text gt.t names along the client's path and that may be seen. */
+static char *search(gh_judge *j, const gh_lookup *l)
+{
+    char *out;
+
+    if (l->function == NULL)
+        return visible(j, l, l->find);
+    out =
+        visible(j, l, gh_judge_printf("CAST(pg_catalog.%s(gt.t) AS pg_catalog.oid)", l->function));
+    for (size_t i = 0; i < j->in->search_path.count && out != NULL; i++) {
+        char *prefix = gh_judge_literal(j, gh_str_of(text_prefix(j->in->search_path.items[i])));
+        char *next = visible(j, l,
+                             gh_judge_printf("CAST(pg_catalog.%s(%s || gt.t) AS pg_catalog.oid)",
+                                             l->function, prefix));
+
+        if (next == NULL)
+            return NULL;
+        out = gh_judge_printf("%s, CASE WHEN gt.t !~ '[.]' THEN %s END", out, next);
+    }
+    return out == NULL ? NULL : gh_judge_printf("COALESCE(%s)", out);
+}
+
+static void search_call(gh_judge *j, Node **slot, gh_call *c)
+{
+    const gh_lookup *l = lookup_of(gh_str_of(c->name + 3));
+    char *sql = l != NULL ? search(j, l) : NULL;
+
+    if (sql == NULL) {
+        refuse_call(j, c);
+        return;
+    }
+    replace_value(
+        j, slot, c,
+        gh_judge_printf("CAST((SELECT %s FROM (SELECT CAST(gh.a1 AS pg_catalog.text)) AS gt "
+                        "(t)) AS pg_catalog.%s)",
+                        sql, l->type));
+}
+
+/* ---- text search ----------------------------------------------------------------------------------- */
+
+/* Configurations of initdb; those of the warehouse's own are not known here. */
+static bool is_builtin_config(const char *name)
+{
+    static const char *const names[] = {
+        "simple",  "arabic",    "armenian",   "basque",   "catalan", "danish",
+        "dutch",   "english",   "finnish",    "french",   "german",  "greek",
+        "hindi",   "hungarian", "indonesian", "irish",    "italian", "lithuanian",
+        "nepali",  "norwegian", "portuguese", "romanian", "russian", "serbian",
+        "spanish", "swedish",   "tamil",      "turkish",  "yiddish",
+    };
+
+    if (strncmp(name, "pg_catalog.", 11) == 0)
+        name += 11;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first argument names a configuration if there is one more than the shortest form takes. */
+static void text_search(gh_judge *j, gh_call *c)
+{
+    const Node *first = linitial(c->f->args);
+
+    if (c->args > c->special->min) {
+        if (IsA(first, ParamRef)) {
+            refuse_call(j, c);
+            return;
+        }
+        if (is_const_string(first) && !is_builtin_config(const_string(first))) {
+            gh_judge_refuse(j, GH_DENIED, "42704", -1,
+                            "text search configuration \"%s\" does not exist", const_string(first));
+            return;
+        }
+    }
+    qualify(j, c);
+}
+
+/* ---- entry ----------------------------------------------------------------------------------------- */
+
+void gh_function_special(gh_judge *j, Node **slot)
+{
+    gh_call c = { .f = (FuncCall *)*slot };
+
+    c.name = strVal(llast(c.f->funcname));
+    c.args = list_length(c.f->args);
+    c.special = gh_function_special_of(gh_str_of(c.name), c.args);
+    if (c.special == NULL) {
+        gh_judge_refuse(j, GH_DENIED, "42883", c.f->location,
+                        "function %s with %d arguments does not exist", c.name, c.args);
+        return;
+    }
+    if (c.args > ARGS_MAX || !is_plain(c.f) || !locate(j, &c)) {
+        refuse_call(j, &c);
+        return;
+    }
+    switch (c.special->kind) {
+    case GH_SPECIAL_VALUE:
+        value(j, slot, &c);
+        return;
+    case GH_SPECIAL_GUARD:
+        guard(j, &c);
+        return;
+    case GH_SPECIAL_RELATION:
+        relation(j, &c);
+        return;
+    case GH_SPECIAL_SETTING:
+        setting(j, slot, &c);
+        return;
+    case GH_SPECIAL_SET_CONFIG:
+        set_config(j, slot, &c);
+        return;
+    case GH_SPECIAL_SEARCH:
+        search_call(j, slot, &c);
+        return;
+    case GH_SPECIAL_TEXT_SEARCH:
+        text_search(j, &c);
+        return;
+    }
+    refuse_call(j, &c);
+}
+
+/* ---- casts ----------------------------------------------------------------------------------------- */
+
+static void leftmost(struct Node **slot, void *arg)
+{
+    int *least = arg;
+    int location = exprLocation((Node *)*slot);
+
+    if (location >= 0 && (*least < 0 || location < *least))
+        *least = location;
+    if (!gh_sql_children(*slot, leftmost, least))
+        *least = 0; /* a node that nobody knows: no token of ours starts there */
+}
+
+/* The token at which the operand of `::` starts: the leftmost of its nodes and the brackets around. */
+static size_t operand_start(gh_judge *j, Node *operand, size_t cast)
+{
+    const gh_token *t = j->text->tokens;
+    int location = -1;
+    size_t first;
+    int depth = 0;
+    int open = 0;
+
+    leftmost((struct Node **)&operand, &location);
+    first = location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, location);
+    if (first == SIZE_MAX || first >= cast)
+        return SIZE_MAX;
+    for (size_t i = first; i < cast; i++) {
+        if (is_self(&t[i], "("))
+            depth++;
+        else if (is_self(&t[i], ")") && --depth < -open)
+            open++;
+    }
+    for (; open > 0; open--) {
+        if (first == 0 || !is_self(&t[first - 1], "("))
+            return SIZE_MAX;
+        first--;
+    }
+    return first;
+}
+
+/* The name that PostgreSQL gives to a column computed from this operand, or the type's. */
+static const char *column_name(const Node *operand, const gh_type *type)
+{
+    if (IsA(operand, ColumnRef) && IsA(llast(((const ColumnRef *)operand)->fields), String))
+        return strVal(llast(((const ColumnRef *)operand)->fields));
+    if (IsA(operand, FuncCall))
+        return strVal(llast(((const FuncCall *)operand)->funcname));
+    if (IsA(operand, TypeCast))
+        return column_name(((const TypeCast *)operand)->arg, type);
+    return gh_judge_cstr(type->name);
+}
+
+void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
+{
+    TypeCast *c = (TypeCast *)*slot;
+    const gh_lookup *l = lookup_of(type->name);
+    size_t cast = c->location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, c->location);
+    size_t first = SIZE_MAX;
+    size_t end = cast;
+    gh_placing p = { .args = &c->arg, .count = 1 };
+    char *sql = l != NULL ? search(j, l) : NULL;
+    char *guarded = l != NULL ? gh_system_expand(j, l->guard) : NULL;
+    char *prefix;
+    char *suffix;
+    Node *built;
+
+    if (j->rc != GH_OK)
+        return;
+    if (cast != SIZE_MAX && is_self(&j->text->tokens[cast], "::")) {
+        first = operand_start(j, c->arg, cast);
+    } else if (cast != SIZE_MAX) { /* CAST ( operand AS type ) */
+        first = cast + 2;
+        end = gh_sql_token_at(j->text, c->typeName->location) - 1;
+    }
+    if (sql == NULL || guarded == NULL || first == SIZE_MAX || c->typeName->arrayBounds != NIL) {
+        gh_judge_refuse(j, GH_DENIED, "42501", c->typeName->location,
+                        "type " GH_STR_FMT " is not allowed here", GH_STR_ARG(type->name));
+        return;
+    }
+    prefix = gh_judge_printf(
+        "(SELECT gr.o AS %s FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS "
+        "pg_catalog.oid) ELSE %s END FROM (SELECT CAST((",
+        gh_judge_ident(j, gh_str_of(column_name(c->arg, type))), sql);
+    suffix = gh_judge_printf(") AS pg_catalog.text)) AS gt (t)) AS gr (o) WHERE gr.o = 0 OR %s)",
+                             guarded);
+    gh_judge_edit(j, first, first, prefix);
+    gh_judge_edit(j, end, end, suffix);
+    built = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);
+    if (built == NULL || p.slot == NULL)
+        return;
+    c->arg = built;
+    gh_judge_expr(j, p.slot); /* after our text, which stands before the operand's own */
+}

@@ -1,0 +1,362 @@
+/*
+ * The relations of pg_catalog that clients may read, and what each shows. A relation that is not here is
+ * refused (42501); a column is the upstream's own, unless the list below or its type says otherwise:
+ *
+ *     aclitem[], pg_node_tree   NULL: rights of the upstream's roles, literals of expressions
+ *     regproc                   0 unless built in: names of functions that are not granted
+ *     owners                    the upstream's account, which shows under the user's own name
+ *
+ * SECURITY: catalogs hold values (defaults, checks, predicates, bounds, comments, statistics), sources and
+ * other people's queries. Columns that a later server adds show as they are unless their type is one of the
+ * above, which is why relations with values in text columns list them here one by one. Attack:
+ * tests/attack corpora catalog, stats, exists; tests/integration/catalogs.
+ */
+#include "system_catalog.h"
+
+#define OID_REGPROC      24
+#define OID_OID          26
+#define OID_NAME         19
+#define OID_PG_NODE_TREE 194
+#define OID_ACL          1034
+
+#define COLUMNS (const gh_system_column[])
+
+/* Shorthands of the lists below. */
+#define HIDE(column)                                                                               \
+    {                                                                                              \
+        column, "@null"                                                                            \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL                                                                                 \
+    }
+#define ROWS_BUILTIN "@builtin(gh.oid)"
+
+static const gh_system_relation s_relations[] = {
+    { "pg_aggregate", "@func(CAST(gh.aggfnoid AS pg_catalog.oid))",
+      COLUMNS{ { "aggfnoid", "gh.aggfnoid" }, END } },
+    { "pg_am", ROWS_BUILTIN, NULL },
+    { "pg_amop", ROWS_BUILTIN, NULL },
+    { "pg_amproc", ROWS_BUILTIN, NULL },
+    { "pg_attrdef", "@attr(gh.adrelid, gh.adnum)",
+      COLUMNS{ { "adbin", "CASE WHEN @full(gh.adrelid) THEN gh.adbin END" }, END } },
+    { "pg_attribute", "@attr(gh.attrelid, gh.attnum)",
+      COLUMNS{ HIDE("attmissingval"),
+               HIDE("attfdwoptions"),
+               { "attoptions", "CASE WHEN @full(gh.attrelid) THEN gh.attoptions END" },
+               END } },
+    { "pg_auth_members", "false", NULL },
+    { "pg_available_extension_versions", "false", NULL },
+    { "pg_available_extensions", "false", NULL },
+    { "pg_cast", ROWS_BUILTIN, NULL },
+    { "pg_class", "@rel(gh.oid)",
+      COLUMNS{
+          { "reltuples", "CASE WHEN @full(gh.oid) THEN gh.reltuples ELSE -1 END" },
+          { "relpages", "CASE WHEN @full(gh.oid) THEN gh.relpages ELSE 0 END" },
+          { "relallvisible", "CASE WHEN @full(gh.oid) THEN gh.relallvisible ELSE 0 END" },
+          { "relfilenode", "CAST(0 AS pg_catalog.oid)" },
+          { "reltoastrelid", "CAST(0 AS pg_catalog.oid)" },
+          { "relnatts", "CASE WHEN @full(gh.oid) THEN gh.relnatts ELSE (SELECT "
+                        "CAST(pg_catalog.count(*) AS pg_catalog.int2) FROM pg_catalog.pg_attribute "
+                        "AS ga WHERE ga.attrelid = gh.oid AND ga.attnum > 0 AND @attr(ga.attrelid, "
+                        "ga.attnum)) END" },
+          { "relhasindex", "CASE WHEN @full(gh.oid) THEN gh.relhasindex ELSE EXISTS (SELECT FROM "
+                           "pg_catalog.pg_index AS gx WHERE gx.indrelid = gh.oid AND @index(gx)) "
+                           "END" },
+          { "relchecks", "CASE WHEN @full(gh.oid) THEN gh.relchecks ELSE CAST(0 AS "
+                         "pg_catalog.int2) END" },
+          { "relhasrules", "(@builtin(gh.oid) AND gh.relhasrules)" },
+          { "relhastriggers", "(@builtin(gh.oid) AND gh.relhastriggers)" },
+          { "relhassubclass", "(@full(gh.oid) AND gh.relhassubclass)" },
+          { "relrowsecurity", "(@builtin(gh.oid) AND gh.relrowsecurity)" },
+          { "relforcerowsecurity", "(@builtin(gh.oid) AND gh.relforcerowsecurity)" },
+          { "reloptions", "CASE WHEN @full(gh.oid) THEN gh.reloptions END" },
+          { "relpartbound", "CASE WHEN @full(gh.oid) THEN gh.relpartbound END" },
+          END } },
+    { "pg_collation", ROWS_BUILTIN, NULL },
+    { "pg_constraint", "@con(gh)",
+      COLUMNS{ { "conbin", "CASE WHEN gh.conrelid <> 0 AND @full(gh.conrelid) THEN gh.conbin END" },
+               END } },
+    { "pg_conversion", ROWS_BUILTIN, NULL },
+    { "pg_cursors", "false", NULL },
+    { "pg_database", "gh.datname = pg_catalog.current_database()",
+      COLUMNS{ { "datname", "@db" }, END } },
+    { "pg_db_role_setting", "false", NULL },
+    { "pg_default_acl", "false", NULL },
+    { "pg_depend",
+      "@object(gh.classid, gh.objid, gh.objsubid) AND @object(gh.refclassid, gh.refobjid, "
+      "gh.refobjsubid)",
+      NULL },
+    { "pg_description", "@object(gh.classoid, gh.objoid, gh.objsubid)", NULL },
+    { "pg_enum", "@type(gh.enumtypid)", NULL },
+    { "pg_event_trigger", "false", NULL },
+    { "pg_extension", "@extension(gh.oid)",
+      COLUMNS{ HIDE("extconfig"), HIDE("extcondition"), END } },
+    { "pg_foreign_data_wrapper", "false", NULL },
+    { "pg_foreign_server", "false", NULL },
+    { "pg_foreign_table", "false", NULL },
+    { "pg_group", "false", NULL },
+    { "pg_index", "@index(gh)",
+      COLUMNS{ { "indpred", "CASE WHEN @full(gh.indrelid) THEN gh.indpred END" },
+               { "indexprs", "CASE WHEN @full(gh.indrelid) THEN gh.indexprs END" },
+               END } },
+    { "pg_indexes", "@relname(gh.schemaname, gh.indexname)", NULL },
+    { "pg_inherits", "@rel(gh.inhrelid) AND @rel(gh.inhparent)", NULL },
+    { "pg_init_privs", "false", NULL },
+    { "pg_language", ROWS_BUILTIN, NULL },
+    { "pg_largeobject_metadata", "false", NULL },
+    { "pg_locks", "false", NULL },
+    { "pg_matviews", "@relname(gh.schemaname, gh.matviewname)",
+      COLUMNS{ HIDE("definition"), END } },
+    { "pg_namespace", "@schema(gh.oid)", NULL },
+    { "pg_opclass", ROWS_BUILTIN, NULL },
+    { "pg_operator", ROWS_BUILTIN, NULL },
+    { "pg_opfamily", ROWS_BUILTIN, NULL },
+    { "pg_parameter_acl", "false", NULL },
+    { "pg_partitioned_table", "@part(gh)",
+      COLUMNS{ { "partexprs", "CASE WHEN @full(gh.partrelid) THEN gh.partexprs END" }, END } },
+    { "pg_policies", "false", NULL },
+    { "pg_policy", "false", NULL },
+    { "pg_prepared_statements", "false", NULL },
+    { "pg_proc", "@func(gh.oid)",
+      COLUMNS{ { "prosrc", "CASE WHEN @builtin(gh.oid) THEN gh.prosrc ELSE '' END" },
+               { "probin", "CASE WHEN @builtin(gh.oid) THEN gh.probin END" },
+               HIDE("proconfig"),
+               END } },
+    { "pg_publication", "false", NULL },
+    { "pg_publication_namespace", "false", NULL },
+    { "pg_publication_rel", "false", NULL },
+    { "pg_publication_tables", "false", NULL },
+    { "pg_range", "@type(gh.rngtypid)", NULL },
+    { "pg_rewrite", "false", NULL },
+    { "pg_roles", "gh.rolname = CURRENT_USER",
+      COLUMNS{ { "rolname", "@user" },
+               { "rolsuper", "false" },
+               { "rolcreaterole", "false" },
+               { "rolcreatedb", "false" },
+               { "rolcanlogin", "true" },
+               { "rolreplication", "false" },
+               { "rolbypassrls", "false" },
+               { "rolconnlimit", "-1" },
+               HIDE("rolvaliduntil"),
+               HIDE("rolconfig"),
+               END } },
+    { "pg_rules", "false", NULL },
+    { "pg_seclabel", "false", NULL },
+    { "pg_seclabels", "false", NULL },
+    { "pg_sequence", "@rel(gh.seqrelid) AND @sequence(gh.seqrelid)", NULL },
+    { "pg_sequences",
+      "EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= "
+      "gc.relnamespace WHERE gn.nspname = gh.schemaname AND gc.relname = gh.sequencename AND "
+      "@rel(gc.oid) AND @sequence(gc.oid))",
+      NULL },
+    { "pg_settings", "gh.name IN (@settings)",
+      COLUMNS{ HIDE("sourcefile"), HIDE("sourceline"), END } },
+    { "pg_shdepend", "false", NULL },
+    { "pg_shdescription", "@builtin(gh.objoid)", NULL },
+    { "pg_shseclabel", "false", NULL },
+    /* What the own session does, and nothing that names a query, a peer or a process. */
+    { "pg_stat_activity", "gh.pid = pg_catalog.pg_backend_pid()",
+      COLUMNS{ { "datname", "@db" },
+               { "usename", "@user" },
+               { "query", NULL },
+               { "query_id", NULL },
+               { "pid", NULL },
+               { "leader_pid", NULL },
+               { "client_addr", NULL },
+               { "client_hostname", NULL },
+               { "client_port", NULL },
+               { "wait_event", NULL },
+               { "wait_event_type", NULL },
+               { "backend_xid", NULL },
+               { "backend_xmin", NULL },
+               { "backend_type", NULL },
+               END } },
+    { "pg_statistic_ext", "false", NULL },
+    { "pg_subscription", "false", NULL },
+    { "pg_tables", "@relname(gh.schemaname, gh.tablename)",
+      COLUMNS{ { "hasrules", "false" },
+               { "hastriggers", "false" },
+               { "rowsecurity", "false" },
+               { "hasindexes", "(gh.hasindexes AND @relfull(gh.schemaname, gh.tablename))" },
+               END } },
+    { "pg_tablespace", ROWS_BUILTIN, COLUMNS{ HIDE("spcoptions"), END } },
+    { "pg_timezone_abbrevs", NULL, NULL },
+    { "pg_timezone_names", NULL, NULL },
+    { "pg_transform", ROWS_BUILTIN, NULL },
+    { "pg_trigger", "false", NULL },
+    { "pg_ts_config", ROWS_BUILTIN, NULL },
+    { "pg_ts_config_map", "@builtin(gh.mapcfg) AND @builtin(gh.mapdict)", NULL },
+    { "pg_ts_dict", ROWS_BUILTIN, NULL },
+    { "pg_ts_parser", ROWS_BUILTIN, NULL },
+    { "pg_ts_template", ROWS_BUILTIN, NULL },
+    { "pg_type", "@type(gh.oid)",
+      COLUMNS{ { "typdefault", "CASE WHEN @builtin(gh.oid) THEN gh.typdefault END" }, END } },
+    { "pg_user", "gh.usename = CURRENT_USER",
+      COLUMNS{ { "usename", "@user" },
+               { "usesuper", "false" },
+               { "usecreatedb", "false" },
+               { "userepl", "false" },
+               { "usebypassrls", "false" },
+               HIDE("valuntil"),
+               HIDE("useconfig"),
+               END } },
+    { "pg_user_mappings", "false", NULL },
+    { "pg_views", "@relname(gh.schemaname, gh.viewname)", COLUMNS{ HIDE("definition"), END } },
+    { "pg_stat_all_tables", "@rel(gh.relid)", NULL },
+    { "pg_stat_user_tables", "@rel(gh.relid)", NULL },
+};
+
+static const gh_system_relation *find_in(const gh_system_relation *list, size_t count, gh_str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gh_str_is(name, list[i].name))
+            return &list[i];
+    }
+    return NULL;
+}
+
+const gh_system_relation *gh_system_relation_find(gh_str schema, gh_str name)
+{
+    if (gh_str_is(schema, "information_schema"))
+        return gh_system_information_find(name);
+    return gh_str_is(schema, "pg_catalog") ? find_in(s_relations, GH_COUNT(s_relations), name)
+                                           : NULL;
+}
+
+/* ---- columns -------------------------------------------------------------------------------------- */
+
+static bool ends_with(gh_str s, const char *tail)
+{
+    size_t n = strlen(tail);
+
+    return s.len >= n && memcmp(s.ptr + s.len - n, tail, n) == 0;
+}
+
+static char *nothing(gh_judge *j, const gh_column *c)
+{
+    return gh_judge_printf("CASE WHEN false THEN gh.%s END", gh_judge_ident(j, c->name));
+}
+
+/* A value of information_schema, whose columns are domains. */
+static char *as_identifier(gh_judge *j, const gh_column *c, const char *macro)
+{
+    return gh_judge_printf("CAST(CASE WHEN gh.%s IS NOT NULL THEN %s END AS " GH_STR_FMT ")",
+                           gh_judge_ident(j, c->name), gh_system_expand(j, macro),
+                           GH_STR_ARG(c->type_sql));
+}
+
+static char *information_column(gh_judge *j, const gh_column *c)
+{
+    static const char *const roles[] = { "grantee", "grantor", "role_name", "schema_owner",
+                                         "authorization_identifier" };
+
+    if (ends_with(c->name, "_catalog") || gh_str_is(c->name, "catalog_name"))
+        return as_identifier(j, c, "@db");
+    for (size_t i = 0; i < GH_COUNT(roles); i++) {
+        if (gh_str_is(c->name, roles[i]))
+            return as_identifier(j, c, "@user");
+    }
+    return gh_judge_printf("gh.%s", gh_judge_ident(j, c->name));
+}
+
+static char *plain_column(gh_judge *j, const gh_relation *r, const gh_column *c)
+{
+    const char *name = gh_judge_ident(j, c->name);
+
+    if (gh_str_is(r->schema, "information_schema"))
+        return information_column(j, c);
+    switch (c->type_oid) {
+    case OID_ACL:
+    case OID_PG_NODE_TREE:
+        return nothing(j, c);
+    case OID_REGPROC:
+        return gh_judge_printf("CASE WHEN CAST(gh.%s AS pg_catalog.oid) < 16384 THEN gh.%s ELSE "
+                               "CAST(CAST(0 AS pg_catalog.oid) AS pg_catalog.regproc) END",
+                               name, name);
+    case OID_OID:
+        if (ends_with(c->name, "owner") || gh_str_is(c->name, "datdba"))
+            return gh_system_expand(j, "@owner");
+        break;
+    case OID_NAME:
+        if (ends_with(c->name, "owner"))
+            return gh_system_expand(j, "@user");
+        break;
+    default:
+        break;
+    }
+    return gh_judge_printf("gh.%s", name);
+}
+
+/* SQL of a column; NULL if it is not there. */
+static char *column_sql(gh_judge *j, const gh_system_relation *s, const gh_relation *r,
+                        const gh_column *c)
+{
+    for (const gh_system_column *o = s->columns; o != NULL && o->name != NULL; o++) {
+        if (!gh_str_is(c->name, o->name))
+            continue;
+        if (o->sql == NULL)
+            return NULL;
+        return strcmp(o->sql, "@null") == 0 ? nothing(j, c) : gh_system_expand(j, o->sql);
+    }
+    return plain_column(j, r, c);
+}
+
+/*
+ * Figures of tables tell of rows that do not show, so only the names of the tables are there.
+ */
+static bool is_figure(const gh_relation *r, const gh_column *c)
+{
+    return gh_str_is(r->schema, "pg_catalog") && r->name.len > 8 &&
+           memcmp(r->name.ptr, "pg_stat_", 8) == 0 && ends_with(r->name, "_tables") &&
+           !gh_str_is(c->name, "relid") && !gh_str_is(c->name, "schemaname") &&
+           !gh_str_is(c->name, "relname");
+}
+
+/* System columns are columns of the sub-select only where the statement names them: `*` must not show
+ * them. */
+static void put_system_columns(gh_judge *j, const gh_relation *r, gh_buf *b)
+{
+    static const char *const names[] = { "tableoid", "xmin", "ctid" };
+
+    if (r->kind != 'r' || !gh_str_is(r->schema, "pg_catalog"))
+        return;
+    for (size_t n = 0; n < GH_COUNT(names); n++) {
+        for (size_t i = 0; i < j->text->token_count; i++) {
+            const gh_token *t = &j->text->tokens[i];
+
+            if (t->kind == GH_TOKEN_IDENT && strcmp(t->text, names[n]) == 0) {
+                gh_buf_printf(b, ", gh.%s AS \"%s\"", names[n], names[n]);
+                break;
+            }
+        }
+    }
+}
+
+char *gh_system_relation_sql(gh_judge *j, const gh_system_relation *s, const gh_relation *r)
+{
+    const char *where = s->where != NULL ? gh_system_expand(j, s->where) : NULL;
+    bool is_first = true;
+    gh_buf b;
+    char *out;
+
+    gh_buf_init(&b, 0);
+    gh_buf_puts(&b, "(SELECT ");
+    for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {
+        const gh_column *c = &r->columns[i];
+        const char *sql = is_figure(r, c) ? NULL : column_sql(j, s, r, c);
+
+        if (sql == NULL)
+            continue;
+        gh_buf_printf(&b, "%s%s AS %s", is_first ? "" : ", ", sql, gh_judge_ident(j, c->name));
+        is_first = false;
+    }
+    put_system_columns(j, r, &b);
+    gh_buf_printf(&b, " FROM %s.%s AS gh%s%s)", gh_judge_ident(j, r->schema),
+                  gh_judge_ident(j, r->name), where != NULL ? " WHERE " : "",
+                  where != NULL ? where : "");
+    out = j->rc == GH_OK && !b.failed ? gh_judge_cstr(gh_buf_str(&b)) : NULL;
+    gh_buf_fini(&b);
+    return out;
+}

@@ -1,0 +1,49 @@
+/*
+ * Private to rewrite: what of the system catalogs this user may see, as SQL.
+ *
+ * Templates are SQL with macros; gh_system_expand replaces them, arguments may hold macros again:
+ *
+ *     @rel(o)       the relation of OID o is visible: built in, granted, an index whose columns are all
+ *                   visible, the sequence of a visible column
+ *     @full(o)      ... and every row and column of it is granted in clear
+ *     @attr(o,n)    column n of relation o is visible
+ *     @key(o,n)     the same, of a relation that is neither built in nor an index
+ *     @index(i)     the row i of pg_index; @indexid(o) by OID
+ *     @con(c)       the row c of pg_constraint; @conid(o) by OID
+ *     @part(p)      the row p of pg_partitioned_table; @partid(o) by OID
+ *     @sequence(o)  the values of a sequence are visible
+ *     @type(o) @func(o) @schema(o) @builtin(o)
+ *     @object(c,o,n) part n of the object o of catalog c (pg_depend, pg_description)
+ *     @relname(s,r) @colname(s,r,c) @typename(s,t)   by names
+ *     @may(p,o)     p is a privilege's name, o a relation
+ *     @user @db     names, as this user knows them
+ *     @owner        OID of the upstream's account, under which the user's own name is shown
+ *     @schemas      schema OIDs of the client's search_path, pg_catalog first
+ *     @current_schema @path @implicit_path @settings
+ *
+ * Aliases inside macros begin with g, and nothing in them is unqualified, so nothing of a client's is
+ * captured. Memory: palloc, as everything of a statement.
+ */
+#ifndef GATEHOUSE_REWRITE_SYSTEM_CATALOG_H
+#define GATEHOUSE_REWRITE_SYSTEM_CATALOG_H
+
+#include "judge.h"
+
+/* One column that does not show as it is. */
+typedef struct gh_system_column {
+    const char *name;
+    const char *sql; /* over the alias gh; NULL: the column is not there */
+} gh_system_column;
+
+struct gh_system_relation {
+    const char *name;
+    const char *where;               /* over the alias gh; NULL: every row */
+    const gh_system_column *columns; /* ends with a zeroed one; NULL for none */
+};
+
+/* NULL after a refusal. */
+char *gh_system_expand(gh_judge *j, const char *text);
+
+const gh_system_relation *gh_system_information_find(gh_str name);
+
+#endif

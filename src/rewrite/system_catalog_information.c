@@ -1,0 +1,110 @@
+/*
+ * The views of information_schema that clients may read. They read the base catalogs with the upstream
+ * account's rights, so each is filtered by the names in its rows; catalog names and roles in them are
+ * rewritten by system_catalog.c.
+ */
+#include "system_catalog.h"
+
+#define COLUMNS (const gh_system_column[])
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL                                                                                 \
+    }
+#define HIDE(column)                                                                               \
+    {                                                                                              \
+        column, "@null"                                                                            \
+    }
+#define IF_FULL(column)                                                                            \
+    {                                                                                              \
+        column, "CASE WHEN @relfull(gh.table_schema, gh.table_name) THEN gh." column " END"        \
+    }
+#define ROWS_TABLE   "@relname(gh.table_schema, gh.table_name)"
+#define ROWS_COLUMN  "@colname(gh.table_schema, gh.table_name, gh.column_name)"
+#define ROWS_ROUTINE "@routine(gh.specific_schema, gh.specific_name)"
+/* The upstream owner's rights of reading, which stand for the user's own. */
+#define IS_SELECT "gh.privilege_type = 'SELECT' AND gh.grantee = CURRENT_USER"
+
+static const gh_system_relation s_views[] = {
+    { "administrable_role_authorizations", "false", NULL },
+    { "applicable_roles", "false", NULL },
+    { "attributes",
+      "@typename(gh.udt_schema, gh.udt_name) AND @colname(gh.udt_schema, gh.udt_name, "
+      "gh.attribute_name)",
+      COLUMNS{ HIDE("attribute_default"), END } },
+    { "character_sets", NULL, NULL },
+    { "check_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
+    { "collation_character_set_applicability", "gh.collation_schema = 'pg_catalog'", NULL },
+    { "collations", "gh.collation_schema = 'pg_catalog'", NULL },
+    { "column_domain_usage", ROWS_COLUMN, NULL },
+    { "column_options", "false", NULL },
+    { "column_privileges", IS_SELECT " AND " ROWS_COLUMN, NULL },
+    { "column_udt_usage", ROWS_COLUMN, NULL },
+    { "columns", ROWS_COLUMN,
+      COLUMNS{ IF_FULL("column_default"), IF_FULL("generation_expression"),
+               IF_FULL("identity_start"), IF_FULL("identity_increment"),
+               IF_FULL("identity_maximum"), IF_FULL("identity_minimum"), END } },
+    { "constraint_column_usage",
+      ROWS_COLUMN " AND @conname(gh.constraint_schema, gh.constraint_name)", NULL },
+    { "constraint_table_usage",
+      ROWS_TABLE " AND @conname(gh.constraint_schema, gh.constraint_name)", NULL },
+    { "domain_constraints", "@typename(gh.domain_schema, gh.domain_name)", NULL },
+    { "domain_udt_usage", "@typename(gh.domain_schema, gh.domain_name)", NULL },
+    { "domains", "@typename(gh.domain_schema, gh.domain_name)",
+      COLUMNS{ HIDE("domain_default"), END } },
+    { "element_types", "@relname(gh.object_schema, gh.object_name) AND gh.object_type = 'TABLE'",
+      NULL },
+    { "enabled_roles", "gh.role_name = CURRENT_USER", NULL },
+    { "foreign_data_wrappers", "false", NULL },
+    { "foreign_servers", "false", NULL },
+    { "foreign_tables", "false", NULL },
+    { "information_schema_catalog_name", NULL, NULL },
+    { "key_column_usage",
+      ROWS_COLUMN
+      " AND @relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)",
+      NULL },
+    { "parameters", ROWS_ROUTINE, COLUMNS{ HIDE("parameter_default"), END } },
+    { "referential_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
+    { "role_column_grants", IS_SELECT " AND " ROWS_COLUMN, NULL },
+    { "role_routine_grants", "false", NULL },
+    { "role_table_grants", IS_SELECT " AND " ROWS_TABLE, NULL },
+    { "role_usage_grants", "false", NULL },
+    { "routine_privileges", "false", NULL },
+    { "routines", ROWS_ROUTINE, COLUMNS{ HIDE("routine_definition"), END } },
+    { "schemata",
+      "EXISTS (SELECT FROM pg_catalog.pg_namespace AS gn WHERE gn.nspname = gh.schema_name AND "
+      "@schema(gn.oid))",
+      NULL },
+    { "sequences",
+      "EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= "
+      "gc.relnamespace WHERE gn.nspname = gh.sequence_schema AND gc.relname = gh.sequence_name AND "
+      "@rel(gc.oid) AND @sequence(gc.oid))",
+      NULL },
+    { "sql_features", NULL, NULL },
+    { "sql_implementation_info", NULL, NULL },
+    { "sql_parts", NULL, NULL },
+    { "sql_sizing", NULL, NULL },
+    { "table_constraints",
+      "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)", NULL },
+    { "table_privileges", IS_SELECT " AND " ROWS_TABLE, NULL },
+    { "tables", ROWS_TABLE, NULL },
+    { "triggered_update_columns", "false", NULL },
+    { "triggers", "false", NULL },
+    { "udt_privileges", "false", NULL },
+    { "usage_privileges", "false", NULL },
+    { "user_defined_types", "@typename(gh.user_defined_type_schema, gh.user_defined_type_name)",
+      NULL },
+    { "view_column_usage", "false", NULL },
+    { "view_routine_usage", "false", NULL },
+    { "view_table_usage", "false", NULL },
+    { "views", ROWS_TABLE, COLUMNS{ HIDE("view_definition"), END } },
+};
+
+const gh_system_relation *gh_system_information_find(gh_str name)
+{
+    for (size_t i = 0; i < GH_COUNT(s_views); i++) {
+        if (gh_str_is(name, s_views[i].name))
+            return &s_views[i];
+    }
+    return NULL;
+}

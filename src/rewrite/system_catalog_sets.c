@@ -1,0 +1,554 @@
+/*
+ * What a user may see, as arrays of OIDs, and the macros that use them.
+ *
+ *     policy view + catalog snapshot ──▶ rels  full  keys  types  funcs  schemas ──▶ '{1,2,3}'::oid[]
+ *
+ * Objects of initdb (OID below 16384) are the same on every server of that version, so they are visible to
+ * all, rows of theirs that hold values aside. Everything else is visible only if it is in an array, or
+ * reached from one by a condition that looks at every column involved (indexes, constraints).
+ *
+ * SECURITY: the arrays name what is visible, never what is hidden, so that an object made after the
+ * snapshot is not there. Attack: tests/attack corpora catalog, stats, exists.
+ */
+#include "setting.h"
+#include "system_catalog.h"
+
+#include <inttypes.h>
+
+#define OID_MAX_BUILTIN  16384u
+#define EXPAND_DEPTH_MAX 12
+
+typedef struct gh_numbers {
+    int64_t *items;
+    size_t count;
+    size_t cap;
+} gh_numbers;
+
+struct gh_system_sets {
+    gh_numbers rels; /* OIDs of granted relations and of composite types */
+    gh_numbers full;
+    gh_numbers keys; /* relation << 16 | attnum */
+    gh_numbers types;
+    gh_numbers funcs;
+    gh_numbers schemas;
+    gh_numbers may[5]; /* by privilege bit: OIDs of relations */
+    const char *sql_rels;
+    const char *sql_full;
+    const char *sql_keys;
+    const char *sql_types;
+    const char *sql_funcs;
+    const char *sql_schemas;
+    const char *sql_may[5];
+};
+
+static void add(gh_numbers *n, int64_t value)
+{
+    if (n->count == n->cap) {
+        n->cap = n->cap == 0 ? 64 : n->cap * 2;
+        n->items = n->items == NULL ? palloc(n->cap * sizeof(int64_t))
+                                    : repalloc_huge(n->items, n->cap * sizeof(int64_t));
+    }
+    n->items[n->count++] = value;
+}
+
+static bool contains(const gh_numbers *n, int64_t value)
+{
+    for (size_t i = 0; i < n->count; i++) {
+        if (n->items[i] == value)
+            return true;
+    }
+    return false;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* '{1,2,3}'::pg_catalog.oid[] */
+static const char *array_of(gh_numbers *n, const char *type)
+{
+    gh_buf b;
+    char *out;
+
+    if (n->count != 0)
+        qsort(n->items, n->count, sizeof(int64_t), compare);
+    gh_buf_init(&b, 0);
+    gh_buf_puts(&b, "CAST('{");
+    for (size_t i = 0; i < n->count; i++) {
+        if (i == 0 || n->items[i] != n->items[i - 1])
+            gh_buf_printf(&b, "%s%" PRId64, i == 0 ? "" : ",", n->items[i]);
+    }
+    gh_buf_printf(&b, "}' AS pg_catalog.%s[])", type);
+    out = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return out;
+}
+
+/* ---- what is visible ------------------------------------------------------------------------------ */
+
+static void see_type(const gh_judge *j, gh_system_sets *s, gh_oid oid);
+
+/* The columns of a composite type that no table has: nothing of it is governed. */
+static void see_composite(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
+{
+    if (r == NULL || r->kind != 'c')
+        return;
+    add(&s->rels, r->oid);
+    add(&s->full, r->oid);
+    for (uint16_t i = 0; i < r->column_count; i++) {
+        add(&s->keys, ((int64_t)r->oid << 16) + r->columns[i].attnum);
+        see_type(j, s, r->columns[i].type_oid);
+    }
+}
+
+/* A type that something visible is of, with those that it is made of. */
+static void see_type(const gh_judge *j, gh_system_sets *s, gh_oid oid)
+{
+    const gh_type *t;
+    const gh_relation *r;
+
+    if (oid < OID_MAX_BUILTIN || contains(&s->types, oid))
+        return;
+    t = gh_catalog_type_by_oid(j->in->catalog, oid);
+    if (t == NULL)
+        return;
+    r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
+    if (t->relation != 0 && (r == NULL || r->kind != 'c'))
+        return; /* a table's row: visible with the table */
+    add(&s->types, oid);
+    see_composite(j, s, r);
+    if (t->array != 0)
+        add(&s->types, t->array);
+    see_type(j, s, t->element);
+    see_type(j, s, t->base);
+}
+
+static void see_schema(const gh_judge *j, gh_system_sets *s, gh_str name)
+{
+    gh_oid oid = gh_catalog_schema(j->in->catalog, name);
+
+    if (oid != 0 && !contains(&s->schemas, oid))
+        add(&s->schemas, oid);
+}
+
+static void see_columns(const gh_judge *j, gh_system_sets *s, const gh_relation *r,
+                        const gh_decision *d)
+{
+    for (uint16_t i = 0; i < r->column_count; i++) {
+        if (d->columns[i].show == GH_HIDDEN && !d->columns[i].is_writable[1] &&
+            !d->columns[i].is_writable[2])
+            continue;
+        add(&s->keys, ((int64_t)r->oid << 16) + r->columns[i].attnum);
+        see_type(j, s, r->columns[i].type_oid);
+    }
+}
+
+static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
+{
+    const gh_decision *d;
+
+    if (r->kind == '\0' || strchr("rpvmfS", r->kind) == NULL || r->oid < OID_MAX_BUILTIN ||
+        (r->schema.len >= 3 && memcmp(r->schema.ptr, "pg_", 3) == 0))
+        return;
+    d = gh_view_decide(j->in->view, j->in->catalog, r);
+    if (!d->exists || d->column_count != r->column_count)
+        return;
+    add(&s->rels, r->oid);
+    if (d->is_full)
+        add(&s->full, r->oid);
+    for (unsigned bit = 0; bit < GH_COUNT(s->may); bit++) {
+        if ((d->privileges & (1u << bit)) != 0)
+            add(&s->may[bit], r->oid);
+    }
+    see_columns(j, s, r, d);
+    see_schema(j, s, r->schema);
+}
+
+/* Row types of visible relations, and their arrays. */
+static void see_row_types(const gh_judge *j, gh_system_sets *s)
+{
+    size_t count = s->rels.count;
+
+    for (size_t i = 0; i < count; i++) {
+        const gh_relation *r = gh_catalog_relation_by_oid(j->in->catalog, (gh_oid)s->rels.items[i]);
+        const gh_type *t = r != NULL && r->row_type != 0
+                               ? gh_catalog_type_by_oid(j->in->catalog, r->row_type)
+                               : NULL;
+
+        if (t == NULL)
+            continue;
+        add(&s->types, t->oid);
+        if (t->array != 0)
+            add(&s->types, t->array);
+    }
+}
+
+static void see_functions(const gh_judge *j, gh_system_sets *s)
+{
+    size_t count;
+    const gh_function *const *all = gh_catalog_all_functions(j->in->catalog, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const gh_function *f = all[i];
+
+        if (f->oid < OID_MAX_BUILTIN || !gh_view_allows_function(j->in->view, f->schema, f->name))
+            continue;
+        add(&s->funcs, f->oid);
+        see_schema(j, s, f->schema);
+        see_type(j, s, f->result);
+        for (uint16_t k = 0; k < f->arg_count; k++)
+            see_type(j, s, f->args[k]);
+    }
+}
+
+static const gh_system_sets *sets_of(gh_judge *j)
+{
+    gh_system_sets *s;
+    size_t count;
+    const gh_relation *const *relations;
+
+    if (j->sets != NULL)
+        return j->sets;
+    s = palloc0(sizeof(*s));
+    relations = gh_catalog_relations(j->in->catalog, &count);
+    for (size_t i = 0; i < count; i++)
+        see_relation(j, s, relations[i]);
+    see_functions(j, s);
+    for (size_t i = 0; i < s->types.count; i++) {
+        const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, (gh_oid)s->types.items[i]);
+
+        if (t != NULL)
+            see_schema(j, s, t->schema);
+    }
+    see_row_types(j, s);
+    see_schema(j, s, GH_STR("pg_catalog"));
+    see_schema(j, s, GH_STR("information_schema"));
+    see_schema(j, s, GH_STR("public")); /* every database has it, in every client's path */
+    s->sql_rels = array_of(&s->rels, "oid");
+    s->sql_full = array_of(&s->full, "oid");
+    s->sql_keys = array_of(&s->keys, "int8");
+    s->sql_types = array_of(&s->types, "oid");
+    s->sql_funcs = array_of(&s->funcs, "oid");
+    s->sql_schemas = array_of(&s->schemas, "oid");
+    for (unsigned bit = 0; bit < GH_COUNT(s->may); bit++)
+        s->sql_may[bit] = array_of(&s->may[bit], "oid");
+    j->sets = s;
+    return s;
+}
+
+/* ---- macros of the session ------------------------------------------------------------------------ */
+
+static char *name_literal(const gh_judge *j, gh_str value)
+{
+    return gh_judge_printf("CAST(%s AS pg_catalog.name)", gh_judge_literal(j, value));
+}
+
+/* The first schema of the path that exists for this user. */
+static char *current_schema(gh_judge *j)
+{
+    const gh_system_sets *s = sets_of(j);
+
+    for (size_t i = 0; i < j->in->search_path.count; i++) {
+        gh_oid oid = gh_catalog_schema(j->in->catalog, j->in->search_path.items[i]);
+
+        if (oid != 0 && contains(&s->schemas, oid))
+            return name_literal(j, j->in->search_path.items[i]);
+    }
+    return pstrdup("CAST(NULL AS pg_catalog.name)");
+}
+
+static char *path_names(gh_judge *j, bool is_implicit)
+{
+    const gh_system_sets *s = sets_of(j);
+    char *out = pstrdup("");
+
+    if (is_implicit)
+        out = name_literal(j, GH_STR("pg_catalog"));
+    for (size_t i = 0; i < j->in->search_path.count; i++) {
+        gh_str name = j->in->search_path.items[i];
+        gh_oid oid = gh_catalog_schema(j->in->catalog, name);
+
+        if (oid == 0 || !contains(&s->schemas, oid) ||
+            (is_implicit && gh_str_is(name, "pg_catalog")))
+            continue;
+        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", name_literal(j, name));
+    }
+    return gh_judge_printf("CAST(ARRAY[%s] AS pg_catalog.name[])", out);
+}
+
+static const char *path_oids(gh_judge *j)
+{
+    gh_numbers n = { 0 };
+
+    add(&n, gh_catalog_schema(j->in->catalog, GH_STR("pg_catalog")));
+    for (size_t i = 0; i < j->in->search_path.count; i++) {
+        gh_oid oid = gh_catalog_schema(j->in->catalog, j->in->search_path.items[i]);
+
+        if (oid != 0)
+            add(&n, oid);
+    }
+    return array_of(&n, "oid");
+}
+
+/* Settings whose upstream value may be seen: not the virtual ones. */
+static char *setting_names(const gh_judge *j)
+{
+    char *out = pstrdup("");
+    const char *name;
+
+    for (size_t i = 0; (name = gh_setting_name(i)) != NULL; i++) {
+        if (!gh_setting_is_virtual(gh_str_of(name)))
+            out = gh_judge_printf("%s%s%s", out, i == 0 ? "" : ", ",
+                                  gh_judge_literal(j, gh_str_of(name)));
+    }
+    return out;
+}
+
+/* ---- macros --------------------------------------------------------------------------------------- */
+
+typedef struct gh_macro {
+    const char *name;
+    int args;
+    const char *body; /* $1 $2 $3 are the arguments */
+} gh_macro;
+
+static const gh_macro s_macros[] = {
+    { "builtin", 1, "($1 < 16384)" },
+    { "type", 1, "($1 < 16384 OR $1 = ANY (@types))" },
+    { "func", 1, "($1 < 16384 OR $1 = ANY (@funcs))" },
+    { "schema", 1, "($1 = ANY (@visible_schemas))" },
+    { "full", 1, "($1 < 16384 OR $1 = ANY (@fulls))" },
+    { "key", 2, "((CAST($1 AS pg_catalog.int8) * 65536 + $2) = ANY (@keys))" },
+    /* Every column, INCLUDE's too; expressions and conditions only of what is seen in full. */
+    { "index", 1,
+      "($1.indrelid < 16384 OR ($1.indrelid = ANY (@rels) AND ($1.indrelid = ANY (@fulls) OR "
+      "($1.indpred IS NULL AND $1.indexprs IS NULL)) AND NOT EXISTS (SELECT FROM "
+      "pg_catalog.unnest(CAST($1.indkey AS pg_catalog.int2[])) AS gk (n) WHERE gk.n <> 0 AND NOT "
+      "@key($1.indrelid, gk.n))))" },
+    { "indexid", 1,
+      "($1 IN (SELECT gi.indexrelid FROM pg_catalog.pg_index AS gi WHERE @index(gi)))" },
+    { "owned", 1,
+      "($1 IN (SELECT gd.objid FROM pg_catalog.pg_depend AS gd JOIN pg_catalog.pg_class AS gs ON "
+      "gs.oid = gd.objid AND gs.relkind = 'S' WHERE gd.classid = 1259 AND gd.refclassid = 1259 AND "
+      "gd.objsubid = 0 AND gd.deptype IN ('a', 'i') AND @key(gd.refobjid, gd.refobjsubid)))" },
+    { "sequence", 1,
+      "($1 = ANY (@fulls) OR $1 IN (SELECT gd.objid FROM pg_catalog.pg_depend AS gd WHERE "
+      "gd.classid = 1259 AND gd.refclassid = 1259 AND gd.deptype IN ('a', 'i') AND gd.refobjid = "
+      "ANY (@fulls)))" },
+    { "rel", 1, "($1 < 16384 OR $1 = ANY (@rels) OR @indexid($1) OR @owned($1))" },
+    { "attr", 2, "($1 < 16384 OR @key($1, $2) OR @indexid($1))" },
+    { "con", 1,
+      "(CASE WHEN $1.contypid <> 0 THEN @type($1.contypid) WHEN $1.conrelid < 16384 THEN true "
+      "WHEN NOT $1.conrelid = ANY (@rels) OR EXISTS (SELECT FROM pg_catalog.unnest($1.conkey) AS "
+      "gk (n) WHERE NOT @key($1.conrelid, gk.n)) THEN false WHEN $1.contype = 'f' THEN "
+      "$1.confrelid = ANY (@rels) AND NOT EXISTS (SELECT FROM pg_catalog.unnest($1.confkey) AS gk "
+      "(n) WHERE NOT @key($1.confrelid, gk.n)) WHEN $1.contype = 'c' THEN $1.conrelid = ANY "
+      "(@fulls) WHEN $1.contype IN ('p', 'u', 'x') THEN @indexid($1.conindid) WHEN $1.contype = "
+      "'n' THEN true ELSE false END)" },
+    { "conid", 1, "($1 IN (SELECT gc.oid FROM pg_catalog.pg_constraint AS gc WHERE @con(gc)))" },
+    { "part", 1,
+      "($1.partrelid = ANY (@rels) AND ($1.partrelid = ANY (@fulls) OR $1.partexprs IS NULL) AND "
+      "NOT EXISTS (SELECT FROM pg_catalog.unnest(CAST($1.partattrs AS pg_catalog.int2[])) AS gk "
+      "(n) "
+      "WHERE gk.n <> 0 AND NOT @key($1.partrelid, gk.n)))" },
+    { "partid", 1,
+      "($1 IN (SELECT gp.partrelid FROM pg_catalog.pg_partitioned_table AS gp WHERE @part(gp)))" },
+    /* pg_class pg_type pg_proc pg_constraint pg_attrdef pg_namespace */
+    { "object", 3,
+      "(CASE $1 WHEN 1259 THEN @rel($2) AND ($3 = 0 OR @attr($2, $3)) WHEN 1247 THEN @type($2) "
+      "WHEN "
+      "1255 THEN @func($2) WHEN 2606 THEN @conid($2) WHEN 2604 THEN $2 IN (SELECT ga.oid FROM "
+      "pg_catalog.pg_attrdef AS ga WHERE @attr(ga.adrelid, ga.adnum)) WHEN 2615 THEN @schema($2) "
+      "WHEN 3079 THEN @extension($2) ELSE $2 < 16384 END)" },
+    { "extension", 1,
+      "($1 < 16384 OR $1 IN (SELECT gd.refobjid FROM pg_catalog.pg_depend AS gd WHERE gd.classid = "
+      "1247 AND gd.refclassid = 3079 AND gd.deptype = 'e' AND gd.objid = ANY (@types)))" },
+    { "relname", 2,
+      "(EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= gc.relnamespace WHERE gn.nspname = $1 AND gc.relname = $2 AND @rel(gc.oid)))" },
+    { "relfull", 2,
+      "(EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= gc.relnamespace WHERE gn.nspname = $1 AND gc.relname = $2 AND @full(gc.oid)))" },
+    { "colname", 3,
+      "(EXISTS (SELECT FROM pg_catalog.pg_attribute AS ga JOIN pg_catalog.pg_class AS gc ON gc.oid "
+      "= ga.attrelid JOIN pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
+      "gn.nspname = $1 AND gc.relname = $2 AND ga.attname = $3 AND @attr(ga.attrelid, "
+      "ga.attnum)))" },
+    { "conname", 2,
+      "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON "
+      "gn.oid = gc.connamespace WHERE gn.nspname = $1 AND gc.conname = $2 AND @con(gc)))" },
+    { "relcon", 4,
+      "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON "
+      "gn.oid = gc.connamespace JOIN pg_catalog.pg_class AS gr ON gr.oid = gc.conrelid JOIN "
+      "pg_catalog.pg_namespace AS gm ON gm.oid = gr.relnamespace WHERE gn.nspname = $1 AND "
+      "gc.conname = $2 AND gm.nspname = $3 AND gr.relname = $4 AND @con(gc)))" },
+    { "typename", 2,
+      "(EXISTS (SELECT FROM pg_catalog.pg_type AS gt JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= "
+      "gt.typnamespace WHERE gn.nspname = $1 AND gt.typname = $2 AND @type(gt.oid)))" },
+    { "routine", 2,
+      "(EXISTS (SELECT FROM pg_catalog.pg_proc AS gp JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= "
+      "gp.pronamespace WHERE gn.nspname = $1 AND pg_catalog.nameconcatoid(gp.proname, gp.oid) = $2 "
+      "AND @func(gp.oid)))" },
+    { "may", 2,
+      "(CASE WHEN $1 ~* 'grant option' THEN false ELSE ($1 ~* 'select' AND ($2 < 16384 OR $2 = ANY "
+      "(@may0))) OR ($1 ~* 'insert' AND $2 = ANY (@may1)) OR ($1 ~* 'update' AND $2 = ANY (@may2)) "
+      "OR ($1 ~* 'delete' AND $2 = ANY (@may3)) OR ($1 ~* 'truncate' AND $2 = ANY (@may4)) END)" },
+    { "owner", 0,
+      "(SELECT go.oid FROM pg_catalog.pg_roles AS go WHERE go.rolname = CURRENT_USER)" },
+};
+
+/* Values of this statement; NULL if the name is not one. */
+static const char *value_of(gh_judge *j, gh_str name)
+{
+    const gh_system_sets *s = sets_of(j);
+    const struct {
+        const char *name;
+        const char *sql;
+    } arrays[] = {
+        { "rels", s->sql_rels },   { "fulls", s->sql_full },  { "keys", s->sql_keys },
+        { "types", s->sql_types }, { "funcs", s->sql_funcs }, { "visible_schemas", s->sql_schemas },
+        { "may0", s->sql_may[0] }, { "may1", s->sql_may[1] }, { "may2", s->sql_may[2] },
+        { "may3", s->sql_may[3] }, { "may4", s->sql_may[4] },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(arrays); i++) {
+        if (gh_str_is(name, arrays[i].name))
+            return arrays[i].sql;
+    }
+    if (gh_str_is(name, "user"))
+        return name_literal(j, gh_view_user(j->in->view));
+    if (gh_str_is(name, "db"))
+        return name_literal(j, j->in->database);
+    if (gh_str_is(name, "schemas"))
+        return path_oids(j);
+    if (gh_str_is(name, "current_schema"))
+        return current_schema(j);
+    if (gh_str_is(name, "path"))
+        return path_names(j, false);
+    if (gh_str_is(name, "implicit_path"))
+        return path_names(j, true);
+    if (gh_str_is(name, "path_text"))
+        return gh_judge_literal(j, j->in->search_path_text);
+    return gh_str_is(name, "settings") ? setting_names(j) : NULL;
+}
+
+/* ---- expansion ------------------------------------------------------------------------------------ */
+
+/* Splits "(a, b)" into arguments; returns what follows, NULL if it is not closed. */
+static const char *split_args(const char *p, gh_str *args, int max, int *count)
+{
+    int depth = 0;
+    const char *start = p + 1;
+
+    *count = 0;
+    for (; *p != '\0'; p++) {
+        if (*p == '(' && depth++ == 0)
+            start = p + 1;
+        else if (*p == ')')
+            depth--;
+        if ((*p == ',' && depth == 1) || depth == 0) {
+            if (*count == max)
+                return NULL;
+            while (*start == ' ')
+                start++;
+            args[(*count)++] = (gh_str){ start, (size_t)(p - start) };
+            start = p + 1;
+        }
+        if (depth == 0)
+            return p + 1;
+    }
+    return NULL;
+}
+
+static bool expand(gh_judge *j, gh_str text, int depth, gh_buf *out);
+
+static bool expand_macro(gh_judge *j, const gh_macro *m, const gh_str *args, int depth, gh_buf *out)
+{
+    gh_buf b;
+    bool is_ok;
+
+    gh_buf_init(&b, 0);
+    for (const char *p = m->body; *p != '\0'; p++) {
+        if (*p == '$' && p[1] >= '1' && p[1] <= '4' && p[1] - '1' < m->args)
+            gh_buf_put_str(&b, args[*++p - '1']);
+        else
+            gh_buf_put_u8(&b, (uint8_t)*p);
+    }
+    is_ok = expand(j, gh_buf_str(&b), depth + 1, out);
+    gh_buf_fini(&b);
+    return is_ok;
+}
+
+static const gh_macro *find_macro(gh_str name)
+{
+    for (size_t i = 0; i < GH_COUNT(s_macros); i++) {
+        if (gh_str_is(name, s_macros[i].name))
+            return &s_macros[i];
+    }
+    return NULL;
+}
+
+/* One macro at p, behind its @; returns what follows it. */
+static const char *expand_at(gh_judge *j, const char *p, int depth, gh_buf *out)
+{
+    gh_str name = { p, strspn(p, "abcdefghijklmnopqrstuvwxyz_01234") };
+    const gh_macro *m = find_macro(name);
+    const char *value;
+    gh_str args[4];
+    int count = 0;
+
+    p += name.len;
+    if (m != NULL) {
+        if (m->args > 0)
+            p = split_args(p, args, 4, &count);
+        if (p == NULL || count != m->args || !expand_macro(j, m, args, depth, out))
+            return NULL;
+        return p;
+    }
+    value = value_of(j, name);
+    if (value != NULL)
+        gh_buf_puts(out, value);
+    return value != NULL ? p : NULL;
+}
+
+static bool expand(gh_judge *j, gh_str text, int depth, gh_buf *out)
+{
+    char *copy = gh_judge_cstr(text);
+
+    if (depth > EXPAND_DEPTH_MAX)
+        return false;
+    for (const char *p = copy; *p != '\0';) {
+        size_t plain = strcspn(p, "@");
+
+        gh_buf_put(out, p, plain);
+        p += plain;
+        if (*p != '@')
+            continue;
+        p = expand_at(j, p + 1, depth, out);
+        if (p == NULL)
+            return false;
+    }
+    return true;
+}
+
+char *gh_system_expand(gh_judge *j, const char *text)
+{
+    gh_buf b;
+    char *out = NULL;
+
+    gh_buf_init(&b, 0);
+    if (expand(j, gh_str_of(text), 0, &b) && !b.failed) {
+        out = gh_judge_cstr(gh_buf_str(&b));
+    } else {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        gh_err_detail(j->err, "a template of the system catalogs is wrong");
+    }
+    gh_buf_fini(&b);
+    return out;
+}
