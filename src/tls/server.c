@@ -28,8 +28,7 @@ struct gh_tls_server {
     size_t end_point_len;
 };
 
-/* ---- files
- * --------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static gh_rc file_failed(const char *what, const char *path, const char *cause, gh_err *err)
 {
@@ -77,8 +76,7 @@ static int no_passphrase(char *buf, int size, int is_write, void *arg)
     return -1;
 }
 
-/* ---- context
- * ------------------------------------------------------------------------------------- */
+/* ---- context -------------------------------------------------------------------------------- */
 
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                        const unsigned char *offered, unsigned offered_len, void *arg)
@@ -205,8 +203,7 @@ gh_str gh_tls_server_end_point(const gh_tls_server *t)
     return (gh_str){ (const char *)t->end_point, t->end_point_len };
 }
 
-/* ---- streams
- * ------------------------------------------------------------------------------------- */
+/* ---- streams -------------------------------------------------------------------------------- */
 
 static gh_rc start_failed(const char *what, gh_err *err)
 {
@@ -258,8 +255,7 @@ void gh_tls_info_get(const gh_stream *s, gh_tls_info *out)
     memcpy(out->client_cn, cn, (size_t)len + 1);
 }
 
-/* ---- the second connection to an upstream
- * --------------------------------------------------------- */
+/* ---- the second connection to an upstream --------------------------------------------------- */
 
 /* Hangs on the SSL as its application data. */
 typedef struct expectation {
