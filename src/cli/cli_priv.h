@@ -95,20 +95,37 @@ const char *cli_did_you_mean(cli_call *c, gh_str name, const char *const *known,
  * ----------------------------------------------------- */
 
 /*
- * Rows of text cells. cli_table_print aligns them for a terminal, separates them by tabs for a
- * pipe, and with --json prints an object a row, keyed by the headings. Cells must live until it is
- * printed.
+ * Rows of cells. cli_table_print aligns them for a terminal, separates them by tabs for a pipe, and with
+ * --json prints an object a row, keyed by the headings, where lists are arrays and numbers numbers. What cells
+ * borrow must live until the table is printed.
  */
+typedef enum cli_cell_kind {
+    CLI_CELL_NONE = 0,
+    CLI_CELL_TEXT,
+    CLI_CELL_NUMBER,
+    CLI_CELL_LIST
+} cli_cell_kind;
+
+typedef struct cli_cell {
+    cli_cell_kind kind;
+    gh_str text; /* as people see it */
+    gh_str_list list;
+} cli_cell;
+
 typedef struct cli_table {
     const char *const *headings;
     size_t columns;
-    gh_str *cells;
+    cli_cell *cells;
     size_t count;
     size_t cap;
+    gh_arena *arena;
 } cli_table;
 
-void cli_table_init(cli_table *t, const char *const *headings, size_t columns);
-void cli_table_put(cli_table *t, gh_str cell); /* row by row */
+void cli_table_init(cli_table *t, const char *const *headings, size_t columns, gh_arena *a);
+/* Row by row. */
+void cli_table_put(cli_table *t, gh_str text);
+void cli_table_put_list(cli_table *t, gh_str_list list);
+void cli_table_put_number(cli_table *t, int64_t v);
 void cli_table_print(cli_table *t, const cli_call *c, FILE *out);
 void cli_table_fini(cli_table *t);
 gh_str cli_join(gh_arena *a, gh_str_list list); /* "a, b" */
@@ -148,6 +165,7 @@ extern const cli_verb cli_user_password;
 extern const cli_verb cli_user_disable;
 extern const cli_verb cli_user_enable;
 extern const cli_verb cli_role_list;
+extern const cli_verb cli_explain;
 extern const cli_verb cli_grants;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;

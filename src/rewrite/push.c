@@ -516,6 +516,6 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
         if (!is_safe_from(j, lfirst(cell)))
             j->is_unsafe = true;
     }
-    if (j->block->outer != NULL && !is_plain_output(j, s->targetList))
+    if (!j->block->is_output && !is_plain_output(j, s->targetList))
         j->is_unsafe = true;
 }

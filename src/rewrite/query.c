@@ -451,12 +451,15 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
 
     if (j->rc != GH_OK)
         return;
+    block.is_output = j->block->outer == NULL || (j->block->is_arms && j->block->is_output);
     *heap = block;
     j->block = heap;
     gh_judge_with(j, s->withClause);
     if (s->op != SETOP_NONE) {
+        heap->is_arms = true;
         gh_judge_select(j, s->larg);
         gh_judge_select(j, s->rarg);
+        heap->is_arms = false;
         if (s->lockingClause != NIL)
             gh_judge_refuse(j, GH_INVALID, "0A000", -1,
                             "row locks are not allowed with UNION/INTERSECT/EXCEPT");

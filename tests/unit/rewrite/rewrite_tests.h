@@ -1,0 +1,31 @@
+/*
+ * What the rewriter's tests stand on: a small catalog, one policy, and a call that rewrites a text for a
+ * user and gives the first plan.
+ *
+ *     sales.orders   id region amount email note secret   alice: id..note, rows of her region, email masked
+ *     sales.regions  region title                          everyone, whole
+ *     sales.v_open   id region (a view)                    everyone, whole
+ *     ops.tickets    id region title body secret           alice: read and write all but secret, her region
+ *     hr.people      id name                               nobody but root
+ */
+#ifndef REWRITE_TESTS_H
+#define REWRITE_TESTS_H
+
+#include <check.h>
+#include <gatehouse/rewrite.h>
+
+Suite *suite_query(void);
+Suite *suite_write(void);
+
+/* Fresh for each test; freed with it. */
+void world_setup(void);
+void world_teardown(void);
+/* The plans for a text; the arena is the world's. */
+const gh_plan *rewrite_as(const char *user, const char *sql, size_t *count, gh_err *err);
+/* The only plan; fails the test where the text is not taken at all. */
+const gh_plan *plan_as(const char *user, const char *sql);
+
+void check_sent(const char *user, const char *sql, const char *sent);
+void check_refused(const char *user, const char *sql, const char *sqlstate, const char *message);
+
+#endif

@@ -1,0 +1,277 @@
+#include "rewrite_tests.h"
+
+#define ORDERS_COLUMNS                                                                             \
+    "\"gh\".\"id\", \"gh\".\"region\", \"gh\".\"amount\", CAST(('***@' || "                        \
+    "\"pg_catalog\".\"split_part\"(\"gh\".\"email\", '@', 2)) AS text) AS \"email\", "             \
+    "\"gh\".\"note\""
+#define ORDERS_FROM                                                                                \
+    " FROM \"sales\".\"orders\" AS \"gh\" WHERE ((\"gh\".\"region\" = CAST('EU''x' AS "            \
+    "\"pg_catalog\".\"text\")))"
+
+/* ---- what stands in place of a relation ---------------------------------------------------------------- */
+
+START_TEST(governed_relation)
+{
+    check_sent("alice", "select * from sales.orders",
+               "select * from (SELECT " ORDERS_COLUMNS ORDERS_FROM ") AS \"orders\"");
+    check_sent("alice", "select o.id from orders o",
+               "select \"o\".\"id\" from (SELECT " ORDERS_COLUMNS ORDERS_FROM ") \"o\"");
+    check_sent("alice", "table only sales.orders",
+               "SELECT * FROM (SELECT " ORDERS_COLUMNS
+               " FROM ONLY \"sales\".\"orders\" AS \"gh\" WHERE "
+               "((\"gh\".\"region\" = CAST('EU''x' AS \"pg_catalog\".\"text\")))) AS \"orders\"");
+}
+END_TEST
+
+START_TEST(whole_relation_is_qualified)
+{
+    check_sent("root", "select * from orders", "select * from \"sales\".\"orders\"");
+    check_sent("alice", "select * from regions r", "select * from \"sales\".\"regions\" \"r\"");
+    check_sent("root", "select sales.orders.id from sales.orders",
+               "select \"orders\".\"id\" from \"sales\".\"orders\"");
+    check_sent("root", "select wh.sales.orders.* from wh.sales.orders",
+               "select \"orders\".* from \"sales\".\"orders\"");
+}
+END_TEST
+
+START_TEST(missing_attribute_is_null)
+{
+    const gh_plan *p = plan_as("nora", "select id from sales.orders");
+
+    ck_assert_ptr_nonnull(
+        strstr(p->sql.ptr, "\"gh\".\"region\" = CAST(NULL AS \"pg_catalog\".\"text\")"));
+}
+END_TEST
+
+START_TEST(cte_hides_a_table_of_its_name)
+{
+    check_sent("root", "with orders as (select 1 as id) select * from orders",
+               "with \"orders\" as (select 1 as \"id\") select * from \"orders\"");
+    /* Not recursive: inside its own definition the name is still the table's. */
+    check_sent(
+        "root", "with orders as (select id from orders) select * from orders",
+        "with \"orders\" as (select \"id\" from \"sales\".\"orders\") select * from \"orders\"");
+}
+END_TEST
+
+START_TEST(two_relations_of_one_name)
+{
+    check_sent(
+        "root", "select ops.tickets.id, hr.people.id from ops.tickets, hr.people",
+        "select \"tickets\".\"id\", \"people\".\"id\" from \"ops\".\"tickets\", \"hr\".\"people\"");
+}
+END_TEST
+
+/* ---- the fence ------------------------------------------------------------------------------------------- */
+
+START_TEST(safe_conditions_need_no_fence)
+{
+    static const char *const safe[] = {
+        "select * from orders where id = 1",
+        "select * from orders where id = $1 and note is not null",
+        "select * from orders o join regions r on o.region = r.region where o.amount between 1 and "
+        "2",
+        "select * from orders where note like 'a%' and id in (1, 2, 3)",
+        "select 1 / id from orders where not (id = 1 or region <> 'x')",
+    };
+
+    ck_assert_ptr_null(strstr(plan_as("alice", safe[_i])->sql.ptr, "OFFSET 0"));
+}
+END_TEST
+
+START_TEST(what_can_fail_gets_the_fence)
+{
+    static const char *const unsafe[] = {
+        "select * from orders where 1 / id > 0",
+        "select * from orders where id + 2147483647 is not null",
+        "select * from orders where note::int > 0",
+        "select * from orders where note like 'a\\'",
+        "select * from orders where note like note",
+        "select * from orders where email = 'x'", /* a mask is an expression */
+        "select * from orders where lower(note) = 'x'",
+        "select * from (select 1 / id as x from orders) s where s.x > 0",
+        "select * from orders o join regions r on 1 / o.id > 0",
+        "select region from orders group by region having 1 / length(region) > 0 and lower(region) "
+        "= 'x'",
+        "select * from orders where exists (select 1 from regions r where lower(r.region) = "
+        "orders.region)",
+        "select * from orders natural join regions",
+        "select * from v_open where 1 / id > 0", /* a view's own condition */
+    };
+    gh_err err = { 0 };
+    size_t count = 0;
+    const gh_plan *p = rewrite_as("alice", unsafe[_i], &count, &err);
+
+    ck_assert_ptr_nonnull(p);
+    if (p->kind != GH_STMT_REFUSED)
+        ck_assert_msg(strstr(p->sql.ptr, "OFFSET 0") != NULL, "%s", p->sql.ptr);
+}
+END_TEST
+
+START_TEST(safe_conjuncts_are_copied_inside)
+{
+    const gh_plan *p = plan_as("alice", "select * from orders where id = $1 and 1 / amount > 0");
+
+    ck_assert_ptr_nonnull(
+        strstr(p->sql.ptr, "AND (\"gh\".\"id\" = $1) OFFSET 0) AS \"orders\" where \"id\" = $1"));
+    /* A parameter that stands elsewhere too keeps the type that it has there. */
+    p = plan_as("alice", "select $1::text from orders where id = $1 and 1 / amount > 0");
+    ck_assert_ptr_null(strstr(p->sql.ptr, "\"gh\".\"id\" = $1"));
+    /* IS NULL is not strict: under an outer join a copy would make rows. */
+    p = plan_as(
+        "alice",
+        "select * from regions r left join orders o on o.region = r.region where o.id is null "
+        "and 1 / amount > 0");
+    ck_assert_ptr_null(strstr(p->sql.ptr, "\"gh\".\"id\" IS"));
+}
+END_TEST
+
+/* ---- refusals ---------------------------------------------------------------------------------------------- */
+
+START_TEST(hidden_and_absent_answer_alike)
+{
+    check_refused("alice", "select * from hr.people", "42P01",
+                  "relation \"hr.people\" does not exist");
+    check_refused("alice", "select * from hr.nosuch", "42P01",
+                  "relation \"hr.nosuch\" does not exist");
+    check_refused("alice", "select * from nosuch.people", "42P01",
+                  "relation \"nosuch.people\" does not exist");
+    ck_assert_str_eq(plan_as("alice", "select * from hr.people")->error.hint,
+                     plan_as("alice", "select * from hr.nosuch")->error.hint);
+    ck_assert_uint_eq(plan_as("alice", "select 'é' from hr.people")->error.position, 17);
+    check_refused("nobody", "select 1 from sales.orders", "42P01",
+                  "relation \"sales.orders\" does not exist");
+}
+END_TEST
+
+START_TEST(what_is_not_allowed_is_named)
+{
+    check_refused("root", "create table t (a int)", "42501", "CREATE TABLE is not allowed");
+    check_refused("root", "select * into t from orders", "42501", "SELECT INTO is not allowed");
+    check_refused("root", "select pg_read_file('x')", "42501",
+                  "function pg_read_file is not allowed");
+    check_refused("root", "select nosuch(1)", "42883", "function nosuch does not exist");
+    check_refused("root", "select app.leak('x')", "42883", "function app.leak does not exist");
+    check_refused("root", "do $$ begin end $$", "42501", "DO is not allowed");
+    check_refused("root", "copy orders to '/tmp/x'", "42501",
+                  "COPY to or from a file or program is not allowed");
+    check_refused("root", "select 1 operator(app.+) 2", "42883", "operator does not exist: +");
+    check_refused("alice", "explain select 1", "42501", "EXPLAIN is not allowed");
+    check_refused("root", "select 'hr.nosuch'::regclass", "42P01",
+                  "relation \"hr.nosuch\" does not exist");
+    check_refused("alice", "select 'hr.people'::regclass", "42P01",
+                  "relation \"hr.people\" does not exist");
+    check_refused("root", "select x::hr.people from orders x", "42704",
+                  "type \"hr.people\" does not exist");
+}
+END_TEST
+
+START_TEST(several_statements_end_at_the_first_refusal)
+{
+    gh_err err = { 0 };
+    size_t count = 0;
+    const gh_plan *p =
+        rewrite_as("root", "select 1; select * from nosuch; select 2;", &count, &err);
+
+    ck_assert_ptr_nonnull(p);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_int_eq(p[0].kind, GH_STMT_QUERY);
+    ck_assert_str_eq(p[0].sql.ptr, "select 1");
+    ck_assert_int_eq(p[1].kind, GH_STMT_REFUSED);
+    ck_assert_uint_eq(p[1].error.position, 25);
+    ck_assert_int_eq(plan_as("root", " ; -- nothing\n")->kind, GH_STMT_EMPTY);
+}
+END_TEST
+
+START_TEST(syntax_errors_have_their_place)
+{
+    gh_err err = { 0 };
+    size_t count = 0;
+
+    ck_assert_ptr_null(rewrite_as("root", "select 1 from from", &count, &err));
+    ck_assert_str_eq(err.sqlstate, "42601");
+    ck_assert_uint_eq(err.position, 15);
+}
+END_TEST
+
+/* ---- positions and the audit --------------------------------------------------------------------------------- */
+
+START_TEST(positions_map_back)
+{
+    const gh_plan *p = plan_as("alice", "select 'é',  nosuch from orders where x = 1");
+    const char *sent = strstr(p->sql.ptr, "\"nosuch\"");
+    const char *x = strstr(p->sql.ptr, "\"x\"");
+    const char *inner = strstr(p->sql.ptr, "\"gh\"");
+
+    /* Characters, not bytes: the é before counts once on both sides. */
+    ck_assert_uint_eq(gh_plan_position(p, (uint32_t)(sent - p->sql.ptr)), 14);
+    ck_assert_uint_eq(gh_plan_position(p, (uint32_t)(x - p->sql.ptr)), 39);
+    ck_assert_uint_eq(gh_plan_position(p, (uint32_t)(inner - p->sql.ptr)), 0);
+}
+END_TEST
+
+START_TEST(touched_columns)
+{
+    const gh_plan *p = plan_as("alice", "select email from orders where id = 1");
+
+    ck_assert_uint_eq(p->touch_count, 1);
+    ck_assert(gh_str_is(p->touches[0].name, "orders"));
+    ck_assert(p->touches[0].is_row_filtered);
+    ck_assert_uint_eq(p->touches[0].clear.count, 1);
+    ck_assert(gh_str_is(p->touches[0].clear.items[0], "id"));
+    ck_assert_uint_eq(p->touches[0].masked.count, 1);
+    ck_assert(gh_str_is(p->touches[0].masked.items[0], "email"));
+    ck_assert_uint_eq(p->touches[0].filtered.count, 1);
+    ck_assert_uint_eq(p->grant_count, 1);
+    ck_assert_int_eq(p->grant_ids[0], 1);
+    p = plan_as("alice", "select * from orders");
+    ck_assert_uint_eq(p->touches[0].clear.count, 4);
+    ck_assert_uint_eq(p->touches[0].masked.count, 1);
+}
+END_TEST
+
+START_TEST(session_facts_are_the_proxys)
+{
+    check_sent("alice", "select current_user",
+               "select (SELECT CAST('alice' AS \"pg_catalog\".\"name\") AS \"current_user\")");
+    check_sent("alice", "select 1 from regions where region = session_user",
+               "select 1 from \"sales\".\"regions\" where \"region\" = CAST('alice' AS "
+               "\"pg_catalog\".\"name\")");
+}
+END_TEST
+
+START_TEST(types_are_qualified)
+{
+    check_sent("root", "select '1'::int4, text 'x', cast(1 as numeric(3,1))",
+               "select '1':: \"pg_catalog\".\"int4\", \"pg_catalog\".text 'x', cast (1 as numeric "
+               "(3, 1))");
+    check_sent("root", "select 'sales.orders'::regclass",
+               "select '\"sales\".\"orders\"' :: \"pg_catalog\".\"regclass\"");
+}
+END_TEST
+
+Suite *suite_query(void)
+{
+    Suite *s = suite_create("query");
+    TCase *c = tcase_create("query");
+
+    tcase_add_checked_fixture(c, world_setup, world_teardown);
+    tcase_add_test(c, governed_relation);
+    tcase_add_test(c, whole_relation_is_qualified);
+    tcase_add_test(c, missing_attribute_is_null);
+    tcase_add_test(c, cte_hides_a_table_of_its_name);
+    tcase_add_test(c, two_relations_of_one_name);
+    tcase_add_loop_test(c, safe_conditions_need_no_fence, 0, 5);
+    tcase_add_loop_test(c, what_can_fail_gets_the_fence, 0, 13);
+    tcase_add_test(c, safe_conjuncts_are_copied_inside);
+    tcase_add_test(c, hidden_and_absent_answer_alike);
+    tcase_add_test(c, what_is_not_allowed_is_named);
+    tcase_add_test(c, several_statements_end_at_the_first_refusal);
+    tcase_add_test(c, syntax_errors_have_their_place);
+    tcase_add_test(c, positions_map_back);
+    tcase_add_test(c, touched_columns);
+    tcase_add_test(c, session_facts_are_the_proxys);
+    tcase_add_test(c, types_are_qualified);
+    suite_add_tcase(s, c);
+    return s;
+}

@@ -1,0 +1,115 @@
+#include "rewrite_tests.h"
+
+#define FAILS "CAST(\"pg_catalog\".\"concat\"('gatehouse row check') AS \"pg_catalog\".\"int4\")"
+
+START_TEST(insert_is_checked)
+{
+    const gh_plan *p = plan_as("alice", "insert into ops.tickets (id, region) values (1, 'EU')");
+
+    ck_assert_int_eq(p->kind, GH_STMT_WRITE);
+    ck_assert(p->strips_result);
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "values (1, 'EU') RETURNING CASE WHEN "));
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, FAILS));
+    p = plan_as("alice", "insert into ops.tickets values (1, 'EU') returning *");
+    ck_assert(p->strips_column);
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"ops\".\"tickets\" (\"id\", \"region\") values"));
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr,
+                                 "returning \"tickets\".\"id\", \"tickets\".\"region\", "
+                                 "\"tickets\".\"title\", \"tickets\".\"body\", CASE WHEN"));
+    check_sent("root", "insert into ops.tickets values (1) returning id",
+               "insert into \"ops\".\"tickets\" (\"id\") values (1) returning \"id\"");
+}
+END_TEST
+
+START_TEST(update_stays_within_visible_rows)
+{
+    const gh_plan *p = plan_as("alice", "update ops.tickets set body = 'x' where id = 1");
+
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "IS TRUE) AND (\"id\" = 1)"));
+    ck_assert(!p->strips_result); /* the filter's column is not written */
+    p = plan_as("alice", "update ops.tickets set region = 'US' where 1 / id > 0");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "AND CASE WHEN "));
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "THEN (1 / \"id\" > 0) ELSE false END"));
+    ck_assert(p->strips_result);
+    p = plan_as("alice", "delete from ops.tickets");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "delete from \"ops\".\"tickets\" WHERE "));
+}
+END_TEST
+
+START_TEST(hidden_columns_of_a_target_do_not_exist)
+{
+    check_refused("alice", "update ops.tickets set secret = 'x'", "42703",
+                  "column \"secret\" of relation \"tickets\" does not exist");
+    check_refused("alice", "update ops.tickets set nosuch = 'x'", "42703",
+                  "column \"nosuch\" of relation \"tickets\" does not exist");
+    check_refused("alice", "update ops.tickets set body = secret", "42703",
+                  "column \"secret\" does not exist");
+    check_refused("alice", "update ops.tickets t set body = t.secret", "42703",
+                  "column t.secret does not exist");
+    check_refused("alice", "update ops.tickets t set body = t.row_to_json", "42703",
+                  "column t.row_to_json does not exist");
+    check_refused("alice", "update ops.tickets t set body = t::text", "42703",
+                  "column \"t\" does not exist");
+    check_refused("alice", "delete from ops.tickets returning secret", "42703",
+                  "column \"secret\" does not exist");
+    check_refused("alice", "delete from ops.tickets returning ctid", "42703",
+                  "column \"ctid\" does not exist");
+    check_refused("alice",
+                  "delete from ops.tickets where exists (select 1 from regions where secret = 'x')",
+                  "42703", "column \"secret\" does not exist");
+    check_refused("alice",
+                  "insert into ops.tickets (id) values (1) on conflict (id) do update set body = "
+                  "excluded.secret",
+                  "42703", "column excluded.secret does not exist");
+}
+END_TEST
+
+START_TEST(writes_need_their_grant)
+{
+    check_refused("alice", "update sales.orders set note = 'x'", "42501",
+                  "permission denied for table orders");
+    check_refused("alice", "delete from sales.regions", "42501",
+                  "permission denied for table regions");
+    check_refused("alice", "insert into hr.people values (1)", "42P01",
+                  "relation \"hr.people\" does not exist");
+    check_refused("alice", "truncate ops.tickets", "42501", "permission denied for table tickets");
+    check_refused("root", "truncate ops.tickets cascade", "42501",
+                  "TRUNCATE ... CASCADE is not allowed");
+    check_sent("root", "truncate ops.tickets", "truncate \"ops\".\"tickets\"");
+    check_refused("alice",
+                  "merge into ops.tickets t using regions r on true when matched then delete",
+                  "42501", "MERGE INTO is not allowed");
+}
+END_TEST
+
+START_TEST(writes_in_with)
+{
+    const gh_plan *p =
+        plan_as("alice", "with u as (update ops.tickets set body = 'x' where id = 1 returning id) "
+                         "select count(*) from u");
+    gh_err err = { 0 };
+    size_t count = 0;
+
+    ck_assert_msg(p->kind != GH_STMT_REFUSED || strcmp(p->error.sqlstate, "42883") == 0, "%s",
+                  p->error.public_msg);
+    p = rewrite_as(
+        "alice", "with u as (insert into ops.tickets (id) values (1) returning id) select * from u",
+        &count, &err);
+    ck_assert_int_eq(p->kind, GH_STMT_REFUSED);
+}
+END_TEST
+
+Suite *suite_write(void)
+{
+    Suite *s = suite_create("write");
+    TCase *c = tcase_create("write");
+
+    tcase_add_checked_fixture(c, world_setup, world_teardown);
+    tcase_add_test(c, insert_is_checked);
+    tcase_add_test(c, update_stays_within_visible_rows);
+    tcase_add_test(c, hidden_columns_of_a_target_do_not_exist);
+    tcase_add_test(c, writes_need_their_grant);
+    tcase_add_test(c, writes_in_with);
+    suite_add_tcase(s, c);
+    return s;
+}

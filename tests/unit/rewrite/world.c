@@ -1,0 +1,239 @@
+#include "rewrite_tests.h"
+
+#include <stdlib.h>
+
+static gh_catalog *s_catalog;
+static gh_policy *s_policy;
+static gh_arena *s_arena;
+
+typedef struct column_spec {
+    const char *name;
+    gh_oid type;
+    const char *type_sql;
+} column_spec;
+
+static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, const char *name,
+                         char kind, const column_spec *specs, uint16_t count)
+{
+    static const int16_t key[] = { 1 };
+    gh_column *columns = calloc(count, sizeof(gh_column));
+    gh_relation r = { .oid = oid,
+                      .schema = gh_str_of(schema),
+                      .name = gh_str_of(name),
+                      .kind = kind,
+                      .is_stored_as_written = true,
+                      .columns = columns,
+                      .column_count = count,
+                      .primary_key = key,
+                      .primary_key_len = 1 };
+
+    for (uint16_t i = 0; i < count; i++)
+        columns[i] = (gh_column){ .name = gh_str_of(specs[i].name),
+                                  .attnum = (int16_t)(i + 1),
+                                  .type_oid = specs[i].type,
+                                  .typmod = -1,
+                                  .type_sql = gh_str_of(specs[i].type_sql) };
+    gh_catalog_add_relation(b, &r);
+    free(columns);
+}
+
+static void add_type(gh_catalog_builder *b, gh_oid oid, const char *name, char category)
+{
+    gh_type t = { .oid = oid,
+                  .schema = GH_STR("pg_catalog"),
+                  .name = gh_str_of(name),
+                  .kind = 'b',
+                  .category = category };
+
+    gh_catalog_add_type(b, &t);
+}
+
+static void add_function(gh_catalog_builder *b, gh_oid oid, const char *schema, const char *name,
+                         char volatility, gh_oid arg)
+{
+    gh_function f = { .oid = oid,
+                      .schema = gh_str_of(schema),
+                      .name = gh_str_of(name),
+                      .kind = 'f',
+                      .volatility = volatility,
+                      .is_strict = true,
+                      .is_builtin = oid < 16384,
+                      .result = 25,
+                      .args = &arg,
+                      .arg_count = 1 };
+
+    gh_catalog_add_function(b, &f);
+}
+
+static gh_catalog *make_catalog(void)
+{
+    static const column_spec orders[] = { { "id", 23, "integer" },       { "region", 25, "text" },
+                                          { "amount", 1700, "numeric" }, { "email", 25, "text" },
+                                          { "note", 25, "text" },        { "secret", 25, "text" } };
+    static const column_spec regions[] = { { "region", 25, "text" }, { "title", 25, "text" } };
+    static const column_spec open[] = { { "id", 23, "integer" }, { "region", 25, "text" } };
+    static const column_spec tickets[] = { { "id", 23, "integer" },
+                                           { "region", 25, "text" },
+                                           { "title", 25, "text" },
+                                           { "body", 25, "text" },
+                                           { "secret", 25, "text" } };
+    static const column_spec people[] = { { "id", 23, "integer" }, { "name", 25, "text" } };
+    gh_catalog_builder *b = gh_catalog_builder_new();
+
+    gh_catalog_add_schema(b, 11, GH_STR("pg_catalog"));
+    gh_catalog_add_schema(b, 20000, GH_STR("sales"));
+    gh_catalog_add_schema(b, 20001, GH_STR("ops"));
+    gh_catalog_add_schema(b, 20002, GH_STR("hr"));
+    add_type(b, 16, "bool", 'B');
+    add_type(b, 19, "name", 'S');
+    add_type(b, 23, "int4", 'N');
+    add_type(b, 25, "text", 'S');
+    add_type(b, 1700, "numeric", 'N');
+    add_type(b, 2205, "regclass", 'N');
+    add_function(b, 870, "pg_catalog", "lower", 'i', 25);
+    add_function(b, 1000, "pg_catalog", "split_part", 'i', 25);
+    add_function(b, 1001, "pg_catalog", "pg_read_file", 'v', 25);
+    add_function(b, 17000, "app", "leak", 's', 25);
+    add_relation(b, 21000, "sales", "orders", 'r', orders, 6);
+    add_relation(b, 21001, "sales", "regions", 'r', regions, 2);
+    add_relation(b, 21002, "sales", "v_open", 'v', open, 2);
+    add_relation(b, 21003, "ops", "tickets", 'r', tickets, 5);
+    add_relation(b, 21004, "hr", "people", 'r', people, 2);
+    gh_catalog_set_server(b, 150018, GH_STR("svc"), GH_STR("wh"));
+    return gh_catalog_builder_finish(b, 1);
+}
+
+static gh_policy *make_policy(void)
+{
+    static const gh_str staff[] = { { "staff", 5 } };
+    static const gh_str admin[] = { { "admin", 5 } };
+    static const gh_str eu[] = { { "EU'x", 4 } };
+    static const gh_acl_attribute region = { .name = { "region", 6 }, .values = { eu, 1 } };
+    const gh_acl_role roles[] = { { .name = GH_STR("staff") }, { .name = GH_STR("admin") } };
+    const gh_acl_user users[] = {
+        { .name = GH_STR("alice"),
+          .roles = { staff, 1 },
+          .attributes = &region,
+          .attribute_count = 1 },
+        { .name = GH_STR("nora"), .roles = { staff, 1 } },
+        { .name = GH_STR("root"), .roles = { admin, 1 } },
+        { .name = GH_STR("nobody") },
+    };
+    static const gh_str orders[] = { { "sales.orders", 12 } };
+    static const gh_str lookups[] = { { "sales.regions", 13 }, { "sales.v_open", 12 } };
+    static const gh_str tickets[] = { { "ops.tickets", 11 } };
+    static const gh_str all[] = { { "*.*", 3 } };
+    static const gh_str secret[] = { { "secret", 6 } };
+    static const gh_acl_column_mask masks[] = { { { "email", 5 },
+                                                  { "'***@' || split_part(value, '@', 2)", 35 } } };
+    const gh_acl_rule rules[] = {
+        { .id = 1,
+          .to = { staff, 1 },
+          .tables = { orders, 1 },
+          .privileges = GH_SELECT,
+          .has_columns = true,
+          .is_except = true,
+          .columns = { secret, 1 },
+          .rows = GH_STR("region = attr('region')"),
+          .masks = masks,
+          .mask_count = 1,
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
+        { .id = 2,
+          .to = { staff, 1 },
+          .tables = { lookups, 2 },
+          .privileges = GH_SELECT,
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
+        { .id = 3,
+          .to = { staff, 1 },
+          .tables = { tickets, 1 },
+          .privileges = GH_SELECT | GH_INSERT | GH_UPDATE | GH_DELETE,
+          .has_columns = true,
+          .is_except = true,
+          .columns = { secret, 1 },
+          .rows = GH_STR("region = attr('region')"),
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
+        { .id = 4,
+          .to = { admin, 1 },
+          .tables = { all, 1 },
+          .privileges = GH_ALL_PRIVILEGES,
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
+    };
+    const gh_acl acl = { .version = 1,
+                         .users = users,
+                         .user_count = 4,
+                         .roles = roles,
+                         .role_count = 2,
+                         .rules = rules,
+                         .rule_count = 4 };
+    gh_policy *policy = NULL;
+    gh_err err = { 0 };
+
+    ck_assert_msg(gh_policy_compile(&acl, &policy, &err) == GH_OK, "%s", err.public_msg);
+    return policy;
+}
+
+void world_setup(void)
+{
+    s_catalog = make_catalog();
+    s_policy = make_policy();
+    s_arena = gh_arena_new(GH_SQL_MEMORY_MAX);
+}
+
+void world_teardown(void)
+{
+    gh_arena_free(s_arena);
+    gh_policy_release(s_policy);
+    gh_catalog_release(s_catalog);
+}
+
+const gh_plan *rewrite_as(const char *user, const char *sql, size_t *count, gh_err *err)
+{
+    static const gh_str path[] = { { "public", 6 }, { "sales", 5 } };
+    gh_view *view = gh_view_new(s_policy, GH_STR("wh"), gh_str_of(user), 0);
+    gh_rewrite_input in = { .sql = gh_str_of(sql),
+                            .catalog = s_catalog,
+                            .view = view,
+                            .database = GH_STR("wh"),
+                            .search_path = { path, 2 },
+                            .search_path_text = GH_STR("public, sales"),
+                            .client_encoding = GH_STR("UTF8") };
+    const gh_plan *plans = NULL;
+    gh_rc rc = gh_rewrite(&in, s_arena, &plans, count, err);
+
+    gh_view_release(view);
+    return rc == GH_OK ? plans : NULL;
+}
+
+const gh_plan *plan_as(const char *user, const char *sql)
+{
+    gh_err err = { 0 };
+    size_t count = 0;
+    const gh_plan *plan = rewrite_as(user, sql, &count, &err);
+
+    ck_assert_msg(plan != NULL, "%s: %s %s", sql, err.sqlstate, err.public_msg);
+    ck_assert_uint_eq(count, 1);
+    return plan;
+}
+
+void check_sent(const char *user, const char *sql, const char *sent)
+{
+    const gh_plan *p = plan_as(user, sql);
+
+    ck_assert_msg(p->kind != GH_STMT_REFUSED, "%s: %s %s (%s)", sql, p->error.sqlstate,
+                  p->error.public_msg, p->error.detail);
+    ck_assert_str_eq(p->sql.ptr, sent);
+}
+
+void check_refused(const char *user, const char *sql, const char *sqlstate, const char *message)
+{
+    const gh_plan *p = plan_as(user, sql);
+
+    ck_assert_msg(p->kind == GH_STMT_REFUSED, "%s: sent as %s", sql, p->sql.ptr);
+    ck_assert_str_eq(p->error.sqlstate, sqlstate);
+    ck_assert_str_eq(p->error.public_msg, message);
+    ck_assert_uint_eq(p->sql.len, 0);
+}
