@@ -59,7 +59,7 @@ int cli_usage(const cli_call *c, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vfprintf(stderr, fmt, ap);
     va_end(ap);
-    (void)fprintf(stderr, "; see `gatehouse %s%s%s --help`\n",
+    (void)fprintf(stderr, "\n  See `gatehouse %s%s%s --help`.\n",
                   c->verb->group != NULL ? c->verb->group : "", c->verb->group != NULL ? " " : "",
                   c->verb->name);
     return GH_CLI_USAGE;

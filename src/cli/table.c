@@ -4,17 +4,19 @@
  */
 #include "cli_priv.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <gatehouse/audit.h> /* gh_audit_put_string */
 
-void cli_table_init(cli_table *t, const char *const *headings, size_t columns)
+void cli_table_init(cli_table *t, const char *const *headings, size_t columns, gh_arena *a)
 {
     memset(t, 0, sizeof(*t));
     t->headings = headings;
     t->columns = columns;
+    t->arena = a;
 }
 
 void cli_table_fini(cli_table *t)
@@ -22,7 +24,7 @@ void cli_table_fini(cli_table *t)
     free(t->cells);
 }
 
-void cli_table_put(cli_table *t, gh_str cell)
+static void put_cell(cli_table *t, cli_cell cell)
 {
     if (t->count == t->cap) {
         t->cap = t->cap == 0 ? 256 : t->cap * 2;
@@ -30,6 +32,23 @@ void cli_table_put(cli_table *t, gh_str cell)
     }
     t->cells[t->count] = cell;
     t->count++;
+}
+
+void cli_table_put(cli_table *t, gh_str text)
+{
+    put_cell(t, (cli_cell){ .kind = CLI_CELL_TEXT, .text = text });
+}
+
+void cli_table_put_list(cli_table *t, gh_str_list list)
+{
+    put_cell(t,
+             (cli_cell){ .kind = CLI_CELL_LIST, .text = cli_join(t->arena, list), .list = list });
+}
+
+void cli_table_put_number(cli_table *t, int64_t v)
+{
+    put_cell(
+        t, (cli_cell){ .kind = CLI_CELL_NUMBER, .text = gh_arena_printf(t->arena, "%" PRId64, v) });
 }
 
 /* Characters, as far as a table cares: bytes that do not continue one. */
@@ -51,6 +70,24 @@ static void put_shown(FILE *out, gh_str s)
     }
 }
 
+static void put_json_cell(gh_buf *b, const cli_cell *cell)
+{
+    if (cell->kind == CLI_CELL_NUMBER) {
+        gh_buf_put_str(b, cell->text);
+        return;
+    }
+    if (cell->kind != CLI_CELL_LIST) {
+        gh_audit_put_string(b, cell->text);
+        return;
+    }
+    gh_buf_puts(b, "[");
+    for (size_t i = 0; i < cell->list.count; i++) {
+        gh_buf_puts(b, i > 0 ? "," : "");
+        gh_audit_put_string(b, cell->list.items[i]);
+    }
+    gh_buf_puts(b, "]");
+}
+
 static void print_json(const cli_table *t, FILE *out)
 {
     gh_buf b;
@@ -60,7 +97,7 @@ static void print_json(const cli_table *t, FILE *out)
         gh_buf_clear(&b);
         for (size_t i = 0; i < t->columns; i++) {
             gh_buf_printf(&b, "%s\"%s\":", i == 0 ? "{" : ",", t->headings[i]);
-            gh_audit_put_string(&b, t->cells[row + i]);
+            put_json_cell(&b, &t->cells[row + i]);
         }
         gh_buf_puts(&b, "}\n");
         (void)fwrite(b.ptr, 1, b.len, out);
@@ -68,15 +105,15 @@ static void print_json(const cli_table *t, FILE *out)
     gh_buf_fini(&b);
 }
 
-static void print_row(const cli_table *t, const gh_str *cells, const size_t *widths, FILE *out)
+static void print_row(const cli_table *t, const cli_cell *cells, const size_t *widths, FILE *out)
 {
     for (size_t i = 0; i < t->columns; i++) {
-        put_shown(out, cells[i]);
+        put_shown(out, cells[i].text);
         if (i + 1 == t->columns)
             break;
         if (widths == NULL)
             (void)fputc('\t', out);
-        for (size_t n = shown_width(cells[i]); widths != NULL && n < widths[i] + 2; n++)
+        for (size_t n = shown_width(cells[i].text); widths != NULL && n < widths[i] + 2; n++)
             (void)fputc(' ', out);
     }
     (void)fputc('\n', out);
@@ -95,14 +132,14 @@ void cli_table_print(cli_table *t, const cli_call *c, FILE *out)
         return;
     }
     size_t *widths = gh_alloc(t->columns * sizeof(*widths));
-    gh_str *headings = gh_alloc(t->columns * sizeof(*headings));
+    cli_cell *headings = gh_alloc(t->columns * sizeof(*headings));
     for (size_t i = 0; i < t->columns; i++) {
-        headings[i] = gh_str_of(t->headings[i]);
-        widths[i] = headings[i].len;
+        headings[i].text = gh_str_of(t->headings[i]);
+        widths[i] = headings[i].text.len;
     }
     for (size_t i = 0; i < t->count; i++)
-        if (shown_width(t->cells[i]) > widths[i % t->columns])
-            widths[i % t->columns] = shown_width(t->cells[i]);
+        if (shown_width(t->cells[i].text) > widths[i % t->columns])
+            widths[i % t->columns] = shown_width(t->cells[i].text);
     print_row(t, headings, widths, out);
     for (size_t row = 0; row < t->count; row += t->columns)
         print_row(t, &t->cells[row], widths, out);

@@ -3,7 +3,6 @@
  */
 #include "cli_priv.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include <gatehouse/policy.h>
@@ -126,16 +125,17 @@ static bool concerns_column(const grants_search *s, const gh_acl_rule *r)
     return any_fits(r->columns, s->column) != r->is_except;
 }
 
-static gh_str privileges_text(gh_arena *a, uint32_t privileges)
+static gh_str_list privileges_list(gh_arena *a, uint32_t privileges)
 {
     static const char *const words[] = { "select", "insert", "update", "delete", "truncate" };
-    gh_str names[GH_COUNT(words)];
+    gh_str *names = gh_arena_alloc(a, GH_COUNT(words) * sizeof(*names));
     gh_str_list list = { names, 0 };
 
+    GH_ASSERT(names != NULL);
     for (size_t i = 0; i < GH_COUNT(words); i++)
         if ((privileges & (1u << i)) != 0)
             names[list.count++] = gh_str_of(words[i]);
-    return cli_join(a, list);
+    return list;
 }
 
 static gh_str columns_text(gh_arena *a, const gh_acl_rule *r)
@@ -167,11 +167,11 @@ static const char *const s_headings[] = { "id",     "effect",  "to",     "privil
 
 static void put_rule(cli_call *c, cli_table *t, const gh_acl_rule *r)
 {
-    cli_table_put(t, gh_arena_printf(c->arena, "%" PRId64, r->id));
+    cli_table_put_number(t, r->id);
     cli_table_put(t, gh_str_of(r->is_deny ? "deny" : "grant"));
-    cli_table_put(t, cli_join(c->arena, r->to));
-    cli_table_put(t, privileges_text(c->arena, r->privileges));
-    cli_table_put(t, cli_join(c->arena, r->tables));
+    cli_table_put_list(t, r->to);
+    cli_table_put_list(t, privileges_list(c->arena, r->privileges));
+    cli_table_put_list(t, r->tables);
     cli_table_put(t, columns_text(c->arena, r));
     cli_table_put(t, r->rows);
     cli_table_put(t, masks_text(c->arena, r));
@@ -207,7 +207,7 @@ static int run_grants(cli_call *c)
     s.role_is_held = gh_alloc(acl.role_count + 1);
     if (user != NULL)
         hold_roles(&s, user->roles);
-    cli_table_init(&t, s_headings, GH_COUNT(s_headings));
+    cli_table_init(&t, s_headings, GH_COUNT(s_headings), c->arena);
     for (size_t i = 0; i < acl.rule_count; i++) {
         const gh_acl_rule *r = &acl.rules[i];
         if (concerns_user(&s, r) && (s.object.len == 0 || any_fits(r->tables, s.object)) &&

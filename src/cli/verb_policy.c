@@ -68,6 +68,20 @@ static int add_folder(policy_files *files, const char *path)
     return code;
 }
 
+/* The reader's faults, a line each: the detail holds them all, as far as they fit in whole lines. */
+static int fail_faults(const gh_err *err)
+{
+    gh_str all = gh_str_of(err->detail);
+
+    while (all.len > 0 && all.ptr[all.len - 1] != '\n')
+        all.len--;
+    if (all.len > 0)
+        (void)fprintf(stderr, GH_STR_FMT, GH_STR_ARG(all));
+    else
+        (void)fprintf(stderr, "%s\n", err->public_msg);
+    return GH_CLI_FAILED;
+}
+
 static int read_policy(cli_call *c, gh_acl *out)
 {
     policy_files files = { .c = c };
@@ -81,7 +95,7 @@ static int read_policy(cli_call *c, gh_acl *out)
     }
     if (code == GH_CLI_DONE &&
         gh_policy_read_files(files.list, files.count, c->arena, out, &err) != GH_OK)
-        code = cli_fail_err(&err);
+        code = fail_faults(&err);
     free(files.list);
     return code;
 }

@@ -65,7 +65,7 @@ static void put_user(cli_call *c, cli_table *t, const gh_acl_user *u)
     cli_table_put(t, u->name);
     cli_table_put(t, gh_str_of(u->is_service ? "service" : "human"));
     cli_table_put(t, gh_str_of(login));
-    cli_table_put(t, cli_join(c->arena, u->roles));
+    cli_table_put_list(t, u->roles);
     cli_table_put(t, attributes_text(c->arena, u));
     cli_table_put(t, gh_str_of(u->origin == GH_ORIGIN_POLICY ? "policy" : "cli"));
 }
@@ -78,7 +78,7 @@ static int run_list(cli_call *c)
 
     if (code != GH_CLI_DONE)
         return code;
-    cli_table_init(&t, s_user_headings, GH_COUNT(s_user_headings));
+    cli_table_init(&t, s_user_headings, GH_COUNT(s_user_headings), c->arena);
     for (size_t i = 0; i < acl.user_count; i++)
         put_user(c, &t, &acl.users[i]);
     cli_table_print(&t, c, stdout);
@@ -97,7 +97,7 @@ static int run_show(cli_call *c)
     for (size_t i = 0; i < acl.user_count; i++) {
         if (!gh_str_is(acl.users[i].name, c->args[0]))
             continue;
-        cli_table_init(&t, s_user_headings, GH_COUNT(s_user_headings));
+        cli_table_init(&t, s_user_headings, GH_COUNT(s_user_headings), c->arena);
         put_user(c, &t, &acl.users[i]);
         cli_table_print(&t, c, stdout);
         cli_table_fini(&t);
@@ -137,17 +137,18 @@ static int run_roles(cli_call *c)
 
     if (code != GH_CLI_DONE)
         return code;
-    cli_table_init(&t, headings, GH_COUNT(headings));
+    cli_table_init(&t, headings, GH_COUNT(headings), c->arena);
     for (size_t i = 0; i < acl.role_count; i++) {
         const gh_acl_role *r = &acl.roles[i];
-        gh_str words[GH_COUNT(may)];
+        gh_str *words = gh_arena_alloc(c->arena, sizeof(gh_str) * GH_COUNT(may));
         gh_str_list list = { words, 0 };
+        GH_ASSERT(words != NULL);
         for (size_t j = 0; j < GH_COUNT(may); j++)
             if ((r->may & (1u << j)) != 0)
                 words[list.count++] = gh_str_of(may[j]);
         cli_table_put(&t, r->name);
-        cli_table_put(&t, cli_join(c->arena, r->member_of));
-        cli_table_put(&t, cli_join(c->arena, list));
+        cli_table_put_list(&t, r->member_of);
+        cli_table_put_list(&t, list);
         cli_table_put(&t, r->description);
         cli_table_put(&t, gh_str_of(r->origin == GH_ORIGIN_POLICY ? "policy" : "cli"));
     }
