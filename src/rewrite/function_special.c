@@ -152,14 +152,30 @@ static void qualify(gh_judge *j, gh_call *c)
 
 /* ---- a value --------------------------------------------------------------------------------------- */
 
+/* Does the call stand alone in IN (...) or = ANY (...)? A sub-select there would be read as a set. */
+static bool is_alone_in_set(const gh_judge *j, const gh_call *c)
+{
+    static const char *const words[] = { "in", "any", "some", "all", "exists", "array" };
+    const gh_token *t = j->text->tokens;
+
+    if (c->first < 2 || !is_self(&t[c->first - 1], "("))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(words); i++) {
+        if (t[c->first - 2].kind == GH_TOKEN_KEYWORD && strcmp(t[c->first - 2].text, words[i]) == 0)
+            return true;
+    }
+    return is_self(&t[c->first - 2], "("); /* brackets around brackets: whatever is before them */
+}
+
 /* The whole call becomes a sub-select. Where it is a FROM item it must stay a call. */
 static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
 {
+    bool is_wrapped = is_alone_in_set(j, c);
     gh_placing p = { .count = c->args };
     Node *args[ARGS_MAX];
-    char *prefix;
     char *columns = pstrdup("");
     char *marks = pstrdup("");
+    char *prefix;
     char *suffix;
     ListCell *cell;
     int n = 0;
@@ -174,9 +190,11 @@ static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
         marks = gh_judge_printf("%s%s$%d", marks, n == 1 ? "" : ", ", n);
     }
     p.args = args;
-    prefix =
-        gh_judge_printf("(SELECT %s AS \"%s\"%s", sql, c->name, n == 0 ? "" : " FROM (SELECT ");
+    prefix = gh_judge_printf("%s(SELECT %s AS \"%s\"%s", is_wrapped ? "CASE WHEN true THEN " : "",
+                             sql, c->name, n == 0 ? "" : " FROM (SELECT ");
     suffix = n == 0 ? pstrdup(")") : gh_judge_printf(") AS gh (%s))", columns);
+    if (is_wrapped)
+        suffix = gh_judge_printf("%s END", suffix);
     if (n == 0) {
         gh_judge_edit(j, c->first, c->delimiters[1] + 1, gh_judge_printf("%s%s", prefix, suffix));
     } else {

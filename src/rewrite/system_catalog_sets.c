@@ -46,7 +46,7 @@ static void add(gh_numbers *n, int64_t value)
     if (n->count == n->cap) {
         n->cap = n->cap == 0 ? 64 : n->cap * 2;
         n->items = n->items == NULL ? palloc(n->cap * sizeof(int64_t))
-                                    : repalloc_huge(n->items, n->cap * sizeof(int64_t));
+                                    : repalloc(n->items, n->cap * sizeof(int64_t));
     }
     n->items[n->count++] = value;
 }
