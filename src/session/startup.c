@@ -98,6 +98,10 @@ static void take_startup_message(gh_session *s)
         gh_session_fatal_text(s, "28000", "no entry for this host without encryption: use TLS");
         return;
     }
+    if (s->startup.wants_replication) {
+        gh_session_fatal_text(s, "42501", "permission denied to start WAL sender");
+        return;
+    }
     if (env->is_draining) {
         gh_session_fatal_text(s, "57P03", "the proxy is shutting down");
         return;
