@@ -85,6 +85,7 @@ static void judge_call(gh_judge *j, Node **slot)
     gh_str name = gh_str_of(strVal(llast(f->funcname)));
     gh_str schema = { NULL, 0 };
     gh_str found = { NULL, 0 };
+    bool is_from_function = j->is_from_function;
     ListCell *cell;
 
     if (parts > 2) {
@@ -94,8 +95,10 @@ static void judge_call(gh_judge *j, Node **slot)
     }
     if (parts == 2)
         schema = gh_str_of(strVal(linitial(f->funcname)));
+    j->is_from_function = false;
     foreach (cell, f->args)
         gh_judge_expr(j, (Node **)&lfirst(cell));
+    j->is_from_function = is_from_function;
     gh_judge_expr_list(j, f->agg_order);
     gh_judge_expr(j, &f->agg_filter);
     if (f->over != NULL)

@@ -265,8 +265,13 @@ static void judge_range_function(gh_judge *j, RangeFunction *f)
     foreach (cell, f->functions) { /* lists of a call and its column definitions */
         List *pair = lfirst(cell);
 
-        if (linitial(pair) != NULL)
+        if (linitial(pair) != NULL) {
+            bool was_from_function = j->is_from_function;
+
+            j->is_from_function = IsA(linitial(pair), FuncCall);
             gh_judge_expr(j, (Node **)&linitial(pair));
+            j->is_from_function = was_from_function;
+        }
         if (lsecond(pair) != NULL)
             gh_judge_expr_list(j, (List *)lsecond(pair));
     }
