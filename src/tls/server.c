@@ -304,7 +304,8 @@ gh_rc gh_tls_connect_like(gh_stream *s, const gh_stream *model, gh_str host, gh_
     gh_tls_tune(ssl);
     const char *sni = SSL_get_servername(model->ssl, TLSEXT_NAMETYPE_host_name);
     if (sni != NULL)
-        (void)SSL_set_tlsext_host_name(ssl, sni);
+        (void)SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                       (void *)(uintptr_t)sni); /* copied, not changed */
     int verify = SSL_get_verify_mode(model->ssl);
     SSL_set_verify(ssl, verify, NULL);
     X509 *own = SSL_get_certificate(model->ssl);

@@ -47,6 +47,17 @@ static void on_result(void *arg)
 
 /* ---- on the connector's thread -------------------------------------------------------------- */
 
+static void attempt_deliver(void *arg)
+{
+    gh_connect *a = arg;
+
+    gh_loop_post(a->loop, on_result, a);
+}
+
+/*
+ * The loop takes a socket off its epoll set at the start of the next turn: only after that may another thread
+ * have it (and close it). So the result goes by way of this loop's own next turn.
+ */
 static void attempt_end(gh_connect *a)
 {
     gh_watch_free(a->watch);
@@ -56,7 +67,7 @@ static void attempt_end(gh_connect *a)
     *a->prev = a->next;
     if (a->next != NULL)
         a->next->prev = a->prev;
-    gh_loop_post(a->loop, on_result, a);
+    gh_loop_post(a->upstream->loop, attempt_deliver, a);
 }
 
 /* The error is in a->err. */

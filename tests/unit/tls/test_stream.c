@@ -386,7 +386,7 @@ START_TEST(renewed_certificate_needs_the_host)
         gh_rc expected;
     } cases[] = {
         { "DNS:db.example", "db.example", GH_OK },
-        { "DNS:*.example", "db.example", GH_OK },
+        { "DNS:*.db.example", "a.db.example", GH_OK },
         { "IP:10.0.0.7", "10.0.0.7", GH_OK },
         { "DNS:other.example", "db.example", GH_IO },
         { "IP:10.0.0.8", "10.0.0.7", GH_IO },
