@@ -16,7 +16,8 @@
  * and then calls each writer's on_durable; gh_auditlog_ticket_state tells which statements may go
  * on. A commit that fails: nothing of the batch is in the file or the chain. Intents and logins
  *   (whose statements are now refused) are dropped; all others wait for the next commit, up to a
- *   bound. When writing works again a `gap` record counts what is missing.
+ *   bound. When writing works again a `gap` record counts what is missing. Until then it is tried again
+ *   every 100 ms, and commits in between fail at once.
  *
  * Outcomes may wait: commit at the latest GH_AUDIT_OUTCOME_DELAY_MS after gh_auditlog_is_pending
  * turned true.
@@ -76,6 +77,8 @@ gh_audit_id gh_auditlog_next_id(gh_auditlog_writer *w);
  */
 GH_MUST_USE gh_rc gh_auditlog_put(gh_auditlog_writer *w, const gh_audit_record *r, gh_err *err);
 bool gh_auditlog_is_pending(const gh_auditlog_writer *w);
+/* Something other than outcomes and logouts waits: commit in this turn. */
+bool gh_auditlog_is_urgent(const gh_auditlog_writer *w);
 
 typedef struct gh_auditlog_ticket {
     uint64_t seq;

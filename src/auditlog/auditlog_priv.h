@@ -18,10 +18,14 @@
 #include <pthread.h>
 
 enum {
-    GH_SEGMENT_NAME = 40,   /* audit-<20 digits>.jsonl and a NUL */
-    GH_TORN_NAME = 64,      /* torn-<20 digits>-<n>.bin and a NUL */
-    GH_WRITER_DIGESTS = 256 /* records of one batch that are hashed before the lock is taken */
+    GH_SEGMENT_NAME = 40,    /* audit-<20 digits>.jsonl and a NUL */
+    GH_TORN_NAME = 64,       /* torn-<20 digits>-<n>.bin and a NUL */
+    GH_WRITER_DIGESTS = 256, /* records of one batch that are hashed before the lock is taken */
+    GH_RETRY_MS = 100        /* after a failed write the next try */
 };
+
+/* What a client may know. */
+#define GH_AUDIT_REFUSAL "refused because it could not be recorded in the audit log"
 
 /* ---- folder.c ------------------------------------------------------------------------------ */
 
@@ -86,6 +90,8 @@ struct gh_auditlog_writer {
     gh_entry *entries;
     size_t entry_count;
     size_t entry_cap;
+    bool is_urgent;                              /* an entry is neither outcome nor logout */
+    bool is_linked;                              /* the last commit used the digests up */
     gh_audit_digest *digests[GH_WRITER_DIGESTS]; /* made on first use */
     uint64_t lost; /* records that did not fit; moved to the log's count by the next commit */
 };
@@ -106,6 +112,8 @@ struct gh_auditlog {
     gh_audit_digest *digest;
     gh_buf out;
     int64_t checked_s;     /* when the file was last looked at */
+    int64_t retry_ms;      /* monotonic; before it nothing is tried. 0: nothing failed */
+    char cause[256];       /* of the last failure, for those that are not even tried */
     uint64_t gap_required; /* not yet told in a `gap` record */
     uint64_t gap_lost;
     gh_auditlog_stats stats;

@@ -16,8 +16,7 @@
 gh_rc gh_audit_failed(gh_err *err, const char *what, const char *name, int errnum)
 {
     char text[128];
-    gh_rc rc =
-        gh_fail(err, GH_IO, "58030", "refused because it could not be recorded in the audit log");
+    gh_rc rc = gh_fail(err, GH_IO, "58030", GH_AUDIT_REFUSAL);
 
     gh_err_detail(err, "audit: cannot %s %s: %s", what, name,
                   strerror_r(errnum, text, sizeof(text)));

@@ -241,12 +241,37 @@ static void put_batch(gh_auditlog *log, gh_audit_chain *chain, const gh_auditlog
     }
 }
 
-static gh_rc fail(gh_auditlog *log, const gh_auditlog_writer *w, const gh_err *err, gh_rc rc)
+static int64_t monotonic_ms(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * SECURITY: while the disk is full every statement is refused, but clients may go on asking; each try
+ * would carry the whole backlog to the disk again. So there is one try in GH_RETRY_MS.
+ * Attack: tests/unit/auditlog, "full_disk".
+ */
+static bool may_try(const gh_auditlog *log)
+{
+    return log->retry_ms == 0 || monotonic_ms() >= log->retry_ms;
+}
+
+static void count_refused(gh_auditlog *log, const gh_auditlog_writer *w)
 {
     for (size_t i = 0; i < w->entry_count; i++) {
         if (w->entries[i].is_required)
             log->gap_required++;
     }
+}
+
+static gh_rc fail(gh_auditlog *log, const gh_auditlog_writer *w, const gh_err *err, gh_rc rc)
+{
+    count_refused(log, w);
+    log->retry_ms = monotonic_ms() + GH_RETRY_MS;
+    (void)snprintf(log->cause, sizeof(log->cause), "%.255s", err->detail);
     log->stats.failures++;
     if (!log->stats.is_failing)
         gh_log(GH_ERROR, "audit.failed", "detail=\"%s\"", err->detail);
@@ -264,6 +289,7 @@ static void succeed(gh_auditlog *log, const gh_audit_chain *chain)
     log->gap_required = 0;
     log->gap_lost = 0;
     log->abandoned = NULL;
+    log->retry_ms = 0;
     if (log->stats.is_failing)
         gh_log(GH_WARN, "audit.works_again", "dir=%s seq=%" PRIu64, log->dir, chain->seq);
     log->stats.is_failing = false;
@@ -279,9 +305,17 @@ gh_rc gh_log_append(gh_auditlog *log, gh_auditlog_writer *w, gh_err *err)
     log->gap_lost += w->lost;
     log->stats.lost += w->lost;
     w->lost = 0;
+    w->is_linked = false;
+    if (!may_try(log)) {
+        count_refused(log, w);
+        rc = gh_fail(why, GH_IO, "58030", GH_AUDIT_REFUSAL);
+        gh_err_detail(why, "%s", log->cause);
+        return rc;
+    }
     rc = prepare(log, why);
     if (rc != GH_OK)
         return fail(log, w, why, rc);
+    w->is_linked = true;
     chain = log->chain;
     gh_buf_clear(&log->out);
     (void)put_notices(log, &chain);

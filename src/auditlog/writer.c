@@ -60,6 +60,11 @@ gh_audit_id gh_auditlog_next_id(gh_auditlog_writer *w)
     return (gh_audit_id){ .boot = w->log->boot, .writer = w->index, .number = ++w->counter };
 }
 
+bool gh_auditlog_is_urgent(const gh_auditlog_writer *w)
+{
+    return w->is_urgent;
+}
+
 bool gh_auditlog_is_pending(const gh_auditlog_writer *w)
 {
     return w->entry_count > 0;
@@ -70,6 +75,11 @@ bool gh_auditlog_is_pending(const gh_auditlog_writer *w)
 static bool is_required(gh_audit_kind kind)
 {
     return kind == GH_AUDIT_INTENT || kind == GH_AUDIT_LOGIN;
+}
+
+static bool is_urgent(gh_audit_kind kind)
+{
+    return kind != GH_AUDIT_OUTCOME && kind != GH_AUDIT_LOGOUT;
 }
 
 static void hash_entry(gh_auditlog_writer *w, size_t i, gh_str body)
@@ -88,8 +98,7 @@ gh_rc gh_auditlog_put(gh_auditlog_writer *w, const gh_audit_record *r, gh_err *e
 
     gh_audit_encode(r, &w->bodies);
     if (w->bodies.failed || w->bodies.len - start > GH_AUDIT_RECORD_MAX) {
-        gh_rc rc = gh_fail(err, GH_LIMIT, "58030",
-                           "refused because it could not be recorded in the audit log");
+        gh_rc rc = gh_fail(err, GH_LIMIT, "58030", GH_AUDIT_REFUSAL);
 
         w->bodies.len = start;
         w->bodies.failed = false;
@@ -105,15 +114,30 @@ gh_rc gh_auditlog_put(gh_auditlog_writer *w, const gh_audit_record *r, gh_err *e
     body = (gh_str){ w->bodies.ptr + start, w->bodies.len - start };
     hash_entry(w, w->entry_count, body);
     w->entries[w->entry_count++] = (gh_entry){ body.len, is_required(r->kind) };
+    w->is_urgent = w->is_urgent || is_urgent(r->kind);
     return GH_OK;
 }
 
 static void clear_batch(gh_auditlog_writer *w)
 {
     w->entry_count = 0;
+    w->is_urgent = false;
     gh_buf_clear(&w->bodies);
     if (w->bodies.cap > BODIES_KEPT_MAX)
         gh_buf_fini(&w->bodies);
+}
+
+/* The entry's digest at its new place: moved, or made again if the failed commit used it up. */
+static void keep_digest(gh_auditlog_writer *w, size_t to, size_t from, gh_str body)
+{
+    if (w->is_linked || from >= GH_WRITER_DIGESTS) {
+        hash_entry(w, to, body);
+    } else if (to != from) {
+        gh_audit_digest *d = w->digests[to];
+
+        w->digests[to] = w->digests[from];
+        w->digests[from] = d;
+    }
 }
 
 /* After a failed commit: what is required is dropped, the rest waits for the next. */
@@ -127,8 +151,9 @@ static void keep_rest(gh_auditlog_writer *w)
         gh_entry e = w->entries[i];
 
         if (!e.is_required) {
-            memmove(w->bodies.ptr + to, w->bodies.ptr + from, e.len);
-            hash_entry(w, kept, (gh_str){ w->bodies.ptr + to, e.len });
+            if (to != from)
+                memmove(w->bodies.ptr + to, w->bodies.ptr + from, e.len);
+            keep_digest(w, kept, i, (gh_str){ w->bodies.ptr + to, e.len });
             w->entries[kept++] = e;
             to += e.len;
         }
@@ -136,6 +161,7 @@ static void keep_rest(gh_auditlog_writer *w)
     }
     w->entry_count = kept;
     w->bodies.len = to;
+    w->is_urgent = false; /* the timer tries again */
 }
 
 gh_rc gh_auditlog_commit(gh_auditlog_writer *w, gh_auditlog_ticket *ticket, gh_err *err)

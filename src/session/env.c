@@ -161,7 +161,8 @@ void gh_env_turn(void *arg)
 {
     gh_session_env *env = arg;
 
-    if (anyone_wants_commit(env))
+    /* Refusals and failed logins too: nobody waits for them, but they are evidence. */
+    if (anyone_wants_commit(env) || gh_auditlog_is_urgent(env->writer))
         commit(env);
     while (env->dirty != NULL) {
         gh_session *s = env->dirty;

@@ -128,6 +128,9 @@ class Records(unittest.TestCase):
         self.assertTrue(all(json.loads(line)['user'] == 'carol' for line in found))
 
     def test_chain(self):
+        with proxy.wire('alice') as c:
+            for _ in range(3):
+                c.one('SELECT 1')
         self.assertGreater(gt.check_chain(proxy.audit_dir), 5)
 
     def test_permissions(self):
@@ -153,7 +156,7 @@ class Unwritable(unittest.TestCase):
         with other_proxy('full', audit_dir=folder / 'audit') as p, p.wire('alice') as c:
             self.assertIsNone(c.query('SELECT 1')[-1].sqlstate)
             filler = folder / 'filler'
-            with open(filler, 'wb') as f:
+            with open(filler, 'wb', buffering=0) as f:
                 try:
                     while True:
                         f.write(b'x' * 4096)

@@ -112,14 +112,18 @@ START_TEST(chain_goes_on_after_restart)
 
         ck_assert_int_eq(gh_auditlog_commit(w, &ticket, NULL), GH_OK); /* nothing to do */
         ck_assert(!gh_auditlog_is_pending(w));
-        put(w, GH_AUDIT_INTENT, "a");
+        put(w, GH_AUDIT_OUTCOME, "a");
         ck_assert(gh_auditlog_is_pending(w));
+        ck_assert(!gh_auditlog_is_urgent(w));
+        put(w, GH_AUDIT_REFUSED, "c");
+        ck_assert(gh_auditlog_is_urgent(w));
         put_and_commit(w, GH_AUDIT_OUTCOME, "b");
         ck_assert(!gh_auditlog_is_pending(w));
+        ck_assert(!gh_auditlog_is_urgent(w));
         put(w, GH_AUDIT_STOP, "written by writer_free");
         gh_auditlog_writer_free(w);
         gh_auditlog_close(log);
-        ck_assert_uint_eq(verified(), 3u * (unsigned)(i + 1));
+        ck_assert_uint_eq(verified(), 4u * (unsigned)(i + 1));
         ck_assert_uint_ne(id.boot, first.boot); /* ids never come again */
         first = id;
     }
@@ -284,6 +288,7 @@ START_TEST(full_disk)
 {
     gh_auditlog *log = open_log(GH_DURABILITY_WRITE, 0);
     gh_auditlog_writer *w = gh_auditlog_writer_new(log, NULL, NULL);
+    gh_auditlog_ticket ticket;
     gh_auditlog_stats st;
     gh_err err = { .sqlstate = "" };
     off_t size;
@@ -304,11 +309,21 @@ START_TEST(full_disk)
         ck_assert(gh_auditlog_is_pending(w));
         gh_auditlog_get_stats(log, &st);
         ck_assert(st.is_failing);
+        ck_assert_uint_eq(st.failures, (unsigned)extra + 1);
+        /* At once again: refused without another try, whether or not there is room now. */
+        put(w, GH_AUDIT_INTENT, "not written");
+        memset(&err, 0, sizeof(err));
+        ck_assert_int_eq(gh_auditlog_commit(w, &ticket, &err), GH_IO);
+        ck_assert_ptr_nonnull(strstr(err.detail, "File too large"));
+        gh_auditlog_get_stats(log, &st);
+        ck_assert_uint_eq(st.failures, (unsigned)extra + 1);
+        (void)usleep(GH_RETRY_MS * 1000 + 1000);
     }
     ck_assert_uint_eq(verified(), 1);
+    (void)usleep(GH_RETRY_MS * 1000 + 1000);
     put_and_commit(w, GH_AUDIT_INTENT, "after");
     ck_assert_uint_eq(verified(), 1 + 1 + 3 + 1);
-    ck_assert_uint_eq(count_of("6 statements or logins were refused for that, 0 other records"), 1);
+    ck_assert_uint_eq(count_of("9 statements or logins were refused for that, 0 other records"), 1);
     ck_assert_uint_eq(count_of("\"kept\""), 3);
     ck_assert_uint_eq(count_of("not written"), 0);
     gh_auditlog_get_stats(log, &st);
@@ -335,6 +350,7 @@ START_TEST(a_descriptor_that_takes_nothing)
     /* Either the write fails, or the look once a second came first and a new segment was made. */
     if (gh_auditlog_commit(w, &ticket, NULL) != GH_OK) {
         log->checked_s = 0;
+        (void)usleep(GH_RETRY_MS * 1000 + 1000);
         put_and_commit(w, GH_AUDIT_INTENT, "after");
     }
     ck_assert_uint_eq(count_of("\"kind\":\"recovered\""), 1);
