@@ -12,8 +12,7 @@ struct gh_catalog_builder {
     gh_str interned[INTERN_SLOTS]; /* by hash; a collision costs a copy, nothing else */
 };
 
-/* ---- collecting
- * ---------------------------------------------------------------------------------- */
+/* ---- collecting ----------------------------------------------------------------------------- */
 
 static void *keep(gh_catalog_builder *b, const void *bytes, size_t size)
 {
@@ -132,8 +131,7 @@ void gh_catalog_set_server(gh_catalog_builder *b, int version_num, gh_str accoun
     b->catalog->database = keep_str(b, database);
 }
 
-/* ---- order
- * --------------------------------------------------------------------------------------- */
+/* ---- order ---------------------------------------------------------------------------------- */
 
 static const void *item_of(const void *p)
 {
@@ -203,8 +201,7 @@ static void list_sort(gh_catalog_list *list, int (*order)(const void *, const vo
         qsort(list->items, list->count, sizeof(list->items[0]), order);
 }
 
-/* ---- index
- * --------------------------------------------------------------------------------------- */
+/* ---- index ---------------------------------------------------------------------------------- */
 
 static uint64_t hash_relation_name(const void *p)
 {

@@ -59,8 +59,7 @@ gh_str gh_catalog_database(const gh_catalog *c)
     return c->database;
 }
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------------- */
 
 typedef struct key {
     gh_str schema;
@@ -139,8 +138,7 @@ static bool match_cast(const void *p, const key *k)
     return c->source == k->a && c->target == k->b;
 }
 
-/* ---- look-ups
- * ------------------------------------------------------------------------------------ */
+/* ---- look-ups ------------------------------------------------------------------------------- */
 
 gh_oid gh_catalog_schema(const gh_catalog *c, gh_str name)
 {
