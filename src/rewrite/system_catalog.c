@@ -66,7 +66,10 @@ static const gh_system_relation s_relations[] = {
           { "relchecks", "CASE WHEN @full(gh.oid) THEN gh.relchecks ELSE CAST(0 AS "
                          "pg_catalog.int2) END" },
           { "relhasrules", "(@builtin(gh.oid) AND gh.relhasrules)" },
-          { "relhastriggers", "(@builtin(gh.oid) AND gh.relhastriggers)" },
+          /* psql looks for foreign keys only where there are triggers. */
+          { "relhastriggers", "EXISTS (SELECT FROM pg_catalog.pg_constraint AS gf WHERE gf.contype "
+                              "= 'f' AND (gf.conrelid "
+                              "= gh.oid OR gf.confrelid = gh.oid) AND @con(gf))" },
           { "relhassubclass", "(@full(gh.oid) AND gh.relhassubclass)" },
           { "relrowsecurity", "(@builtin(gh.oid) AND gh.relrowsecurity)" },
           { "relforcerowsecurity", "(@builtin(gh.oid) AND gh.relforcerowsecurity)" },
