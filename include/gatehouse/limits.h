@@ -28,7 +28,7 @@
 /* Policy */
 #define GH_POLICY_ROLE_DEPTH_MAX 64               /* roles in roles */
 #define GH_POLICY_EXPR_MAX     65536              /* bytes of a row filter or a mask */
-#define GH_POLICY_NAME_MAX     1024               /* bytes of a role, user, tag, mask or pattern */
+#define GH_POLICY_NAME_MAX     500                /* bytes of a name or pattern; quoted, a YAML key of 1024 */
 #define GH_POLICY_ENTRIES_MAX  (1u << 24)         /* principals x patterns, over all rules */
 #define GH_POLICY_RULES_MAX    4096               /* rules that meet on one relation for one user */
 #define GH_POLICY_MASK_TESTS_MAX 50000000          /* pairs of masks that compile compares */

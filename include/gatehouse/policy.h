@@ -312,12 +312,12 @@ GH_MUST_USE gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t
                                 gh_mask *out, gh_err *err);
 /*
  * The SQL of a mask over the SQL expression `value` of a column of type `column` (its base type known to
- * c); keeps the type by a cast. `value` is a column reference: it may occur several times, and stands
- * inside sub-selects that bring no names of their own into its scope. No name in the text depends on the
- * search_path. GH_INVALID: the mask does not fit the type, or is GH_MASK_EXPR, which the rewriter
- * compiles itself (its `value` and functions must be resolved). The `hash` mask reads its key from the
- * session setting gatehouse.hash_key (64 hex digits); without it, or with a short one, it shows NULL or
- * fails.
+ * c); keeps the type by a cast (of a domain, its base type: its CHECK could fail on a mask). `value` is a
+ * column reference: it may occur several times, and stands inside sub-selects that bring no names of
+ * their own into its scope. No name in the text depends on the search_path, and no value makes it fail.
+ * GH_INVALID: the mask does not fit the type, or is GH_MASK_EXPR, which the rewriter compiles itself (its
+ * `value` and functions must be resolved). The `hash` mask reads its key from the session setting
+ * gatehouse.hash_key (64 hex digits); with a missing one it fails, with a short one it shows NULL.
  */
 GH_MUST_USE gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column, gh_str value,
                               gh_buf *out, gh_err *err);

@@ -247,7 +247,8 @@ static gh_rc compile_attributes(const pol_builder *b, const gh_acl_user *from, p
         const gh_acl_attribute *a = &from->attributes[i];
         gh_str *values = gh_arena_alloc(b->p->arena, (a->values.count + 1) * sizeof(*values));
 
-        if (a->name.len == 0 || (!a->is_list && a->values.count != 1))
+        if (a->name.len == 0 || a->name.len > GH_POLICY_NAME_MAX ||
+            (!a->is_list && a->values.count != 1))
             return gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
                            "user \"" GH_STR_FMT "\": an attribute needs a name and a value",
                            GH_STR_ARG(from->name));
@@ -445,7 +446,7 @@ static void builder_fini(pol_builder *b)
     gh_policy_release(b->p);
 }
 
-gh_rc gh_policy_compile(const gh_acl *acl, gh_policy **out, gh_err *err)
+gh_rc pol_compile(const gh_acl *acl, bool checks_masks, gh_policy **out, gh_err *err)
 {
     static gh_rc (*const steps[])(pol_builder *) = { compile_roles,     compile_users,
                                                      compile_mask_defs, pol_compile_tags,
@@ -463,7 +464,8 @@ gh_rc gh_policy_compile(const gh_acl *acl, gh_policy **out, gh_err *err)
         if (rc != GH_OK)
             goto done;
     }
-    rc = pol_check_masks(b.p, err);
+    if (checks_masks)
+        rc = pol_check_masks(b.p, err);
     if (rc != GH_OK)
         goto done;
     *out = b.p;
@@ -472,6 +474,11 @@ gh_rc gh_policy_compile(const gh_acl *acl, gh_policy **out, gh_err *err)
 done:
     builder_fini(&b);
     return rc;
+}
+
+gh_rc gh_policy_compile(const gh_acl *acl, gh_policy **out, gh_err *err)
+{
+    return pol_compile(acl, true, out, err);
 }
 
 gh_policy *gh_policy_acquire(gh_policy *p)

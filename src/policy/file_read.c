@@ -71,23 +71,10 @@ static void *room(reader *r, const gh_yaml_node *n, size_t count, size_t size)
     return p;
 }
 
-/*
- * SECURITY: a NUL inside a name or a filter ends it early wherever C strings are read, upstream
- * included. Attack: tests/unit/policy, file_nul.
- */
-static gh_str take_str(reader *r, const gh_yaml_node *n, const char *key)
-{
-    gh_str s = gh_yaml_str(&r->yaml, n, key, (gh_str){ 0 });
-
-    if (s.len > 0 && memchr(s.ptr, '\0', s.len) != NULL)
-        gh_yaml_fault(&r->yaml, n, key, "a text must not hold a NUL");
-    return s;
-}
-
 /* A text that is there and not blank. */
 static gh_str take_text(reader *r, const gh_yaml_node *n, const char *key)
 {
-    gh_str s = take_str(r, n, key);
+    gh_str s = gh_yaml_str(&r->yaml, n, key, (gh_str){ 0 });
 
     if (n != NULL && n->kind == GH_YAML_SCALAR && !gh_yaml_is_null(n) && pol_trim(s).len == 0)
         gh_yaml_fault(&r->yaml, n, key, "expected text, found blanks");
@@ -164,7 +151,7 @@ static bool define(reader *r, int kind, const char *section, const gh_yaml_node 
     uint32_t number;
     size_t cap = r->first_cap[kind];
 
-    if (pol_trim(key->text).len == 0 || memchr(key->text.ptr, '\0', key->text.len) != NULL) {
+    if (pol_trim(key->text).len == 0) {
         gh_yaml_fault(&r->yaml, key, section, "expected a name");
         return false;
     }
@@ -206,7 +193,8 @@ static void read_role(reader *r, const gh_yaml_node *key, const gh_yaml_node *n)
     role = list_add(&r->roles, sizeof(*role));
     role->name = key->text;
     role->origin = GH_ORIGIN_POLICY;
-    role->description = take_str(r, gh_yaml_get(n, "description"), "description");
+    role->description =
+        gh_yaml_str(&r->yaml, gh_yaml_get(n, "description"), "description", (gh_str){ 0 });
     role->may = take_bits(r, gh_yaml_get(n, "may"), "may", may, GH_COUNT(may), 0);
     role->member_of = take_list(r, gh_yaml_get(n, "member_of"), "member_of");
 }
@@ -220,14 +208,12 @@ static void read_attribute(reader *r, const gh_yaml_node *key, const gh_yaml_nod
     if (n->kind == GH_YAML_SEQUENCE) {
         out->is_list = true;
         out->values.items = gh_yaml_str_list(&r->yaml, n, "attributes", &out->values.count);
-        for (size_t i = 0; i < out->values.count; i++)
-            (void)take_str(r, &n->items[i], "attributes");
         return;
     }
     values = room(r, n, 1, sizeof(*values));
     if (values == NULL)
         return;
-    values[0] = take_str(r, n, "attributes");
+    values[0] = gh_yaml_str(&r->yaml, n, "attributes", (gh_str){ 0 });
     out->values = (gh_str_list){ values, 1 };
 }
 
@@ -380,7 +366,7 @@ static void read_rule(reader *r, const gh_yaml_node *n, bool is_deny)
     read_rule_columns(r, gh_yaml_get(n, "columns"), rule);
     rule->rows = take_text(r, gh_yaml_get(n, "rows"), "rows");
     read_rule_validity(r, gh_yaml_get(n, "valid"), rule);
-    rule->reason = take_str(r, gh_yaml_get(n, "reason"), "reason");
+    rule->reason = gh_yaml_str(&r->yaml, gh_yaml_get(n, "reason"), "reason", (gh_str){ 0 });
     if (is_deny) {
         rule->tags = take_list(r, gh_yaml_get(n, "tags"), "tags");
         return;
@@ -442,7 +428,7 @@ static gh_str_list read_cells(reader *r, const gh_yaml_node *n)
         return out;
     for (size_t i = 0; i < n->count; i++) {
         if (!gh_yaml_is_null(&n->items[i]))
-            cells[i] = take_str(r, &n->items[i], "rows");
+            cells[i] = gh_yaml_str(&r->yaml, &n->items[i], "rows", (gh_str){ 0 });
     }
     out.items = cells;
     out.count = n->count;
@@ -491,7 +477,7 @@ static void read_test(reader *r, const gh_yaml_node *n)
     t->has_columns = columns != NULL;
     t->columns = take_list(r, columns, "columns");
     error = gh_yaml_get(n, "error");
-    t->error = take_str(r, error, "error");
+    t->error = gh_yaml_str(&r->yaml, error, "error", (gh_str){ 0 });
     if (t->error.len > 0 && !is_sqlstate(t->error))
         gh_yaml_fault(&r->yaml, error, "error", "expected an SQLSTATE such as 42P01");
     if ((t->error.len > 0) == (t->has_rows || t->has_columns))

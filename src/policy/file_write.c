@@ -11,20 +11,37 @@
 /* ---- values
  * -------------------------------------------------------------------------------------- */
 
+/* Characters that end a line for YAML, or that it does not take as they are; 0: an ordinary one. */
+static unsigned int special(gh_str s, size_t i)
+{
+    const unsigned char *c = (const unsigned char *)s.ptr + i;
+
+    if (c[0] < ' ' || c[0] == 0x7f)
+        return c[0];
+    if (i + 1 < s.len && c[0] == 0xc2 && c[1] < 0xa0) /* U+0080 to U+009F */
+        return c[1];
+    if (i + 2 < s.len && c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9))
+        return 0x2000u + c[2] - 0x80u; /* line and paragraph separators */
+    if (i + 2 < s.len && c[0] == 0xef &&
+        ((c[1] == 0xbb && c[2] == 0xbf) || (c[1] == 0xbf && c[2] >= 0xbe)))
+        return c[1] == 0xbb ? 0xfeffu : 0xff40u + c[2]; /* byte order mark, U+FFFE, U+FFFF */
+    return 0;
+}
+
 static void put_str(gh_buf *b, gh_str s)
 {
     gh_buf_puts(b, "\"");
     for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
+        unsigned int code = special(s, i);
 
-        if (c == '"' || c == '\\')
-            gh_buf_printf(b, "\\%c", c);
-        else if (c == '\n')
-            gh_buf_puts(b, "\\n");
-        else if (c < ' ' || c == 0x7f)
-            gh_buf_printf(b, "\\x%02x", c);
-        else
+        if (code != 0) {
+            gh_buf_printf(b, "\\u%04x", code);
+            i += code < 0x80 ? 0 : code < 0x800 ? 1 : 2;
+        } else {
+            if (s.ptr[i] == '"' || s.ptr[i] == '\\')
+                gh_buf_puts(b, "\\");
             gh_buf_put(b, &s.ptr[i], 1);
+        }
     }
     gh_buf_puts(b, "\"");
 }

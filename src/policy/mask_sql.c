@@ -371,22 +371,6 @@ static void put_hash(gh_buf *b, pol_type type, gh_str value)
 /* ---- all of them
  * --------------------------------------------------------------------------------- */
 
-static void put_null(gh_buf *b, const gh_catalog *c, const gh_column *column, bool is_domain,
-                     gh_str value)
-{
-    if (is_domain) {
-        /* A cast of NULL to a domain that is NOT NULL fails; this has the type without the check.
-         */
-        gh_buf_puts(b, "CASE WHEN false THEN ");
-        gh_buf_put_str(b, value);
-        gh_buf_puts(b, " END");
-        return;
-    }
-    gh_buf_puts(b, "CAST(NULL AS ");
-    put_type(b, c, column);
-    gh_buf_puts(b, ")");
-}
-
 /* The masks that make a new value; it is cast to the column's type. */
 static void put_masked(gh_buf *b, const gh_mask *m, pol_type type, const gh_column *column,
                        gh_str value)
@@ -426,7 +410,6 @@ static void put_masked(gh_buf *b, const gh_mask *m, pol_type type, const gh_colu
 gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column, gh_str value,
                   gh_buf *out, gh_err *err)
 {
-    bool is_domain = pol_base_type(c, column->type_oid) != column->type_oid;
     pol_type type = pol_type_of(c, column);
     bool is_text = type == POL_TYPE_TEXT || type == POL_TYPE_STRING;
 
@@ -438,15 +421,14 @@ gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column
                       GH_STR_ARG(m->name), GH_STR_ARG(column->name), GH_STR_ARG(column->type_sql));
         return rc;
     }
-    if (m->kind == GH_MASK_NULL || (m->kind == GH_MASK_REDACT && !is_text)) {
-        put_null(out, c, column, is_domain, value);
-    } else {
-        gh_buf_puts(out, "CAST(");
+    gh_buf_puts(out, "CAST(");
+    if (m->kind == GH_MASK_NULL || (m->kind == GH_MASK_REDACT && !is_text))
+        gh_buf_puts(out, "NULL");
+    else
         put_masked(out, m, type, column, value);
-        gh_buf_puts(out, " AS ");
-        put_type(out, c, column);
-        gh_buf_puts(out, ")");
-    }
+    gh_buf_puts(out, " AS ");
+    put_type(out, c, column);
+    gh_buf_puts(out, ")");
     if (out->failed)
         return gh_fail(err, GH_LIMIT, "54001", "a mask's SQL passes the statement's bound");
     return GH_OK;
