@@ -234,14 +234,14 @@ static void note_error(gh_rd *r, char sqlstate[6])
     }
 }
 
-void raw_answer(gh_conn *c, char value[256], char sqlstate[6])
+static void read_until(gh_conn *c, char last, char value[256], char sqlstate[6])
 {
     gh_stream *s = gh_conn_stream(c);
     char type = 0;
 
     value[0] = '\0';
     sqlstate[0] = '\0';
-    while (type != 'Z') {
+    while (type != last) {
         char header[5];
         read_exactly(s, header, sizeof(header));
         gh_rd h = { header, header + 5, false };
@@ -257,6 +257,21 @@ void raw_answer(gh_conn *c, char value[256], char sqlstate[6])
         ck_assert(!r.failed);
         free(body);
     }
+}
+
+void raw_answer(gh_conn *c, char value[256], char sqlstate[6])
+{
+    read_until(c, 'Z', value, sqlstate);
+}
+
+/* A cancel that comes before the statement has begun cancels nothing: a notice says that it runs. */
+void raw_sleep(gh_conn *c)
+{
+    char value[256];
+    char sqlstate[6];
+
+    raw_send(c, "DO $$ BEGIN RAISE NOTICE 'running'; PERFORM pg_sleep(60); END $$");
+    read_until(c, 'N', value, sqlstate);
 }
 
 void raw_query(gh_conn *c, const char *sql, char value[256], char sqlstate[6])

@@ -35,6 +35,8 @@ gh_conn *acquire_now(gh_loop *loop, gh_pool *p, const char *session_sql, gh_err 
  */
 void raw_send(gh_conn *c, const char *sql);
 void raw_answer(gh_conn *c, char value[256], char sqlstate[6]);
+/* Starts a statement that takes a minute; it runs when this returns. */
+void raw_sleep(gh_conn *c);
 void raw_query(gh_conn *c, const char *sql, char value[256], char sqlstate[6]);
 /* As the superuser, over libpq; the first value. */
 void admin_query(const char *database, const char *sql, char value[256]);

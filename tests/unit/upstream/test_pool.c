@@ -289,13 +289,13 @@ START_TEST(running_statement_is_cancelled)
     char value[256];
 
     gh_conn *c = acquire_now(s.loop, s.pool, "", NULL);
-    raw_send(c, "SELECT pg_sleep(60)");
+    raw_sleep(c);
     gh_pool_release(s.pool, c, GH_RELEASE_CANCEL);
     c = acquire_now(s.loop, s.pool, "", NULL); /* size 1: once the first is closed */
     ck_assert_ptr_nonnull(c);
     for (int i = 0; i < 50; i++) {
         admin_query("warehouse",
-                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60%'",
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO % pg_sleep(60%'",
                     value);
         if (strcmp(value, "0") == 0)
             break;
@@ -345,7 +345,7 @@ START_TEST(free_while_busy)
 
     gh_conn *a = acquire_now(s.loop, s.pool, "", NULL);
     gh_conn *b = acquire_now(s.loop, s.pool, "", NULL);
-    raw_send(b, "SELECT pg_sleep(60)");
+    raw_sleep(b);
     gh_pool_release(s.pool, a, GH_RELEASE_RESET);
     gh_pool_release(s.pool, b, GH_RELEASE_CANCEL);
     for (int i = 0; i < 6; i++)
