@@ -18,8 +18,7 @@
  */
 #include "judge.h"
 
-/* ---- types
- * ------------------------------------------------------------------------------------------ */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 typedef enum gh_type_class {
     CLASS_NONE = 0, /* not known to be safe */
@@ -82,8 +81,7 @@ static bool are_comparable(gh_operand a, gh_operand b)
            (b.class == CLASS_INTEGER && (a.class == CLASS_NUMERIC || a.class == CLASS_FLOAT));
 }
 
-/* ---- columns
- * ---------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 /* The item and column that a reference means, or NULL where that is not certain. */
 static const gh_column *bind(gh_judge *j, const ColumnRef *ref, gh_item **item)
@@ -137,8 +135,7 @@ static const gh_column *bind_clear(gh_judge *j, const ColumnRef *ref, gh_item **
     return (*item)->decision->columns[c - (*item)->relation->columns].show == GH_CLEAR ? c : NULL;
 }
 
-/* ---- what is safe
- * ------------------------------------------------------------------------------------ */
+/* ---- what is safe ---------------------------------------------------------------------------- */
 
 static bool is_constant(const Node *n)
 {
@@ -295,8 +292,7 @@ static bool is_safe(gh_judge *j, const Node *n)
     }
 }
 
-/* ---- copies
- * ------------------------------------------------------------------------------------------ */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static bool param_stands_once(const gh_judge *j, const ParamRef *p)
 {
@@ -343,18 +339,32 @@ static char *inner_column(gh_judge *j, const Node *n)
         gh_judge_ident(j, gh_str_of(strVal(llast(((const ColumnRef *)n)->fields)))));
 }
 
+/* In two passes: an IN list may hold a hundred thousand items. */
 static char *list_sql(gh_judge *j, const List *list, const char *glue)
 {
-    char *out = pstrdup("");
+    const char **items = palloc((size_t)list_length(list) * sizeof(*items));
+    size_t glue_len = strlen(glue);
+    size_t len = 1;
+    char *out;
+    char *end;
     ListCell *cell;
 
     foreach (cell, list) {
-        char *one = constant_sql(j, lfirst(cell));
+        int i = foreach_current_index(cell);
 
-        if (one == NULL)
+        items[i] = constant_sql(j, lfirst(cell));
+        if (items[i] == NULL)
             return NULL;
-        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : glue, one);
+        len += strlen(items[i]) + glue_len;
     }
+    out = palloc(len);
+    end = out;
+    for (int i = 0; i < list_length(list); i++) {
+        if (i > 0)
+            end = stpcpy(end, glue);
+        end = stpcpy(end, items[i]);
+    }
+    *end = '\0';
     return out;
 }
 
@@ -439,8 +449,7 @@ static void copy_conjunct(gh_judge *j, const Node *n)
         item->pushed = lappend(item->pushed, sql);
 }
 
-/* ---- the block
- * --------------------------------------------------------------------------------------- */
+/* ---- the block ------------------------------------------------------------------------------- */
 
 /* USING and NATURAL compare columns of one name; only plain relations' types are known. */
 static bool is_safe_using(gh_judge *j, const JoinExpr *join)

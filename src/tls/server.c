@@ -184,6 +184,8 @@ done:
 
 gh_tls_server *gh_tls_server_acquire(gh_tls_server *t)
 {
+    if (t == NULL) /* `mode: disable` has none */
+        return NULL;
     (void)atomic_fetch_add_explicit(&t->references, 1, memory_order_relaxed);
     return t;
 }
