@@ -16,12 +16,27 @@ typedef struct checking {
     size_t faults;
 } checking;
 
+/* One line, whatever libpq or OpenSSL broke it into. */
+static void put_line(const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    for (size_t i = 0; i < len; i++)
+        (void)fputc(text[i] == '\n' || text[i] == '\t' ? ' ' : text[i], stderr);
+}
+
 static void fault(checking *k, const char *what, const gh_err *err)
 {
     k->faults++;
-    (void)fprintf(stderr, "%s: %s", what, err->public_msg);
-    if (err->detail[0] != '\0')
-        (void)fprintf(stderr, " (%s)", err->detail);
+    (void)fprintf(stderr, "%s: ", what);
+    put_line(err->public_msg);
+    if (err->detail[0] != '\0') {
+        (void)fputs(" (", stderr);
+        put_line(err->detail);
+        (void)fputc(')', stderr);
+    }
     (void)fputc('\n', stderr);
 }
 
@@ -153,6 +168,7 @@ static void check_warehouse(checking *k, const gh_config_warehouse *w)
     if (rc == GH_OK) {
         gh_upstream_options options = { .name = w->name,
                                         .conninfo = w->conninfo,
+                                        .dir = k->c->config.dir,
                                         .password = password.len > 0 ? &password : NULL };
         rc = gh_upstream_new(&options, &upstream, &err);
     }

@@ -31,7 +31,7 @@ static const gh_config_warehouse *find_warehouse(const gh_config *config, const 
     return NULL;
 }
 
-static gh_rc read_catalog(const gh_config_warehouse *w, gh_catalog **out, gh_err *err)
+static gh_rc read_catalog(const gh_config_warehouse *w, gh_str dir, gh_catalog **out, gh_err *err)
 {
     gh_secret password = { 0 };
     gh_upstream *upstream = NULL;
@@ -39,7 +39,7 @@ static gh_rc read_catalog(const gh_config_warehouse *w, gh_catalog **out, gh_err
     gh_rc rc = cli_warehouse_password(w, &password, err);
 
     if (rc == GH_OK) {
-        gh_upstream_options options = { .name = w->name, .conninfo = w->conninfo };
+        gh_upstream_options options = { .name = w->name, .conninfo = w->conninfo, .dir = dir };
 
         options.password = password.len != 0 ? &password : NULL;
         rc = gh_upstream_new(&options, &upstream, err);
@@ -180,7 +180,7 @@ static int run_explain(cli_call *c)
     if (w == NULL)
         return cli_usage(c, "--warehouse must name a warehouse of the config file");
     if (gh_policy_compile(&acl, &policy, &err) != GH_OK ||
-        read_catalog(w, &catalog, &err) != GH_OK) {
+        read_catalog(w, c->config.dir, &catalog, &err) != GH_OK) {
         code = cli_fail_err(&err);
     } else if (gh_policy_user_find(policy, gh_str_of(user)) == NULL) {
         code = cli_fail("no such user: %s", user);

@@ -106,7 +106,8 @@ static int read_policy(cli_call *c, gh_acl *out)
 
 static void print_summary(const cli_call *c, const gh_store_summary *s)
 {
-    (void)fwrite(s->lines.ptr, 1, s->lines.len, stdout);
+    if (s->lines.len > 0)
+        (void)fwrite(s->lines.ptr, 1, s->lines.len, stdout);
     if (s->added + s->changed + s->removed == 0)
         (void)printf("nothing to change; the ACL is at version %llu\n",
                      (unsigned long long)s->version);
@@ -187,7 +188,8 @@ static int run_export(cli_call *c)
         return code;
     gh_buf_init(&out, 0);
     gh_policy_write_file(&acl, &out);
-    (void)fwrite(out.ptr, 1, out.len, stdout);
+    if (out.len > 0)
+        (void)fwrite(out.ptr, 1, out.len, stdout);
     gh_buf_fini(&out);
     return GH_CLI_DONE;
 }

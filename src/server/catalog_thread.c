@@ -90,6 +90,7 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
     if (rc == GH_OK) {
         gh_upstream_options options = { .name = w->name,
                                         .conninfo = w->conninfo,
+                                        .dir = v->config->dir,
                                         .password = password.len > 0 ? &password : NULL,
                                         .init_sql = c->init_sql };
 

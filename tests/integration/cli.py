@@ -275,6 +275,51 @@ class Check(Case):
         self.assertIn(f'warehouses.warehouse: {self.dir}/g/warehouse.pass: No such file or directory', done.stderr)
 
 
+class Warehouse(Case):
+    """`check` and `explain` against a real PostgreSQL with TLS."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.certs = gt.Certificates(scratch.path('tls'))
+        cls.pg = cls.enterClassContext(gt.Postgres(scratch, cls.certs))
+        cls.pg.role('svc', 'svc-secret')
+        cls.pg.sql('CREATE DATABASE wh')
+
+    def setUp(self):
+        super().setUp()
+        self.ok('init', self.dir / 'g')
+        self.config = self.dir / 'g' / 'gatehouse.yaml'
+        (self.dir / 'g' / 'ca.crt').write_bytes(self.certs.ca.read_bytes())
+        (self.dir / 'g' / 'warehouse.pass').write_text('svc-secret\n')
+        self.conninfo('sslmode=verify-full sslrootcert=ca.crt')
+
+    def conninfo(self, tls):
+        lines = self.config.read_text().splitlines()
+        lines = [l if 'conninfo:' not in l else
+                 f'    conninfo: "host=127.0.0.1 port={self.pg.port} dbname=wh user=svc {tls}"' for l in lines]
+        self.config.write_text('\n'.join(lines) + '\n')
+
+    def test_all_is_well(self):
+        """From another folder: file names in conninfo are relative to the config file too."""
+        for cwd, config in (('/', self.config), (self.dir, 'g/gatehouse.yaml'), (self.dir / 'g', 'gatehouse.yaml')):
+            out = self.ok('check', '--config', config, cwd=cwd)
+            self.assertRegex(out, r'(?m)^warehouses.warehouse: PostgreSQL 15\.\d+.* at 127.0.0.1.*, database wh, account svc, TLSv1.3$')
+            self.assertIn('\nacl: version 0, 0 users, 0 roles, 0 grants and denies\n', out)
+
+    def test_faults(self):
+        for tls, words in (('sslmode=verify-full sslrootcert=none.crt', 'does not exist'),
+                           ('sslmode=verify-full sslrootcert=server.crt', 'certificate verify failed'),
+                           ('user=nobody', 'password authentication failed'), ('nonsense=1', 'nonsense')):
+            with self.subTest(tls=tls):
+                self.conninfo(tls)
+                done = cli('check', '--config', self.config)
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertTrue(done.stderr.startswith('warehouses.warehouse: '), done.stderr)
+                self.assertIn(words, done.stderr)
+                self.assertNotIn('svc-secret', done.stderr)
+
+
 class Init(Case):
     def test_makes_a_usable_folder(self):
         folder = self.dir / 'new'
