@@ -26,7 +26,7 @@ import gatehouse_test as gt
 import world
 
 HERE = Path(__file__).parent
-LINE = re.compile(r'(?P<escaped>e?)(?P<verb>safe|deny|allow) (?:(?P<code>[0-9A-Z]{5}) )?(?P<sql>.*?)(?: => (?P<rows>[\[{].*))?$')
+LINE = re.compile(r'(?P<escaped>e?)(?P<verb>safe|deny|allow) (?:(?P<code>[0-9][0-9A-Z]{4}) )?(?P<sql>.*?)(?: => (?P<rows>[\[{].*))?$')
 
 
 class Case:

@@ -70,7 +70,7 @@ users:
   oddone: { roles: [reader], attributes: { region: "EU' OR true --", dept: "\\' OR 1=1" } }
   noattr: { roles: [reader] }
   olga: { roles: [owner] }
-  gone: { roles: [] }
+  gone: { kind: human }
 tags:
   secret: ["*.*.owner"]
 grants:

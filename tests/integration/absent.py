@@ -84,7 +84,8 @@ class HiddenIsAbsent(unittest.TestCase):
                 for n in others:
                     truth = truth.replace(n.encode(), b'<name>')
                 self.assertEqual(seen, truth)
-                self.assertIn(b'C4', truth, 'an error is expected')
+                if 'to_reg' not in template and 'has_' not in template:
+                    self.assertIn(b'C4', truth, 'an error is expected')
 
     def test_simple(self):
         self.compare(lambda sql: [gt.query_message(sql)])
@@ -103,8 +104,7 @@ class HiddenIsAbsent(unittest.TestCase):
 
     def test_names_in_catalogs(self):
         """No catalog relation that answers at all names what is hidden."""
-        hidden = (b'vault', b'hr', b'employees', b'phone', b'HIDDEN-NOTE', b'VAULT-', b'peek', b'upstream-secret',
-                  b'gatehouse')
+        hidden = ('vault', 'employees', 'HIDDEN-NOTE', 'VAULT-', 'peek', 'add_tax', 'ssn', 'salary', 'upstream-secret')
         queries = ['SELECT relname FROM pg_catalog.pg_class', 'SELECT nspname FROM pg_catalog.pg_namespace',
                    'SELECT attname FROM pg_catalog.pg_attribute', 'SELECT table_name FROM information_schema.tables',
                    'SELECT column_name FROM information_schema.columns', 'SELECT * FROM pg_catalog.pg_stats',
@@ -117,10 +117,15 @@ class HiddenIsAbsent(unittest.TestCase):
             for sql in queries:
                 with self.subTest(sql=sql):
                     result = c.query(sql)[-1]
-                    text = repr(result.rows).encode()
-                    words = set(w.strip("'\"[](),") for w in text.decode().replace('.', ' ').replace('_', ' ').split())
+                    values = {v for row in result.rows for v in row if v is not None}
                     for name in hidden:
-                        self.assertNotIn(name.decode(), words)
+                        self.assertFalse([v for v in values if v == name or v.startswith(name) or f'.{name}' in v], name)
+                    if 'pg_roles' in sql:
+                        self.assertNotIn('gatehouse', values, 'the account upstream')
+                    if 'nspname' in sql:
+                        self.assertNotIn('hr', values)
+                    if 'attname' in sql or 'column_name' in sql:
+                        self.assertNotIn('phone', values)
 
     def test_logins(self):
         for user, hidden, absent in LOGINS:

@@ -27,8 +27,11 @@ def other_proxy(name, **more):
     return gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name=name, **more)
 
 
-def of_text(text, kinds=('intent', 'refused')):
-    return [r for r in proxy.audit() if r['kind'] in kinds and text in (r.get('sql') or '')]
+def of_text(text, kinds=('intent', 'refused'), count=1):
+    """The records of statements that hold `text`. Those of refusals may be a moment late: nothing was answered but an error."""
+    find = lambda: [r for r in proxy.audit() if r['kind'] in kinds and text in (r.get('sql') or '')]
+    gt.wait_for(lambda: len(find()) >= count, 5, f'{count} records of {text}')
+    return find()
 
 
 class Records(unittest.TestCase):
@@ -79,7 +82,7 @@ class Records(unittest.TestCase):
             for value in (6, 9):
                 c.send(gt.bind_message([value], statement='m'), gt.execute_message(), gt.SYNC)
                 c.results()
-        self.assertEqual(len(of_text('mark-5', ('intent',))), 3)
+        self.assertEqual(len(of_text('mark-5', ('intent',), 3)), 3)
 
     def test_error_of_the_upstream(self):
         with proxy.wire('alice') as c:
@@ -94,6 +97,7 @@ class Records(unittest.TestCase):
         with self.assertRaises(gt.ServerError):
             proxy.wire('nobody-at-all', password='wrong-secret-word')
         gt.wait_for(lambda: any(r['kind'] == 'logout' and r.get('user') == 'bob' for r in proxy.audit()), 5, 'the logout')
+        gt.wait_for(lambda: any(r.get('user') == 'nobody-at-all' for r in proxy.audit()), 5, 'the record of the failed login')
         records = proxy.audit()
         self.assertTrue([r for r in records if r['kind'] == 'login' and r.get('user') == 'bob'])
         failed = [r for r in records if r['kind'] == 'login_failed']
@@ -152,7 +156,7 @@ class Unwritable(unittest.TestCase):
         return folder
 
     def test_full_disk(self):
-        folder = self.mounted('size=512k')
+        folder = self.mounted('size=8m')
         with other_proxy('full', audit_dir=folder / 'audit') as p, p.wire('alice') as c:
             self.assertIsNone(c.query('SELECT 1')[-1].sqlstate)
             filler = folder / 'filler'

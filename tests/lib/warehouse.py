@@ -62,7 +62,7 @@ users:
   alice: { roles: [analyst], attributes: { region: EU } }
   bob: { roles: [support], attributes: { region: US } }
   carol: { roles: [people], attributes: { dept: it, depts: [it, legal] } }
-  dave: { roles: [] }
+  dave: { kind: human }
   erin: { roles: [everything] }
   frank: { roles: [analyst, contractor], attributes: { region: EU } }
   grace: { roles: [analyst] }
