@@ -92,6 +92,7 @@ static const char *const s_allowed[] = {
     "pg_column_size",
     "pg_indexam_has_property",
     "pg_is_other_temp_schema",
+    "pg_advisory_unlock_all",
 };
 
 static const char *const s_denied[] = {
@@ -230,28 +231,28 @@ bool gh_function_listed_information_schema(gh_str name)
 #define TABLE_PRIVILEGE(rel, priv)                                                                 \
     "(SELECT CASE WHEN @rel(gr.o) THEN @may(" TEXT_OF(priv) ", gr.o) END FROM (SELECT " REL_OF(    \
         rel) ") AS gr (o))"
-#define COLUMN_PRIVILEGE(rel, col, priv)                                                                                            \
-    "(SELECT CASE WHEN @attr(ga.attrelid, ga.attnum) THEN @may(" TEXT_OF(priv) ", ga.attrelid) "                                    \
-                                                                               "END FROM "                                          \
-                                                                               "pg_catalog.pg_"                                     \
-                                                                               "attribute AS ga "                                   \
-                                                                               "WHERE "                                             \
-                                                                               "ga.attrelid "                                       \
-                                                                               "= " REL_OF(rel) " AND (ga.attname = CAST(" TEXT_OF( \
-                                                                                   col) " AS "                                      \
-                                                                                        "pg_"                                       \
-                                                                                        "catalog."                                  \
-                                                                                        "name) "                                    \
-                                                                                        "OR "                                       \
-                                                                                        "CAST(ga."                                  \
-                                                                                        "attnum "                                   \
-                                                                                        "AS "                                       \
-                                                                                        "pg_"                                       \
-                                                                                        "catalog."                                  \
-                                                                                        "text) "                                    \
-                                                                                        "="                                         \
-                                                                                        " " TEXT_OF(                                \
-                                                                                            col) ") AND ga.attnum > 0 LIMIT 1)"
+#define COLUMN_PRIVILEGE(rel, col, priv)                                                           \
+    "(SELECT CASE WHEN @attr(ga.attrelid, ga.attnum) THEN @may(" TEXT_OF(                          \
+        priv) ", ga.attrelid) "                                                                    \
+              "END FROM "                                                                          \
+              "pg_catalog.pg_"                                                                     \
+              "attribute AS ga "                                                                   \
+              "WHERE "                                                                             \
+              "ga.attrelid "                                                                       \
+              "= " REL_OF(rel) " AND (ga.attname = CAST(" TEXT_OF(                                 \
+                  col) " AS "                                                                      \
+                       "pg_"                                                                       \
+                       "catalog."                                                                  \
+                       "name) "                                                                    \
+                       "OR "                                                                       \
+                       "CAST(ga."                                                                  \
+                       "attnum "                                                                   \
+                       "AS "                                                                       \
+                       "pg_"                                                                       \
+                       "catalog."                                                                  \
+                       "text) "                                                                    \
+                       "="                                                                         \
+                       " " TEXT_OF(col) ") AND ga.attnum > 0 LIMIT 1)"
 #define SCHEMA_PRIVILEGE(ns, priv)                                                                 \
     "(SELECT " TEXT_OF(priv) " ~* 'usage' FROM pg_catalog.pg_namespace AS gn WHERE (gn.nspname = " \
                              "CAST(" TEXT_OF(ns) " AS pg_catalog.name) OR CAST(gn.oid AS "         \

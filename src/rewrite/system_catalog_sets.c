@@ -151,12 +151,17 @@ static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation
 {
     const gh_decision *d;
 
-    if (r->kind == '\0' || strchr("rpvmfS", r->kind) == NULL || r->oid < OID_MAX_BUILTIN ||
+    if (r->kind == '\0' || strchr("rpvmfSc", r->kind) == NULL || r->oid < OID_MAX_BUILTIN ||
         (r->schema.len >= 3 && memcmp(r->schema.ptr, "pg_", 3) == 0))
         return;
     d = gh_view_decide(j->in->view, j->in->catalog, r);
     if (!d->exists || d->column_count != r->column_count)
         return;
+    if (r->kind == 'c') { /* a type of its own, as gh_type_is_visible takes it */
+        if (d->is_full)
+            see_type(j, s, r->row_type);
+        return;
+    }
     add(&s->rels, r->oid);
     if (d->is_full)
         add(&s->full, r->oid);
