@@ -1,6 +1,6 @@
 /*
- * loop: one thread's event loop: readiness of descriptors, timers, signals, listening sockets, and the one
- * way for other threads to get something done on this thread.
+ * loop: one thread's event loop: readiness of descriptors, timers, signals, listening sockets, and
+ * the one way for other threads to get something done on this thread.
  *
  *     gh_watch  ── fd readable / writable ──┐
  *     gh_timer  ── ms passed ───────────────┤
@@ -11,10 +11,11 @@
  * Readiness is level-triggered: a callback that leaves bytes unread is called again. Bytes are the
  * business of tls (gh_stream): the loop only says when.
  *
- * Memory: every object belongs to who made it and is freed with its free/close, before the loop. All of them
- * may be freed in any callback, their own included; after that no callback comes.
- * Threads: everything here belongs to the thread that runs the loop (or, before it runs, to the one that
- * made it), but for gh_loop_post and gh_loop_stop. gh_loop_new ignores SIGPIPE for the whole process.
+ * Memory: every object belongs to who made it and is freed with its free/close, before the loop.
+ * All of them may be freed in any callback, their own included; after that no callback comes.
+ * Threads: everything here belongs to the thread that runs the loop (or, before it runs, to the one
+ * that made it), but for gh_loop_post and gh_loop_stop. gh_loop_new ignores SIGPIPE for the whole
+ * process.
  * Source: libevent 2.1 book, "Working with events"; epoll(7); socket(7), SO_REUSEPORT.
  */
 #ifndef GATEHOUSE_LOOP_H
@@ -24,7 +25,7 @@
 
 #include <gatehouse/base.h>
 
-/* ---- loop ---------------------------------------------------------------------------------------- */
+/* ---- loop ----------------------------------------------------------------------------------- */
 
 typedef struct gh_loop gh_loop;
 
@@ -36,41 +37,50 @@ GH_MUST_USE gh_rc gh_loop_run(gh_loop *l, gh_err *err);
 /* Any thread. gh_loop_run returns after the callbacks that are under way. */
 void gh_loop_stop(gh_loop *l);
 /*
- * Any thread: fn(arg) on the loop's thread, soon, in the order posted by one thread. Never inside this call.
- * What the poster wrote before is visible to fn.
+ * Any thread: fn(arg) on the loop's thread, soon, in the order posted by one thread. Never inside
+ * this call. What the poster wrote before is visible to fn.
  */
 void gh_loop_post(gh_loop *l, void (*fn)(void *arg), void *arg);
 /*
- * fn(arg) at the end of every turn, after the callbacks of all that was ready: for work that is cheaper once for
- * all of them (one audit commit, one write a session). One a loop; NULL: none. Set it before the loop runs.
+ * fn(arg) at the end of every turn, after the callbacks of all that was ready: for work that is
+ * cheaper once for all of them (one audit commit, one write a session). One a loop; NULL: none. Set
+ * it before the loop runs.
  */
 void gh_loop_on_turn(gh_loop *l, void (*fn)(void *arg), void *arg);
-/* Microseconds of the monotonic clock; Unix time in microseconds. Read now, not cached. Any thread. */
+/*
+ * Microseconds of the monotonic clock; Unix time in microseconds. Read now, not cached. Any thread.
+ */
 int64_t gh_clock_us(void);
 int64_t gh_wall_us(void);
 
-/* ---- descriptors --------------------------------------------------------------------------------- */
+/* ---- descriptors ---------------------------------------------------------------------------- */
 
 #define GH_READABLE 1u
 #define GH_WRITABLE 2u
 
 typedef struct gh_watch gh_watch;
-/* `ready`: GH_READABLE and GH_WRITABLE, at least one. A hang-up or an error shows as what is watched. */
+/*
+ * `ready`: GH_READABLE and GH_WRITABLE, at least one. A hang-up or an error shows as what is
+ * watched.
+ */
 typedef void (*gh_watch_fn)(void *arg, unsigned ready);
 
 /* Starts with no interest. The descriptor stays the caller's; free the watch before closing it. */
 GH_MUST_USE gh_watch *gh_watch_new(gh_loop *l, int fd, gh_watch_fn fn, void *arg);
 void gh_watch_free(gh_watch *w); /* NULL is fine */
-/* GH_READABLE, GH_WRITABLE, both or 0. Cheap: no system call when nothing changes, at most one a turn. */
+/*
+ * GH_READABLE, GH_WRITABLE, both or 0. Cheap: no system call when nothing changes, at most one a
+ * turn.
+ */
 void gh_watch_set(gh_watch *w, unsigned interest);
 unsigned gh_watch_interest(const gh_watch *w);
 /*
- * Calls back in the loop's next turn as if `ready` were so, whatever the interest: for bytes that TLS holds
- * already decrypted, and for a relay that yields to other sessions after its share.
+ * Calls back in the loop's next turn as if `ready` were so, whatever the interest: for bytes that
+ * TLS holds already decrypted, and for a relay that yields to other sessions after its share.
  */
 void gh_watch_wake(gh_watch *w, unsigned ready);
 
-/* ---- timers -------------------------------------------------------------------------------------- */
+/* ---- timers --------------------------------------------------------------------------------- */
 
 typedef struct gh_timer gh_timer;
 
@@ -81,18 +91,22 @@ void gh_timer_start(gh_timer *t, uint32_t delay_ms);
 void gh_timer_start_periodic(gh_timer *t, uint32_t interval_ms);
 void gh_timer_stop(gh_timer *t); /* NULL is fine */
 
-/* ---- signals (the main thread's loop only) -------------------------------------------------------- */
+/* ---- signals (the main thread's loop only) -------------------------------------------------- */
 
 typedef struct gh_signal gh_signal;
 
-GH_MUST_USE gh_signal *gh_signal_new(gh_loop *l, int signum, void (*fn)(void *arg, int signum), void *arg);
+GH_MUST_USE gh_signal *gh_signal_new(gh_loop *l, int signum, void (*fn)(void *arg, int signum),
+                                     void *arg);
 void gh_signal_free(gh_signal *s); /* NULL is fine; the signal's default action is back */
 
-/* ---- listening sockets --------------------------------------------------------------------------- */
+/* ---- listening sockets ---------------------------------------------------------------------- */
 
 #define GH_ADDRESS_TEXT_MAX 128
 
-/* Where to listen, or who called. `text` is for people: 127.0.0.1:6432, [::1]:6432, /run/gatehouse.sock. */
+/*
+ * Where to listen, or who called. `text` is for people: 127.0.0.1:6432, [::1]:6432,
+ * /run/gatehouse.sock.
+ */
 typedef struct gh_address {
     struct sockaddr_storage addr;
     socklen_t len;
@@ -102,8 +116,9 @@ typedef struct gh_address {
 } gh_address;
 
 /*
- * "1.2.3.4:6432", "[::1]:6432", "*:6432" (every IPv4 and IPv6 address), or an absolute path for a Unix
- * socket. Port 0 lets the system choose. Names are not resolved: what listens where must not depend on DNS.
+ * "1.2.3.4:6432", "[::1]:6432", "*:6432" (every IPv4 and IPv6 address), or an absolute path for a
+ * Unix socket. Port 0 lets the system choose. Names are not resolved: what listens where must not
+ * depend on DNS.
  */
 GH_MUST_USE gh_rc gh_address_parse(gh_str text, gh_address *out, gh_err *err);
 /* From what accept or getsockname gave. */
@@ -111,18 +126,19 @@ void gh_address_from(const struct sockaddr *addr, socklen_t len, gh_address *out
 
 typedef struct gh_listener gh_listener;
 /*
- * A client. The callee owns fd: non-blocking, close-on-exec, and on TCP with TCP_NODELAY and keepalive.
- * `peer` is borrowed for the call.
+ * A client. The callee owns fd: non-blocking, close-on-exec, and on TCP with TCP_NODELAY and
+ * keepalive. `peer` is borrowed for the call.
  */
 typedef void (*gh_accept_fn)(void *arg, int fd, const gh_address *peer);
 
 /*
- * TCP sockets have SO_REUSEADDR and SO_REUSEPORT, so that each worker opens its own for the same address
- * and the kernel deals the clients out. A Unix socket replaces a stale one, gets mode 0600, and is unlinked at
- * close; one that something answers on is GH_IO. When descriptors run out, accepting pauses for 100 ms.
+ * TCP sockets have SO_REUSEADDR and SO_REUSEPORT, so that each worker opens its own for the same
+ * address and the kernel deals the clients out. A Unix socket replaces a stale one, gets mode 0600,
+ * and is unlinked at close; one that something answers on is GH_IO. When descriptors run out,
+ * accepting pauses for 100 ms.
  */
-GH_MUST_USE gh_rc gh_listener_open(gh_loop *l, const gh_address *address, gh_accept_fn fn, void *arg,
-                                   gh_listener **out, gh_err *err);
+GH_MUST_USE gh_rc gh_listener_open(gh_loop *l, const gh_address *address, gh_accept_fn fn,
+                                   void *arg, gh_listener **out, gh_err *err);
 void gh_listener_close(gh_listener *li); /* NULL is fine */
 /* The address as bound: with port 0 asked for, the one chosen. */
 const gh_address *gh_listener_address(const gh_listener *li);

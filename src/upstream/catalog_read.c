@@ -69,8 +69,9 @@ static const char s_schemas_sql[] =
     "SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)'";
 
 /*
- * `altered`: relations where what is stored may differ from what a statement writes: BEFORE ROW triggers, rules,
- * foreign tables (whose triggers are elsewhere), and whatever has such a partition or child.
+ * `altered`: relations where what is stored may differ from what a statement writes: BEFORE ROW
+ * triggers, rules, foreign tables (whose triggers are elsewhere), and whatever has such a partition
+ * or child.
  */
 static const char s_relations_sql[] =
     "WITH RECURSIVE " HIDDEN ", altered AS (("

@@ -55,8 +55,8 @@ static void attempt_deliver(void *arg)
 }
 
 /*
- * The loop takes a socket off its epoll set at the start of the next turn: only after that may another thread
- * have it (and close it). So the result goes by way of this loop's own next turn.
+ * The loop takes a socket off its epoll set at the start of the next turn: only after that may
+ * another thread have it (and close it). So the result goes by way of this loop's own next turn.
  */
 static void attempt_end(gh_connect *a)
 {

@@ -109,29 +109,38 @@ static bool is_overridden(const char *keyword, const override *overrides, size_t
     return false;
 }
 
-/* `sslrootcert=ca.crt` stands beside the config file that says so, wherever the proxy was started. */
-static void add_file(gh_upstream *u, const char *keyword, const char *value, gh_str dir)
+/* Keywords whose value is a path; libpq takes relative ones from the working folder. */
+static const char *const s_paths[] = {
+    "passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir",
+};
+
+/*
+ * A config file's relative paths are relative to it. Left alone: absolute ones, `system`
+ * (sslrootcert) and engine:key (sslkey).
+ */
+static void add_path(gh_upstream *u, const char *keyword, const char *value, gh_str dir)
 {
     gh_buf path;
+    bool is_special = strcmp(keyword, "sslrootcert") == 0 && strcmp(value, "system") == 0;
 
+    if (dir.len == 0 || value[0] == '/' || value[0] == '\0' || is_special ||
+        (strcmp(keyword, "sslkey") == 0 && strchr(value, ':') != NULL)) {
+        add_parameter(u, keyword, value);
+        return;
+    }
     gh_buf_init(&path, 0);
     gh_buf_put_str(&path, dir);
+    if (dir.ptr[dir.len - 1] != '/')
+        gh_buf_put_u8(&path, '/');
     gh_buf_put_cstr(&path, value);
     add_parameter(u, keyword, path.ptr);
     gh_buf_fini(&path);
 }
 
-static bool is_relative_file(const char *keyword, const char *value)
+static bool is_path(const char *keyword)
 {
-    static const char *const files[] = { "sslrootcert", "sslcert",   "sslkey",
-                                         "sslcrl",      "sslcrldir", "passfile" };
-
-    /* "system" is newer libpqs' name for the machine's own list; a key may be `engine:name`. */
-    if (value[0] == '\0' || value[0] == '/' || strcmp(value, "system") == 0 ||
-        strchr(value, ':') != NULL)
-        return false;
-    for (size_t i = 0; i < GH_COUNT(files); i++) {
-        if (strcmp(keyword, files[i]) == 0)
+    for (size_t i = 0; i < GH_COUNT(s_paths); i++) {
+        if (strcmp(keyword, s_paths[i]) == 0)
             return true;
     }
     return false;
@@ -170,8 +179,8 @@ gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_e
             rc = gh_fail(err, GH_INVALID, "F0000",
                          "conninfo of warehouse " GH_STR_FMT ": replication cannot be asked for",
                          GH_STR_ARG(options->name));
-        else if (is_relative_file(o->keyword, o->val))
-            add_file(u, o->keyword, o->val, options->dir);
+        else if (is_path(o->keyword))
+            add_path(u, o->keyword, o->val, options->dir);
         else
             add_parameter(u, o->keyword, o->val);
     }

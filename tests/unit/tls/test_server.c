@@ -163,7 +163,10 @@ START_TEST(alpn_rules)
     ck_assert_int_eq(try_handshake(t, ctx, ALPN, false, &info, &ok), GH_OK);
     ck_assert_int_eq(try_handshake(t, ctx, ALPN, true, &info, &ok), GH_OK);
     ck_assert_int_eq(try_handshake(t, ctx, "\x08http/1.1" ALPN, true, &info, &ok), GH_OK);
-    /* ALPACA: an HTTP client that was led here must not talk to us, nor anyone directly without a word */
+    /*
+     * ALPACA: an HTTP client that was led here must not talk to us, nor anyone directly without a
+     * word
+     */
     ck_assert_int_eq(try_handshake(t, ctx, "\x08http/1.1", true, &info, &ok), GH_IO);
     ck_assert(!ok);
     ck_assert_int_eq(try_handshake(t, ctx, "\x02h2", false, &info, &ok), GH_IO);

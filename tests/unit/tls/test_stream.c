@@ -205,8 +205,8 @@ END_TEST
 /* ---- TLS only ------------------------------------------------------------------------------- */
 
 /*
- * A message that straddles the caller's buffer: the descriptor is quiet, OpenSSL is not. Who sleeps now
- * sleeps for ever.
+ * A message that straddles the caller's buffer: the descriptor is quiet, OpenSSL is not. Who sleeps
+ * now sleeps for ever.
  */
 START_TEST(pending_bytes_are_told)
 {

@@ -264,7 +264,9 @@ void raw_answer(gh_conn *c, char value[256], char sqlstate[6])
     read_until(c, 'Z', value, sqlstate);
 }
 
-/* A cancel that comes before the statement has begun cancels nothing: a notice says that it runs. */
+/*
+ * A cancel that comes before the statement has begun cancels nothing: a notice says that it runs.
+ */
 void raw_sleep(gh_conn *c)
 {
     char value[256];

@@ -254,6 +254,41 @@ START_TEST(release_ends_attempts)
 }
 END_TEST
 
+/* As a config file says it: names of files beside it, wherever the process was started. */
+START_TEST(files_are_relative_to_dir)
+{
+    static const char *const ends[] = { "", "/" };
+    char conninfo[256];
+    char dir[96];
+    gh_secret password;
+    gh_upstream_report report;
+
+    snprintf(conninfo, sizeof(conninfo),
+             "host=127.0.0.1 port=%d dbname=warehouse user=gatehouse sslmode=verify-full "
+             "sslrootcert=ca.crt",
+             fixture_port());
+    gh_secret_init(&password, "right", 5);
+    for (size_t i = 0; i < GH_COUNT(ends); i++) {
+        gh_upstream *u = NULL;
+        gh_err err = { 0 };
+        snprintf(dir, sizeof(dir), "%s%s", fixture_dir(), ends[i]);
+        gh_upstream_options options = { .name = GH_STR("wh"),
+                                        .conninfo = gh_str_of(conninfo),
+                                        .dir = gh_str_of(dir),
+                                        .password = &password };
+        ck_assert_int_eq(gh_upstream_new(&options, &u, &err), GH_OK);
+        ck_assert_msg(gh_upstream_check(u, &report, &err) == GH_OK, "%s", err.detail);
+        gh_upstream_release(u);
+        options.dir = GH_STR("/nonexistent");
+        ck_assert_int_eq(gh_upstream_new(&options, &u, &err), GH_OK);
+        ck_assert_int_eq(gh_upstream_check(u, &report, &err), GH_IO);
+        ck_assert_ptr_nonnull(strstr(err.detail, "/nonexistent/ca.crt"));
+        gh_upstream_release(u);
+    }
+    gh_secret_fini(&password);
+}
+END_TEST
+
 START_TEST(bad_conninfo_is_invalid)
 {
     gh_upstream *u = NULL;
@@ -340,6 +375,7 @@ TCase *connect_tests(void)
     tcase_add_test(t, silent_server_times_out);
     tcase_add_test(t, abandoned_attempt_is_closed);
     tcase_add_test(t, release_ends_attempts);
+    tcase_add_test(t, files_are_relative_to_dir);
     tcase_add_test(t, bad_conninfo_is_invalid);
     tcase_add_test(t, parameters_have_bounds);
     tcase_add_test(t, check_reports);
