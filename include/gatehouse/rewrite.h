@@ -80,6 +80,7 @@ typedef struct gh_plan {
     gh_str name;  /* see gh_stmt_kind */
     gh_str value;
     bool is_local;
+    bool is_held;     /* GH_STMT_DECLARE: WITH HOLD */
     bool is_bypassed; /* sent as the client wrote it */
     gh_str tag; /* the CommandComplete tag to show instead of the upstream's; empty: as it comes */
     const gh_offset *offsets;
@@ -126,8 +127,7 @@ GH_MUST_USE gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_p
  * characters); 0 where that text is not the client's. */
 uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position);
 
-/* ---- settings that clients may set (SET, startup parameters, options)
- * --------------------------------- */
+/* ---- settings that clients may set (SET, startup parameters, options) ------------------------ */
 
 /* GH_DENIED: not a setting that clients may set. GH_INVALID: not to this value. Names are lower
  * case. */

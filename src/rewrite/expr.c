@@ -5,8 +5,7 @@
  */
 #include "judge.h"
 
-/* ---- replacing a node by trusted text
- * ------------------------------------------------------------- */
+/* ---- replacing a node by trusted text -------------------------------------------------------- */
 
 /*
  * Puts SQL in place of tokens and its tree into the slot. Where the value would be an output column
@@ -75,8 +74,7 @@ static void judge_value_function(gh_judge *j, Node **slot)
                   name);
 }
 
-/* ---- functions
- * ------------------------------------------------------------------------------------ */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static void judge_call(gh_judge *j, Node **slot)
 {
@@ -130,8 +128,7 @@ static void judge_call(gh_judge *j, Node **slot)
                     parts == 2 ? "." : "", GH_STR_ARG(name));
 }
 
-/* ---- operators
- * ------------------------------------------------------------------------------------ */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 /* Unqualified operators resolve in pg_catalog upstream; a schema of one's own needs a grant. */
 static void judge_operator(gh_judge *j, List *name, int location)
@@ -155,8 +152,7 @@ static void judge_collation(gh_judge *j, const CollateClause *c)
                     strVal(llast(c->collname)));
 }
 
-/* ---- the walk
- * ------------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static void visit(struct Node **slot, void *arg)
 {

@@ -244,6 +244,11 @@ static void guard(gh_judge *j, gh_call *c)
         guard_argument(j, c, c->special->guarded - 1, "oid", condition);
 }
 
+static bool is_system(const gh_relation *r)
+{
+    return gh_str_is(r->schema, "pg_catalog") || gh_str_is(r->schema, "information_schema");
+}
+
 /* A name is looked up here, along the client's path, and becomes its OID. */
 static void relation(gh_judge *j, gh_call *c)
 {
@@ -264,9 +269,8 @@ static void relation(gh_judge *j, gh_call *c)
         gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist", text);
         return;
     }
-    if (strncmp(c->special->sql, "@full", 5) == 0 && !gh_str_is(r->schema, "pg_catalog") &&
-        !gh_str_is(r->schema, "information_schema") &&
-        !gh_view_decide(j->in->view, j->in->catalog, r)->is_full) {
+    if (strstr(c->special->sql, "@fulls") != NULL &&
+        (is_system(r) || !gh_view_decide(j->in->view, j->in->catalog, r)->is_full)) {
         refuse_call(j, c);
         return;
     }

@@ -67,6 +67,8 @@ struct gh_block {
     List *items;       /* of gh_item * */
     gh_item *target;   /* of a write: its columns are reached as they are stored */
     List *ctes;        /* of char *: names that WITH brings into scope here */
+    bool is_output;    /* what it computes goes to the client: no outer query has conditions on it */
+    bool is_arms;      /* the walk stands in the arms of a set operation */
     bool is_condition; /* the walk stands in WHERE, ON or HAVING */
 };
 
@@ -91,8 +93,7 @@ typedef struct gh_judge {
     unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
 } gh_judge;
 
-/* ---- judge.c
- * ------------------------------------------------------------------------------------- */
+/* ---- judge.c --------------------------------------------------------------------------------- */
 
 /* Refuses; location is a byte of the text or -1. The first refusal stays. */
 void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
@@ -114,21 +115,18 @@ Node *gh_judge_parse_query(gh_judge *j, const char *sql);
 /* Emits the tokens [first, end) with all edits, ordered. */
 gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *offsets);
 
-/* ---- statement.c
- * --------------------------------------------------------------------------------- */
+/* ---- statement.c ----------------------------------------------------------------------------- */
 
 void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end);
 /* A data-modifying statement of WITH. */
 void gh_judge_cte_statement(gh_judge *j, CommonTableExpr *c);
 
-/* ---- bypass.c
- * ------------------------------------------------------------------------------------ */
+/* ---- bypass.c -------------------------------------------------------------------------------- */
 
 /* The plan kind of a statement that is sent as it is. */
 gh_stmt_kind gh_bypass_kind(const Node *stmt, const char **name);
 
-/* ---- write.c, write_target.c
- * ---------------------------------------------------------------------- */
+/* ---- write.c, write_target.c ----------------------------------------------------------------- */
 
 void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool is_top);
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top);
@@ -154,8 +152,7 @@ List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *
 /* Replaces every $0 in the tree by `with`. */
 void gh_judge_fill(Node **slot, Node *with);
 
-/* ---- query.c
- * ------------------------------------------------------------------------------------- */
+/* ---- query.c --------------------------------------------------------------------------------- */
 
 void gh_judge_select(gh_judge *j, SelectStmt *s);
 void gh_judge_with(gh_judge *j, WithClause *w);
@@ -168,14 +165,12 @@ void gh_judge_condition(gh_judge *j, Node **slot);
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
 
-/* ---- expr.c
- * -------------------------------------------------------------------------------------- */
+/* ---- expr.c ---------------------------------------------------------------------------------- */
 
 void gh_judge_expr(gh_judge *j, Node **slot);
 void gh_judge_expr_list(gh_judge *j, List *list);
 
-/* ---- type.c
- * -------------------------------------------------------------------------------------- */
+/* ---- type.c ---------------------------------------------------------------------------------- */
 
 void gh_judge_type(gh_judge *j, TypeName *t);
 void gh_judge_cast(gh_judge *j, Node **slot);
@@ -184,8 +179,7 @@ bool gh_type_param_is_allowed(const gh_judge *j, gh_oid oid);
 /* The visible relation that a regclass literal names, or NULL. */
 const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
 
-/* ---- relation.c
- * ---------------------------------------------------------------------------------- */
+/* ---- relation.c ------------------------------------------------------------------------------ */
 
 /* Resolves a name to a relation that the user may know of; NULL and a refusal (42P01) if there is
  * none. */
@@ -207,31 +201,27 @@ char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
 void gh_judge_place_items(gh_judge *j);
 void gh_judge_note_touches(gh_judge *j);
 
-/* ---- policy_expr.c
- * ------------------------------------------------------------------------------- */
+/* ---- policy_expr.c --------------------------------------------------------------------------- */
 
 /* SQL of a row filter over columns of the relation by item->inner; NULL after a refusal. */
 char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter);
 /* SQL of a mask over a column; NULL after a refusal. */
 char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, const gh_mask *mask);
 
-/* ---- encoding.c
- * ---------------------------------------------------------------------------------- */
+/* ---- encoding.c ------------------------------------------------------------------------------ */
 
 /* The text as UTF-8; *must_escape: what is sent must be ASCII. */
 gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out, bool *must_escape,
                           gh_err *err);
 
-/* ---- push.c
- * -------------------------------------------------------------------------------------- */
+/* ---- push.c ---------------------------------------------------------------------------------- */
 
 /* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
 void gh_judge_push(gh_judge *j, SelectStmt *s);
 /* Cannot fail on any row and does nothing else. */
 bool gh_judge_is_safe(gh_judge *j, const Node *condition);
 
-/* ---- allow-lists
- * ---------------------------------------------------------------------------------- */
+/* ---- allow-lists ----------------------------------------------------------------------------- */
 
 typedef enum gh_function_rule {
     GH_FUNCTION_UNKNOWN = 0, /* nothing of that name: 42883 */

@@ -127,8 +127,7 @@ bool gh_judge_resolve(gh_judge *j, gh_item *item)
     return true;
 }
 
-/* ---- the sub-select
- * -------------------------------------------------------------------------------- */
+/* ---- the sub-select -------------------------------------------------------------------------- */
 
 /* (f1) OR (f2), or with suffix IS TRUE on each; "" for an empty set. */
 char *gh_relation_any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const char *suffix)
@@ -388,8 +387,7 @@ void gh_judge_place_items(gh_judge *j)
     }
 }
 
-/* ---- for the audit
- * --------------------------------------------------------------------------------- */
+/* ---- for the audit --------------------------------------------------------------------------- */
 
 static gh_str_list names_of(gh_judge *j, const gh_item *item, const bool *mask, bool masked_only,
                             bool clear_only)

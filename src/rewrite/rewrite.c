@@ -10,8 +10,7 @@ typedef struct gh_run {
     size_t count;
 } gh_run;
 
-/* ---- plans
- * ------------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 /* From bytes of two texts to characters of both: ascending, so one pass over each is enough. */
 static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, const char *sent)
@@ -147,8 +146,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
     return GH_OK;
 }
 
-/* ---- statements of a text
- * ---------------------------------------------------------------------------- */
+/* ---- statements of a text -------------------------------------------------------------------- */
 
 static bool is_semicolon(const gh_token *t)
 {
@@ -223,8 +221,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
     return GH_OK;
 }
 
-/* ---- entry
- * ------------------------------------------------------------------------------------------- */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 static gh_rc plan_bypass_whole(gh_run *run, gh_err *err)
 {

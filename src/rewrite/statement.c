@@ -25,8 +25,7 @@ static void send_text(gh_judge *j, const char *sql)
     j->plan->sql = gh_str_of(keep(j, gh_str_of(sql)));
 }
 
-/* ---- transactions
- * ----------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 static void judge_transaction(gh_judge *j, const TransactionStmt *t)
 {
@@ -60,8 +59,7 @@ static void judge_transaction(gh_judge *j, const TransactionStmt *t)
     }
 }
 
-/* ---- settings
- * --------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static char *lower(const char *s)
 {
@@ -243,8 +241,7 @@ static void judge_show(gh_judge *j, const VariableShowStmt *v)
     j->plan->tag = GH_STR("SHOW");
 }
 
-/* ---- COPY
- * ------------------------------------------------------------------------------------------- */
+/* ---- COPY ------------------------------------------------------------------------------------ */
 
 static char *copy_columns(gh_judge *j, const gh_item *item, const List *names)
 {
@@ -348,8 +345,7 @@ static void judge_copy(gh_judge *j, CopyStmt *c)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "COPY of this statement is not allowed");
 }
 
-/* ---- EXPLAIN, LISTEN and small ones
- * ------------------------------------------------------------------ */
+/* ---- EXPLAIN, LISTEN and small ones ---------------------------------------------------------- */
 
 static void judge_explain(gh_judge *j, ExplainStmt *e)
 {
@@ -405,8 +401,47 @@ static void judge_notify(gh_judge *j, const char *what)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s is not allowed", what);
 }
 
-/* ---- the switch
- * -------------------------------------------------------------------------------------- */
+/* ---- PREPARE, EXECUTE and cursors ------------------------------------------------------------- */
+
+/* PREPARE name (types) AS statement: the inner statement's tokens begin behind AS. */
+static void judge_prepare(gh_judge *j, PrepareStmt *p, size_t first, size_t end)
+{
+    size_t inner = first + 2;
+    ListCell *cell;
+
+    foreach (cell, p->argtypes)
+        gh_judge_type(j, lfirst_node(TypeName, cell));
+    if (p->argtypes != NIL)
+        inner = gh_sql_token_closing(j->text, inner) + 1;
+    inner++;
+    if (!IsA(p->query, SelectStmt) && !IsA(p->query, InsertStmt) && !IsA(p->query, UpdateStmt) &&
+        !IsA(p->query, DeleteStmt)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "PREPARE of this statement is not allowed");
+        return;
+    }
+    gh_judge_statement(j, &p->query, inner, end);
+    /* EXECUTE would answer with the check's column. */
+    if (j->plan->strips_column || j->plan->strips_result)
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "PREPARE of a write whose rows are checked is not allowed");
+    j->plan->kind = GH_STMT_PREPARE;
+    set_name(j, p->name);
+}
+
+static void judge_declare(gh_judge *j, DeclareCursorStmt *d)
+{
+    if (!IsA(d->query, SelectStmt)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "DECLARE CURSOR of this statement is not allowed");
+        return;
+    }
+    gh_judge_select(j, (SelectStmt *)d->query);
+    j->plan->kind = GH_STMT_DECLARE;
+    j->plan->is_held = (d->options & CURSOR_OPT_HOLD) != 0;
+    set_name(j, d->portalname);
+}
+
+/* ---- the switch ------------------------------------------------------------------------------ */
 
 static void refuse_kind(gh_judge *j, Node *stmt, size_t first)
 {
@@ -494,6 +529,25 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
         return;
     case T_DiscardStmt:
         judge_discard(j, (DiscardStmt *)n);
+        return;
+    case T_PrepareStmt:
+        judge_prepare(j, (PrepareStmt *)n, first, end);
+        return;
+    case T_ExecuteStmt:
+        gh_judge_expr_list(j, ((ExecuteStmt *)n)->params);
+        j->plan->kind = GH_STMT_EXECUTE;
+        set_name(j, ((ExecuteStmt *)n)->name);
+        return;
+    case T_DeclareCursorStmt:
+        judge_declare(j, (DeclareCursorStmt *)n);
+        return;
+    case T_FetchStmt:
+        j->plan->kind = GH_STMT_FETCH;
+        set_name(j, ((FetchStmt *)n)->portalname);
+        return;
+    case T_ClosePortalStmt:
+        j->plan->kind = GH_STMT_CLOSE;
+        set_name(j, ((ClosePortalStmt *)n)->portalname);
         return;
     case T_DeallocateStmt:
         j->plan->kind = GH_STMT_DEALLOCATE;

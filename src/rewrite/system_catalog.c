@@ -51,9 +51,11 @@ static const gh_system_relation s_relations[] = {
     { "pg_cast", ROWS_BUILTIN, NULL },
     { "pg_class", "@rel(gh.oid)",
       COLUMNS{
-          { "reltuples", "CASE WHEN @full(gh.oid) THEN gh.reltuples ELSE -1 END" },
-          { "relpages", "CASE WHEN @full(gh.oid) THEN gh.relpages ELSE 0 END" },
-          { "relallvisible", "CASE WHEN @full(gh.oid) THEN gh.relallvisible ELSE 0 END" },
+          { "reltuples", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.reltuples ELSE -1 END" },
+          { "relpages", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.relpages ELSE 0 END" },
+          { "relallvisible", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.relallvisible ELSE 0 END" },
+          { "relfrozenxid", "CAST('0' AS pg_catalog.xid)" },
+          { "relminmxid", "CAST('0' AS pg_catalog.xid)" },
           { "relfilenode", "CAST(0 AS pg_catalog.oid)" },
           { "reltoastrelid", "CAST(0 AS pg_catalog.oid)" },
           { "relnatts", "CASE WHEN @full(gh.oid) THEN gh.relnatts ELSE (SELECT "
@@ -154,7 +156,7 @@ static const gh_system_relation s_relations[] = {
       "gc.relnamespace WHERE gn.nspname = gh.schemaname AND gc.relname = gh.sequencename AND "
       "@rel(gc.oid) AND @sequence(gc.oid))",
       NULL },
-    { "pg_settings", "gh.name IN (@settings)",
+    { "pg_settings", "pg_catalog.lower(gh.name) IN (@settings)",
       COLUMNS{ HIDE("sourcefile"), HIDE("sourceline"), END } },
     { "pg_shdepend", "false", NULL },
     { "pg_shdescription", "@builtin(gh.objoid)", NULL },

@@ -162,8 +162,7 @@ void gh_judge_type(gh_judge *j, TypeName *t)
                         strVal(list_nth(t->names, list_length(t->names) - 1)));
 }
 
-/* ---- casts
- * ------------------------------------------------------------------------------------------ */
+/* ---- casts ----------------------------------------------------------------------------------- */
 
 /* Splits a qualified name as regclass's input does; at most two parts. */
 static bool split_name(const char *s, char **schema, char **name)

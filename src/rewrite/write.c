@@ -60,8 +60,7 @@ static void close_block(gh_judge *j)
     j->block = j->block->outer;
 }
 
-/* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE
- * ------------------------------------- */
+/* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE ------------------------ */
 
 /*
  * The client's condition goes behind the row condition: beside it where it is safe, else inside a
@@ -158,8 +157,7 @@ static bool row_stays_inside(const gh_item *target, const bool *written)
     return true;
 }
 
-/* ---- statements
- * --------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
 {

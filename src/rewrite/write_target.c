@@ -49,8 +49,7 @@ gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege)
     return item;
 }
 
-/* ---- references
- * --------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 static bool may_read(const gh_item *item)
 {
@@ -203,8 +202,7 @@ void gh_write_column_ref(gh_judge *j, Node **slot)
         refuse_column(j, ref);
 }
 
-/* ---- RETURNING
- * ------------------------------------------------------------------------------------------ */
+/* ---- RETURNING ------------------------------------------------------------------------------- */
 
 static char *star_columns(gh_judge *j, gh_item *item)
 {
@@ -296,8 +294,7 @@ List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
     return out;
 }
 
-/* ---- conditions and checks
- * ------------------------------------------------------------------------------- */
+/* ---- conditions and checks ------------------------------------------------------------------- */
 
 static size_t bit_position(uint32_t privilege)
 {
