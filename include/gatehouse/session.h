@@ -21,6 +21,8 @@
 #ifndef GATEHOUSE_SESSION_H
 #define GATEHOUSE_SESSION_H
 
+#include <stdatomic.h>
+
 #include <gatehouse/auditlog.h>
 #include <gatehouse/base.h>
 #include <gatehouse/catalog.h>
@@ -45,8 +47,8 @@ typedef struct gh_session_env gh_session_env;
 
 typedef struct gh_session_warehouse {
     gh_str name;
-    gh_pool *pool;    /* the env's to free */
-    gh_str init_sql;  /* the upstream's own: run again where a client resets its session */
+    gh_pool *pool;   /* the env's to free */
+    gh_str init_sql; /* the upstream's own: run again where a client resets its session */
 } gh_session_warehouse;
 
 typedef enum gh_session_tls {
@@ -71,6 +73,9 @@ typedef struct gh_session_env_options {
     uint64_t statement_bytes;
     uint64_t statement_memory;
     uint32_t clients_max;
+    /* How many sessions there are in all workers; each env counts its own in and out (relaxed: a
+     * bound, not a lock). */
+    atomic_uint *clients;
     size_t plan_cache_bytes;
     /* Asks for a catalog read of warehouse `index` that begins after this call; returns its number:
      * the one that gh_session_env_set_catalog will bring. Any thread's work; must not block. */

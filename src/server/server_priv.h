@@ -73,6 +73,7 @@ struct srv {
     bool is_draining;
     pthread_t store_thread;
     bool is_store_started;
+    atomic_uint clients;     /* sessions of all workers (relaxed) */
     atomic_bool is_stopping; /* main sets (release), the store thread reads (acquire) */
 };
 

@@ -4,7 +4,9 @@
  */
 #include "server_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- making
  * ---------------------------------------------------------------------------------------- */
@@ -56,7 +58,8 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
         .warehouse_count = count,
         .statement_bytes = v->config->limits.statement_bytes,
         .statement_memory = v->config->limits.statement_memory,
-        .clients_max = share(v->config->limits.clients, v->worker_count),
+        .clients_max = v->config->limits.clients,
+        .clients = &v->clients,
         .plan_cache_bytes = SRV_PLAN_CACHE_BYTES,
         .poke_catalog = srv_catalog_poke,
         .poke_arg = v,
@@ -65,6 +68,29 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
 
     free(warehouses);
     return env;
+}
+
+/*
+ * SO_REUSEPORT lets another process of this user listen on the same address, and the kernel would deal the clients out between
+ * the two. A socket without it can only be bound where nobody listens.
+ */
+static gh_rc probe(const gh_address *address, gh_err *err)
+{
+    static const int on = 1;
+    gh_rc rc = GH_OK;
+    int fd;
+
+    if (address->is_unix)
+        return GH_OK;
+    fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return gh_fail(err, GH_IO, "58000", "%s: %s", address->text, strerror(errno));
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (const struct sockaddr *)&address->addr, address->len) != 0)
+        rc =
+            gh_fail(err, GH_IO, "58000", "cannot listen on %s: %s", address->text, strerror(errno));
+    (void)close(fd);
+    return rc;
 }
 
 static gh_rc listen_all(srv *v, srv_worker *w, gh_err *err)
@@ -79,6 +105,8 @@ static gh_rc listen_all(srv *v, srv_worker *w, gh_err *err)
             address = *gh_listener_address(first->listeners[i]);
         else {
             rc = gh_address_parse(v->config->listen[i].address, &address, err);
+            if (rc == GH_OK)
+                rc = probe(&address, err);
             if (rc != GH_OK)
                 return rc;
         }
@@ -260,7 +288,7 @@ void srv_workers_set_policy(srv *v)
 
 void srv_workers_set_tls(srv *v)
 {
-    for (size_t i = 0; i < v->worker_count; i++)
+    for (size_t i = 0; v->tls != NULL && i < v->worker_count; i++)
         send_post(&v->workers[i], take_tls, (post){ .tls = gh_tls_server_acquire(v->tls) });
 }
 

@@ -135,6 +135,7 @@ static void commit(gh_session_env *env)
     gh_err err = { 0 };
     gh_rc rc = gh_auditlog_commit(env->writer, &ticket, &err);
 
+    env->wants_commit = false;
     for (gh_session *s = env->dirty; s != NULL; s = s->next_dirty) {
         if (!s->wants_commit)
             continue;
@@ -150,6 +151,8 @@ static void commit(gh_session_env *env)
 
 static bool anyone_wants_commit(const gh_session_env *env)
 {
+    if (env->wants_commit)
+        return true;
     for (const gh_session *s = env->dirty; s != NULL; s = s->next_dirty) {
         if (s->wants_commit)
             return true;
@@ -267,7 +270,7 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
     env->o = *options;
     env->policy = gh_policy_acquire(options->policy);
     env->policy_generation = 1;
-    env->tls = gh_tls_server_acquire(options->tls);
+    env->tls = options->tls != NULL ? gh_tls_server_acquire(options->tls) : NULL;
     env->mock_secret = gh_strdup(options->mock_secret);
     env->o.mock_secret.ptr = env->mock_secret;
     env->mail = gh_alloc(sizeof(*env->mail));
@@ -370,7 +373,8 @@ void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *c
 
 void gh_session_env_set_tls(gh_session_env *env, gh_tls_server *tls)
 {
-    gh_tls_server_acquire(tls);
+    if (tls != NULL)
+        gh_tls_server_acquire(tls);
     gh_tls_server_release(env->tls);
     env->tls = tls;
 }

@@ -338,6 +338,7 @@ gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, con
                           .sqlstate = gh_str_of(refusal->sqlstate),
                           .message = gh_str_of(refusal->public_msg) };
 
+    s->env->wants_commit = true;
     return put(s, &r, err);
 }
 
@@ -360,6 +361,7 @@ void gh_session_record_failure(gh_session *s, const gh_err *err)
                           .sqlstate = gh_str_of(err->sqlstate),
                           .message = gh_str_of(err->public_msg) };
 
+    s->env->wants_commit = true;
     put_anyway(s, &r);
 }
 

@@ -233,12 +233,13 @@ void gh_session_start(gh_session_env *env, int fd, const gh_address *peer)
     s->client_watch = gh_watch_new(env->o.loop, fd, on_client, s);
     s->timer = gh_timer_new(env->o.loop, on_timer, s);
     gh_timer_start(s->timer, GH_LOGIN_TIMEOUT_MS);
-    s->tls = gh_tls_server_acquire(env->tls);
+    s->tls = env->tls != NULL ? gh_tls_server_acquire(env->tls) : NULL;
     s->next = env->sessions;
     if (s->next != NULL)
         s->next->prev = s;
     env->sessions = s;
     env->session_count++;
+    atomic_fetch_add_explicit(env->o.clients, 1, memory_order_relaxed);
     gh_session_watch(s);
 }
 
@@ -318,6 +319,7 @@ static void unlink_session(gh_session *s)
     if (s->next != NULL)
         s->next->prev = s->prev;
     env->session_count--;
+    atomic_fetch_sub_explicit(env->o.clients, 1, memory_order_relaxed);
     s->prev = NULL;
     s->next = env->dead;
     env->dead = s;

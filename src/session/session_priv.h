@@ -87,6 +87,8 @@ struct gh_session_env {
     struct gh_session *dead;
     gh_timer *audit_timer;
     bool is_audit_timer_on;
+    bool
+        wants_commit; /* a record should be in the log at the end of this turn, though nobody waits for it */
     bool is_draining;
     void (*drained)(void *arg);
     void *drained_arg;

@@ -106,7 +106,7 @@ static void take_startup_message(gh_session *s)
         gh_session_fatal_text(s, "57P03", "the proxy is shutting down");
         return;
     }
-    if (env->session_count > env->o.clients_max) {
+    if (atomic_load_explicit(env->o.clients, memory_order_relaxed) > env->o.clients_max) {
         gh_session_fatal_text(s, "53300", "sorry, too many clients already");
         return;
     }

@@ -2,7 +2,6 @@
 import socket
 import struct
 import sys
-import time
 import unittest
 from pathlib import Path
 
@@ -17,9 +16,11 @@ def setUpModule():
     warehouse.load(pg)
     pg.sql('CREATE TABLE sales.inbox (id integer, note text); GRANT ALL ON sales.inbox TO gatehouse', 'wh')
     proxy = unittest.enterModuleContext(
-        gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, tls='prefer'))
+        gt.Gatehouse(scratch, pg, certs, policy=POLICY, users={**warehouse.USERS, 'loader': 'loader'}, tls='prefer'))
 
 
+# One user whose bytes go through as they are, to drive the parts of the protocol that statements alone reach.
+POLICY = warehouse.POLICY.replace('users:\n', '  trusted: { description: unrestricted, may: [bypass] }\nusers:\n  loader: { roles: [trusted] }\n', 1)
 REFUSED = "SELECT pg_read_file('/etc/passwd')"
 LENGTHS = (0, 3, 2**31 - 1, 2**32 - 1)
 
@@ -158,15 +159,9 @@ class Order(Case):
         self.assertEqual([self.kinds() for _ in range(3)], ['Z', 'Z', 'Z'])
 
     def test_terminate_lets_what_runs_end(self):
+        self.c = proxy.wire('loader', tls='disable')
         self.c.send(gt.query_message("INSERT INTO sales.inbox SELECT 1, 'terminate' FROM sales.orders LIMIT 1"), gt.TERMINATE)
-        gt.wait_for(lambda: pg.sql("SELECT count(*) FROM sales.inbox WHERE note = 'terminate'", 'wh') in ('1\n',)
-                    or 'not allowed' in self.refusal(), 5, 'the insert')
-
-    def refusal(self):
-        try:
-            return str(self.c.receive())
-        except (gt.Closed, TimeoutError, OSError):
-            return ''
+        gt.wait_for(lambda: pg.sql("SELECT count(*) FROM sales.inbox WHERE note = 'terminate'", 'wh') == '1\n', 5, 'the insert')
 
 
 class Simple(Case):
@@ -341,26 +336,17 @@ class Errors(Case):
 class CopyIn(Case):
     """COPY FROM STDIN as a user who may; and what ends it."""
 
-    @classmethod
-    def setUpClass(cls):
-        proxy.apply(warehouse.POLICY.replace(
-            '  - to: [everything]\n    tables: ["*.*"]\n',
-            '  - to: [everything]\n    tables: ["*.*"]\n    privileges: [select, insert, update, delete]\n'))
-        time.sleep(0.2)
-
     def count(self):
         return pg.sql('SELECT count(*) FROM sales.inbox', 'wh').strip()
 
     def setUp(self):
-        super().setUp()
+        self.c = proxy.wire('loader', tls='disable')
+        self.addCleanup(self.c.close)
         pg.sql('TRUNCATE sales.inbox', 'wh')
 
     def begin(self, sql='COPY sales.inbox FROM STDIN'):
         self.c.send(gt.query_message(sql))
-        kind, body = self.c.receive()
-        if kind == 'E':
-            self.skipTest(f'COPY FROM is refused: {gt.error_fields(body)["M"]}')
-        self.assertEqual(kind, 'G')
+        self.assertEqual(self.c.receive()[0], 'G')
 
     def test_done(self):
         self.begin()
@@ -392,7 +378,7 @@ class CopyIn(Case):
     def test_another_message_in_the_middle(self):
         for data in (gt.query_message('SELECT 1'), gt.parse_message('SELECT 1'), gt.bind_message(), gt.execute_message(),
                      gt.message('F', b'xxxx')):
-            with proxy.wire('erin', tls='disable') as self.c:
+            with proxy.wire('loader', tls='disable') as self.c:
                 self.begin()
                 self.c.send(data)
                 kind, body = self.c.receive()
@@ -404,8 +390,6 @@ class CopyIn(Case):
         got = ''
         while not got.endswith(('G', 'E')):
             got += self.c.receive()[0]
-        if got.endswith('E'):
-            self.skipTest('COPY FROM is refused')
         self.assertEqual(got, '12G')
         self.c.send(gt.message('d', b'1\tx\n'), gt.COPY_DONE, gt.SYNC)
         self.assertEqual(self.kinds(), 'CZ')
