@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include <signal.h>
-
 static const cli_verb *const s_verbs[] = {
     &cli_serve,     &cli_check,     &cli_init,          &cli_policy_apply, &cli_policy_export,
     &cli_user_list, &cli_user_show, &cli_user_password, &cli_user_disable, &cli_user_enable,
@@ -194,8 +192,6 @@ static int run_group(const char *group, int argc, char *const *argv)
 
 int gh_cli_run(int argc, char *const *argv)
 {
-    (void)signal(SIGPIPE,
-                 SIG_IGN); /* `gatehouse ... | head`: write fails and is told, not the process */
     if (argc < 2) {
         cli_help_all(stderr, s_verbs, GH_COUNT(s_verbs));
         return GH_CLI_USAGE;

@@ -3,23 +3,12 @@
  */
 #include "cli_priv.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <gatehouse/auditlog.h>
-
-/* Set by SIGINT and SIGTERM while `audit tail` follows. */
-static volatile int s_is_stopped; /* as wide as sig_atomic_t */
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    s_is_stopped = 1;
-}
 
 static int audit_dir(cli_call *c, gh_str *out)
 {
@@ -89,17 +78,12 @@ static int run_tail(cli_call *c)
 {
     gh_auditlog_query q = { 0 };
     gh_err err = { 0 };
-    struct sigaction action = { .sa_handler = stop };
     int code = read_query(c, &q, 10);
 
     if (code != GH_CLI_DONE)
         return code;
     q.is_following = cli_has(c, "--follow");
-    q.stop = &s_is_stopped;
-    if (q.is_following) {
-        (void)sigaction(SIGINT, &action, NULL);
-        (void)sigaction(SIGTERM, &action, NULL);
-    }
+    /* It only reads: whoever interrupts it ends the process. */
     return gh_auditlog_tail(&q, stdout, &err) == GH_OK ? GH_CLI_DONE : cli_fail_err(&err);
 }
 
