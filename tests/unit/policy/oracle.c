@@ -714,7 +714,7 @@ static uint64_t first_seed(size_t *count)
 
 START_TEST(decisions_follow_the_rule)
 {
-    size_t count = 6000;
+    size_t count = 2000;
     uint64_t seed = first_seed(&count);
     size_t kinds[4] = { 0 };
     random_world w;
@@ -788,13 +788,13 @@ static void check_law(bool is_deny, size_t count)
 
 START_TEST(a_grant_never_hides)
 {
-    check_law(false, 4000);
+    check_law(false, 2500);
 }
 END_TEST
 
 START_TEST(a_deny_never_reveals)
 {
-    check_law(true, 4000);
+    check_law(true, 2500);
 }
 END_TEST
 
