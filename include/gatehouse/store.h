@@ -40,7 +40,9 @@ typedef enum gh_store_mode {
 GH_MUST_USE gh_rc gh_store_open(const char *path, gh_store_mode mode, gh_store **out, gh_err *err);
 void gh_store_close(gh_store *st); /* NULL is fine */
 
-/* Reads the whole ACL, as one moment saw it, into the arena. GH_INVALID: rows that make no sense.
+/*
+ * Reads the whole ACL, as one moment saw it, into the arena. GH_INVALID: rows that make no sense.
+ * After any other failure (locked, disk) the next gh_store_poll says `changed`: try again.
  */
 GH_MUST_USE gh_rc gh_store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err);
 

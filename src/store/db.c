@@ -468,6 +468,9 @@ gh_rc gh_store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err)
     if (rc == GH_OK)
         rc = store_load(st, a, &acl, err);
     store_rollback(st);
+    /* Locked or unreadable just now: the next poll must say `changed`, or a revoke would be missed. */
+    if (rc != GH_OK && rc != GH_INVALID)
+        st->seen_data_version = 0;
     if (rc != GH_OK)
         return rc;
     st->seen_data_version = version;

@@ -1,4 +1,5 @@
 /* The file itself: modes, versions, damage, locks, watching. */
+#include "store_priv.h"
 #include "world.h"
 
 #include <fcntl.h>
@@ -199,6 +200,35 @@ START_TEST(file_changes_are_seen)
 }
 END_TEST
 
+static int give_up(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+/* SECURITY: a load that fails for a moment is tried again; or a revoke would wait for the next change. */
+START_TEST(file_load_that_failed_is_tried_again)
+{
+    gh_acl_role role = { .name = GH_STR("analyst") };
+    gh_acl files = { .roles = &role, .role_count = 1 };
+    gh_store *writer = world_open(GH_STORE_CREATE);
+    gh_store *reader = world_open(GH_STORE_READ);
+    gh_acl acl;
+
+    (void)apply(writer, &files, 0, GH_OK, NULL);
+    ck_assert(polled(reader));
+    sqlite3_progress_handler(reader->db, 1, give_up, NULL);
+    ck_assert_int_eq(gh_store_load(reader, world_arena(), &acl, NULL), GH_IO);
+    sqlite3_progress_handler(reader->db, 0, NULL, NULL);
+    ck_assert(polled(reader));
+    ck_assert_int_eq(gh_store_load(reader, world_arena(), &acl, NULL), GH_OK);
+    ck_assert_uint_eq(acl.role_count, 1);
+    ck_assert(!polled(reader));
+    gh_store_close(writer);
+    gh_store_close(reader);
+}
+END_TEST
+
 /* Somebody moves another ACL over the file: the old one is open still, and nothing would ever
  * change in it. */
 START_TEST(file_replacement_is_seen)
@@ -251,6 +281,7 @@ Suite *suite_file(void)
     tcase_add_test(t, file_locked_by_another_is_told);
     tcase_add_test(t, file_hash_key_is_random);
     tcase_add_test(t, file_changes_are_seen);
+    tcase_add_test(t, file_load_that_failed_is_tried_again);
     tcase_add_test(t, file_replacement_is_seen);
     tcase_add_test(t, file_read_mode_writes_nothing);
     tcase_set_timeout(t, 30);
