@@ -64,11 +64,11 @@ typedef struct gh_item {
 /* A query block: what one FROM brings into scope. */
 struct gh_block {
     gh_block *outer;
-    List *items;       /* of gh_item * */
-    gh_item *target;   /* of a write: its columns are reached as they are stored */
-    List *ctes;        /* of char *: names that WITH brings into scope here */
-    bool is_output;    /* what it computes goes to the client: no outer query has conditions on it */
-    bool is_arms;      /* the walk stands in the arms of a set operation */
+    List *items;     /* of gh_item * */
+    gh_item *target; /* of a write: its columns are reached as they are stored */
+    List *ctes;      /* of char *: names that WITH brings into scope here */
+    bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
+    bool is_arms;    /* the walk stands in the arms of a set operation */
     bool is_condition; /* the walk stands in WHERE, ON or HAVING */
 };
 
@@ -83,8 +83,9 @@ typedef struct gh_judge {
     size_t edit_count;
     size_t edit_cap;
     gh_block *block;
-    List *items; /* of gh_item *: every relation of the statement */
-    unsigned depth;
+    List *items;  /* of gh_item *: every relation of the statement */
+    size_t first; /* the statement's tokens */
+    size_t end;
     bool is_ascii;
     bool is_policy;             /* the text is a row filter or a mask, not a client's */
     bool is_unsafe;             /* some condition may fail or tell: governed relations are fenced */
@@ -131,6 +132,14 @@ gh_stmt_kind gh_bypass_kind(const Node *stmt, const char **name);
 void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool is_top);
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top);
 void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool is_top);
+/* Top-level keyword within the tokens [first, end), at no depth of brackets; SIZE_MAX without. */
+size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const char *keyword);
+/*
+ * The client's condition goes behind the row condition: beside it where it is safe, else inside a
+ * CASE that PostgreSQL may not look into before the row condition held.
+ */
+void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
+                          const char *condition);
 void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
 /* Puts a new item for the target of a write into the block, with the privilege that it needs. */
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
@@ -164,6 +173,15 @@ void gh_judge_condition(gh_judge *j, Node **slot);
  */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
+
+/* The token where the clause of SELECT ends that the token `start` stands in. */
+size_t gh_judge_clause_end(const gh_judge *j, size_t start);
+
+/* ---- group.c, lock.c ------------------------------------------------------------------------------ */
+
+void gh_judge_group(gh_judge *j, SelectStmt *s);
+/* SELECT ... FOR UPDATE of one governed table: judged whole. False: it is no such query. */
+bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
 
 /* ---- expr.c ---------------------------------------------------------------------------------- */
 
@@ -218,6 +236,8 @@ gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out
 
 /* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
 void gh_judge_push(gh_judge *j, SelectStmt *s);
+/* The item and column that a reference means, or NULL where that is not certain. */
+const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item);
 /* Cannot fail on any row and does nothing else. */
 bool gh_judge_is_safe(gh_judge *j, const Node *condition);
 

@@ -83,8 +83,7 @@ static bool are_comparable(gh_operand a, gh_operand b)
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-/* The item and column that a reference means, or NULL where that is not certain. */
-static const gh_column *bind(gh_judge *j, const ColumnRef *ref, gh_item **item)
+const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item)
 {
     const char *column;
     gh_block *b;
@@ -126,7 +125,7 @@ static const gh_column *bind(gh_judge *j, const ColumnRef *ref, gh_item **item)
 /* A column whose cells show as they are: nothing but the stored value is evaluated. */
 static const gh_column *bind_clear(gh_judge *j, const ColumnRef *ref, gh_item **item)
 {
-    const gh_column *c = bind(j, ref, item);
+    const gh_column *c = gh_judge_bind(j, ref, item);
 
     if (c == NULL)
         return NULL;

@@ -347,6 +347,27 @@ void gh_judge_from_list(gh_judge *j, List *from)
         judge_from_item(j, (Node **)&lfirst(cell));
 }
 
+size_t gh_judge_clause_end(const gh_judge *j, size_t start)
+{
+    static const char *const ends[] = { "group",  "having", "window",   "order", "limit",
+                                        "offset", "fetch",  "for",      "union", "intersect",
+                                        "except", "into",   "returning" };
+
+    for (size_t i = start; i < j->end; i++) {
+        const gh_token *t = &j->text->tokens[i];
+
+        if (t->kind == GH_TOKEN_SELF && (t->text[0] == '(' || t->text[0] == '['))
+            i = gh_sql_token_closing(j->text, i);
+        else if (t->kind == GH_TOKEN_SELF && (t->text[0] == ')' || t->text[0] == ';'))
+            return i;
+        for (size_t k = 0; t->kind == GH_TOKEN_KEYWORD && k < GH_COUNT(ends); k++) {
+            if (strcmp(t->text, ends[k]) == 0)
+                return i;
+        }
+    }
+    return j->end;
+}
+
 /* ---- WITH ------------------------------------------------------------------------------------ */
 
 void gh_judge_with(gh_judge *j, WithClause *w)
@@ -433,6 +454,8 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "SELECT INTO is not allowed");
         return;
     }
+    if (gh_judge_locked_select(j, s))
+        return;
     judge_values(j, s->valuesLists);
     gh_judge_from_list(j, s->fromClause);
     gh_judge_expr_list(j, s->targetList);
@@ -470,7 +493,9 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     gh_judge_expr_list(j, s->sortClause);
     gh_judge_expr(j, &s->limitOffset);
     gh_judge_expr(j, &s->limitCount);
-    if (s->op == SETOP_NONE && j->rc == GH_OK)
+    if (s->op == SETOP_NONE && j->rc == GH_OK) {
         gh_judge_push(j, s);
+        gh_judge_group(j, s);
+    }
     j->block = heap->outer;
 }

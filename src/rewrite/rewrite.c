@@ -127,6 +127,8 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
     gh_rc rc = gh_sql_children(*stmt, ignore, NULL) ? gh_sql_check_tree(*stmt, &err) : GH_OK;
 
     j.block = &top;
+    j.first = first;
+    j.end = end;
     count_params(&j, first, end);
     if (rc == GH_OK)
         rc = check_param_types(&j);

@@ -30,8 +30,7 @@ static const gh_column *written_column(gh_judge *j, const gh_item *item, const R
     return c;
 }
 
-/* Top-level keyword of the statement's own, at no depth of brackets; SIZE_MAX if there is none. */
-static size_t find_keyword(const gh_judge *j, size_t first, size_t end, const char *keyword)
+size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const char *keyword)
 {
     for (size_t i = first; i < end; i++) {
         const gh_token *t = &j->text->tokens[i];
@@ -62,12 +61,8 @@ static void close_block(gh_judge *j)
 
 /* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE ------------------------ */
 
-/*
- * The client's condition goes behind the row condition: beside it where it is safe, else inside a
- * CASE that PostgreSQL may not look into before the row condition held.
- */
-static void guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
-                        const char *condition)
+void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
+                          const char *condition)
 {
     bool is_safe;
     const char *before;
@@ -161,7 +156,7 @@ static bool row_stays_inside(const gh_item *target, const bool *written)
 
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
 {
-    size_t returning = find_keyword(j, first, end, "returning");
+    size_t returning = gh_write_find_keyword(j, first, end, "returning");
     size_t body_end = returning != SIZE_MAX ? returning : end;
     gh_item *target;
     bool *written;
@@ -185,8 +180,9 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     if (condition == NULL)
         return;
     refuse_unseen(j, target, written, is_blind);
-    guard_where(j, &s->whereClause, find_keyword(j, target->end, body_end, "where"), body_end,
-                condition);
+    gh_write_guard_where(j, &s->whereClause,
+                         gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
+                         condition);
     if (!row_stays_inside(target, written))
         s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
     close_block(j);
@@ -194,7 +190,7 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
 
 void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool is_top)
 {
-    size_t returning = find_keyword(j, first, end, "returning");
+    size_t returning = gh_write_find_keyword(j, first, end, "returning");
     size_t body_end = returning != SIZE_MAX ? returning : end;
     gh_item *target;
     bool is_blind;
@@ -216,8 +212,9 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
         return;
-    guard_where(j, &s->whereClause, find_keyword(j, target->end, body_end, "where"), body_end,
-                condition);
+    gh_write_guard_where(j, &s->whereClause,
+                         gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
+                         condition);
     close_block(j);
 }
 
@@ -283,9 +280,9 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
 static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t end, char **granted)
 {
     OnConflictClause *c = s->onConflictClause;
-    size_t returning = find_keyword(j, gh_judge_token(j, c->location), end, "returning");
+    size_t returning = gh_write_find_keyword(j, gh_judge_token(j, c->location), end, "returning");
     size_t body_end = returning != SIZE_MAX ? returning : end;
-    size_t set = find_keyword(j, gh_judge_token(j, c->location), body_end, "set");
+    size_t set = gh_write_find_keyword(j, gh_judge_token(j, c->location), body_end, "set");
     gh_item *excluded = gh_judge_add_item(j, NULL);
     bool *written;
     bool is_blind;
@@ -319,7 +316,8 @@ static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t 
     condition = touchable(j, target, condition);
     if (condition == NULL || set == SIZE_MAX)
         return;
-    guard_where(j, &c->whereClause, find_keyword(j, set, body_end, "where"), body_end, condition);
+    gh_write_guard_where(j, &c->whereClause, gh_write_find_keyword(j, set, body_end, "where"),
+                         body_end, condition);
     j->block->items = list_truncate(j->block->items, list_length(j->block->items) - 1);
 }
 
