@@ -47,6 +47,7 @@ typedef struct gh_item {
     bool has_alias;       /* written by the client */
     bool is_renamed;      /* an alias with a column list */
     uint32_t privilege;   /* of a target: what the write needs */
+    bool must_stand;      /* TABLESAMPLE: no sub-select may stand for it */
     bool is_placed;       /* text and tree hold what stands for it */
     bool *is_guard;       /* columns that filters read, by index; NULL: nobody asks */
     bool is_excluded;     /* `excluded` of ON CONFLICT DO UPDATE */
@@ -141,6 +142,8 @@ size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const 
 void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
                           const char *condition);
 void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
+void gh_judge_merge(gh_judge *j, MergeStmt *s);
+void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
 /* Puts a new item for the target of a write into the block, with the privilege that it needs. */
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
 /* A reference that reaches the target of a write shows what SELECT would. */
@@ -166,6 +169,7 @@ void gh_judge_fill(Node **slot, Node *with);
 void gh_judge_select(gh_judge *j, SelectStmt *s);
 void gh_judge_with(gh_judge *j, WithClause *w);
 void gh_judge_from_list(gh_judge *j, List *from);
+void gh_judge_from_item(gh_judge *j, Node **slot);
 gh_item *gh_judge_add_item(gh_judge *j, const Alias *alias);
 void gh_judge_locate(gh_judge *j, gh_item *item);
 void gh_judge_condition(gh_judge *j, Node **slot);

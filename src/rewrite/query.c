@@ -256,6 +256,23 @@ static void judge_relation(gh_judge *j, Node **slot)
     j->items = lappend(j->items, item);
 }
 
+/* A sample of the visible rows alone cannot be had; of a whole table it is what it always was. */
+static void judge_sample(gh_judge *j, RangeTableSample *s)
+{
+    const char *method = strVal(llast(s->method));
+
+    if (!IsA(s->relation, RangeVar) || list_length(s->method) != 1 ||
+        (strcmp(method, "system") != 0 && strcmp(method, "bernoulli") != 0)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", s->location, "this TABLESAMPLE is not allowed");
+        return;
+    }
+    judge_relation(j, &s->relation);
+    if (j->rc == GH_OK)
+        ((gh_item *)llast(j->block->items))->must_stand = true;
+    gh_judge_expr_list(j, s->args);
+    gh_judge_expr(j, &s->repeatable);
+}
+
 static void judge_range_function(gh_judge *j, RangeFunction *f)
 {
     ListCell *cell;
@@ -277,14 +294,12 @@ static void judge_range_function(gh_judge *j, RangeFunction *f)
     (void)gh_judge_add_item(j, f->alias);
 }
 
-static void judge_from_item(gh_judge *j, Node **slot);
-
 static void judge_join(gh_judge *j, JoinExpr *join)
 {
     bool was_condition = j->block->is_condition;
 
-    judge_from_item(j, &join->larg);
-    judge_from_item(j, &join->rarg);
+    gh_judge_from_item(j, &join->larg);
+    gh_judge_from_item(j, &join->rarg);
     if (join->usingClause != NIL || join->isNatural) {
         ListCell *cell; /* natural joins read what the two sides share */
         foreach (cell, j->block->items)
@@ -305,7 +320,7 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         (void)gh_judge_add_item(j, join->join_using_alias);
 }
 
-static void judge_from_item(gh_judge *j, Node **slot)
+void gh_judge_from_item(gh_judge *j, Node **slot)
 {
     Node *n = *slot;
 
@@ -324,6 +339,9 @@ static void judge_from_item(gh_judge *j, Node **slot)
         (void)gh_judge_add_item(j, s->alias);
         return;
     }
+    case T_RangeTableSample:
+        judge_sample(j, (RangeTableSample *)n);
+        return;
     case T_RangeFunction:
         judge_range_function(j, (RangeFunction *)n);
         return;
@@ -334,9 +352,7 @@ static void judge_from_item(gh_judge *j, Node **slot)
         break;
     }
     gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s in FROM is not allowed",
-                    IsA(n, RangeTableSample) ? "TABLESAMPLE"
-                    : IsA(n, RangeTableFunc) ? "XMLTABLE"
-                                             : "this construct");
+                    IsA(n, RangeTableFunc) ? "XMLTABLE" : "this construct");
 }
 
 void gh_judge_from_list(gh_judge *j, List *from)
@@ -344,7 +360,7 @@ void gh_judge_from_list(gh_judge *j, List *from)
     ListCell *cell;
 
     foreach (cell, from)
-        judge_from_item(j, (Node **)&lfirst(cell));
+        gh_judge_from_item(j, (Node **)&lfirst(cell));
 }
 
 size_t gh_judge_clause_end(const gh_judge *j, size_t start)

@@ -382,6 +382,9 @@ void gh_judge_place_items(gh_judge *j)
             continue;
         if (item->is_target || may_stand_as_it_is(item))
             place_qualified(j, item);
+        else if (item->must_stand)
+            gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
+                            "TABLESAMPLE of a relation that the policy filters is not allowed");
         else
             place_subselect(j, item);
     }

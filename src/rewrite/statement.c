@@ -325,16 +325,17 @@ static void judge_copy(gh_judge *j, CopyStmt *c)
                         "COPY to or from a file or program is not allowed");
         return;
     }
-    if (c->is_from) {
-        gh_judge_refuse(j, GH_DENIED, "42501", -1, "COPY FROM is not allowed");
-        return;
-    }
     foreach (cell, c->options) {
         const DefElem *d = lfirst_node(DefElem, cell);
 
-        if (strcmp(d->defname, "encoding") == 0)
-            gh_judge_refuse(j, GH_DENIED, "42501", d->location,
-                            "COPY option \"encoding\" is not allowed");
+        if (strcmp(d->defname, "encoding") == 0 || strcmp(d->defname, "freeze") == 0)
+            gh_judge_refuse(j, GH_DENIED, "42501", d->location, "COPY option \"%s\" is not allowed",
+                            d->defname);
+    }
+    if (c->is_from) {
+        j->plan->kind = GH_STMT_COPY_IN;
+        gh_judge_copy_from(j, c);
+        return;
     }
     j->plan->kind = GH_STMT_COPY_OUT;
     if (c->relation != NULL)
@@ -507,6 +508,10 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
     case T_UpdateStmt:
     case T_DeleteStmt:
         judge_write(j, n, first, end, true);
+        return;
+    case T_MergeStmt:
+        j->plan->kind = GH_STMT_WRITE;
+        gh_judge_merge(j, (MergeStmt *)n);
         return;
     case T_TruncateStmt:
         j->plan->kind = GH_STMT_WRITE;

@@ -408,6 +408,23 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     close_block(j);
 }
 
+/* Nothing but every row and every cell that is written: what a check cannot be added to needs that. */
+static void need_every_row(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written)
+{
+    bool is_blind;
+    char *condition = (target->decision->privileges & privilege) == 0
+                          ? NULL
+                          : gh_write_condition(j, target, privilege, written, &is_blind);
+
+    if (condition == NULL || condition[0] != '\0') {
+        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                        "permission denied for table %s", target->var->relname);
+        return;
+    }
+    if (privilege == GH_UPDATE)
+        refuse_unseen(j, target, written, is_blind);
+}
+
 void gh_judge_truncate(gh_judge *j, TruncateStmt *s)
 {
     ListCell *cell;
@@ -418,16 +435,108 @@ void gh_judge_truncate(gh_judge *j, TruncateStmt *s)
     }
     foreach (cell, s->relations) {
         gh_item *target = gh_write_add_target(j, lfirst_node(RangeVar, cell), GH_TRUNCATE);
-        bool is_blind;
-        char *condition =
-            target == NULL ? NULL : gh_write_condition(j, target, GH_TRUNCATE, NULL, &is_blind);
 
-        if (condition == NULL)
+        if (target == NULL)
             return;
-        if (condition[0] != '\0') {
-            gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
-                            "permission denied for table %s", target->var->relname);
-            return;
-        }
+        need_every_row(j, target, GH_TRUNCATE, NULL);
     }
+}
+
+static void judge_when(gh_judge *j, gh_item *target, MergeWhenClause *w)
+{
+    bool *written;
+
+    gh_judge_condition(j, &w->condition);
+    switch (w->commandType) {
+    case CMD_UPDATE:
+        written = judge_set_list(j, target, w->targetList);
+        if (j->rc == GH_OK)
+            need_every_row(j, target, GH_UPDATE, written);
+        return;
+    case CMD_INSERT:
+        written = judge_set_list(j, target, w->targetList);
+        gh_judge_expr_list(j, w->values);
+        if (w->targetList == NIL && w->values != NIL)
+            memset(written, true, target->relation->column_count);
+        if (j->rc == GH_OK)
+            need_every_row(j, target, GH_INSERT, written);
+        return;
+    case CMD_DELETE:
+        need_every_row(j, target, GH_DELETE, NULL);
+        return;
+    case CMD_NOTHING:
+        return;
+    default:
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "this MERGE is not allowed");
+        return;
+    }
+}
+
+/* MERGE has no RETURNING to put a check in: it needs grants that give every row. */
+void gh_judge_merge(gh_judge *j, MergeStmt *s)
+{
+    gh_item *target;
+    ListCell *cell;
+
+    open_block(j);
+    gh_judge_with(j, s->withClause);
+    target = gh_write_add_target(j, s->relation, GH_INSERT | GH_UPDATE | GH_DELETE);
+    if (target == NULL)
+        return;
+    if (!target->decision->is_full) {
+        gh_judge_refuse(j, GH_DENIED, "42501", s->relation->location,
+                        "permission denied for table %s", s->relation->relname);
+        return;
+    }
+    gh_judge_from_item(j, &s->sourceRelation);
+    gh_judge_condition(j, &s->joinCondition);
+    foreach (cell, s->mergeWhenClauses)
+        judge_when(j, target, lfirst_node(MergeWhenClause, cell));
+    close_block(j);
+}
+
+/* COPY FROM without a list of columns means all of them: all that the user may write. */
+static char *copy_list(gh_judge *j, CopyStmt *c, const gh_item *target)
+{
+    char *out = pstrdup("");
+
+    for (size_t i = 0; i < target->relation->column_count; i++) {
+        const gh_column *column = &target->relation->columns[i];
+
+        if (!is_insertable(target, i) || column->generated != 0)
+            continue;
+        c->attlist = lappend(c->attlist, makeString(gh_judge_cstr(column->name)));
+        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ",
+                              gh_judge_ident(j, column->name));
+    }
+    return gh_judge_printf("(%s)", out);
+}
+
+/* COPY FROM has no place for a check either. */
+void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
+{
+    gh_item *target;
+    bool *written;
+    ListCell *cell;
+
+    open_block(j);
+    target = gh_write_add_target(j, c->relation, GH_INSERT);
+    if (target == NULL)
+        return;
+    if (c->attlist == NIL)
+        gh_judge_edit(j, target->end, target->end, copy_list(j, c, target));
+    written = palloc0((size_t)target->relation->column_count + 1);
+    foreach (cell, c->attlist) {
+        ResTarget t = { .type = T_ResTarget,
+                        .name = strVal(lfirst(cell)),
+                        .location = c->relation->location };
+        const gh_column *column = written_column(j, target, &t);
+
+        if (column != NULL)
+            written[column - target->relation->columns] = true;
+    }
+    gh_judge_condition(j, &c->whereClause);
+    if (j->rc == GH_OK)
+        need_every_row(j, target, GH_INSERT, written);
+    close_block(j);
 }

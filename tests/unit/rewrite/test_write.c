@@ -78,7 +78,15 @@ START_TEST(writes_need_their_grant)
     check_sent("root", "truncate ops.tickets", "truncate \"ops\".\"tickets\"");
     check_refused("alice",
                   "merge into ops.tickets t using regions r on true when matched then delete",
-                  "42501", "MERGE INTO is not allowed");
+                  "42501", "permission denied for table tickets");
+    check_sent("root", "merge into ops.tickets t using regions r on true when matched then delete",
+               "merge into \"ops\".\"tickets\" \"t\" using \"sales\".\"regions\" \"r\" on true "
+               "when matched then delete");
+    check_refused("alice", "copy ops.tickets from stdin", "42501",
+                  "permission denied for table tickets");
+    check_sent("root", "copy ops.tickets from stdin",
+               "copy \"ops\".\"tickets\" (\"id\", \"region\", \"title\", \"body\", \"secret\") "
+               "from stdin");
 }
 END_TEST
 
