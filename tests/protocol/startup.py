@@ -156,7 +156,7 @@ class Passwords(Untouched):
 
     def test_other_messages_are_refused(self):
         for data in (gt.query_message('SELECT 1'), gt.SYNC, gt.parse_message('SELECT 1'), gt.message('F', b'1234'),
-                     b'\0\0\0\0\0', gt.message('p', b'x' * 70000)):
+                     b'\0\0\0\0\0', gt.message('p', b'')):
             c = self.begin()
             c.send(data)
             kind, body = c.receive()
@@ -164,6 +164,11 @@ class Passwords(Untouched):
             self.assertEqual(gt.error_fields(body)['S'], 'FATAL')
             with self.assertRaises(gt.Closed):
                 c.receive()
+        c = self.begin()
+        with self.assertRaises((gt.Closed, OSError)):  # closed while it still sends
+            c.send(gt.message('p', b'x' * 70000))
+            while c.receive()[0] == 'E':
+                pass
 
     def test_every_truncation_of_the_first_message(self):
         first = b'n,,n=,r=abcdefghijklmnop'
