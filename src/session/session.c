@@ -249,12 +249,18 @@ bool gh_session_is_idle(const gh_session *s)
            s->up_in.len == 0 && s->up_out.len == 0 && s->client_left == 0 && !s->is_copying_in;
 }
 
-/* In which state the upstream's connection goes back. Only what is surely clean is used again. */
+/*
+ * In which state the upstream's connection goes back. Only what is surely clean is used again.
+ *
+ * SECURITY: after an error in the extended protocol the upstream answers nothing before a Sync. A
+ * client that leaves without one would hand over a connection that is deaf to its cleaning, and
+ * the next login that takes it would fail. Attack: tests/attack/states.py, test_lengths_that_lie.
+ */
 static gh_release release_mode(const gh_session *s)
 {
     if (s->is_upstream_lost)
         return GH_RELEASE_CLOSE;
-    if (gh_session_is_idle(s) && s->cancel == NULL)
+    if (gh_session_is_idle(s) && !s->is_skipping && s->cancel == NULL)
         return GH_RELEASE_RESET;
     return s->queue.count > 0 ? GH_RELEASE_CANCEL : GH_RELEASE_CLOSE;
 }
