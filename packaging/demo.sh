@@ -113,7 +113,7 @@ warehouses:
     pool: { mode: session, size: 20, idle: 4 }
 control: gatehouse.sock
 YAML
-"$gatehouse" policy apply --acl "$work/proxy/acl.db" policies/demo/
+"$gatehouse" policy apply --acl "$work/proxy/acl.db" policies/demo/ | tail -1
 declare -A password
 for person in "${people[@]}"; do
     password[$person]=$person-demo
@@ -144,7 +144,7 @@ cell=$(((width - 3 * (${#people[@]} - 1)) / ${#people[@]}))
 
 ask() { # PERSON SQL: the answer or the error, as psql shows it
     PGPASSWORD=${password[$1]} PGAPPNAME="demo" "$pg_bin/psql" -X -q -d "$(conninfo "$1")" -P null=NULL -P footer=off \
-        -P border=0 -c "$2" 2>&1 | sed -e '/^LINE [0-9]/d' -e '/^ *^$/d' -e '/^DETAIL/d' | fold -s -w "$cell" || true
+        -P border=0 -c "$2" 2>&1 | sed -e '/^LINE [0-9]/d' -e '/^ *^$/d' -e '/^$/d' | fold -s -w "$cell" || true
 }
 beside() { # FILE...: files as columns of the terminal
     awk -v cell="$cell" -v dim="$dim" -v plain="$plain" '
@@ -172,7 +172,7 @@ compare() { # WHAT SQL: the statement as everyone, side by side
 }
 
 compare '4. Who are the customers?' \
-    'SELECT id, name, email, region FROM crm.customers ORDER BY id LIMIT 4'
+    'SELECT id, email FROM crm.customers ORDER BY id LIMIT 4'
 compare '5. What did we sell?' \
     'SELECT region, count(*), sum(amount) FROM sales.orders GROUP BY region ORDER BY region'
 compare '6. The query sees what the person sees, in WHERE too: searching for what is masked finds nothing' \
@@ -189,7 +189,7 @@ sed -n -E '/"kind":"intent"/{/"user":"alice"/s/.*"rewritten":"(([^"\\]|\\.)*)".*
     sed -e 's/\\n/ /g' -e 's/\\"/"/g' -e 's/\\\\/\\/g' | head -2 | fold -s -w "$((width - 3))" | sed 's/^/   /'
 
 title '11. What the audit log says'
-"$gatehouse" audit tail --limit 14 --config "$work/proxy/gatehouse.yaml" | cut -c "1-$width"
+"$gatehouse" audit tail --limit 60 --config "$work/proxy/gatehouse.yaml" | grep -vE ' log(in|out) ' | tail -14 | cut -c "1-$width"
 
 if $keep; then
     title 'It keeps running. Try:'
