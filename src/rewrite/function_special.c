@@ -131,6 +131,20 @@ static Node *build(gh_judge *j, const char *sql, gh_placing *p)
     return n;
 }
 
+/* An argument that is more than a name or a literal is computed once, however often a condition looks at
+ * it; a name is cheaper without the fence. */
+static const char *fence(const List *args)
+{
+    ListCell *cell;
+
+    foreach (cell, args) {
+        if (!IsA(lfirst(cell), ColumnRef) && !IsA(lfirst(cell), A_Const) &&
+            !IsA(lfirst(cell), ParamRef))
+            return " OFFSET 0";
+    }
+    return "";
+}
+
 static bool is_const_string(const Node *n)
 {
     return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
@@ -192,7 +206,7 @@ static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
     p.args = args;
     prefix = gh_judge_printf("%s(SELECT %s AS \"%s\"%s", is_wrapped ? "CASE WHEN true THEN " : "",
                              sql, c->name, n == 0 ? "" : " FROM (SELECT ");
-    suffix = n == 0 ? pstrdup(")") : gh_judge_printf(") AS gh (%s))", columns);
+    suffix = n == 0 ? pstrdup(")") : gh_judge_printf("%s) AS gh (%s))", fence(c->f->args), columns);
     if (is_wrapped)
         suffix = gh_judge_printf("%s END", suffix);
     if (n == 0) {
@@ -225,9 +239,10 @@ static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
     size_t before = c->delimiters[index];
     size_t after = c->delimiters[index + 1];
     char *prefix = pstrdup("(SELECT gh.a1 FROM (SELECT CAST((");
-    char *suffix = gh_judge_printf(") AS pg_catalog.%s)) AS gh (a1) WHERE %s)", type, condition);
     ListCell *cell = list_nth_cell(c->f->args, index);
     Node *arg = lfirst(cell);
+    char *suffix = gh_judge_printf(") AS pg_catalog.%s)%s) AS gh (a1) WHERE %s)", type,
+                                   fence(list_make1(arg)), condition);
     gh_placing p = { .args = &arg, .count = 1 };
 
     gh_judge_edit(j, before, before + 1, gh_judge_printf("%s%s", t[before].text, prefix));
@@ -430,7 +445,8 @@ static char *visible(gh_judge *j, const gh_lookup *l, const char *oid)
 
     return guarded == NULL
                ? NULL
-               : gh_judge_printf("(SELECT gr.o FROM (SELECT %s) AS gr (o) WHERE %s)", oid, guarded);
+               : gh_judge_printf("(SELECT gr.o FROM (SELECT %s OFFSET 0) AS gr (o) WHERE %s)", oid,
+                                 guarded);
 }
 
 /* OID of the first object that the text gt.t names along the client's path and that may be seen. */
@@ -639,8 +655,10 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
         "(SELECT gr.o AS %s FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS "
         "pg_catalog.oid) ELSE %s END FROM (SELECT CAST((",
         gh_judge_ident(j, gh_str_of(column_name(c->arg, type))), sql);
-    suffix = gh_judge_printf(") AS pg_catalog.text)) AS gt (t)) AS gr (o) WHERE gr.o = 0 OR %s)",
-                             guarded);
+    suffix =
+        gh_judge_printf(") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o) WHERE gr.o = 0 OR "
+                        "%s)",
+                        guarded);
     gh_judge_edit(j, first, first, prefix);
     gh_judge_edit(j, end, end, suffix);
     built = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);
