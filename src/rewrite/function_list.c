@@ -217,11 +217,11 @@ bool gh_function_listed_information_schema(gh_str name)
     "@rel(gh.a1) AND NOT EXISTS (SELECT FROM pg_catalog." f " AS gp WHERE NOT "                    \
     "@rel(CAST(gp.relid AS pg_catalog.oid)))"
 
-/* The relation that a name or an OID means, as text or as a number; NULL if there is none. */
+/* The relation that a name along the client's path or an OID means; NULL if it may not be seen. */
 #define REL_OF(arg)                                                                                \
-    "(CASE WHEN CAST(" arg " AS pg_catalog.text) ~ '^[0-9]+$' THEN CAST(CAST(" arg                 \
-    " AS pg_catalog.text) AS pg_catalog.oid) ELSE CAST(pg_catalog.to_regclass(CAST(" arg           \
-    " AS pg_catalog.text)) AS pg_catalog.oid) END)"
+    "(SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS pg_catalog.oid) ELSE @find_relation "   \
+    "END "                                                                                         \
+    "FROM (SELECT CAST(" arg " AS pg_catalog.text) OFFSET 0) AS gt (t))"
 #define TEXT_OF(arg) "CAST(" arg " AS pg_catalog.text)"
 #define IS_USER(arg)                                                                               \
     TEXT_OF(arg) " IN (CAST(@user AS pg_catalog.text), CAST(@owner AS pg_catalog.text))"
@@ -230,7 +230,7 @@ bool gh_function_listed_information_schema(gh_str name)
  * apart. Attack: tests/attack corpus exists. */
 #define TABLE_PRIVILEGE(rel, priv)                                                                 \
     "(SELECT CASE WHEN @rel(gr.o) THEN @may(" TEXT_OF(priv) ", gr.o) END FROM (SELECT " REL_OF(    \
-        rel) ") AS gr (o))"
+        rel) " OFFSET 0) AS gr (o))"
 #define COLUMN_PRIVILEGE(rel, col, priv)                                                           \
     "(SELECT CASE WHEN @attr(ga.attrelid, ga.attnum) THEN @may(" TEXT_OF(                          \
         priv) ", ga.attrelid) "                                                                    \
@@ -320,7 +320,8 @@ static const gh_special s_specials[] = {
     RELATION("pg_partition_tree", 1, 1, WITHOUT_HIDDEN("pg_partition_tree(gh.a1)")),
 
     VALUE("obj_description", 1, 1,
-          "CASE WHEN @builtin(" OID1 ") THEN pg_catalog.obj_description(" OID1 ") END"),
+          "(SELECT gd.description FROM pg_catalog.pg_description AS gd WHERE gd.objoid = " OID1
+          " AND gd.objsubid = 0 AND @object(gd.classoid, gd.objoid, gd.objsubid) LIMIT 1)"),
     VALUE("obj_description", 2, 2,
           "CASE WHEN CASE CAST(gh.a2 AS pg_catalog.text) WHEN 'pg_class' THEN @rel(" OID1
           ") WHEN 'pg_type' THEN @type(" OID1 ") WHEN 'pg_proc' THEN @func(" OID1
@@ -333,11 +334,14 @@ static const gh_special s_specials[] = {
     VALUE("pg_describe_object", 3, 3,
           "CASE WHEN @object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) THEN "
           "pg_catalog.pg_describe_object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) END"),
-    VALUE("pg_get_serial_sequence", 2, 2,
-          "(SELECT pg_catalog.pg_get_serial_sequence(CAST(gh.a1 AS pg_catalog.text), CAST(gh.a2 AS "
-          "pg_catalog.text)) FROM pg_catalog.pg_attribute AS ga WHERE ga.attrelid = "
-          "CAST(pg_catalog.to_regclass(CAST(gh.a1 AS pg_catalog.text)) AS pg_catalog.oid) AND "
-          "ga.attname = CAST(gh.a2 AS pg_catalog.text) AND @key(ga.attrelid, ga.attnum))"),
+    VALUE(
+        "pg_get_serial_sequence", 2, 2,
+        "(SELECT pg_catalog.pg_get_serial_sequence(CAST(CAST(ga.attrelid AS pg_catalog.regclass) "
+        "AS "
+        "pg_catalog.text), CAST(ga.attname AS pg_catalog.text)) FROM pg_catalog.pg_attribute AS ga "
+        "WHERE ga.attrelid = " REL_OF(
+            "gh.a1") " AND ga.attname = CAST(gh.a2 AS pg_catalog.text) AND "
+                     "@key(ga.attrelid, ga.attnum))"),
 
     IN_PATH("pg_table_is_visible", "pg_class", "relnamespace", "@rel(gv.oid)"),
     IN_PATH("pg_type_is_visible", "pg_type", "typnamespace", "@type(gv.oid)"),

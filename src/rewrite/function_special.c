@@ -471,6 +471,11 @@ static char *search(gh_judge *j, const gh_lookup *l)
     return out == NULL ? NULL : gh_judge_printf("COALESCE(%s)", out);
 }
 
+char *gh_function_find_relation(gh_judge *j)
+{
+    return search(j, lookup_of(GH_STR("regclass")));
+}
+
 static void search_call(gh_judge *j, Node **slot, gh_call *c)
 {
     const gh_lookup *l = lookup_of(gh_str_of(c->name + 3));

@@ -13,6 +13,8 @@
 #include "setting.h"
 #include "system_catalog.h"
 
+#include "function_list.h"
+
 #include <inttypes.h>
 
 #define OID_MAX_BUILTIN  16384u
@@ -438,8 +440,8 @@ static const char *value_of(gh_judge *j, gh_str name)
         return path_names(j, false);
     if (gh_str_is(name, "implicit_path"))
         return path_names(j, true);
-    if (gh_str_is(name, "path_text"))
-        return gh_judge_literal(j, j->in->search_path_text);
+    if (gh_str_is(name, "find_relation"))
+        return gh_function_find_relation(j);
     return gh_str_is(name, "settings") ? setting_names(j) : NULL;
 }
 

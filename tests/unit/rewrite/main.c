@@ -8,6 +8,8 @@ int main(void)
     int failed;
 
     srunner_add_suite(runner, suite_write());
+    srunner_add_suite(runner, suite_function());
+    srunner_add_suite(runner, suite_setting());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

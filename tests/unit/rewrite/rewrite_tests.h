@@ -16,6 +16,8 @@
 
 Suite *suite_query(void);
 Suite *suite_write(void);
+Suite *suite_function(void);
+Suite *suite_setting(void);
 
 /* Fresh for each test; freed with it. */
 void world_setup(void);
