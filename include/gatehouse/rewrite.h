@@ -77,6 +77,7 @@ typedef struct gh_plan {
     gh_stmt_kind kind;
     gh_str sql;   /* to send; empty with GH_STMT_EMPTY and GH_STMT_REFUSED */
     gh_err error; /* with GH_STMT_REFUSED */
+    gh_stmt_kind inner;  /* GH_STMT_PREPARE, GH_STMT_DECLARE: of what they prepare */
     gh_str name;  /* see gh_stmt_kind */
     gh_str value;
     bool is_local;

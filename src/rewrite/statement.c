@@ -425,6 +425,7 @@ static void judge_prepare(gh_judge *j, PrepareStmt *p, size_t first, size_t end)
     if (j->plan->strips_column || j->plan->strips_result)
         gh_judge_refuse(j, GH_DENIED, "42501", -1,
                         "PREPARE of a write whose rows are checked is not allowed");
+    j->plan->inner = j->plan->kind;
     j->plan->kind = GH_STMT_PREPARE;
     set_name(j, p->name);
 }
@@ -438,6 +439,7 @@ static void judge_declare(gh_judge *j, DeclareCursorStmt *d)
     }
     gh_judge_select(j, (SelectStmt *)d->query);
     j->plan->kind = GH_STMT_DECLARE;
+    j->plan->inner = GH_STMT_QUERY;
     j->plan->is_held = (d->options & CURSOR_OPT_HOLD) != 0;
     set_name(j, d->portalname);
 }

@@ -69,7 +69,7 @@ static void apply_discard(gh_session *s, const gh_plan *p)
 }
 
 /* A statement is complete; `tag` is the upstream's word for it. */
-static void apply(gh_session *s, const gh_plan *p, gh_str tag)
+static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str tag)
 {
     switch (p->kind) {
     case GH_STMT_SET:
@@ -105,15 +105,19 @@ static void apply(gh_session *s, const gh_plan *p, gh_str tag)
     case GH_STMT_DISCARD:
         apply_discard(s, p);
         break;
+    case GH_STMT_PREPARE:
+        gh_session_note_prepared(s, e, p);
+        break;
+    case GH_STMT_DECLARE:
+        gh_session_note_declared(s, e, p);
+        break;
     case GH_STMT_REFUSED:
     case GH_STMT_EMPTY:
     case GH_STMT_QUERY:
     case GH_STMT_WRITE:
     case GH_STMT_BEGIN:
     case GH_STMT_SHOW:
-    case GH_STMT_PREPARE:
     case GH_STMT_EXECUTE:
-    case GH_STMT_DECLARE:
     case GH_STMT_FETCH:
     case GH_STMT_COPY_OUT:
     case GH_STMT_COPY_IN:
@@ -174,7 +178,7 @@ static gh_answer on_complete(gh_session *s, gh_str body)
     s->is_copying_in = false;
     if (p != NULL) {
         if (p->kind != GH_STMT_QUERY && p->kind != GH_STMT_WRITE)
-            apply(s, p, tag);
+            apply(s, e, p, tag);
         new_tag = p->tag;
         if (e->rows == 0 && p->kind != GH_STMT_QUERY)
             e->rows = gh_wire_tag_rows(tag);
@@ -278,9 +282,41 @@ static bool patch_columns(const gh_plan *p, char *body, size_t len)
     return !r.failed;
 }
 
+/* The description without the check: its last column, or all of it. */
+static gh_answer strip_description(gh_session *s, const gh_plan *p, gh_str body,
+                                   bool is_description)
+{
+    gh_rd r = { body.ptr, body.ptr + body.len, false };
+    uint16_t count = gh_rd_u16(&r);
+    bool is_whole = p->strips_result;
+    const char *fields = r.pos;
+    gh_buf *out;
+    size_t at;
+
+    for (uint16_t i = 0; i + 1 < count; i++) {
+        (void)gh_rd_cstr(&r);
+        (void)gh_rd_bytes(&r, 18);
+    }
+    if (r.failed || count == 0 || (is_whole && count != 1))
+        return GH_ANSWER_BROKEN;
+    if (is_description)
+        gh_expect_pop(&s->queue);
+    if (is_whole && !is_description)
+        return GH_ANSWER_DROP;
+    out = gh_session_out(s);
+    at = gh_wire_begin(out, is_whole ? GH_WIRE_B_NO_DATA : GH_WIRE_B_ROW_DESCRIPTION);
+    if (!is_whole) {
+        gh_buf_put_u16(out, (uint16_t)(count - 1));
+        gh_buf_put(out, fields, (size_t)(r.pos - fields));
+    }
+    gh_wire_end(out, at);
+    return GH_ANSWER_DROP;
+}
+
 static gh_answer on_row_description(gh_session *s, char *body, size_t len)
 {
     gh_expect *e = gh_expect_head(&s->queue);
+    const gh_plan *p;
     bool is_description;
 
     if (e == NULL)
@@ -291,6 +327,9 @@ static gh_answer on_row_description(gh_session *s, char *body, size_t len)
         return GH_ANSWER_BROKEN;
     if (e->is_swallowed)
         return GH_ANSWER_DROP;
+    p = plan_of(e);
+    if (p != NULL && (p->strips_result || p->strips_column))
+        return strip_description(s, p, (gh_str){ body, len }, is_description);
     if (!patch_columns(plan_of(e), body, len))
         return GH_ANSWER_BROKEN;
     if (is_description)
@@ -380,6 +419,31 @@ static bool is_refusal(const gh_expect *e, const gh_upstream_error *up)
     return gh_str_is(up->sqlstate, "42703");
 }
 
+/* Did Gatehouse's own check of a written row fail? */
+static bool is_failed_check(const gh_expect *e, const gh_upstream_error *up)
+{
+    const gh_plan *p = plan_of(e);
+
+    return p != NULL && (p->strips_column || p->strips_result) &&
+           gh_str_is(up->sqlstate, "22P02") &&
+           memmem(up->message.ptr, up->message.len, GH_CHECK_MARK, sizeof(GH_CHECK_MARK) - 1) !=
+               NULL;
+}
+
+static void say_failed_check(const gh_expect *e, gh_err *out)
+{
+    const gh_plan *p = plan_of(e);
+    gh_str table = { NULL, 0 };
+
+    for (size_t i = 0; i < p->touch_count; i++) {
+        if ((p->touches[i].privileges & (GH_INSERT | GH_UPDATE)) != 0)
+            table = p->touches[i].name;
+    }
+    gh_session_say(out, "42501",
+                   "new row violates row-level security policy for table \"" GH_STR_FMT "\"",
+                   GH_STR_ARG(table));
+}
+
 static void rebuild(const gh_expect *e, const gh_upstream_error *up, gh_err *out)
 {
     gh_str client_sql = e != NULL && e->set != NULL ? e->set->source : (gh_str){ NULL, 0 };
@@ -448,6 +512,8 @@ static gh_answer on_error(gh_session *s, gh_str body)
         return GH_ANSWER_BROKEN; /* our own SET failed: the session's state is not known */
     if (is_refusal(e, &up))
         err = *e->refusal;
+    else if (is_failed_check(e, &up))
+        say_failed_check(e, &err);
     else
         rebuild(e, &up, &err);
     if (s->is_bypass && e->refusal == NULL)
@@ -530,15 +596,24 @@ static gh_answer on_notification(const gh_session *s)
  * ------------------------------------------------------------------------------------------------
  */
 
+size_t gh_session_answer_trim(const gh_session *s, uint8_t type)
+{
+    const gh_plan *p = plan_of(gh_expect_head(&s->queue));
+
+    return type == GH_WIRE_B_DATA_ROW && p != NULL && p->strips_column ? 4 : 0;
+}
+
 gh_answer gh_session_answer_begin(gh_session *s, uint8_t type, size_t len)
 {
     gh_expect *e = gh_expect_head(&s->queue);
+    const gh_plan *p = plan_of(e);
 
     if (!runs(e))
         return GH_ANSWER_BROKEN;
-    (void)type; /* rows of a result and of a COPY count alike */
     e->rows++;
     e->bytes += len;
+    if (type == GH_WIRE_B_DATA_ROW && p != NULL && p->strips_result)
+        return GH_ANSWER_DROP;
     return e->is_swallowed ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 

@@ -218,7 +218,14 @@ static bool judge_again(gh_session *s, gh_named *n)
 static bool make_current(gh_session *s, gh_named *n)
 {
     gh_expect *e;
+    gh_err err = { 0 };
 
+    if (n->is_sql) {
+        if (gh_session_check_named(s, n, &err) == GH_OK)
+            return true;
+        refuse_recorded(s, n->set->source, NULL, &err);
+        return false;
+    }
     if (n->scope != s->scope && !judge_again(s, n))
         return false;
     if (n->is_upstream)
@@ -245,6 +252,12 @@ static bool is_current(gh_session *s, gh_named *portal)
 
     if (portal->scope == s->scope)
         return true;
+    if (n == NULL || n->is_sql) {
+        if (gh_session_check_named(s, portal, &err) == GH_OK)
+            return true;
+        refuse_recorded(s, portal->set->source, NULL, &err);
+        return false;
+    }
     if (gh_session_judge(s, portal->set->source, n->types, n->type_count, true, &set, &err) !=
         GH_OK) {
         refuse_recorded(s, portal->set->source, NULL, &err);
@@ -289,10 +302,31 @@ static gh_expect *push_bind(gh_session *s, gh_str portal, gh_named *statement)
 
     e->named = gh_named_new(portal, statement->set, statement->scope);
     e->named->statement = gh_named_acquire(statement);
+    e->named->is_sql = statement->is_sql;
     e->named->batch = s->batches;
     e->set = gh_plan_set_acquire(statement->set);
     e->replaced = gh_names_put(&s->portals, e->named);
     return e;
+}
+
+/* A format for each column of the result needs one more where Gatehouse's check is the last column. */
+static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_plan_set *set)
+{
+    bool has_check = set->count == 1 && set->plans[0].strips_column && msg->result_formats.len > 1;
+    size_t formats = (size_t)msg->result_formats.len * 2;
+    gh_buf tail;
+
+    if (!has_check || msg->tail.len < formats + 2) {
+        gh_wire_put_bind(&s->up_out, msg->portal, msg->statement, msg->tail);
+        return;
+    }
+    gh_buf_init(&tail, 0);
+    gh_buf_put(&tail, msg->tail.ptr, msg->tail.len - formats - 2);
+    gh_buf_put_u16(&tail, (uint16_t)(msg->result_formats.len + 1));
+    gh_buf_put(&tail, msg->tail.ptr + msg->tail.len - formats, formats);
+    gh_buf_put_u16(&tail, 0);
+    gh_wire_put_bind(&s->up_out, msg->portal, msg->statement, gh_buf_str(&tail));
+    gh_buf_fini(&tail);
 }
 
 void gh_session_bind(gh_session *s, gh_str body)
@@ -312,7 +346,7 @@ void gh_session_bind(gh_session *s, gh_str body)
     if (statement == NULL)
         return;
     e = push_bind(s, msg.portal, statement);
-    gh_wire_put_bind(&s->up_out, msg.portal, msg.statement, msg.tail);
+    put_bind(s, &msg, statement->set);
     gh_session_pushed(s, e);
 }
 
@@ -408,12 +442,16 @@ static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *po
 
     e->set = gh_plan_set_acquire(portal->set);
     e->named = gh_named_acquire(portal);
-    if (gh_session_record_intent(s, e, &err) != GH_OK) {
+    if (gh_session_check_names(s, portal->set, &err) != GH_OK ||
+        gh_session_record_intent(s, e, &err) != GH_OK) {
         gh_expect_pop_last(&s->queue);
         gh_session_refuse(s, true, &err);
         return;
     }
-    gh_wire_put_execute(&s->up_out, msg->portal, msg->rows_max);
+    /* A write whose result the client did not ask for must not stop in the middle of it. */
+    gh_wire_put_execute(
+        &s->up_out, msg->portal,
+        portal->set->count == 1 && portal->set->plans[0].strips_result ? 0 : msg->rows_max);
     gh_session_pushed(s, e);
     if (gh_session_needs_barrier(s, portal->set))
         gh_session_set_barrier(s);

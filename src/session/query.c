@@ -101,6 +101,8 @@ bool gh_session_needs_barrier(const gh_session *s, const gh_plan_set *set)
         case GH_STMT_DISCARD:
         case GH_STMT_PREPARE:
         case GH_STMT_DEALLOCATE:
+        case GH_STMT_DECLARE:
+        case GH_STMT_CLOSE:
         case GH_STMT_COPY_IN:
             return true;
         case GH_STMT_COMMIT:
@@ -118,9 +120,7 @@ bool gh_session_needs_barrier(const gh_session *s, const gh_plan_set *set)
         case GH_STMT_BEGIN:
         case GH_STMT_SHOW:
         case GH_STMT_EXECUTE:
-        case GH_STMT_DECLARE:
         case GH_STMT_FETCH:
-        case GH_STMT_CLOSE:
         case GH_STMT_COPY_OUT:
         case GH_STMT_OTHER:
             break;
@@ -240,7 +240,10 @@ bool gh_session_query(gh_session *s, gh_str body)
         gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
         return false;
     }
-    send_query(s, set);
+    if (gh_session_check_names(s, set, &err) != GH_OK)
+        refuse_text(s, sql, &err);
+    else
+        send_query(s, set);
     gh_plan_set_release(set);
     return true;
 }

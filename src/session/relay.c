@@ -73,15 +73,43 @@ static bool answer(gh_session *s, uint8_t type, char *message, size_t len, bool 
     return true;
 }
 
-static bool begin_stream(gh_session *s, uint8_t type, size_t len)
+/*
+ * A row whose last column is Gatehouse's check: NULL, so the row's last four bytes, which stay behind. Its
+ * length and count, of which `head` holds the seven bytes, say one column less.
+ */
+static bool trim_row(gh_session *s, char *head, size_t len)
+{
+    uint32_t length = (uint32_t)len - 1 - 4;
+    uint16_t count = (uint16_t)(((unsigned char)head[5] << 8) | (unsigned char)head[6]);
+
+    if (len < 7 + 4 || count == 0)
+        return broken(s, "row without its check");
+    count--;
+    for (int i = 0; i < 4; i++)
+        head[1 + i] = (char)(length >> (24 - 8 * i));
+    head[5] = (char)(count >> 8);
+    head[6] = (char)count;
+    s->answer_trim = 4;
+    return true;
+}
+
+/* `head`: the message's first bytes, seven where it is a row that is trimmed. */
+static bool begin_stream(gh_session *s, uint8_t type, char *head, size_t len)
 {
     gh_answer how = gh_session_answer_begin(s, type, len);
 
     if (how == GH_ANSWER_BROKEN)
         return broken(s, "unexpected data");
     s->answer_left = (uint32_t)len;
+    s->answer_trim = 0;
     s->is_relaying = how == GH_ANSWER_RELAY;
-    return true;
+    return !s->is_relaying || gh_session_answer_trim(s, type) == 0 || trim_row(s, head, len);
+}
+
+/* How much of a streamed message's beginning must lie together. */
+static size_t head_len(const gh_session *s, uint8_t type)
+{
+    return is_streamed(type) && gh_session_answer_trim(s, type) != 0 ? 7 : 5;
 }
 
 /* Goes on with a message of which up_in holds the beginning. Returns the bytes used; *ok false: the
@@ -103,8 +131,17 @@ static size_t collect(gh_session *s, const char *bytes, size_t len, bool *ok)
         *ok = broken(s, "bad frame");
         return used;
     }
+    if (s->up_in.len < head_len(s, f.type)) {
+        size_t more = head_len(s, f.type) - s->up_in.len;
+
+        more = more < len - used ? more : len - used;
+        gh_buf_put(&s->up_in, bytes + used, more);
+        used += more;
+        if (s->up_in.len < head_len(s, f.type))
+            return used;
+    }
     if (is_streamed(f.type)) {
-        *ok = begin_stream(s, f.type, gh_wire_frame_len(&f));
+        *ok = begin_stream(s, f.type, s->up_in.ptr, gh_wire_frame_len(&f));
         if (*ok && s->is_relaying)
             emit_copy(s, gh_buf_str(&s->up_in));
         s->answer_left -= (uint32_t)(*ok ? s->up_in.len : 0);
@@ -133,9 +170,10 @@ static size_t collect(gh_session *s, const char *bytes, size_t len, bool *ok)
 static size_t pass(gh_session *s, const char *bytes, size_t len)
 {
     size_t n = len < s->answer_left ? len : s->answer_left;
+    size_t shown = s->answer_left > s->answer_trim ? s->answer_left - s->answer_trim : 0;
 
-    if (s->is_relaying)
-        emit(s, bytes, n);
+    if (s->is_relaying && shown > 0)
+        emit(s, bytes, n < shown ? n : shown);
     s->answer_left -= (uint32_t)n;
     return n;
 }
@@ -161,8 +199,8 @@ static bool take(gh_session *s, char *bytes, size_t len)
         rc = gh_wire_frame_backend((gh_str){ bytes + used, len - used }, &f, NULL);
         if (rc != GH_OK && rc != GH_AGAIN)
             return broken(s, "bad frame");
-        if (rc == GH_OK && is_streamed(f.type)) {
-            ok = begin_stream(s, f.type, gh_wire_frame_len(&f));
+        if (rc == GH_OK && is_streamed(f.type) && len - used >= head_len(s, f.type)) {
+            ok = begin_stream(s, f.type, bytes + used, gh_wire_frame_len(&f));
             continue;
         }
         if (rc == GH_AGAIN || f.missing > 0) {

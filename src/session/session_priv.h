@@ -126,6 +126,7 @@ struct gh_session {
     uint64_t wait_read;   /* the catalog read that is waited for; 0: none */
     uint64_t client_left; /* bytes of a client's message that are passed on as they come */
     uint32_t answer_left; /* the same, of an answer */
+    uint32_t answer_trim; /* of them, the last ones are not shown */
     gh_auditlog_ticket ticket;
 
     gh_stream client;
@@ -295,6 +296,18 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
 bool gh_session_answer_is_looked_at(const gh_session *s, uint8_t type);
 /* The header of a message that is passed on in pieces. */
 gh_answer gh_session_answer_begin(gh_session *s, uint8_t type, size_t len);
+/* Bytes at the end of such a message that the client does not get. */
+size_t gh_session_answer_trim(const gh_session *s, uint8_t type);
+
+/* ---- sql_names.c -------------------------------------------------------------------------------- */
+
+/* What PREPARE and DECLARE made takes its place among the session's names. */
+void gh_session_note_prepared(gh_session *s, const gh_expect *e, const gh_plan *p);
+void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *p);
+/* May an entry still be used as it is? GH_DENIED and others: err says why not. */
+GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err);
+/* The same of all that the statements of a set use by name. */
+GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);
 
 /* ---- env.c, cancel.c
  * --------------------------------------------------------------------------------- */

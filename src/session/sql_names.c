@@ -1,0 +1,117 @@
+/*
+ * sql_names.c: PREPARE, EXECUTE, DECLARE and FETCH. To the upstream what SQL makes and what the protocol
+ * makes is one namespace, so it is one here: PREPARE and DECLARE put entries into the session's tables,
+ * and whatever uses an entry, in either form, goes on only if its statement would be sent in the same
+ * words now.
+ */
+#include "session_priv.h"
+
+/* The plan of what PREPARE or DECLARE prepares, as its own set. */
+static gh_plan_set *inner_set(const gh_expect *e, const gh_plan *p)
+{
+    gh_plan inner = *p;
+    gh_str source = e->set->source;
+
+    if ((size_t)p->source_start + p->source_len <= source.len)
+        source = (gh_str){ source.ptr + p->source_start, p->source_len };
+    inner.kind = p->inner;
+    inner.source_start = 0;
+    return gh_plan_set_new(source, &inner, 1, gh_session_poison());
+}
+
+static void note(gh_names *t, const gh_expect *e, const gh_plan *p, uint64_t batch)
+{
+    gh_plan_set *set = inner_set(e, p);
+    gh_str name = p->name;
+    gh_named *n;
+
+    if (name.len > GH_WIRE_NAME_MAX)
+        name.len = GH_WIRE_NAME_MAX;
+    n = gh_named_new(name, set, e->set->scope);
+    n->is_sql = true;
+    n->is_upstream = true;
+    n->batch = batch;
+    gh_named_release(gh_names_put(t, n));
+    gh_named_release(n);
+    gh_plan_set_release(set);
+}
+
+void gh_session_note_prepared(gh_session *s, const gh_expect *e, const gh_plan *p)
+{
+    note(&s->statements, e, p, 0);
+}
+
+void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *p)
+{
+    /* As Bind counts: the Syncs and Queries that had been sent before this one. */
+    uint64_t batch = e->kind == GH_EXPECT_QUERY ? e->batch - 1 : e->named->batch;
+
+    note(&s->portals, e, p, p->is_held ? UINT64_MAX : batch);
+}
+
+gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err)
+{
+    const gh_named *types = n->statement != NULL ? n->statement : n;
+    gh_plan_set *set = NULL;
+    gh_rc rc;
+
+    if (n->scope == s->scope)
+        return GH_OK;
+    rc =
+        gh_session_judge(s, n->set->source, types->types, types->type_count, !n->is_sql, &set, err);
+    if (rc != GH_OK)
+        return rc;
+    if (set->is_refused) {
+        *err = set->plans[set->count - 1].error;
+        rc = GH_DENIED;
+    } else if (set->count != 1 || n->set->count != 1 ||
+               !gh_str_eq(set->plans[0].sql, n->set->plans[0].sql)) {
+        rc =
+            gh_fail(err, GH_DENIED, "42501",
+                    "the policy changed since the statement was prepared or the cursor was opened");
+    } else {
+        n->scope = s->scope;
+    }
+    gh_plan_set_release(set);
+    return rc;
+}
+
+static gh_rc check_use(gh_session *s, gh_names *t, gh_str name, gh_err *err)
+{
+    gh_named *n;
+
+    if (name.len > GH_WIRE_NAME_MAX)
+        name.len = GH_WIRE_NAME_MAX;
+    n = gh_names_find(t, name);
+    /* What the table does not hold the upstream does not have, and says so in its own words. */
+    return n == NULL ? GH_OK : gh_session_check_named(s, n, err);
+}
+
+static gh_rc check_count(const gh_names *t, const char *what, gh_err *err)
+{
+    if (t->count < GH_SESSION_STATEMENTS_MAX)
+        return GH_OK;
+    return gh_fail(err, GH_LIMIT, "54000", "more than %d %s in one session",
+                   GH_SESSION_STATEMENTS_MAX, what);
+}
+
+gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err)
+{
+    gh_rc rc = GH_OK;
+
+    for (size_t i = 0; i < set->count && rc == GH_OK; i++) {
+        const gh_plan *p = &set->plans[i];
+
+        if (p->is_bypassed)
+            continue;
+        if (p->kind == GH_STMT_EXECUTE)
+            rc = check_use(s, &s->statements, p->name, err);
+        else if (p->kind == GH_STMT_FETCH)
+            rc = check_use(s, &s->portals, p->name, err);
+        else if (p->kind == GH_STMT_PREPARE)
+            rc = check_count(&s->statements, "prepared statements", err);
+        else if (p->kind == GH_STMT_DECLARE)
+            rc = check_count(&s->portals, "portals", err);
+    }
+    return rc;
+}
