@@ -19,7 +19,7 @@ struct gh_named {
     uint32_t hash;
     bool is_upstream; /* the upstream has it (or will, when it has read what was sent) */
     bool is_in_table;
-    bool is_sql; /* made by PREPARE or DECLARE: its set's text is that statement */
+    bool is_sql;         /* made by PREPARE or DECLARE: its set's text is that statement */
     uint8_t name_len;    /* at most GH_WIRE_NAME_MAX */
     uint16_t type_count; /* of a statement: the parameter types that its Parse gave */
     uint64_t batch;   /* of a portal: how many Syncs and Queries had been sent when it was made */
