@@ -153,7 +153,7 @@ static bool is_const_string(const Node *n)
 
 static const char *const_string(const Node *n)
 {
-    return strVal(&((const A_Const *)n)->val);
+    return ((const A_Const *)n)->val.sval.sval;
 }
 
 static void qualify(gh_judge *j, gh_call *c)
@@ -376,7 +376,7 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
     j->plan->kind = GH_STMT_SET;
     j->plan->name = GH_STR("search_path");
     j->plan->value = keep(j, const_string(new_value));
-    j->plan->is_local = boolVal(&((const A_Const *)is_local)->val);
+    j->plan->is_local = ((const A_Const *)is_local)->val.boolval.boolval;
     replace_value(j, slot, c,
                   gh_judge_printf("CAST(%s AS pg_catalog.text)",
                                   gh_judge_literal(j, gh_str_of(const_string(new_value)))));
