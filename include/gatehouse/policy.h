@@ -21,9 +21,10 @@
 #include <gatehouse/base.h>
 #include <gatehouse/catalog.h>
 
-/* ---- the ACL as rows ----------------------------------------------------------------------------- */
+/* ---- the ACL as rows ------------------------------------------------------------------------ */
 
-enum { /* privileges, a bit set */
+/* Privileges, a bit set. */
+enum {
     GH_SELECT = 1,
     GH_INSERT = 2,
     GH_UPDATE = 4,
@@ -32,12 +33,8 @@ enum { /* privileges, a bit set */
     GH_ALL_PRIVILEGES = 31
 };
 
-enum { /* `may:` of a role, a bit set */
-    GH_MAY_EXPLAIN = 1,
-    GH_MAY_TEMP_TABLES = 2,
-    GH_MAY_NOTIFY = 4,
-    GH_MAY_BYPASS = 8
-};
+/* `may:` of a role, a bit set. */
+enum { GH_MAY_EXPLAIN = 1, GH_MAY_TEMP_TABLES = 2, GH_MAY_NOTIFY = 4, GH_MAY_BYPASS = 8 };
 
 typedef struct gh_str_list {
     const gh_str *items;
@@ -46,6 +43,12 @@ typedef struct gh_str_list {
 
 /* Where a row came from: policy files or the CLI; `policy apply` touches only its own. */
 typedef enum gh_origin { GH_ORIGIN_CLI = 0, GH_ORIGIN_POLICY } gh_origin;
+
+/* Where a policy file says it; line 0: it was not read from a file. */
+typedef struct gh_acl_place {
+    gh_str file;
+    uint32_t line; /* 1-based */
+} gh_acl_place;
 
 typedef struct gh_acl_attribute {
     gh_str name;
@@ -62,6 +65,7 @@ typedef struct gh_acl_user {
     const gh_acl_attribute *attributes;
     size_t attribute_count;
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_user;
 
 typedef struct gh_acl_role {
@@ -70,18 +74,21 @@ typedef struct gh_acl_role {
     uint32_t may;
     gh_str_list member_of;
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_role;
 
 typedef struct gh_acl_tag {
     gh_str name;
     gh_str_list columns; /* [warehouse:]schema.relation.column patterns */
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_tag;
 
 typedef struct gh_acl_mask_def {
     gh_str name;
     gh_str expr; /* over `value` */
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_mask_def;
 
 typedef struct gh_acl_column_mask {
@@ -91,7 +98,7 @@ typedef struct gh_acl_column_mask {
 
 /* A grant, or with is_deny a deny. */
 typedef struct gh_acl_rule {
-    int64_t id;          /* the store's; 0 before it is stored */
+    int64_t id; /* the store's; 0 before it is stored */
     bool is_deny;
     gh_str_list to;      /* role names, or user:NAME */
     gh_str_list tables;  /* [warehouse:]schema.relation patterns */
@@ -99,8 +106,8 @@ typedef struct gh_acl_rule {
     bool has_columns;    /* `columns` given */
     bool is_except;      /* columns: all but these */
     gh_str_list columns;
-    gh_str_list tags;    /* denies only */
-    gh_str rows;         /* row filter; empty: every row */
+    gh_str_list tags; /* denies only */
+    gh_str rows;      /* row filter; empty: every row */
     const gh_acl_column_mask *masks;
     size_t mask_count;
     int64_t valid_from;  /* Unix microseconds; INT64_MIN: always */
@@ -109,6 +116,7 @@ typedef struct gh_acl_rule {
     bool is_through;
     bool is_blind;
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_rule;
 
 typedef struct gh_acl_masking {
@@ -116,12 +124,14 @@ typedef struct gh_acl_masking {
     gh_str mask;
     gh_str_list except; /* roles */
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_masking;
 
 typedef struct gh_acl_function {
     gh_str_list to;
     gh_str_list allow; /* schema.name patterns */
     gh_origin origin;
+    gh_acl_place place;
 } gh_acl_function;
 
 /* A test of the policy's own, for `policy test`: what a query answers to a user. */
@@ -134,6 +144,7 @@ typedef struct gh_acl_test {
     bool has_columns;
     gh_str_list columns; /* names of the answer's columns */
     gh_str error;        /* SQLSTATE; empty: none expected */
+    gh_acl_place place;
 } gh_acl_test;
 
 typedef struct gh_acl {
@@ -157,10 +168,10 @@ typedef struct gh_acl {
     size_t test_count;
 } gh_acl;
 
-/* ---- reading policy files ------------------------------------------------------------------------ */
+/* ---- reading policy files ------------------------------------------------------------------- */
 
 typedef struct gh_policy_file {
-    gh_str name; /* for messages */
+    gh_str name; /* for messages and places, which borrow it */
     gh_str text;
 } gh_policy_file;
 
@@ -173,7 +184,7 @@ GH_MUST_USE gh_rc gh_policy_read_files(const gh_policy_file *files, size_t count
 /* Writes the acl as one policy file; reading it back gives an equal acl. */
 void gh_policy_write_file(const gh_acl *acl, gh_buf *out);
 
-/* ---- policy, view, decision ---------------------------------------------------------------------- */
+/* ---- policy, view, decision ----------------------------------------------------------------- */
 
 typedef struct gh_policy gh_policy;
 typedef struct gh_view gh_view;
@@ -206,7 +217,8 @@ gh_str gh_view_user(const gh_view *v);
 gh_str gh_view_warehouse(const gh_view *v);
 gh_str_list gh_view_roles(const gh_view *v); /* inherited ones included, sorted by name */
 uint32_t gh_view_may(const gh_view *v);
-bool gh_view_has_any_grant(const gh_view *v); /* false: the warehouse does not exist for this user (3D000) */
+/* False: the warehouse does not exist for this user (3D000). */
+bool gh_view_has_any_grant(const gh_view *v);
 /* The user's attribute; NULL if missing. */
 const gh_acl_attribute *gh_view_attribute(const gh_view *v, gh_str name);
 /* Is a function outside pg_catalog (schema.name) allowed to this user? */
@@ -257,34 +269,37 @@ typedef struct gh_arm {
 
 typedef struct gh_column_decision {
     gh_show show;
-    gh_filter_set null_where; /* column denies: NULL where any IS NOT FALSE; comes before the arms */
+    gh_filter_set null_where; /* denies: NULL where any IS NOT FALSE; comes before the arms */
     const gh_arm *arms;       /* tried in order; where none applies the cell is NULL */
     uint16_t arm_count;
-    bool is_writable[5];      /* by privilege bit position: some grant of that privilege covers it */
-    gh_filter_set deny_where[5]; /* same positions: not in rows where any IS NOT FALSE; [0] is null_where */
+    /* By privilege bit position: some grant of that privilege covers the column, but not in rows
+     * where any of deny_where IS NOT FALSE; [0] is null_where. */
+    bool is_writable[5];
+    gh_filter_set deny_where[5];
 } gh_column_decision;
 
 typedef struct gh_write_grant { /* one grant that allows insert, update or delete */
     int64_t grant_id;
     uint32_t privileges;
     bool is_every_row;
-    uint16_t filter;        /* unless is_every_row */
+    uint16_t filter; /* unless is_every_row */
     bool is_blind;
     const uint8_t *columns; /* bit per index into gh_relation.columns */
 } gh_write_grant;
 
 typedef struct gh_decision {
-    bool exists;         /* some privilege and some column: otherwise the relation is not there (42P01) */
-    uint32_t privileges; /* that the user holds on some rows and columns */
-    bool is_full;        /* select of every row and every column in clear: only qualify it */
-    bool is_every_row;   /* no row filter and no row deny */
-    bool is_through;     /* a view whose base tables' own rules apply inside */
+    bool exists; /* some privilege and some column: otherwise the relation is not there (42P01) */
+    uint32_t privileges;   /* that the user holds on some rows and columns */
+    bool is_full;          /* select of every row and every column in clear: only qualify it */
+    bool is_every_row;     /* no row filter and no row deny */
+    bool is_through;       /* a view whose base tables' own rules apply inside */
     const gh_str *filters; /* texts of row filters; `attr()` and column names unresolved */
     uint16_t filter_count;
-    gh_filter_set rows;      /* unless is_every_row: a row shows where any IS TRUE (empty with rows_all: see below) */
-    bool rows_all;           /* grants give every row; only row_denies limit */
+    gh_filter_set rows;       /* unless rows_all: a row shows where any IS TRUE */
+    bool rows_all;            /* grants give every row; only row_denies limit */
     gh_filter_set row_denies; /* a row does not show where any IS NOT FALSE */
-    gh_filter_set deny_rows[5]; /* by privilege bit position: nor is it written; [0] is row_denies */
+    /* By privilege bit position: nor is it written where any IS NOT FALSE; [0] is row_denies. */
+    gh_filter_set deny_rows[5];
     const gh_column_decision *columns; /* parallel to gh_relation.columns */
     uint16_t column_count;
     const gh_write_grant *writes;
@@ -308,8 +323,8 @@ bool gh_mask_fits(const gh_mask *m, const gh_catalog *c, const gh_column *column
  * cannot tell. */
 int gh_mask_compare(const gh_mask *a, const gh_mask *b, bool *comparable);
 /* Parses a mask as policies write it; named masks come from defs. */
-GH_MUST_USE gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t def_count, gh_arena *a,
-                                gh_mask *out, gh_err *err);
+GH_MUST_USE gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t def_count,
+                                gh_arena *a, gh_mask *out, gh_err *err);
 /*
  * The SQL of a mask over the SQL expression `value` of a column of type `column` (its base type known to
  * c); keeps the type by a cast (of a domain, its base type: its CHECK could fail on a mask). `value` is a
@@ -319,7 +334,7 @@ GH_MUST_USE gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t
  * `value` and functions must be resolved). The `hash` mask reads its key from the session setting
  * gatehouse.hash_key (64 hex digits); with a missing one it fails, with a short one it shows NULL.
  */
-GH_MUST_USE gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column, gh_str value,
-                              gh_buf *out, gh_err *err);
+GH_MUST_USE gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column,
+                              gh_str value, gh_buf *out, gh_err *err);
 
 #endif

@@ -11,8 +11,7 @@
 
 #include <gatehouse/config.h>
 
-/* ---- small helpers
- * ------------------------------------------------------------------------------- */
+/* ---- small helpers -------------------------------------------------------------------------- */
 
 void pol_numbers_add(pol_numbers *n, uint32_t v)
 {
@@ -105,8 +104,7 @@ gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where, u
     return pol_fail_unknown(b, &b->p->role_names, name, "role", where);
 }
 
-/* ---- roles
- * --------------------------------------------------------------------------------------- */
+/* ---- roles ---------------------------------------------------------------------------------- */
 
 static gh_rc resolve_roles(const pol_builder *b, gh_str_list names, const char *what, gh_str owner,
                            uint32_t **out)
@@ -231,8 +229,7 @@ static gh_rc check_cycles(const pol_builder *b)
     return rc;
 }
 
-/* ---- users
- * --------------------------------------------------------------------------------------- */
+/* ---- users ---------------------------------------------------------------------------------- */
 
 static gh_str dup(const pol_builder *b, gh_str s)
 {
@@ -300,8 +297,7 @@ static gh_rc compile_users(pol_builder *b)
     return GH_OK;
 }
 
-/* ---- masks
- * --------------------------------------------------------------------------------------- */
+/* ---- masks ---------------------------------------------------------------------------------- */
 
 /* The mask lives in the policy's arena: its texts are copied there by the parser's caller. */
 static void add_mask(pol_builder *b, const gh_mask *m)
@@ -374,8 +370,7 @@ static gh_rc compile_mask_defs(pol_builder *b)
     return GH_OK;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static gh_policy *new_policy(const gh_acl *acl)
 {

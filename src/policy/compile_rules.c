@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- errors
- * -------------------------------------------------------------------------------------- */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 /* What an error calls a rule: "grant 12 (to analyst on sales.orders)". */
 typedef struct label {
@@ -50,8 +49,7 @@ static gh_rc fail_rule(const pol_builder *b, const gh_acl_rule *r, gh_rc rc, con
     return gh_fail(b->err, rc, POL_SQLSTATE, "%s: %s", l.text, text);
 }
 
-/* ---- one rule
- * ------------------------------------------------------------------------------------ */
+/* ---- one rule ------------------------------------------------------------------------------- */
 
 static gh_rc take_principals(pol_builder *b, const gh_acl_rule *r)
 {
@@ -354,8 +352,7 @@ static gh_rc compile_rule(pol_builder *b, const gh_acl_rule *r, uint32_t number)
     return rc;
 }
 
-/* ---- the index
- * ----------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------ */
 
 /* order[] lists the triples by pattern, and in order of arrival within one. */
 static uint32_t *order_by_pattern(const pol_builder *b)

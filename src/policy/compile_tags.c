@@ -112,8 +112,7 @@ gh_rc pol_compile_tags(pol_builder *b)
     return GH_OK;
 }
 
-/* ---- functions
- * ----------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------ */
 
 static int function_order(const void *a, const void *b)
 {

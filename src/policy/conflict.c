@@ -38,8 +38,7 @@ typedef struct check {
     size_t tests;
 } check;
 
-/* ---- which masks cannot be compared
- * -------------------------------------------------------------- */
+/* ---- which masks cannot be compared --------------------------------------------------------- */
 
 static int key_order(const void *a, const void *b)
 {
@@ -122,8 +121,7 @@ static void find_hot(check *c)
     free(keys);
 }
 
-/* ---- who has them
- * -------------------------------------------------------------------------------- */
+/* ---- who has them --------------------------------------------------------------------------- */
 
 static void claims_of_entry(check *c, const pol_entry *e)
 {
@@ -162,8 +160,7 @@ static void find_claims(check *c)
     c->start[principals] = (uint32_t)c->claim_count;
 }
 
-/* ---- whether two meet
- * ---------------------------------------------------------------------------- */
+/* ---- whether two meet ----------------------------------------------------------------------- */
 
 static bool parts_overlap(const gh_policy *p, uint32_t a, uint32_t b)
 {
@@ -215,8 +212,7 @@ static gh_rc refuse(const gh_policy *p, uint32_t user, const claim *a, const cla
     return rc;
 }
 
-/* ---- one user
- * ------------------------------------------------------------------------------------ */
+/* ---- one user ------------------------------------------------------------------------------- */
 
 static bool is_exact(const gh_policy *p, const claim *c)
 {

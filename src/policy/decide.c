@@ -2,27 +2,35 @@
  * The one rule, for one relation: every rule of the user that names it, taken together.
  *
  *     rules that apply ─▶ columns of each (bits) ─▶ select: rows, then each column's arms
- *                      ─▶ filters (numbers)      └▶ writes: a grant each, columns less what is
- * denied
+ *                      ─▶ filters (numbers)      └▶ writes: a grant each, less what is denied
  *
  * A column's cell, in a row that shows, is by the rule: NULL where a deny of the column is not
  * false; else in clear where the filter of a grant without a mask is true; else the weakest mask
  * among the grants whose filters are true; else NULL. As arms of a CASE, weakest first:
  *
- *     null_where ─▶ NULL │ clear: f1 or f2 ─▶ value │ weakest mask: f3 ─▶ ... │ strongest: f4 ─▶
- * ... │ NULL
+ *     null_where ▶ NULL │ clear: f1 or f2 ▶ value │ mask: f3 ▶ ... │ stronger: f4 ▶ ... │ NULL
  *
  * Simplifications, each compared with a naive evaluation of the rule in tests/unit/policy/oracle.c:
- *  S1 filters of one text are one filter.
- *  S2 an arm whose grant has no filter is always taken; what stands behind it is dropped.
- *  S3 a filter of an earlier arm is dropped from the later ones: they are not reached where it is
- * true. S4 where the arms so far hold every filter that makes rows show, the last of them is always
- * taken: in a row that shows one of these filters is true. This makes a table with one filtered
- * grant CLEAR or MASKED throughout instead of BY_CELL. S5 neighbouring arms that show the same are
- * one arm (a tag's mask can make them so). S6 arms at the end that show NULL are dropped: NULL is
- * what follows them anyway. S7 a column's deny whose filter also denies the row is dropped: where
- * the row shows, it is false. S8 on a view, a `through` grant that gives nothing beyond a grant
- * without `through` is dropped.
+ *
+ *  S1 Filters of one text are one filter.
+ *
+ *  S2 An arm whose grant has no filter is always taken; what stands behind it is dropped.
+ *
+ *  S3 A filter of an earlier arm is dropped from the later ones: where it is true they are not
+ *     reached.
+ *
+ *  S4 Where the arms so far hold every filter that makes rows show, the last of them is always
+ *     taken: in a row that shows, one of these filters is true. So a table with one filtered grant
+ *     is CLEAR or MASKED throughout instead of BY_CELL.
+ *
+ *  S5 Neighbouring arms that show the same are one arm (a tag's mask can make them so).
+ *
+ *  S6 Arms at the end that show NULL are dropped: NULL is what follows them anyway.
+ *
+ *  S7 A column's deny whose filter also denies the row is dropped: where the row shows, it is
+ *     false.
+ *
+ *  S8 On a view, a `through` grant that gives nothing beyond a grant without `through` is dropped.
  */
 #include "decide_priv.h"
 
@@ -30,8 +38,7 @@
 
 static const gh_decision s_nothing;
 
-/* ---- which rules apply
- * --------------------------------------------------------------------------- */
+/* ---- which rules apply ---------------------------------------------------------------------- */
 
 typedef struct found {
     uint32_t *items;
@@ -140,8 +147,7 @@ static bool find_rules(pol_work *w)
     return fits;
 }
 
-/* ---- columns and tags
- * ---------------------------------------------------------------------------- */
+/* ---- columns and tags ----------------------------------------------------------------------- */
 
 static int named_order(const void *a, const void *b)
 {
@@ -246,8 +252,7 @@ static void cover(pol_work *w, pol_applied *a)
                                       : pol_bits_empty(a->columns, w->column_words) && !names_none;
 }
 
-/* ---- filters
- * ------------------------------------------------------------------------------------- */
+/* ---- filters -------------------------------------------------------------------------------- */
 
 static int str_order(const void *a, const void *b)
 {
@@ -317,8 +322,7 @@ gh_filter_set pol_filter_set(pol_work *w, const uint64_t *bits)
     return (gh_filter_set){ items, count };
 }
 
-/* ---- the privileges
- * ------------------------------------------------------------------------------ */
+/* ---- the privileges ------------------------------------------------------------------------- */
 
 static bool has_privilege(const pol_applied *a, int privilege)
 {
@@ -387,8 +391,7 @@ static bool is_covered(const pol_work *w, int privilege, uint16_t column)
     return false;
 }
 
-/* ---- writes
- * -------------------------------------------------------------------------------------- */
+/* ---- writes --------------------------------------------------------------------------------- */
 
 static const uint8_t *bytes_of(const pol_work *w, const uint64_t *bits)
 {
@@ -446,8 +449,7 @@ static void decide_writes(pol_work *w, gh_decision *d)
     d->write_count = count;
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 /* An order of the rules that depends on what they say alone. */
 static int applied_order(const void *x, const void *y)

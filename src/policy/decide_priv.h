@@ -6,8 +6,7 @@
 
 #include "policy_priv.h"
 
-/* ---- bit sets
- * ------------------------------------------------------------------------------------ */
+/* ---- bit sets ------------------------------------------------------------------------------- */
 
 static inline uint64_t *pol_bits_new(gh_arena *a, size_t words)
 {
@@ -46,8 +45,7 @@ static inline bool pol_bits_within(const uint64_t *inner, const uint64_t *outer,
     return outside == 0;
 }
 
-/* ---- the work
- * ------------------------------------------------------------------------------------ */
+/* ---- the work ------------------------------------------------------------------------------- */
 
 /* A rule that applies to the relation. */
 typedef struct pol_applied {

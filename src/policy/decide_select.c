@@ -26,8 +26,7 @@ static bool is_grant(const pol_applied *a)
            !a->is_idle && !a->is_dropped;
 }
 
-/* ---- masks
- * --------------------------------------------------------------------------------------- */
+/* ---- masks ---------------------------------------------------------------------------------- */
 
 /*
  * SECURITY: a mask that its column's type cannot take shows NULL. Leaving it out would show the
@@ -110,18 +109,17 @@ static const gh_mask *tag_mask_of(const pol_work *w, uint16_t column)
     return count == 0 ? NULL : &pol_null_mask;
 }
 
-/* The stronger of the grants' mask and the tags'; the tags' if they cannot be compared. */
+/* The stronger of the grants' mask and the tags'; the tags' if they cannot be compared, which gives 0. */
 static const gh_mask *combine(const gh_mask *mask, const gh_mask *tag_mask)
 {
     bool comparable;
 
     if (mask == NULL || tag_mask == NULL)
         return mask == NULL ? tag_mask : mask;
-    return gh_mask_compare(mask, tag_mask, &comparable) > 0 && comparable ? mask : tag_mask;
+    return gh_mask_compare(mask, tag_mask, &comparable) > 0 ? mask : tag_mask;
 }
 
-/* ---- a column's groups
- * --------------------------------------------------------------------------- */
+/* ---- a column's groups ---------------------------------------------------------------------- */
 
 static void group_add(const pol_work *w, cell *c, const gh_mask *mask, uint32_t filter)
 {
@@ -193,8 +191,7 @@ static cell cell_of(const pol_work *w, uint16_t column)
     return c;
 }
 
-/* ---- a column's arms
- * ----------------------------------------------------------------------------- */
+/* ---- a column's arms ------------------------------------------------------------------------ */
 
 static bool shows_same(const gh_mask *a, const gh_mask *b)
 {
@@ -267,8 +264,7 @@ static void decide_column(pol_work *w, uint16_t column, const uint64_t *rows)
         out->show = arms[0].mask == NULL ? GH_CLEAR : GH_MASKED;
 }
 
-/* ---- views that let rules through
- * ---------------------------------------------------------------- */
+/* ---- views that let rules through ----------------------------------------------------------- */
 
 static bool gives_no_more(const pol_work *w, const pol_applied *a, const pol_applied *than)
 {
@@ -313,8 +309,7 @@ static bool decide_through(pol_work *w)
     return is_through;
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 /* The filters that make rows show; *is_all: every row does. */
 static uint64_t *row_filters(const pol_work *w, bool *is_all)

@@ -40,8 +40,7 @@ typedef struct reader {
 
 enum { ROLES, USERS, TAGS, MASKS };
 
-/* ---- helpers
- * ------------------------------------------------------------------------------------- */
+/* ---- helpers -------------------------------------------------------------------------------- */
 
 static void *list_add(list *l, size_t size)
 {
@@ -51,6 +50,11 @@ static void *list_add(list *l, size_t size)
     }
     memset(l->items + l->count * size, 0, size);
     return l->items + l->count++ * size;
+}
+
+static gh_acl_place place_of(const reader *r, const gh_yaml_node *n)
+{
+    return (gh_acl_place){ .file = r->yaml.name, .line = n->line };
 }
 
 static void *list_move(list *l, size_t size, gh_arena *a)
@@ -179,8 +183,7 @@ static bool wants_keys(reader *r, const gh_yaml_node *n, const char *key, const 
     return gh_yaml_is_null(n) || gh_yaml_want_keys(&r->yaml, n, key, known, count);
 }
 
-/* ---- sections by name
- * ---------------------------------------------------------------------------- */
+/* ---- sections by name ----------------------------------------------------------------------- */
 
 static void read_role(reader *r, const gh_yaml_node *key, const gh_yaml_node *n)
 {
@@ -192,6 +195,7 @@ static void read_role(reader *r, const gh_yaml_node *key, const gh_yaml_node *n)
         return;
     role = list_add(&r->roles, sizeof(*role));
     role->name = key->text;
+    role->place = place_of(r, key);
     role->origin = GH_ORIGIN_POLICY;
     role->description =
         gh_yaml_str(&r->yaml, gh_yaml_get(n, "description"), "description", (gh_str){ 0 });
@@ -229,6 +233,7 @@ static void read_user(reader *r, const gh_yaml_node *key, const gh_yaml_node *n)
         return;
     u = list_add(&r->users, sizeof(*u));
     u->name = key->text;
+    u->place = place_of(r, key);
     u->origin = GH_ORIGIN_POLICY;
     u->is_service = gh_yaml_choice(&r->yaml, gh_yaml_get(n, "kind"), "kind", kinds, 2, 0) == 1;
     u->roles = take_list(r, gh_yaml_get(n, "roles"), "roles");
@@ -252,6 +257,7 @@ static void read_tag(reader *r, const gh_yaml_node *key, const gh_yaml_node *n)
         return;
     tag = list_add(&r->tags, sizeof(*tag));
     tag->name = key->text;
+    tag->place = place_of(r, key);
     tag->origin = GH_ORIGIN_POLICY;
     if (n->kind != GH_YAML_SEQUENCE || n->count > 0) /* a tag may wait for its first column */
         tag->columns = take_patterns(r, n, "tags", 3, "[warehouse:]schema.relation.column");
@@ -265,6 +271,7 @@ static void read_mask(reader *r, const gh_yaml_node *key, const gh_yaml_node *n)
         return;
     mask = list_add(&r->masks, sizeof(*mask));
     mask->name = key->text;
+    mask->place = place_of(r, key);
     mask->origin = GH_ORIGIN_POLICY;
     mask->expr = take_text(r, n, "masks");
 }
@@ -280,8 +287,7 @@ static void read_named(reader *r, const gh_yaml_node *root, const char *section,
         read(r, gh_yaml_key(n, i), gh_yaml_value(n, i));
 }
 
-/* ---- rules
- * --------------------------------------------------------------------------------------- */
+/* ---- rules ---------------------------------------------------------------------------------- */
 
 /* `null` is a mask's name as well as YAML's word for nothing. */
 static gh_str take_mask(reader *r, const gh_yaml_node *n, const char *key)
@@ -358,6 +364,7 @@ static void read_rule(reader *r, const gh_yaml_node *n, bool is_deny)
     rule = list_add(&r->rules, sizeof(*rule));
     rule->is_deny = is_deny;
     rule->origin = GH_ORIGIN_POLICY;
+    rule->place = place_of(r, n);
     rule->to = take_list(r, gh_yaml_require(y, n, "to"), "to");
     rule->tables = take_patterns(r, gh_yaml_require(y, n, "tables"), "tables", 2,
                                  "[warehouse:]schema.relation");
@@ -395,6 +402,7 @@ static void read_masking(reader *r, const gh_yaml_node *n)
         return;
     m = list_add(&r->masking, sizeof(*m));
     m->origin = GH_ORIGIN_POLICY;
+    m->place = place_of(r, n);
     m->tag = take_text(r, gh_yaml_require(&r->yaml, n, "tag"), "tag");
     m->mask = take_mask(r, gh_yaml_require(&r->yaml, n, "with"), "with");
     m->except = take_list(r, gh_yaml_get(n, "except"), "except");
@@ -409,12 +417,12 @@ static void read_function(reader *r, const gh_yaml_node *n)
         return;
     f = list_add(&r->functions, sizeof(*f));
     f->origin = GH_ORIGIN_POLICY;
+    f->place = place_of(r, n);
     f->to = take_list(r, gh_yaml_require(&r->yaml, n, "to"), "to");
     f->allow = take_patterns(r, gh_yaml_require(&r->yaml, n, "allow"), "allow", 2, "schema.name");
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------- */
 
 static gh_str_list read_cells(reader *r, const gh_yaml_node *n)
 {
@@ -470,6 +478,7 @@ static void read_test(reader *r, const gh_yaml_node *n)
     if (!gh_yaml_want_keys(&r->yaml, n, "tests", keys, GH_COUNT(keys)))
         return;
     t = list_add(&r->tests, sizeof(*t));
+    t->place = place_of(r, n);
     t->as = take_text(r, gh_yaml_require(&r->yaml, n, "as"), "as");
     t->query = take_text(r, gh_yaml_require(&r->yaml, n, "query"), "query");
     read_test_rows(r, gh_yaml_get(n, "rows"), t);
@@ -495,8 +504,7 @@ static void read_items(reader *r, const gh_yaml_node *root, const char *section,
         read(r, &n->items[i]);
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static void read_file(reader *r, const gh_yaml_node *root)
 {

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* ---- values
- * -------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 /* Characters that end a line for YAML, or that it does not take as they are; 0: an ordinary one. */
 static unsigned int special(gh_str s, size_t i)
@@ -114,8 +113,7 @@ static void put_time(gh_buf *b, int64_t us)
     gh_buf_puts(b, "Z");
 }
 
-/* ---- sections
- * ------------------------------------------------------------------------------------ */
+/* ---- sections ------------------------------------------------------------------------------- */
 
 static void put_roles(gh_buf *b, const gh_acl *acl)
 {

@@ -176,8 +176,7 @@ uint32_t pol_lists_add(pol_lists *t, const uint32_t *items, uint32_t count)
     return offset;
 }
 
-/* ---- (schema, relation) to the head of a chain
- * --------------------------------------------------- */
+/* ---- (schema, relation) to the head of a chain ---------------------------------------------- */
 
 void pol_relations_init(pol_relations *t)
 {

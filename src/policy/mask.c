@@ -1,8 +1,8 @@
 /*
- * Masks: what policies write, and the order of how much masks show.
+ * Masks: what policies write, and the order of how much masks show, weakest first.
  *
- *     weaker ◀─ round(n) ─ month ─ year ─ partial(a,b) ─ email ─ hash ─ constant ─┬─ redact ─ null
- * ─▶ stronger an expression ───────┘
+ *     round(n) ─ month ─ year ─ partial(a,b) ─ email ─ hash ─ constant ─┬─ redact ─ null
+ *                                                     an expression ────┘
  *
  * Within a kind, a smaller n and a larger a + b are weaker. What the picture does not order
  * (expressions with all but redact and null, two constants, partial(1,2) with partial(2,1)) cannot
@@ -23,8 +23,7 @@ static const char *const s_all_words[] = { "month",   "year",         "email",  
                                            "redact",  "null",         "round(n)", "round",
                                            "partial", "partial(a,b)", "constant" };
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -232,45 +231,55 @@ static gh_rc fail_unknown(gh_str text, const gh_acl_mask_def *defs, size_t def_c
     return rc;
 }
 
-gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t def_count, gh_arena *a,
-                    gh_mask *out, gh_err *err)
+/* Anything but a named mask; *is_unknown: it is a word that no built-in mask has. */
+static gh_rc parse_text(gh_str text, gh_arena *a, gh_mask *out, bool *is_unknown, gh_err *err)
 {
     gh_str s = pol_trim(text);
-    gh_mask m = { 0 };
     bool is_builtin;
     gh_rc rc;
 
+    *is_unknown = false;
     if (s.len == 0 || memchr(s.ptr, '\0', s.len) != NULL)
         return gh_fail(err, GH_INVALID, POL_SQLSTATE, "a mask is empty");
     if (s.len > GH_POLICY_EXPR_MAX)
         return gh_fail(err, GH_LIMIT, POL_SQLSTATE, "a mask is longer than %d bytes",
                        GH_POLICY_EXPR_MAX);
-    rc = parse_builtin(s, a, &m, &is_builtin, err);
-    if (rc != GH_OK)
+    rc = parse_builtin(s, a, out, &is_builtin, err);
+    if (rc != GH_OK || is_builtin)
         return rc;
-    if (is_builtin) {
-        *out = m;
-        return GH_OK;
-    }
-    for (size_t i = 0; i < def_count; i++) {
-        if (!gh_str_eq(defs[i].name, s))
-            continue;
-        /* A definition may give a built-in mask a name; it cannot refer to another definition. */
-        rc = gh_mask_parse(defs[i].expr, NULL, 0, a, &m, err);
-        if (rc != GH_OK)
-            return rc;
-        m.name = defs[i].name;
-        *out = m;
-        return GH_OK;
-    }
-    if (is_word(s) && !gh_str_is(s, "value"))
-        return fail_unknown(s, defs, def_count, err);
+    *is_unknown = is_word(s) && !gh_str_is(s, "value");
     *out = (gh_mask){ .kind = GH_MASK_EXPR, .name = s, .expr = s };
     return GH_OK;
 }
 
-/* ---- order
- * --------------------------------------------------------------------------------------- */
+gh_rc gh_mask_parse(gh_str text, const gh_acl_mask_def *defs, size_t def_count, gh_arena *a,
+                    gh_mask *out, gh_err *err)
+{
+    const gh_acl_mask_def *def = NULL;
+    gh_mask m = { 0 };
+    bool is_unknown;
+    gh_rc rc = parse_text(text, a, &m, &is_unknown, err);
+
+    if (rc != GH_OK)
+        return rc;
+    for (size_t i = 0; i < def_count && m.kind == GH_MASK_EXPR && def == NULL; i++) {
+        if (gh_str_eq(defs[i].name, m.name))
+            def = &defs[i];
+    }
+    if (def != NULL) { /* a built-in mask or an expression, not another definition */
+        rc = parse_text(def->expr, a, &m, &is_unknown, err);
+        if (rc != GH_OK)
+            return rc;
+    }
+    if (is_unknown)
+        return fail_unknown(m.name, defs, def_count, err);
+    if (def != NULL)
+        m.name = def->name;
+    *out = m;
+    return GH_OK;
+}
+
+/* ---- order ---------------------------------------------------------------------------------- */
 
 /* Any place before redact is right for expressions: they are compared with nothing else. */
 static int rank(gh_mask_kind kind)
@@ -378,8 +387,7 @@ int gh_mask_compare(const gh_mask *a, const gh_mask *b, bool *comparable)
     return *comparable ? order : 0;
 }
 
-/* ---- types
- * --------------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------- */
 
 #define DOMAIN_DEPTH_MAX 32
 

@@ -11,8 +11,7 @@
 
 #define OP(x) " OPERATOR(pg_catalog." x ") "
 
-/* ---- literals and types
- * -------------------------------------------------------------------------- */
+/* ---- literals and types --------------------------------------------------------------------- */
 
 static void put_literal(gh_buf *b, gh_str s)
 {
@@ -65,8 +64,7 @@ static void put_type(gh_buf *b, const gh_catalog *c, const gh_column *column)
     put_name(b, t->name);
 }
 
-/* ---- text
- * ---------------------------------------------------------------------------------------- */
+/* ---- text ----------------------------------------------------------------------------------- */
 
 static void put_text(gh_buf *b, gh_str value)
 {
@@ -127,8 +125,7 @@ static void put_email(gh_buf *b, gh_str value)
     gh_buf_puts(b, " IS NOT NULL THEN '***' END");
 }
 
-/* ---- dates
- * --------------------------------------------------------------------------------------- */
+/* ---- dates ---------------------------------------------------------------------------------- */
 
 /*
  * The first instant of the month or year. Infinity stays; what lies outside of both date's and
@@ -172,8 +169,7 @@ static void put_truncated(gh_buf *b, const char *unit, pol_type type, gh_str val
         gh_buf_puts(b, ") END");
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 /*
  * How far the type reaches above (or, as an absolute value, below) zero, as an expression of type
@@ -272,8 +268,7 @@ static void put_round(gh_buf *b, const gh_mask *m, pol_type type, int32_t typmod
     gh_buf_printf(b, " AS pg_catalog.%s) END", name);
 }
 
-/* ---- hash
- * ---------------------------------------------------------------------------------------- */
+/* ---- hash ----------------------------------------------------------------------------------- */
 
 /*
  * SECURITY: the key comes from a setting that the session gives at connect; a session that lost it
@@ -300,9 +295,9 @@ static void put_digest(gh_buf *b, const char *key, const char *tag, const char *
 /*
  * A keyed permutation of the integers of a type: a Feistel network over the two halves of its bits.
  *
- *     l ─────────┐   ┌──▶ l' = r            each round is invertible, whatever f is, so different
+ *     l ─────────┐   ┌──▶ l' = r            each round can be undone, whatever f is, so different
  *     r ──┬──────┼───┘                      values stay different; f is the first 32 bits of a
- * keyed └─ f ─▶⊕──────▶ r' = l # f(r)     digest of (type, round, r)
+ *         └─ f ─▶⊕──────▶ r' = l # f(r)     keyed digest of (type, round, r)
  *
  * Each round is a sub-select of its own; OFFSET 0 keeps the planner from flattening them, which
  * would double the work with every round.
@@ -368,8 +363,7 @@ static void put_hash(gh_buf *b, pol_type type, gh_str value)
     gh_buf_fini(&message);
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 /* The masks that make a new value; it is cast to the column's type. */
 static void put_masked(gh_buf *b, const gh_mask *m, pol_type type, const gh_column *column,

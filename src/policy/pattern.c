@@ -1,9 +1,8 @@
 /*
  * Patterns of names: [warehouse:]schema.relation[.column].
  *
- *     wh:"Sales Dept".ord*          bare part:   exact, but for `*`, which stands for any
- * characters ── ──────────── ────          quoted part: exact, "" is one quote; a star in it is a
- * star
+ *     wh:"Sales Dept".ord*      bare part:   exact, but for `*`: any characters
+ *     ── ──────────── ────      quoted part: exact, "" is one quote, a star in it is a star
  *
  * Names are exact, as the catalog shows them: no case folding, no trimming.
  */

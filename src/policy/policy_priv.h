@@ -24,8 +24,7 @@
 #define POL_SQLSTATE   "F0000"    /* config_file_error */
 #define POL_PRIVILEGES 5
 
-/* ---- strings and lists as numbers
- * ---------------------------------------------------------------- */
+/* ---- strings and lists as numbers ----------------------------------------------------------- */
 
 /* Distinct strings, numbered from 0 in order of arrival; number 0 is the empty string. */
 typedef struct pol_strings {
@@ -68,8 +67,7 @@ static inline const uint32_t *pol_list_items(const pol_lists *t, uint32_t list)
     return &t->pool[list + 1];
 }
 
-/* ---- patterns
- * ------------------------------------------------------------------------------------ */
+/* ---- patterns ------------------------------------------------------------------------------- */
 
 /* A pattern's parts in text: what was quoted is exact, what was not may hold `*`. */
 typedef struct pol_part {
@@ -101,8 +99,7 @@ typedef struct pol_pattern {
     uint32_t next; /* the next one of the same exact schema and relation; POL_NONE */
 } pol_pattern;
 
-/* ---- the compiled policy
- * ------------------------------------------------------------------------- */
+/* ---- the compiled policy -------------------------------------------------------------------- */
 
 enum { POL_DENY = 1, POL_HAS_COLUMNS = 2, POL_EXCEPT = 4, POL_THROUGH = 8, POL_BLIND = 16 };
 
@@ -240,8 +237,7 @@ GH_MUST_USE gh_rc pol_compile(const gh_acl *acl, bool checks_masks, gh_policy **
 /* Refuses two masks that cannot be ordered where one user is granted both for one column. */
 GH_MUST_USE gh_rc pol_check_masks(const gh_policy *p, gh_err *err);
 
-/* ---- masks
- * --------------------------------------------------------------------------------------- */
+/* ---- masks ---------------------------------------------------------------------------------- */
 
 gh_str pol_trim(gh_str s);
 extern const gh_mask pol_null_mask;
@@ -269,8 +265,7 @@ typedef enum pol_type {
 gh_oid pol_base_type(const gh_catalog *c, gh_oid oid); /* of a domain; any other type: itself */
 pol_type pol_type_of(const gh_catalog *c, const gh_column *column);
 
-/* ---- views
- * --------------------------------------------------------------------------------------- */
+/* ---- views ---------------------------------------------------------------------------------- */
 
 typedef struct pol_memo {
     struct pol_memo *next;

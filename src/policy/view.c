@@ -36,8 +36,7 @@ struct gh_view {
     size_t memo_count;
 };
 
-/* ---- principals
- * ---------------------------------------------------------------------------------- */
+/* ---- principals ----------------------------------------------------------------------------- */
 
 size_t pol_principal_count(const gh_policy *p)
 {
@@ -96,8 +95,7 @@ void pol_closure_of_user(pol_closure *c, const gh_policy *p, uint32_t user)
     qsort(c->items, c->count, sizeof(*c->items), number_order);
 }
 
-/* ---- making a view
- * ------------------------------------------------------------------------------- */
+/* ---- making a view -------------------------------------------------------------------------- */
 
 static int str_order(const void *a, const void *b)
 {
@@ -220,8 +218,7 @@ void gh_view_release(gh_view *v)
     free(v);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 uint64_t gh_view_policy_version(const gh_view *v)
 {
@@ -296,8 +293,7 @@ bool gh_view_allows_function(const gh_view *v, gh_str schema, gh_str name)
     return false;
 }
 
-/* ---- the memo
- * ------------------------------------------------------------------------------------ */
+/* ---- the memo ------------------------------------------------------------------------------- */
 
 static void put_shape_str(gh_buf *b, gh_str s)
 {

@@ -26,8 +26,11 @@ static void teardown(void)
     gh_catalog_release(s_catalog);
 }
 
-#define TO_R LIST(S("r"))
-#define ON_T LIST(S("s.t"))
+static const gh_str s_r = { "r", 1 };
+static const gh_str s_t = { "s.t", 3 };
+
+#define TO_R ((gh_str_list){ &s_r, 1 })
+#define ON_T ((gh_str_list){ &s_t, 1 })
 
 static const gh_decision *decide(void)
 {
@@ -167,6 +170,46 @@ START_TEST(weakest_mask_of_grants)
     ck_assert_int_eq(d->columns[0].arms[1].mask->kind, GH_MASK_HASH);
     ck_assert(d->columns[0].arms[1].is_always);
     ck_assert_int_eq(d->columns[1].show, GH_CLEAR);
+}
+END_TEST
+
+/* S3 to S6: what the arms before cannot leave over is no condition; NULL at the end is no arm. */
+START_TEST(arms_are_few)
+{
+    static const char *const masks[] = { "partial(9,9)", "email", "hash", "null" };
+    static const gh_str filters[] = { { "x", 1 }, { "y", 1 }, { "z", 1 }, { "u", 1 } };
+    gh_acl_column_mask each[GH_COUNT(masks)];
+    gh_acl_rule *r[GH_COUNT(masks)];
+    const gh_decision *d;
+
+    for (size_t i = 0; i < GH_COUNT(masks); i++) {
+        each[i] = (gh_acl_column_mask){ S("a"), gh_str_of(masks[i]) };
+        r[i] = world_grant(&s_world, TO_R, ON_T);
+        r[i]->rows = filters[i];
+        r[i]->masks = &each[i];
+        r[i]->mask_count = 1;
+    }
+    d = decide(); /* the last one, NULL, is what is left anyway */
+    ck_assert_uint_eq(d->columns[0].arm_count, 3);
+    ck_assert_str_eq(set_text(d, d->columns[0].arms[2].when), "z");
+    r[3]->mask_count = 0; /* in clear: first; and the others leave nothing to the last */
+    d = decide();
+    ck_assert_uint_eq(d->columns[0].arm_count, 4);
+    ck_assert_ptr_null(d->columns[0].arms[0].mask);
+    ck_assert_str_eq(set_text(d, d->columns[0].arms[0].when), "u");
+    ck_assert(!d->columns[0].arms[2].is_always && d->columns[0].arms[3].is_always);
+    ck_assert_uint_eq(d->columns[0].arms[3].when.count, 0);
+    r[1]->rows = S("x"); /* where x is true, the weaker mask of x shows */
+    d = decide();
+    ck_assert_uint_eq(d->columns[0].arm_count, 3);
+    world_tag(&s_world, S("t"), LIST(S("s.t.a")));
+    (void)world_masking(&s_world, S("t"), S("hash")); /* stronger than all: they become one */
+    ck_assert_int_eq(decide()->columns[0].show, GH_MASKED);
+    r[0]->rows = (gh_str){ 0 }; /* behind what is always taken there is nothing */
+    s_world.acl.masking_count = 0;
+    d = decide();
+    ck_assert_uint_eq(d->columns[0].arm_count, 2);
+    ck_assert(d->columns[0].arms[1].is_always);
 }
 END_TEST
 
@@ -401,6 +444,7 @@ Suite *policy_decide_suite(void)
     tcase_add_test(t, grants_do_not_combine);
     tcase_add_test(t, same_filter);
     tcase_add_test(t, weakest_mask_of_grants);
+    tcase_add_test(t, arms_are_few);
     tcase_add_test(t, denies);
     tcase_add_test(t, written_but_not_read);
     tcase_add_test(t, tags);
