@@ -75,10 +75,10 @@ typedef struct gh_output_column {
 
 typedef struct gh_plan {
     gh_stmt_kind kind;
-    gh_str sql;   /* to send; empty with GH_STMT_EMPTY and GH_STMT_REFUSED */
-    gh_err error; /* with GH_STMT_REFUSED */
-    gh_stmt_kind inner;  /* GH_STMT_PREPARE, GH_STMT_DECLARE: of what they prepare */
-    gh_str name;  /* see gh_stmt_kind */
+    gh_str sql;         /* to send; empty with GH_STMT_EMPTY and GH_STMT_REFUSED */
+    gh_err error;       /* with GH_STMT_REFUSED */
+    gh_stmt_kind inner; /* GH_STMT_PREPARE, GH_STMT_DECLARE: of what they prepare */
+    gh_str name;        /* see gh_stmt_kind */
     gh_str value;
     bool is_local;
     bool is_held;     /* GH_STMT_DECLARE: WITH HOLD */
@@ -127,6 +127,17 @@ GH_MUST_USE gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_p
 /* The client's position for one that the upstream gave within plan->sql (both 1-based, in
  * characters); 0 where that text is not the client's. */
 uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position);
+
+/* ---- a row filter or mask by itself: `policy lint`, `policy apply` ---------------------------- */
+
+/*
+ * The SQL that in->sql, a row filter of the policy or (with `value`, a column of r) an expression
+ * mask, becomes over r, whose alias is "gh"; of `in`, only sql, catalog, view and database count.
+ * GH_INVALID: public_msg says what is wrong with it.
+ */
+GH_MUST_USE gh_rc gh_rewrite_expression(const gh_rewrite_input *in, const gh_relation *r,
+                                        const gh_column *value, gh_arena *a, gh_str *out,
+                                        gh_err *err);
 
 /* ---- settings that clients may set (SET, startup parameters, options) ------------------------ */
 

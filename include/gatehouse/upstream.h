@@ -13,8 +13,8 @@
  *                              │ readable: closed                 └─ not clean ─▶ closed
  *
  * No call blocks the loop: names are resolved, files read, certificates checked and password proofs
- * computed on the connector's thread. Reading the catalog and gh_upstream_check block and belong to
- * threads of their own.
+ * computed on the connector's thread. Reading the catalog, gh_upstream_check and links block and
+ * belong to threads of their own.
  *
  * Errors have a public text that never names the upstream's host, account or database, and the
  * operator's detail that does. What is wrong with *our* account (28xxx, 3D000, 42501 at login) is
@@ -22,7 +22,7 @@
  * starting up or shutting down (57P01..57P03) keep their codes.
  *
  * Threads: gh_upstream is shared; a gh_pool, gh_conn and gh_cancel belong to the thread of their
- * loop; a gh_catalog_reader to one thread.
+ * loop; a gh_catalog_reader and a gh_link to one thread.
  * Order at the end: sessions, pools, then gh_upstream_release (joins the connector), then the
  * loops.
  * Source: PostgreSQL documentation, chapters "libpq" and "Frontend/Backend Protocol".
@@ -77,6 +77,31 @@ typedef struct gh_upstream_report {
  * all.
  */
 GH_MUST_USE gh_rc gh_upstream_check(gh_upstream *u, gh_upstream_report *out, gh_err *err);
+
+/* ---- a link: statements of the command line's own -------------------------------------------- */
+
+typedef struct gh_link gh_link;
+
+/* What a statement answered; everything in the arena that was given. */
+typedef struct gh_link_rows {
+    const gh_str *columns; /* their names */
+    const gh_oid *types;   /* parallel to columns */
+    size_t column_count;
+    const gh_str *cells; /* row by row, as text; a cell whose ptr is NULL is SQL's NULL */
+    size_t row_count;
+} gh_link_rows;
+
+/* Connects, and runs init_sql, at the first query. Belongs to one thread; blocks. */
+GH_MUST_USE gh_link *gh_link_new(gh_upstream *u);
+void gh_link_free(gh_link *l); /* NULL is fine */
+/*
+ * Runs one Query and keeps what its last statement returned. GH_INVALID: the server refused it, by
+ * its SQLSTATE, its text in err->detail. GH_LIMIT: more than rows_max rows, or the arena's budget is
+ * spent. After any other failure than GH_INVALID the connection is closed, and the next call makes
+ * it anew.
+ */
+GH_MUST_USE gh_rc gh_link_query(gh_link *l, gh_str sql, size_t rows_max, gh_arena *a,
+                                gh_link_rows *out, gh_err *err);
 
 /* ---- a connection --------------------------------------------------------------------------- */
 

@@ -22,13 +22,21 @@ typedef struct gh_policy_scope {
 
 static void walk(Node **slot, void *arg);
 
-static void broken(gh_policy_scope *p, const char *why)
+/* `name`, which may be empty, goes into the error only: the log's fields are no place for it. */
+static void broken_by(gh_policy_scope *p, const char *why, gh_str name)
 {
     if (p->is_broken)
         return;
     p->is_broken = true;
+    p->judge.rc = gh_fail(p->judge.err, GH_INVALID, "42601", "%s%s" GH_STR_FMT, why,
+                          name.len > 0 ? ": " : "", GH_STR_ARG(name));
     gh_log(GH_WARN, "policy.expression", "relation=" GH_STR_FMT "." GH_STR_FMT " reason=\"%s\"",
            GH_STR_ARG(p->relation->schema), GH_STR_ARG(p->relation->name), why);
+}
+
+static void broken(gh_policy_scope *p, const char *why)
+{
+    broken_by(p, why, (gh_str){ 0 });
 }
 
 /* Does a table of an enclosing sub-select have this column? Unknown ones are taken not to. */
@@ -77,7 +85,7 @@ static void column_ref(gh_policy_scope *p, ColumnRef *ref)
         return;
     }
     if (gh_relation_column(p->relation, name) == NULL) {
-        broken(p, "column does not exist");
+        broken_by(p, "column does not exist", name);
         return;
     }
     if (p->is_guard != NULL)
@@ -135,7 +143,8 @@ static void call(gh_policy_scope *p, FuncCall *f)
         for (size_t i = 0; i < count; i++)
             is_builtin |= gh_str_is(found[i]->schema, "pg_catalog");
         if (!is_builtin) {
-            broken(p, "function is not of pg_catalog and has no schema");
+            broken_by(p, "function is not of pg_catalog and has no schema",
+                      gh_str_of(strVal(linitial(f->funcname))));
             return;
         }
         gh_judge_edit(j, token, token, "\"pg_catalog\".");
@@ -171,7 +180,8 @@ static void type_name(gh_policy_scope *p, const TypeName *t)
     type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"),
                            gh_str_of(strVal(linitial(t->names))));
     if (type == NULL) {
-        broken(p, "type is not of pg_catalog and has no schema");
+        broken_by(p, "type is not of pg_catalog and has no schema",
+                  gh_str_of(strVal(linitial(t->names))));
         return;
     }
     gh_judge_edit(j, gh_judge_token(j, t->location), gh_judge_token(j, t->location),
@@ -187,7 +197,7 @@ static List *tables_of(gh_policy_scope *p, Node *item, List *out)
         const RangeVar *v = (const RangeVar *)item;
 
         if (v->schemaname == NULL) {
-            broken(p, "table of a sub-select has no schema");
+            broken_by(p, "table of a sub-select has no schema", gh_str_of(v->relname));
             return out;
         }
         return lappend(out, (void *)(uintptr_t)gh_catalog_relation(p->judge.in->catalog,
@@ -255,28 +265,31 @@ static void walk(Node **slot, void *arg)
 }
 
 /* Parses SELECT <expr>, compiles it, emits what follows SELECT. NULL where the policy's text is
- * broken. */
-static char *compile(gh_judge *outer, const gh_item *item, const gh_column *value, gh_str expr)
+ * broken: *why says how. */
+static char *compile(gh_judge *outer, const gh_item *item, const gh_column *value, gh_str expr,
+                     gh_err *why)
 {
     gh_policy_scope p = {
         .relation = item->relation, .alias = item->inner, .value = value, .is_guard = item->is_guard
     };
     gh_sql_text text;
     const SelectStmt *s;
-    gh_err ignored = { 0 };
     gh_buf out;
     char *sql;
 
     p.judge = (gh_judge){ .in = outer->in,
                           .arena = outer->arena,
                           .text = &text,
-                          .err = &ignored,
+                          .err = why,
                           .rc = GH_OK,
                           .is_ascii = outer->is_ascii,
                           .is_policy = true };
-    if (expr.len > GH_POLICY_EXPR_MAX ||
-        gh_sql_parse(gh_str_of(gh_judge_printf("SELECT " GH_STR_FMT, GH_STR_ARG(expr))), &text,
-                     &ignored) != GH_OK)
+    if (expr.len > GH_POLICY_EXPR_MAX) {
+        broken(&p, "is too long");
+        return NULL;
+    }
+    if (gh_sql_parse(gh_str_of(gh_judge_printf("SELECT " GH_STR_FMT, GH_STR_ARG(expr))), &text,
+                     why) != GH_OK)
         return NULL;
     s = list_length(text.stmts) == 1 ? (const SelectStmt *)linitial_node(RawStmt, text.stmts)->stmt
                                      : NULL;
@@ -289,7 +302,7 @@ static char *compile(gh_judge *outer, const gh_item *item, const gh_column *valu
         broken(&p, "is not one expression");
         return NULL;
     }
-    if (gh_sql_check_tree((Node *)(uintptr_t)s, &ignored) != GH_OK)
+    if (gh_sql_check_tree((Node *)(uintptr_t)s, why) != GH_OK)
         return NULL;
     walk(&linitial_node(ResTarget, s->targetList)->val, &p);
     gh_buf_init(&out, GH_SQL_BYTES_MAX);
@@ -305,28 +318,32 @@ static char *compile(gh_judge *outer, const gh_item *item, const gh_column *valu
     return sql;
 }
 
-static void refuse(gh_judge *j, const gh_relation *relation)
+static void refuse(gh_judge *j, const gh_relation *relation, const gh_err *why)
 {
     gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table " GH_STR_FMT,
                     GH_STR_ARG(relation->name));
-    gh_err_detail(j->err, "a row filter or mask of the policy does not compile for this relation");
+    gh_err_detail(j->err,
+                  "a row filter or mask of the policy does not compile for this relation: %s",
+                  why->public_msg);
 }
 
 char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter)
 {
-    char *sql = compile(j, item, NULL, filter);
+    gh_err why = { 0 };
+    char *sql = compile(j, item, NULL, filter, &why);
 
     if (sql == NULL)
-        refuse(j, item->relation);
+        refuse(j, item->relation, &why);
     return sql;
 }
 
 char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, const gh_mask *mask)
 {
+    gh_err why = { 0 };
     char *sql = NULL;
 
     if (mask->kind == GH_MASK_EXPR) {
-        sql = compile(j, item, column, mask->expr);
+        sql = compile(j, item, column, mask->expr, &why);
         if (sql != NULL)
             sql =
                 gh_judge_printf("CAST((%s) AS " GH_STR_FMT ")", sql, GH_STR_ARG(column->type_sql));
@@ -335,12 +352,50 @@ char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, c
         char *value = gh_judge_printf("%s.%s", item->inner, gh_judge_ident(j, column->name));
 
         gh_buf_init(&b, GH_SQL_BYTES_MAX);
-        if (gh_mask_sql(mask, j->in->catalog, column, gh_str_of(value), &b, NULL) == GH_OK &&
+        if (gh_mask_sql(mask, j->in->catalog, column, gh_str_of(value), &b, &why) == GH_OK &&
             !b.failed)
             sql = gh_judge_cstr(gh_buf_str(&b));
         gh_buf_fini(&b);
     }
     if (sql == NULL)
-        refuse(j, item->relation);
+        refuse(j, item->relation, &why);
     return sql;
+}
+
+/* ---- an expression by itself ----------------------------------------------------------------- */
+
+typedef struct expression_run {
+    const gh_rewrite_input *in;
+    const gh_relation *relation;
+    const gh_column *value;
+    gh_arena *arena;
+    gh_str out;
+} expression_run;
+
+static gh_rc run_expression(void *arg, gh_err *err)
+{
+    expression_run *run = arg;
+    gh_judge j = { .in = run->in, .arena = run->arena, .err = err, .rc = GH_OK };
+    gh_item item = { .relation = run->relation, .inner = GH_INNER };
+    char *sql = compile(&j, &item, run->value, run->in->sql, err);
+
+    if (sql == NULL)
+        return gh_fail(err, GH_INVALID, "42601", "is not an expression");
+    run->out = gh_arena_dup(run->arena, gh_str_of(sql));
+    return run->out.ptr != NULL
+               ? GH_OK
+               : gh_fail(err, GH_LIMIT, "54000", "expression needs too much memory");
+}
+
+gh_rc gh_rewrite_expression(const gh_rewrite_input *in, const gh_relation *r,
+                            const gh_column *value, gh_arena *a, gh_str *out, gh_err *err)
+{
+    expression_run run = { .in = in, .relation = r, .value = value, .arena = a };
+    gh_rc rc = gh_sql_guard(in->sql, err);
+
+    if (rc == GH_OK)
+        rc = gh_sql_run(run_expression, &run, err);
+    if (rc == GH_OK)
+        *out = run.out;
+    return rc;
 }
