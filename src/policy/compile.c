@@ -43,6 +43,17 @@ void pol_numbers_sort(pol_numbers *n)
     n->count = kept;
 }
 
+pol_place pol_place_of(gh_acl_place place)
+{
+    pol_place out = { "" };
+
+    if (place.line != 0)
+        (void)snprintf(out.text, sizeof(out.text),
+                       "%.*s:%u: ", (int)(place.file.len > 140 ? 140 : place.file.len),
+                       place.file.ptr, place.line);
+    return out;
+}
+
 gh_rc pol_check_name(gh_str name, const char *what, gh_err *err)
 {
     bool is_fine = name.len > 0 && name.len <= GH_POLICY_NAME_MAX && gh_utf8_is_valid(name);
@@ -107,12 +118,13 @@ gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where, u
 /* ---- roles ---------------------------------------------------------------------------------- */
 
 static gh_rc resolve_roles(const pol_builder *b, gh_str_list names, const char *what, gh_str owner,
-                           uint32_t **out)
+                           gh_acl_place place, uint32_t **out)
 {
-    char where[256];
+    char where[400];
 
     *out = gh_arena_alloc(b->p->arena, (names.count + 1) * sizeof(**out));
-    (void)snprintf(where, sizeof(where), "%s \"" GH_STR_FMT "\"", what, GH_STR_ARG(owner));
+    (void)snprintf(where, sizeof(where), "%s%s \"%.*s\"", pol_place_of(place).text, what,
+                   (int)(owner.len > 200 ? 200 : owner.len), owner.ptr);
     for (size_t i = 0; i < names.count; i++) {
         uint32_t role = pol_strings_find(&b->p->role_names, names.items[i]);
 
@@ -143,7 +155,8 @@ static gh_rc compile_roles(pol_builder *b)
     }
     for (uint32_t i = 0; i < p->role_count; i++) {
         gh_str_list of = b->acl->roles[i].member_of;
-        gh_rc rc = resolve_roles(b, of, "role", p->roles[i].name, &p->roles[i].member_of);
+        gh_rc rc = resolve_roles(b, of, "role", p->roles[i].name, b->acl->roles[i].place,
+                                 &p->roles[i].member_of);
 
         if (rc != GH_OK)
             return rc;
@@ -285,7 +298,7 @@ static gh_rc compile_users(pol_builder *b)
         u->pub.name = p->user_names.items[i + 1];
         u->pub.verifier = dup(b, from->verifier);
         u->pub.is_disabled = from->is_disabled;
-        rc = resolve_roles(b, from->roles, "user", u->pub.name, &u->roles);
+        rc = resolve_roles(b, from->roles, "user", u->pub.name, from->place, &u->roles);
         if (rc != GH_OK)
             return rc;
         u->role_count = (uint32_t)from->roles.count;

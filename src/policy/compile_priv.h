@@ -49,6 +49,12 @@ typedef struct pol_builder {
 void pol_numbers_add(pol_numbers *n, uint32_t v);
 void pol_numbers_sort(pol_numbers *n); /* and drops repetitions */
 
+/* "file:line: " of what a policy file says, for the start of an error; empty for anything else. */
+typedef struct pol_place {
+    char text[160];
+} pol_place;
+pol_place pol_place_of(gh_acl_place place);
+
 /* Is the name fit to be a role's, user's, tag's or mask's? `what` is for the error. */
 GH_MUST_USE gh_rc pol_check_name(gh_str name, const char *what, gh_err *err);
 uint32_t pol_lookup_principal(const gh_policy *p, gh_str name); /* POL_NONE: unknown */

@@ -13,9 +13,9 @@
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
-/* What an error calls a rule: "grant 12 (to analyst on sales.orders)". */
+/* What an error calls a rule: "file.yaml:7: grant 12 (to analyst on sales.orders)". */
 typedef struct label {
-    char text[300];
+    char text[420];
 } label;
 
 static label label_of(const gh_acl_rule *r)
@@ -27,11 +27,11 @@ static label label_of(const gh_acl_rule *r)
 
     if (r->id != 0)
         (void)snprintf(id, sizeof(id), " %lld", (long long)r->id);
-    (void)snprintf(l.text, sizeof(l.text), "%s%s (to %.*s%s on %.*s%s)",
-                   r->is_deny ? "deny" : "grant", id, (int)(to.len > 80 ? 80 : to.len),
-                   to.ptr != NULL ? to.ptr : "", r->to.count > 1 ? ", ..." : "",
-                   (int)(on.len > 80 ? 80 : on.len), on.ptr != NULL ? on.ptr : "",
-                   r->tables.count > 1 ? ", ..." : "");
+    (void)snprintf(l.text, sizeof(l.text), "%s%s%s (to %.*s%s on %.*s%s)",
+                   pol_place_of(r->place).text, r->is_deny ? "deny" : "grant", id,
+                   (int)(to.len > 80 ? 80 : to.len), to.ptr != NULL ? to.ptr : "",
+                   r->to.count > 1 ? ", ..." : "", (int)(on.len > 80 ? 80 : on.len),
+                   on.ptr != NULL ? on.ptr : "", r->tables.count > 1 ? ", ..." : "");
     return l;
 }
 

@@ -58,12 +58,12 @@ static void index_tags(gh_policy *p)
 
 static gh_rc take_masking(pol_builder *b, const gh_acl_masking *from, pol_masking *to)
 {
-    char where[300];
+    char where[400];
     uint32_t tag = pol_strings_find(&b->tag_names, from->tag);
     gh_rc rc;
 
-    (void)snprintf(where, sizeof(where), "masking of tag \"%.*s\"",
-                   (int)(from->tag.len > 200 ? 200 : from->tag.len),
+    (void)snprintf(where, sizeof(where), "%smasking of tag \"%.*s\"",
+                   pol_place_of(from->place).text, (int)(from->tag.len > 200 ? 200 : from->tag.len),
                    from->tag.ptr != NULL ? from->tag.ptr : "");
     if (tag == POL_NONE || tag == 0)
         return pol_fail_unknown(b, &b->tag_names, from->tag, "tag", where);

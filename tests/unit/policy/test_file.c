@@ -242,6 +242,30 @@ START_TEST(several_files)
 }
 END_TEST
 
+/* What only compiling can find is found where it is written, too. */
+START_TEST(places)
+{
+    static const char *const all[][2] = {
+        { V "users:\n  a: { roles: [nobody] }\n", "p.yaml:3: user \"a\": unknown role" },
+        { V "roles:\n  a: { member_of: [nobody] }\n", "p.yaml:3: role \"a\": unknown role" },
+        { V "grants:\n  - to: [nobody]\n    tables: [a.b]\n",
+          "p.yaml:3: grant (to nobody on a.b)" },
+        { V "tags: { t: [] }\nmasking:\n  - { tag: t, with: nomask }\n",
+          "p.yaml:4: masking of tag" },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(all); i++) {
+        gh_acl acl = read_ok(all[i][0]);
+        gh_policy *p = NULL;
+        gh_err err = { 0 };
+
+        ck_assert_int_eq(gh_policy_compile(&acl, &p, &err), GH_INVALID);
+        ck_assert_msg(strncmp(err.public_msg, all[i][1], strlen(all[i][1])) == 0, "%s",
+                      err.public_msg);
+    }
+}
+END_TEST
+
 static gh_str written(const gh_acl *acl)
 {
     gh_buf b;
@@ -353,6 +377,7 @@ Suite *policy_file_suite(void)
     tcase_add_test(t, faults);
     tcase_add_test(t, file_nul);
     tcase_add_test(t, several_files);
+    tcase_add_test(t, places);
     tcase_add_test(t, round_trip);
     tcase_add_test(t, round_trip_hostile);
     tcase_add_test(t, round_trip_longest);

@@ -221,9 +221,11 @@ START_TEST(functions)
     world_role(&s_world, S("q"), (gh_str_list){ 0 });
     world_user(&s_world, S("alice"), LIST(S("r")));
     world_user(&s_world, S("bob"), (gh_str_list){ 0 });
-    s_world.functions[0] = (gh_acl_function){ LIST(S("q")), LIST(S("app.secret")), 0 };
-    s_world.functions[1] = (gh_acl_function){ LIST(S("r")), LIST(S("app.geo_*"), S("o.\"f\"")), 0 };
-    s_world.functions[2] = (gh_acl_function){ LIST(S("user:bob")), LIST(S("other:app.f")), 0 };
+    s_world.functions[0] = (gh_acl_function){ .to = LIST(S("q")), .allow = LIST(S("app.secret")) };
+    s_world.functions[1] =
+        (gh_acl_function){ .to = LIST(S("r")), .allow = LIST(S("app.geo_*"), S("o.\"f\"")) };
+    s_world.functions[2] =
+        (gh_acl_function){ .to = LIST(S("user:bob")), .allow = LIST(S("other:app.f")) };
     s_world.acl.function_count = 3;
     compile();
     v = view("alice", 0);
