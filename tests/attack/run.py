@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
 import gatehouse_test as gt
-import world
+import attack_world as world
 
 HERE = Path(__file__).parent
 LINE = re.compile(r'(?P<escaped>e?)(?P<verb>safe|deny|allow) (?:(?P<code>[0-9][0-9A-Z]{4}) )?(?P<sql>.*?)(?: => (?P<rows>[\[{].*))?$')

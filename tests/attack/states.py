@@ -1,5 +1,5 @@
 """Attacks that are no single statement: the protocol's states, floods and bombs, and the proxy's own surface
-(cases/ holds the others). The world is that of world.py."""
+(cases/ holds the others). The world is that of tests/lib/attack_world.py."""
 import re
 import socket
 import stat
@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
 import gatehouse_test as gt
-import world
+import attack_world as world
 
 REGCLASS, REGPROC, REGTYPE, OID = 2205, 24, 2206, 26
 

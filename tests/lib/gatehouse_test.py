@@ -812,8 +812,7 @@ class _Lines(unittest.TestResult):
     def _fail(self, test, err):
         self.bad += 1
         self._line('not ok', test)
-        import traceback
-        text = ''.join(traceback.format_exception(*err))
+        text = self._exc_info_to_string(err, test)  # without unittest's own frames
         self.stream.write(''.join('    ' + l + '\n' for l in text[-4000:].splitlines()))
         self.stream.flush()
 
