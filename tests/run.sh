@@ -200,7 +200,7 @@ fi
 # ---- the same under the sanitizers -----------------------------------------------------------------
 if wanted asan; then
     say 'build: address and undefined behaviour sanitizers'
-    if build build-asan -DCMAKE_C_COMPILER=gcc -DGATEHOUSE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-O1 -g'; then
+    if build build-asan -DCMAKE_C_COMPILER=gcc -DGATEHOUSE_SANITIZE=address,undefined; then
         export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         export GATEHOUSE=$root/build-asan/gatehouse GH_SANITIZED=1
         unit build-asan asan-unit $SECONDS
