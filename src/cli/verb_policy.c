@@ -1,104 +1,7 @@
 /*
  * policy apply, policy export.
  */
-#include "cli_priv.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
-#include <gatehouse/policy.h>
-
-/* ---- files
- * ------------------------------------------------------------------------------------------- */
-
-typedef struct policy_files {
-    cli_call *c;
-    gh_policy_file *list;
-    size_t count;
-    size_t cap;
-} policy_files;
-
-static int add_file(policy_files *files, const char *path)
-{
-    gh_err err = { 0 };
-
-    if (files->count == files->cap) {
-        files->cap = files->cap == 0 ? 16 : files->cap * 2;
-        files->list = gh_realloc_array(files->list, files->cap, sizeof(*files->list));
-    }
-    gh_policy_file *file = &files->list[files->count];
-    if (cli_read_file(path, GH_YAML_BYTES_MAX, files->c->arena, &file->text, &err) != GH_OK)
-        return cli_fail_err(&err);
-    file->name = gh_arena_dup(files->c->arena, gh_str_of(path));
-    files->count++;
-    return GH_CLI_DONE;
-}
-
-static int is_policy_file(const struct dirent *entry)
-{
-    gh_str name = gh_str_of(entry->d_name);
-
-    if (name.len == 0 || name.ptr[0] == '.') /* an editor's */
-        return 0;
-    if (name.len > 5 && memcmp(name.ptr + name.len - 5, ".yaml", 5) == 0)
-        return 1;
-    return name.len > 4 && memcmp(name.ptr + name.len - 4, ".yml", 4) == 0 ? 1 : 0;
-}
-
-/* The *.yaml and *.yml of a folder, in the order of their names. */
-static int add_folder(policy_files *files, const char *path)
-{
-    struct dirent **entries = NULL;
-    int code = GH_CLI_DONE;
-    int count = scandir(path, &entries, is_policy_file, alphasort);
-
-    if (count < 0)
-        return cli_fail("%s: %s", path, strerror(errno));
-    if (count == 0)
-        code = cli_fail("%s: no .yaml file in this folder", path);
-    for (int i = 0; i < count; i++) {
-        if (code == GH_CLI_DONE)
-            code = add_file(
-                files, gh_arena_printf(files->c->arena, "%s/%s", path, entries[i]->d_name).ptr);
-        free(entries[i]);
-    }
-    free(entries);
-    return code;
-}
-
-/* The reader's faults, a line each: the detail holds them all, as far as they fit in whole lines. */
-static int fail_faults(const gh_err *err)
-{
-    gh_str all = gh_str_of(err->detail);
-
-    while (all.len > 0 && all.ptr[all.len - 1] != '\n')
-        all.len--;
-    if (all.len > 0)
-        (void)fprintf(stderr, GH_STR_FMT, GH_STR_ARG(all));
-    else
-        (void)fprintf(stderr, "%s\n", err->public_msg);
-    return GH_CLI_FAILED;
-}
-
-static int read_policy(cli_call *c, gh_acl *out)
-{
-    policy_files files = { .c = c };
-    gh_err err = { 0 };
-    int code = GH_CLI_DONE;
-
-    for (size_t i = 0; i < c->arg_count && code == GH_CLI_DONE; i++) {
-        struct stat info;
-        bool is_folder = stat(c->args[i], &info) == 0 && S_ISDIR(info.st_mode);
-        code = is_folder ? add_folder(&files, c->args[i]) : add_file(&files, c->args[i]);
-    }
-    if (code == GH_CLI_DONE &&
-        gh_policy_read_files(files.list, files.count, c->arena, out, &err) != GH_OK)
-        code = fail_faults(&err);
-    free(files.list);
-    return code;
-}
+#include "policy_code.h"
 
 /* ---- apply
  * -----------------------------------------------------------------------------------------------
@@ -131,7 +34,8 @@ static int run_apply(cli_call *c)
     uint32_t flags = (cli_has(c, "--prune") ? GH_STORE_PRUNE : 0u) |
                      (cli_has(c, "--dry-run") ? GH_STORE_DRY_RUN : 0u);
     gh_store_author author = cli_author(c);
-    int code = read_policy(c, &files); /* before the ACL is made: a typo leaves no file behind */
+    int code =
+        cli_read_policy(c, &files); /* before the ACL is made: a typo leaves no file behind */
 
     if (code == GH_CLI_DONE)
         code = cli_open_acl(c, GH_STORE_CREATE, &st);
