@@ -46,6 +46,7 @@ typedef struct gh_item {
     const char *invented; /* alias that we gave it, since two relations shared one name */
     bool has_alias;       /* written by the client */
     bool is_renamed;      /* an alias with a column list */
+    bool is_covered;      /* inside a join with an alias: no name reaches it */
     uint32_t privilege;   /* of a target: what the write needs */
     bool must_stand;      /* TABLESAMPLE: no sub-select may stand for it */
     bool is_placed;       /* text and tree hold what stands for it */
@@ -71,6 +72,7 @@ struct gh_block {
     bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
     bool is_arms;    /* the walk stands in the arms of a set operation */
     bool is_condition; /* the walk stands in WHERE, ON or HAVING */
+    bool is_part;      /* items are narrowed to what ON or a FROM item may see */
 };
 
 typedef struct gh_judge {
@@ -240,6 +242,8 @@ gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out
 
 /* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
 void gh_judge_push(gh_judge *j, SelectStmt *s);
+/* The same for what a write joins its target with. */
+void gh_judge_push_write(gh_judge *j, const List *from, const Node *where);
 /* The item and column that a reference means, or NULL where that is not certain. */
 const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item);
 /* Cannot fail on any row and does nothing else. */

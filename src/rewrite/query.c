@@ -65,7 +65,7 @@ static gh_item *find_by_schema(gh_judge *j, const char *schema, const char *name
         foreach (cell, b->items) {
             gh_item *item = lfirst(cell);
 
-            if (item->relation != NULL && !item->has_alias &&
+            if (item->relation != NULL && !item->has_alias && !item->is_covered &&
                 gh_str_is(item->relation->schema, schema) && gh_str_is(item->relation->name, name))
                 return item;
         }
@@ -135,6 +135,24 @@ static void strip_schema(gh_judge *j, ColumnRef *ref)
     }
 }
 
+/* Does the reference mean something of this very part of FROM? */
+static bool is_of_part(const gh_judge *j, const ColumnRef *ref)
+{
+    const char *name = strVal(linitial(ref->fields));
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (list_length(ref->fields) > 1
+                ? item->alias != NULL && strcmp(item->alias, name) == 0
+                : item->relation != NULL && !item->is_renamed &&
+                      gh_relation_column(item->relation, gh_str_of(name)) != NULL)
+            return true;
+    }
+    return false;
+}
+
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
 {
     int count = list_length(ref->fields);
@@ -147,6 +165,9 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
             return;
         }
     }
+    /* What is safe is judged when all of FROM is in scope, where this name may mean another column. */
+    if (j->block->is_part && IsA(linitial(ref->fields), String) && !is_of_part(j, ref))
+        j->is_unsafe = true;
     if (count == 1) {
         note_unqualified(j, linitial(ref->fields));
     } else if (count == 2) {
@@ -256,10 +277,51 @@ static void judge_relation(gh_judge *j, Node **slot)
     j->items = lappend(j->items, item);
 }
 
+/*
+ * SECURITY: what PostgreSQL does not see in a part of FROM it looks for further out, up to the target of a
+ * write, whose hidden columns are there to be read; so a name must not be found here where it is not found
+ * there. Invisible are the neighbours of a sub-select that is not LATERAL, for ON whatever is not of its
+ * join, and what an alias of the join around it covers. Attack: tests/attack scope.
+ */
+typedef struct gh_scope {
+    List *items;
+    gh_item *target;
+    bool is_part;
+} gh_scope;
+
+static gh_scope narrow(gh_judge *j, List *visible)
+{
+    gh_scope old = { j->block->items, j->block->target, j->block->is_part };
+
+    j->block->items = visible;
+    j->block->target = NULL;
+    j->block->is_part = true;
+    return old;
+}
+
+static void widen(gh_judge *j, gh_scope old)
+{
+    j->block->items = old.items;
+    j->block->target = old.target;
+    j->block->is_part = old.is_part;
+}
+
+static void cover(gh_judge *j, int start)
+{
+    for (int i = start; i < list_length(j->block->items); i++) {
+        gh_item *item = list_nth(j->block->items, i);
+
+        item->is_covered = true;
+        item->is_renamed = true; /* its columns may have other names now */
+        item->alias = NULL;
+    }
+}
+
 /* A sample of the visible rows alone cannot be had; of a whole table it is what it always was. */
 static void judge_sample(gh_judge *j, RangeTableSample *s)
 {
     const char *method = strVal(llast(s->method));
+    gh_scope old;
 
     if (!IsA(s->relation, RangeVar) || list_length(s->method) != 1 ||
         (strcmp(method, "system") != 0 && strcmp(method, "bernoulli") != 0)) {
@@ -269,8 +331,10 @@ static void judge_sample(gh_judge *j, RangeTableSample *s)
     judge_relation(j, &s->relation);
     if (j->rc == GH_OK)
         ((gh_item *)llast(j->block->items))->must_stand = true;
+    old = narrow(j, NIL);
     gh_judge_expr_list(j, s->args);
     gh_judge_expr(j, &s->repeatable);
+    widen(j, old);
 }
 
 static void judge_range_function(gh_judge *j, RangeFunction *f)
@@ -297,6 +361,7 @@ static void judge_range_function(gh_judge *j, RangeFunction *f)
 static void judge_join(gh_judge *j, JoinExpr *join)
 {
     bool was_condition = j->block->is_condition;
+    int start = list_length(j->block->items);
 
     gh_judge_from_item(j, &join->larg);
     gh_judge_from_item(j, &join->rarg);
@@ -310,12 +375,18 @@ static void judge_join(gh_judge *j, JoinExpr *join)
                 use_name(lfirst(inner), strVal(lfirst(cell)), true);
         }
     }
-    j->block->is_condition = true;
-    if (join->quals != NULL)
+    if (join->quals != NULL) {
+        gh_scope old = narrow(j, list_copy_tail(j->block->items, start));
+
+        j->block->is_condition = true;
         gh_judge_expr(j, &join->quals);
-    j->block->is_condition = was_condition;
-    if (join->alias != NULL)
+        j->block->is_condition = was_condition;
+        widen(j, old);
+    }
+    if (join->alias != NULL) {
+        cover(j, start);
         (void)gh_judge_add_item(j, join->alias);
+    }
     if (join->join_using_alias != NULL)
         (void)gh_judge_add_item(j, join->join_using_alias);
 }
@@ -332,10 +403,14 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
         return;
     case T_RangeSubselect: {
         RangeSubselect *s = (RangeSubselect *)n;
+        gh_scope old = { j->block->items, j->block->target, j->block->is_part };
 
         if (!IsA(s->subquery, SelectStmt))
             break;
+        if (!s->lateral)
+            old = narrow(j, NIL);
         gh_judge_select(j, (SelectStmt *)s->subquery);
+        widen(j, old);
         (void)gh_judge_add_item(j, s->alias);
         return;
     }

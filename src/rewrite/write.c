@@ -152,6 +152,18 @@ static bool row_stays_inside(const gh_item *target, const bool *written)
     return true;
 }
 
+/*
+ * SECURITY: PostgreSQL may run the client's condition on rows that the view leaves out, unless the view is a
+ * barrier, and there is no place for a fence around a target. Attack: tests/attack writes.
+ */
+static void refuse_leaking_view(gh_judge *j, const gh_item *target, const Node *where)
+{
+    if (target->relation->kind == 'v' && !target->relation->is_security_barrier &&
+        !gh_judge_is_safe(j, where))
+        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                        "this condition on a view that is no security barrier is not allowed");
+}
+
 /* ---- statements ------------------------------------------------------------------------------ */
 
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
@@ -175,6 +187,8 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     s->returningList = gh_write_returning(j, target, s->returningList);
     if (j->rc != GH_OK)
         return;
+    gh_judge_push_write(j, s->fromClause, s->whereClause);
+    refuse_leaking_view(j, target, s->whereClause);
     granted = gh_write_condition(j, target, GH_UPDATE, written, &is_blind);
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
@@ -208,6 +222,8 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     s->returningList = gh_write_returning(j, target, s->returningList);
     if (j->rc != GH_OK)
         return;
+    gh_judge_push_write(j, s->usingClause, s->whereClause);
+    refuse_leaking_view(j, target, s->whereClause);
     granted = gh_write_condition(j, target, GH_DELETE, NULL, &is_blind);
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
@@ -490,6 +506,9 @@ void gh_judge_merge(gh_judge *j, MergeStmt *s)
     }
     gh_judge_from_item(j, &s->sourceRelation);
     gh_judge_condition(j, &s->joinCondition);
+    gh_judge_push_write(j, list_make1(s->sourceRelation), NULL); /* no copies: an outer join */
+    j->is_unsafe |= !gh_judge_is_safe(j, s->joinCondition);
+    refuse_leaking_view(j, target, s->joinCondition);
     foreach (cell, s->mergeWhenClauses)
         judge_when(j, target, lfirst_node(MergeWhenClause, cell));
     close_block(j);

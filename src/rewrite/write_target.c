@@ -233,7 +233,7 @@ static char *other_stars(gh_judge *j, const gh_item *target, char *out)
     foreach (cell, j->block->items) {
         gh_item *item = lfirst(cell);
 
-        if (item == target || item->is_excluded)
+        if (item == target || item->is_excluded || item->is_covered)
             continue;
         if (item->alias == NULL)
             return NULL;
