@@ -245,7 +245,8 @@ static bool read_once(gh_session *s)
         if (s->state != GH_SESSION_READY)
             return false;
     }
-    if (s->in.len > 0)
+    /* What paused the client may be over. What TLS holds back gives no readiness of its own. */
+    if (s->in.len > 0 || gh_stream_pending(&s->client))
         gh_session_resume(s);
     return s->state == GH_SESSION_READY &&
            (got == GH_RELAY_BUFFER_BYTES || gh_stream_pending(stream));
