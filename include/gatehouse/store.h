@@ -90,6 +90,128 @@ void gh_store_summary_fini(gh_store_summary *s);
  */
 GH_MUST_USE gh_rc gh_store_apply(gh_store *st, const gh_acl *files, uint32_t flags,
                                  const gh_store_author *author, gh_store_summary *out, gh_err *err);
+/*
+ * The same, and `look` sees the whole ACL as it would be, before the commit (or, in a dry run, instead
+ * of it): what it refuses is not changed. The acl lives for the call. NULL: nobody looks.
+ */
+typedef gh_rc (*gh_store_look)(void *arg, const gh_acl *after, gh_err *err);
+GH_MUST_USE gh_rc gh_store_apply_looked_at(gh_store *st, const gh_acl *files, uint32_t flags,
+                                           const gh_store_author *author, gh_store_look look,
+                                           void *arg, gh_store_summary *out, gh_err *err);
+
+/* ---- single changes
+ * -------------------------------------------------------------------------------- */
+
+typedef enum gh_store_thing {
+    GH_STORE_NO_THING = 0,
+    GH_STORE_ROLE,
+    GH_STORE_USER,
+    GH_STORE_MEMBER,    /* name: a role, or user:NAME; other: the role */
+    GH_STORE_ATTRIBUTE, /* name: the user; other: the attribute */
+    GH_STORE_TAG,
+    GH_STORE_TAG_COLUMN, /* name: the tag; other: [warehouse:]schema.relation.column */
+    GH_STORE_MASK,
+    GH_STORE_RULE /* a grant or deny */
+} gh_store_thing;
+
+typedef enum gh_store_act {
+    GH_STORE_NO_ACT = 0,
+    GH_STORE_ADD, /* 42710 if the name is taken by something else; the same again is no change */
+    GH_STORE_PUT, /* added, or changed */
+    GH_STORE_DROP /* 42704 if it is not there */
+} gh_store_act;
+
+enum { /* what GH_STORE_PUT leaves as it is where the thing is there */
+       GH_STORE_KEEP_DESCRIPTION = 1, /* of a role */
+       GH_STORE_KEEP_MAY = 2,
+       GH_STORE_KEEP_KIND = 4 /* of a user */
+};
+
+/*
+ * One thing to change. All texts are borrowed for the call. Of what `of` points to, only what the
+ * thing itself holds counts: roles of a user and columns of a tag are things of their own.
+ */
+typedef struct gh_store_edit {
+    gh_store_act act;
+    gh_store_thing thing;
+    gh_str name;
+    gh_str other;
+    union {
+        const gh_acl_role *role;
+        const gh_acl_user *user;
+        const gh_acl_attribute *attribute;
+        const gh_acl_mask_def *mask;
+        const gh_acl_rule *rule; /* dropped: the one that says this, if id is 0 */
+    } of;                        /* not looked at where a named thing is dropped */
+    int64_t id;                  /* a rule to drop */
+    uint32_t keeps;              /* GH_STORE_KEEP_... */
+    bool is_cascade; /* dropping a role or user: from the grants and denies that name it, too */
+} gh_store_edit;
+
+typedef struct gh_store_changed {
+    char sign;   /* '+', '~', '-', or '=': it was so already */
+    gh_str kind; /* as the history has it: role, user, member, ... grant (of denies, too) */
+    gh_str key;
+    int64_t id; /* of a grant or deny */
+    bool is_deny;
+    gh_str title;  /* for people: "role analyst" */
+    gh_str before; /* the content as JSON; empty: it was not there */
+    gh_str after;
+    gh_origin origin;
+} gh_store_changed;
+
+typedef struct gh_store_changes {
+    const gh_store_changed *list; /* in the order of the edits, with what went along */
+    size_t count;
+    size_t changed;   /* without those of sign '=' */
+    uint64_t version; /* of the ACL afterwards */
+} gh_store_changes;
+
+/*
+ * Makes all the edits in one transaction with their history, or none. Costs what the edits touch,
+ * not what the ACL holds, and refuses what gh_policy_compile would refuse (GH_INVALID, GH_LIMIT):
+ * unknown names, cycles, masks of one user that cannot be ordered. What policy files made keeps its
+ * origin: the next apply may undo the change. The result lives in the arena.
+ */
+GH_MUST_USE gh_rc gh_store_edit_all(gh_store *st, const gh_store_edit *edits, size_t count,
+                                    const gh_store_author *author, gh_arena *a,
+                                    gh_store_changes *out, gh_err *err);
+
+/* ---- history
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct gh_store_past { /* a thing that changed */
+    uint64_t version;
+    int64_t at_us;
+    gh_str author;
+    gh_str action;
+    gh_str reason;
+    gh_str kind;
+    gh_str key;    /* a name, a JSON array of names, or an id */
+    gh_str before; /* JSON; empty: it was not there */
+    gh_str after;
+} gh_store_past;
+
+/*
+ * What the changes from..to (versions, both included) changed, oldest first, at most `max` things
+ * of each. *left_out: how many more there were.
+ */
+GH_MUST_USE gh_rc gh_store_history(gh_store *st, uint64_t from, uint64_t to, size_t max,
+                                   gh_arena *a, const gh_store_past **list, size_t *count,
+                                   uint64_t *left_out, gh_err *err);
+GH_MUST_USE gh_rc gh_store_version(gh_store *st, uint64_t *version, gh_err *err);
+
+/*
+ * Makes the ACL what it was after change `version` (0: empty), as a new change; ids of grants
+ * included. Passwords are not part of it: who stays keeps the present one, who comes back has none.
+ * The whole ACL is compiled before it is committed. GH_NOT_FOUND: no such change, or the history
+ * does not reach so far back.
+ */
+GH_MUST_USE gh_rc gh_store_rollback(gh_store *st, uint64_t version, const gh_store_author *author,
+                                    gh_arena *a, gh_store_changes *out, gh_err *err);
+
+/* ---- passwords, access
+ * ----------------------------------------------------------------------------- */
 
 /* Sets a user's SCRAM verifier (empty: no password login). GH_NOT_FOUND: no such user. */
 GH_MUST_USE gh_rc gh_store_user_set_verifier(gh_store *st, gh_str user, gh_str verifier,

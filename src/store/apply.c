@@ -139,7 +139,7 @@ static gh_rc match_changed(applying *p)
         p->changed_from[i] = old;
         if (old != NULL) {
             old->is_matched = true;
-            old->origin = GH_ORIGIN_POLICY; /* if it was not: from now on it is */
+            old->is_taken = true;
         }
     }
     return GH_OK;
@@ -209,20 +209,19 @@ static void write_removals(applying *p)
             store_write_remove(p->writer, item);
             p->out->removed++;
             say(p, '-', item, "");
-        } else if (item->origin == GH_ORIGIN_CLI) {
+        } else if (item->origin == GH_ORIGIN_CLI && !item->is_taken) {
             p->out->kept++;
             say(p, '=', item, " (made on the command line, kept)");
         }
     }
 }
 
-/* The whole ACL as it would be: it must compile, or the change is refused. */
-static gh_rc check_result(gh_store *st, gh_err *err)
+gh_rc store_check_all(gh_store *st, gh_err *err)
 {
     gh_arena *a = gh_arena_new(0);
     gh_policy *policy = NULL;
     gh_acl acl = { 0 };
-    gh_rc rc = store_load(st, a, &acl, err);
+    gh_rc rc = store_load(st, false, a, &acl, err);
 
     if (rc == GH_OK)
         rc = gh_policy_compile(&acl, &policy, err);
@@ -250,13 +249,13 @@ static gh_rc write_all(applying *p, const gh_store_author *author)
     if (p->out->added + p->out->changed + p->out->removed == 0)
         return GH_OK;
     rc = store_next_version(p->st, &p->out->version, p->err);
-    return rc == GH_OK ? check_result(p->st, p->err) : rc;
+    return rc == GH_OK ? store_check_all(p->st, p->err) : rc;
 }
 
 static gh_rc compare_and_write(applying *p, const gh_acl *files, const gh_store_author *author)
 {
     gh_acl acl = { 0 };
-    gh_rc rc = store_load(p->st, p->stored.arena, &acl, p->err);
+    gh_rc rc = store_load(p->st, false, p->stored.arena, &acl, p->err);
 
     if (rc == GH_OK)
         rc = store_items_from_store(p->st, &p->stored, &acl, p->err);
@@ -278,8 +277,21 @@ static gh_rc compare_and_write(applying *p, const gh_acl *files, const gh_store_
     return rc;
 }
 
-gh_rc gh_store_apply(gh_store *st, const gh_acl *files, uint32_t flags,
-                     const gh_store_author *author, gh_store_summary *out, gh_err *err)
+static gh_rc show_result(gh_store *st, gh_store_look look, void *arg, gh_err *err)
+{
+    gh_arena *a = gh_arena_new(0);
+    gh_acl acl = { 0 };
+    gh_rc rc = store_load(st, false, a, &acl, err);
+
+    if (rc == GH_OK)
+        rc = look(arg, &acl, err);
+    gh_arena_free(a);
+    return rc;
+}
+
+gh_rc gh_store_apply_looked_at(gh_store *st, const gh_acl *files, uint32_t flags,
+                               const gh_store_author *author, gh_store_look look, void *arg,
+                               gh_store_summary *out, gh_err *err)
 {
     gh_arena *arena = gh_arena_new(0);
     applying p = { .st = st, .flags = flags, .out = out, .err = err };
@@ -289,6 +301,8 @@ gh_rc gh_store_apply(gh_store *st, const gh_acl *files, uint32_t flags,
     p.stored.arena = arena;
     if (rc == GH_OK)
         rc = compare_and_write(&p, files, author);
+    if (rc == GH_OK && look != NULL)
+        rc = show_result(st, look, arg, err);
     if (rc == GH_OK && (flags & GH_STORE_DRY_RUN) == 0)
         rc = store_commit(st, err);
     store_rollback(st); /* of a dry run or a failure; nothing after a commit */
@@ -296,6 +310,12 @@ gh_rc gh_store_apply(gh_store *st, const gh_acl *files, uint32_t flags,
     store_items_fini(&p.stored);
     gh_arena_free(arena);
     return rc;
+}
+
+gh_rc gh_store_apply(gh_store *st, const gh_acl *files, uint32_t flags,
+                     const gh_store_author *author, gh_store_summary *out, gh_err *err)
+{
+    return gh_store_apply_looked_at(st, files, flags, author, NULL, NULL, out, err);
 }
 
 void gh_store_summary_init(gh_store_summary *s)

@@ -203,11 +203,19 @@ int64_t store_now_us(void)
 store_stmt store_history_stmt(gh_store *st)
 {
     return store_stmt_of(st, "INSERT INTO history (version, at, author, action, reason, kind, key, "
-                             "before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                             "before, before_origin, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+}
+
+static void bind_optional_text(store_stmt *s, gh_str v)
+{
+    if (v.len > 0)
+        store_bind_text(s, v);
+    else
+        store_bind_null(s);
 }
 
 void store_history_put(store_stmt *s, const store_change *c, const char *kind, gh_str key,
-                       gh_str before, gh_str after)
+                       gh_str before, gh_str before_origin, gh_str after)
 {
     store_bind_int(s, (int64_t)c->version);
     store_bind_int(s, c->at_us);
@@ -216,14 +224,9 @@ void store_history_put(store_stmt *s, const store_change *c, const char *kind, g
     store_bind_text(s, c->author->reason);
     store_bind_text(s, gh_str_of(kind));
     store_bind_text(s, key);
-    if (before.len > 0)
-        store_bind_text(s, before);
-    else
-        store_bind_null(s);
-    if (after.len > 0)
-        store_bind_text(s, after);
-    else
-        store_bind_null(s);
+    bind_optional_text(s, before);
+    bind_optional_text(s, before_origin);
+    bind_optional_text(s, after);
     store_stmt_run(s);
 }
 
@@ -466,7 +469,7 @@ gh_rc gh_store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err)
     if (rc == GH_OK)
         rc = store_exec(st, "BEGIN", err);
     if (rc == GH_OK)
-        rc = store_load(st, a, &acl, err);
+        rc = store_load(st, false, a, &acl, err);
     store_rollback(st);
     /* Locked or unreadable just now: the next poll must say `changed`, or a revoke would be missed. */
     if (rc != GH_OK && rc != GH_INVALID)

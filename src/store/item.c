@@ -507,3 +507,55 @@ gh_rc store_items_from_store(gh_store *st, store_items *items, const gh_acl *acl
     gh_buf_fini(&b);
     return rc;
 }
+
+store_item store_item_of(const store_item *like, gh_arena *a)
+{
+    store_items items = { .arena = a };
+    store_item item;
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    GH_ASSERT(like->kind != STORE_NO_KIND);
+    switch (like->kind) {
+    case STORE_NO_KIND:
+        break;
+    case STORE_ROLE:
+        add_role(&items, like->of.role, &b);
+        break;
+    case STORE_USER:
+        add_user(&items, like->of.user, &b);
+        break;
+    case STORE_MEMBER:
+        add_member(&items, like->names[0], like->names[1], like->origin, &b);
+        break;
+    case STORE_ATTRIBUTE:
+        add_attribute(&items, like->names[0], like->of.attribute, like->origin, &b);
+        break;
+    case STORE_TAG: {
+        gh_acl_tag tag = { .name = like->names[0] };
+        add_tag(&items, &tag);
+        break;
+    }
+    case STORE_TAG_COLUMN:
+        add_tag_column(&items, like->names[0], like->names[1], like->origin, &b);
+        break;
+    case STORE_MASK:
+        add_mask(&items, like->of.mask, &b);
+        break;
+    case STORE_MASKING:
+        add_masking(&items, like->of.masking, like->id, &b);
+        break;
+    case STORE_FUNCTION:
+        add_function(&items, like->of.function, like->id, &b);
+        break;
+    case STORE_RULE:
+        add_rule(&items, like->of.rule, &b);
+        break;
+    }
+    item = items.list[0];
+    item.id = like->id;
+    item.origin = like->origin;
+    store_items_fini(&items);
+    gh_buf_fini(&b);
+    return item;
+}

@@ -20,10 +20,35 @@ typedef struct loader {
     gh_store *st;
     gh_arena *arena;
     gh_err *err;
+    bool is_scoped; /* only what temp.scope names (scope.c) */
     intern_entry **slots;
     size_t slot_count; /* a power of 2 */
     size_t entry_count;
 } loader;
+
+/* What a load takes of a table: all of it, or what the scope names. */
+static store_stmt rows_of(loader *l, const char *select, const char *scope, const char *order)
+{
+    return store_stmt_of(
+        l->st, gh_arena_printf(l->arena, "%s WHERE %s%s%s", select, l->is_scoped ? scope : "true",
+                               order != NULL ? " ORDER BY " : "", order != NULL ? order : "")
+                   .ptr);
+}
+
+#define IN_SCOPE(kind) "IN (SELECT name FROM temp.scope WHERE kind = '" kind "')"
+
+static const char s_roles_scope[] = "name " IN_SCOPE("principal");
+static const char s_users_scope[] = /* users are principals by the name of user:NAME */
+    "name IN (SELECT substr(name, 6) FROM temp.scope "
+    "WHERE kind = 'principal' AND name >= 'user:' AND name < 'user;')";
+static const char s_members_scope[] = "member " IN_SCOPE("principal");
+static const char s_attributes_scope[] = "user " IN_SCOPE("attributes");
+static const char s_tags_scope[] = "name " IN_SCOPE("tag");
+static const char s_tag_columns_scope[] =
+    "tag " IN_SCOPE("tag") " AND pattern " IN_SCOPE("tag_column");
+static const char s_masking_scope[] = "id " IN_SCOPE("masking");
+static const char s_functions_scope[] = "id " IN_SCOPE("functions");
+static const char s_rules_scope[] = "grant_id " IN_SCOPE("grant");
 
 static void intern_grow(loader *l)
 {
@@ -91,9 +116,9 @@ static gh_rc ended(loader *l, store_stmt *s, gh_rc rc)
     return rc == GH_OK ? end : rc;
 }
 
-static gh_rc count_rows(loader *l, const char *sql, size_t *out)
+static gh_rc count_rows(loader *l, const char *select, const char *scope, size_t *out)
 {
-    store_stmt s = store_stmt_of(l->st, sql);
+    store_stmt s = rows_of(l, select, scope, NULL);
 
     *out = store_stmt_row(&s) ? (size_t)store_int(&s, 0) : 0;
     return ended(l, &s, GH_OK);
@@ -181,13 +206,13 @@ static gh_rc load_roles(loader *l, gh_acl *acl, gh_acl_role **out)
 {
     size_t count;
     size_t n = 0;
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM roles", &count);
+    gh_rc rc = count_rows(l, "SELECT count(*) FROM roles", s_roles_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_role *roles = array(l, count, sizeof(*roles));
     store_stmt s =
-        store_stmt_of(l->st, "SELECT name, description, may, origin FROM roles ORDER BY rowid");
+        rows_of(l, "SELECT name, description, may, origin FROM roles", s_roles_scope, "rowid");
     while (rc == GH_OK && n < count && store_stmt_row(&s)) {
         roles[n].name = text(l, &s, 0);
         roles[n].description = text(l, &s, 1);
@@ -208,13 +233,13 @@ static gh_rc load_users(loader *l, gh_acl *acl, gh_acl_user **out)
 {
     size_t count;
     size_t n = 0;
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM users", &count);
+    gh_rc rc = count_rows(l, "SELECT count(*) FROM users", s_users_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_user *users = array(l, count, sizeof(*users));
-    store_stmt s = store_stmt_of(
-        l->st, "SELECT name, kind, disabled, verifier, origin FROM users ORDER BY rowid");
+    store_stmt s = rows_of(l, "SELECT name, kind, disabled, verifier, origin FROM users",
+                           s_users_scope, "rowid");
     while (rc == GH_OK && n < count && store_stmt_row(&s)) {
         users[n].name = text(l, &s, 0);
         users[n].is_service = gh_str_is(store_text(&s, 1), "service");
@@ -237,7 +262,7 @@ static gh_rc load_members(loader *l, gh_acl *acl, gh_acl_user *users, gh_acl_rol
     pairs of_users = { 0 };
     pairs of_roles = { 0 };
     gh_rc rc = GH_OK;
-    store_stmt s = store_stmt_of(l->st, "SELECT member, role FROM members ORDER BY rowid");
+    store_stmt s = rows_of(l, "SELECT member, role FROM members", s_members_scope, "rowid");
 
     while (rc == GH_OK && store_stmt_row(&s)) {
         gh_str member = store_text(&s, 0);
@@ -266,15 +291,15 @@ static gh_rc load_attributes(loader *l, gh_acl_user *users)
     size_t count;
     size_t values_len = 0;
     size_t n = 0;
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM attributes", &count);
+    gh_rc rc = count_rows(l, "SELECT count(*) FROM attributes", s_attributes_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_attribute *list = array(l, count, sizeof(*list));
     gh_str *values = array(l, count, sizeof(*values));
     gh_acl_user *user = NULL;
-    store_stmt s = store_stmt_of(
-        l->st, "SELECT user, name, position, value FROM attributes ORDER BY user, name, position");
+    store_stmt s = rows_of(l, "SELECT user, name, position, value FROM attributes",
+                           s_attributes_scope, "user, name, position");
     while (rc == GH_OK && values_len < count && store_stmt_row(&s)) {
         size_t owner = owner_entry(l, OWNER_USER, store_text(&s, 0))->owner;
         if (owner == 0) {
@@ -313,12 +338,12 @@ static gh_rc load_tags(loader *l, gh_acl *acl)
     size_t count;
     size_t n = 0;
     pairs columns = { 0 };
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM tags", &count);
+    gh_rc rc = count_rows(l, "SELECT count(*) FROM tags", s_tags_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_tag *tags = array(l, count, sizeof(*tags));
-    store_stmt s = store_stmt_of(l->st, "SELECT name, origin FROM tags ORDER BY rowid");
+    store_stmt s = rows_of(l, "SELECT name, origin FROM tags", s_tags_scope, "rowid");
     while (rc == GH_OK && n < count && store_stmt_row(&s)) {
         tags[n].name = text(l, &s, 0);
         tags[n].origin = origin_of(l, &s, 1, &rc);
@@ -328,7 +353,7 @@ static gh_rc load_tags(loader *l, gh_acl *acl)
     rc = ended(l, &s, rc);
     if (rc != GH_OK)
         return rc;
-    s = store_stmt_of(l->st, "SELECT tag, pattern FROM tag_columns ORDER BY rowid");
+    s = rows_of(l, "SELECT tag, pattern FROM tag_columns", s_tag_columns_scope, "rowid");
     while (rc == GH_OK && store_stmt_row(&s)) {
         size_t owner = owner_entry(l, OWNER_TAG, store_text(&s, 0))->owner;
         if (owner == 0)
@@ -349,13 +374,12 @@ static gh_rc load_masks(loader *l, gh_acl *acl)
 {
     size_t count;
     size_t n = 0;
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM masks", &count);
+    gh_rc rc = count_rows(l, "SELECT count(*) FROM masks", "true", &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_mask_def *masks = array(l, count, sizeof(*masks));
-    store_stmt s =
-        store_stmt_of(l->st, "SELECT name, expression, origin FROM masks ORDER BY rowid");
+    store_stmt s = rows_of(l, "SELECT name, expression, origin FROM masks", "true", "rowid");
     while (rc == GH_OK && n < count && store_stmt_row(&s)) {
         masks[n].name = text(l, &s, 0);
         masks[n].expr = text(l, &s, 1);
@@ -373,14 +397,14 @@ static gh_rc load_masking(loader *l, gh_acl *acl)
     size_t n = 0;
     int64_t last = 0;
     pairs except = { 0 };
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM masking", &count);
+    gh_rc rc = count_rows(l, "SELECT count(*) FROM masking", s_masking_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_masking *masking = array(l, count, sizeof(*masking));
     int64_t *ids = array(l, count, sizeof(*ids));
-    store_stmt s = store_stmt_of(
-        l->st, "SELECT id, tag, mask, except_role, origin FROM masking ORDER BY id, row_no");
+    store_stmt s = rows_of(l, "SELECT id, tag, mask, except_role, origin FROM masking",
+                           s_masking_scope, "id, row_no");
     while (rc == GH_OK && n <= count && store_stmt_row(&s)) {
         if (store_int(&s, 0) != last) {
             last = store_int(&s, 0);
@@ -448,13 +472,13 @@ static gh_rc load_functions(loader *l, gh_acl *acl, uint64_t *serial)
     int64_t last = 0;
     str_vec to = { 0 };
     str_vec allow = { 0 };
-    gh_rc rc = count_rows(l, "SELECT count(DISTINCT id) FROM functions", &count);
+    gh_rc rc = count_rows(l, "SELECT count(DISTINCT id) FROM functions", s_functions_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_function *functions = array(l, count, sizeof(*functions));
-    store_stmt s = store_stmt_of(
-        l->st, "SELECT id, principal, pattern, origin FROM functions ORDER BY id, row_no");
+    store_stmt s = rows_of(l, "SELECT id, principal, pattern, origin FROM functions",
+                           s_functions_scope, "id, row_no");
     bool has_row = store_stmt_row(&s);
     while (rc == GH_OK && has_row && n < count) {
         last = store_int(&s, 0);
@@ -514,8 +538,7 @@ enum { /* columns of the query below */
 
 static const char s_rules_sql[] =
     "SELECT grant_id, principal, privilege, object, column_kind, column_pattern, mask, effect, "
-    "row_filter, valid_from, valid_until, through, blind, reason, origin FROM acl "
-    "ORDER BY grant_id, row_no";
+    "row_filter, valid_from, valid_until, through, blind, reason, origin FROM acl";
 
 /* What all rows of a rule share, from its first. */
 static void rule_head(loader *l, store_stmt *s, gh_acl_rule *r, gh_rc *rc)
@@ -622,12 +645,13 @@ static gh_rc load_rules(loader *l, gh_acl *acl, uint64_t *serial)
     size_t count;
     size_t n = 0;
     rule_rows rows = { 0 };
-    gh_rc rc = count_rows(l, "SELECT count(*) FROM acl WHERE row_no = 0", &count);
+    gh_rc rc =
+        count_rows(l, "SELECT count(*) FILTER (WHERE row_no = 0) FROM acl", s_rules_scope, &count);
 
     if (rc != GH_OK)
         return rc;
     gh_acl_rule *rules = array(l, count, sizeof(*rules));
-    store_stmt s = store_stmt_of(l->st, s_rules_sql);
+    store_stmt s = rows_of(l, s_rules_sql, s_rules_scope, "grant_id, row_no");
     bool has_row = store_stmt_row(&s);
     while (rc == GH_OK && has_row) {
         if (n == count) {
@@ -667,9 +691,9 @@ static gh_rc load_meta(loader *l, gh_acl *acl)
     return rc == GH_OK ? store_version(l->st, &acl->version, l->err) : rc;
 }
 
-gh_rc store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err)
+gh_rc store_load(gh_store *st, bool is_scoped, gh_arena *a, gh_acl *out, gh_err *err)
 {
-    loader l = { .st = st, .arena = a, .err = err };
+    loader l = { .st = st, .arena = a, .err = err, .is_scoped = is_scoped };
     gh_acl acl = { 0 };
     gh_acl_role *roles = NULL;
     gh_acl_user *users = NULL;

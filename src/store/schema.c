@@ -38,6 +38,7 @@ const char store_schema_sql[] =
     " role TEXT NOT NULL,"
     " origin TEXT NOT NULL,"
     " PRIMARY KEY (member, role)) STRICT;"
+    "CREATE INDEX members_role ON members (role);"
 
     "CREATE TABLE attributes ("
     " user TEXT NOT NULL,"
@@ -99,8 +100,10 @@ const char store_schema_sql[] =
     " changed_at INTEGER NOT NULL,"
     " origin TEXT NOT NULL,"
     " PRIMARY KEY (grant_id, row_no)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX acl_principal ON acl (principal);"
+    "CREATE INDEX acl_principal ON acl (principal, object);"
     "CREATE INDEX acl_object ON acl (object);"
+    /* Who masks a column, and how: what a new mask must be comparable with (neighbours.c). */
+    "CREATE INDEX acl_masked ON acl (column_pattern, mask, principal) WHERE mask IS NOT NULL;"
 
     "CREATE TABLE history ("
     " id INTEGER PRIMARY KEY,"
@@ -111,6 +114,7 @@ const char store_schema_sql[] =
     " reason TEXT NOT NULL,"
     " kind TEXT NOT NULL,"
     " key TEXT NOT NULL,"
-    " before TEXT," /* JSON; NULL: it was not there */
+    " before TEXT,"        /* JSON; NULL: it was not there */
+    " before_origin TEXT," /* who had made it; NULL: it was not there, or a part of it changed */
     " after TEXT) STRICT;"
     "CREATE INDEX history_version ON history (version);";

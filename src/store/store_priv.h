@@ -69,8 +69,9 @@ typedef struct store_change {
     const gh_store_author *author;
 } store_change;
 store_stmt store_history_stmt(gh_store *st);
+/* `before_origin`: who had made it ("cli", "policy"); empty where `before` is, or is not whole. */
 void store_history_put(store_stmt *s, const store_change *c, const char *kind, gh_str key,
-                       gh_str before, gh_str after);
+                       gh_str before, gh_str before_origin, gh_str after);
 
 /* The list without repetitions, in its order; sorted: in byte order. */
 gh_str_list store_unique(gh_str_list list, bool is_sorted, gh_arena *a);
@@ -78,8 +79,11 @@ gh_str_list store_unique(gh_str_list list, bool is_sorted, gh_arena *a);
 /* ---- load.c
  * --------------------------------------------------------------------------------------- */
 
-/* gh_store_load inside a transaction of the caller's. */
-GH_MUST_USE gh_rc store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err);
+/*
+ * gh_store_load inside a transaction of the caller's. Scoped: only what temp.scope names, and all
+ * named masks.
+ */
+GH_MUST_USE gh_rc store_load(gh_store *st, bool is_scoped, gh_arena *a, gh_acl *out, gh_err *err);
 
 /* ---- words.c: enums as the tables spell them
  * ------------------------------------------------------- */
@@ -112,6 +116,7 @@ typedef struct store_item {
     store_kind kind;
     gh_origin origin;
     bool is_matched; /* while two lists are compared */
+    bool is_taken;   /* made on the command line, and a policy file says it now */
     int64_t id;      /* maskings, functions, rules: of the store; 0: not stored yet */
     gh_str key;      /* within the kind, equal for the two forms of one changed thing */
     gh_str json;     /* the whole content: equal means equal */
@@ -137,6 +142,10 @@ typedef struct store_items {
 } store_items;
 
 const char *store_kind_word(store_kind kind);
+bool store_kind_parse(gh_str word, store_kind *kind);
+bool store_kind_has_id(store_kind kind);
+/* One item, made from the kind, content, names, origin and id of `like`; its texts in the arena. */
+store_item store_item_of(const store_item *like, gh_arena *a);
 void store_items_fini(store_items *items);
 /* Items of policy files. */
 void store_items_from_files(store_items *items, const gh_acl *acl);
@@ -153,6 +162,85 @@ void store_write_add(store_writer *w, store_item *item); /* gives rules and kin 
 void store_write_change(store_writer *w, const store_item *old, store_item *item);
 void store_write_remove(store_writer *w, const store_item *item);
 GH_MUST_USE gh_rc store_writer_end(store_writer *w, gh_err *err); /* frees */
+
+/* ---- find.c: one thing as it is stored
+ * ------------------------------------------------------------- */
+
+/* A thing that has a name. `other` is the second name of members, attributes, columns of tags. */
+GH_MUST_USE gh_rc store_find_named(gh_store *st, store_kind kind, gh_str name, gh_str other,
+                                   gh_arena *a, store_item *out, bool *is_there, gh_err *err);
+/* Things that have an id; ids ascend. What is not there is passed over. Takes the scope. */
+GH_MUST_USE gh_rc store_find_ids(gh_store *st, store_kind kind, const int64_t *ids, size_t count,
+                                 gh_arena *a, store_item **out, size_t *found, gh_err *err);
+/* The first column of a query's rows; text2 is bound unless its ptr is NULL. */
+GH_MUST_USE gh_rc store_ids_of(gh_store *st, const char *sql, gh_str text, gh_str text2,
+                               gh_arena *a, const int64_t **out, size_t *count, gh_err *err);
+
+/* ---- edit.c, edit_drop.c: single changes
+ * ----------------------------------------------------------- */
+
+typedef struct store_editing {
+    gh_store *st;
+    gh_arena *arena;
+    store_writer *writer;
+    store_items changed; /* added or changed: what must compile */
+    gh_store_changed *list;
+    size_t count;
+    size_t cap;
+    size_t change_count;
+    const store_change *change;
+    gh_err *err;
+} store_editing;
+
+/* Writes and notes: one of old and item may be NULL. */
+void store_edit_write(store_editing *e, const store_item *old, store_item *item);
+/* For the answer only. */
+void store_edit_note(store_editing *e, char sign, const store_item *item, gh_str before,
+                     gh_str after);
+GH_MUST_USE gh_rc store_edit_drop(store_editing *e, const gh_store_edit *edit, store_kind kind);
+/* GH_NOT_FOUND, with what was probably meant among the names of `table`. */
+GH_MUST_USE gh_rc store_fail_unknown(gh_store *st, const char *what, const char *table, gh_str name,
+                                     gh_err *err);
+/* Starts, checks and ends an edit around `work`, in one transaction. */
+GH_MUST_USE gh_rc store_editing_run(gh_store *st, const gh_store_author *author, gh_arena *a,
+                                    gh_rc (*work)(store_editing *e, const void *arg),
+                                    const void *arg, bool checks_all, gh_store_changes *out,
+                                    gh_err *err);
+
+/* ---- past_item.c: what the history says
+ * ------------------------------------------------------------ */
+
+/* Kind, names and id of a history row. False: it makes no sense. */
+bool store_past_key(gh_str kind, gh_str key, gh_arena *a, store_item *like);
+/* With its content. */
+bool store_past_item(const store_item *key, gh_str json, gh_origin origin, gh_arena *a,
+                     store_item *out);
+
+/* ---- scope.c: a part of the ACL, by name
+ * ----------------------------------------------------------- */
+
+/*
+ * temp.scope names what a scoped load takes: principals (a role, or user:NAME) with their
+ * memberships, attributes (of a user), tags, tag_columns (of the tags in scope), masking, functions
+ * and grants by id. It is part of the transaction: a rollback takes it away.
+ */
+GH_MUST_USE gh_rc store_scope_clear(gh_store *st, gh_err *err);
+void store_scope_put(store_stmt *put, const char *kind, gh_str name);
+void store_scope_put_id(store_stmt *put, const char *kind, int64_t id);
+store_stmt store_scope_stmt(gh_store *st); /* for the two above; ends by store_stmt_end */
+/* Puts every role that the principals in scope are in, however far. */
+GH_MUST_USE gh_rc store_scope_up(gh_store *st, gh_err *err);
+
+/* ---- neighbours.c, apply.c: what must compile before it is committed
+ * ------------------------------ */
+
+/* The whole ACL as it would be: it must compile, or the change is refused. */
+GH_MUST_USE gh_rc store_check_all(gh_store *st, gh_err *err);
+/*
+ * The same verdict for an ACL that compiled before these items were added or changed, in a time
+ * that depends on what they touch and not on the size of the ACL.
+ */
+GH_MUST_USE gh_rc store_check_changed(gh_store *st, const store_items *changed, gh_err *err);
 
 /* ---- rule_rows.c: a rule as the rows of the acl table
  * ------------------------------------------------ */

@@ -41,7 +41,7 @@ static gh_rc change_row(gh_store *st, user_change *u, const gh_store_author *aut
     if (rc != GH_OK)
         return rc;
     s = store_history_stmt(st);
-    store_history_put(&s, &change, "user", u->user, u->before, u->after);
+    store_history_put(&s, &change, "user", u->user, u->before, GH_STR(""), u->after);
     u->is_changed = true;
     return store_stmt_end(&s, err);
 }

@@ -104,3 +104,18 @@ const char *store_kind_word(store_kind kind)
 {
     return s_kinds[kind];
 }
+
+bool store_kind_parse(gh_str word, store_kind *kind)
+{
+    size_t i;
+
+    if (word.len == 0 || !word_find(s_kinds, GH_COUNT(s_kinds), word, &i))
+        return false;
+    *kind = (store_kind)i;
+    return true;
+}
+
+bool store_kind_has_id(store_kind kind)
+{
+    return kind == STORE_MASKING || kind == STORE_FUNCTION || kind == STORE_RULE;
+}

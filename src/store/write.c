@@ -384,41 +384,52 @@ static void drop(store_writer *w, const store_item *item)
     }
 }
 
-static bool has_id(store_kind kind)
+/* A user who is dropped was disabled, or not: a rollback must not let in who was shut out. */
+static gh_str last_words(store_writer *w, const store_item *old)
 {
-    return kind == STORE_MASKING || kind == STORE_FUNCTION || kind == STORE_RULE;
+    if (old->kind != STORE_USER || !old->of.user->is_disabled)
+        return old->json;
+    return gh_arena_printf(w->arena, GH_STR_FMT ",\"disabled\":true}", (int)old->json.len - 1,
+                           old->json.ptr);
 }
 
-static void note(store_writer *w, const store_item *item, gh_str before, gh_str after)
+static void note(store_writer *w, const store_item *old, const store_item *item)
 {
-    gh_str key = item->key;
+    const store_item *either = item != NULL ? item : old;
+    gh_str key = either->key;
+    gh_str before = { 0 };
+    gh_str origin = { 0 };
 
-    if (has_id(item->kind))
-        key = gh_arena_printf(w->arena, "%lld", (long long)item->id);
-    store_history_put(stmt(w, W_HISTORY), w->change, store_kind_word(item->kind), key, before,
-                      after);
+    if (store_kind_has_id(either->kind))
+        key = gh_arena_printf(w->arena, "%lld", (long long)either->id);
+    if (old != NULL) {
+        before = item == NULL ? last_words(w, old) : old->json;
+        origin = gh_str_of(store_origin_word(old->origin));
+    }
+    store_history_put(stmt(w, W_HISTORY), w->change, store_kind_word(either->kind), key, before,
+                      origin, item != NULL ? item->json : (gh_str){ 0 });
     gh_arena_reset(w->arena);
 }
 
 void store_write_add(store_writer *w, store_item *item)
 {
-    if (has_id(item->kind))
+    if (store_kind_has_id(item->kind) && item->id == 0)
         item->id = next_id(w);
     put(w, item);
-    note(w, item, (gh_str){ 0 }, item->json);
+    note(w, NULL, item);
 }
 
 void store_write_change(store_writer *w, const store_item *old, store_item *item)
 {
     item->id = old->id;
     put(w, item);
-    note(w, item, old->json, item->json);
+    note(w, old, item);
 }
 
 void store_write_remove(store_writer *w, const store_item *item)
 {
     drop(w, item);
-    note(w, item, item->json, (gh_str){ 0 });
+    note(w, item, NULL);
 }
 
 gh_rc store_writer_end(store_writer *w, gh_err *err)
