@@ -193,7 +193,7 @@ int cli_read_config(cli_call *c)
 }
 
 /* What is said on the command line comes before the environment. */
-static int acl_path(cli_call *c, const char **out)
+int cli_acl_path(cli_call *c, const char **out)
 {
     *out = cli_value(c, "--acl");
     if (*out == NULL && cli_value(c, "--config") == NULL)
@@ -213,7 +213,7 @@ int cli_open_acl(cli_call *c, gh_store_mode mode, gh_store **out)
 {
     gh_err err = { 0 };
     const char *path;
-    int code = acl_path(c, &path);
+    int code = cli_acl_path(c, &path);
 
     if (code != GH_CLI_DONE)
         return code;

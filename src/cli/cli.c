@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 static const cli_verb *const s_verbs[] = {
-    &cli_serve,     &cli_check,     &cli_init,          &cli_policy_apply, &cli_policy_export,
-    &cli_user_list, &cli_user_show, &cli_user_password, &cli_user_disable, &cli_user_enable,
-    &cli_role_list, &cli_grants,    &cli_explain,       &cli_audit_tail,   &cli_audit_search,
+    &cli_serve,         &cli_check,        &cli_init,        &cli_policy_apply,
+    &cli_policy_export, &cli_policy_plan,  &cli_user_list,   &cli_user_show,
+    &cli_user_password, &cli_user_disable, &cli_user_enable, &cli_role_list,
+    &cli_grants,        &cli_explain,      &cli_audit_tail,  &cli_audit_search,
 };
 
 static const cli_verb *find_verb(const char *group, const char *name)

@@ -75,6 +75,8 @@ int cli_usage(const cli_call *c, const char *fmt, ...) GH_PRINTF(2, 3);
  * the exit code to return.
  */
 GH_MUST_USE int cli_read_config(cli_call *c);
+/* Which file that is, for cli_open_acl. GH_CLI_DONE, or the exit code to return. */
+GH_MUST_USE int cli_acl_path(cli_call *c, const char **out);
 /*
  * Opens the ACL of --acl, --config, GATEHOUSE_ACL or GATEHOUSE_CONFIG, whichever comes first.
  * GH_CLI_DONE, or the exit code to return.
@@ -159,6 +161,7 @@ extern const cli_verb cli_check;
 extern const cli_verb cli_init;
 extern const cli_verb cli_policy_apply;
 extern const cli_verb cli_policy_export;
+extern const cli_verb cli_policy_plan;
 extern const cli_verb cli_user_list;
 extern const cli_verb cli_user_show;
 extern const cli_verb cli_user_password;
