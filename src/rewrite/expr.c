@@ -74,6 +74,64 @@ static void judge_value_function(gh_judge *j, Node **slot)
                   name);
 }
 
+/* ---- statistics ------------------------------------------------------------------------------ */
+
+/*
+ * SECURITY: to guess how many rows a condition leaves the planner runs its operator over the most common
+ * values and the histogram of a column, hidden rows' values among them, and looks for those through the
+ * fence. Of what it runs, patterns can fail or be slow by the value, and jsonpath can. Comparisons,
+ * arithmetic and the like cannot, or are never run so. Attack: tests/differential/interference.
+ */
+static bool asks_statistics(const A_Expr *e)
+{
+    static const char *const quiet[] = { "=",  "<>",  "<",  "<=",  ">",  ">=", "+", "-",
+                                         "*",  "/",   "%",  "^",   "|",  "&",  "#", "||",
+                                         "->", "->>", "#>", "#>>", "<<", ">>", "&&" };
+
+    switch (e->kind) {
+    case AEXPR_OP:
+    case AEXPR_OP_ANY:
+    case AEXPR_OP_ALL:
+        if (e->lexpr == NULL)
+            return false;
+        for (size_t i = 0; i < GH_COUNT(quiet); i++) {
+            if (strcmp(strVal(llast(e->name)), quiet[i]) == 0)
+                return false;
+        }
+        return true;
+    case AEXPR_LIKE:
+    case AEXPR_ILIKE:
+        return !gh_judge_is_safe_pattern(e->rexpr);
+    case AEXPR_SIMILAR:
+        return true;
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+    case AEXPR_NULLIF:
+    case AEXPR_IN:
+    case AEXPR_BETWEEN:
+    case AEXPR_NOT_BETWEEN:
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* The functions behind those operators, whose estimates are the operators'. */
+static bool is_pattern_function(gh_str name)
+{
+    static const char *const names[] = { "like", "ilike", "regexeq", "regexne", "starts_with" };
+
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        size_t len = strlen(names[i]);
+
+        if (name.len >= len && (memcmp(name.ptr + name.len - len, names[i], len) == 0))
+            return true;
+    }
+    return false;
+}
+
 /* ---- functions ------------------------------------------------------------------------------- */
 
 static void judge_call(gh_judge *j, Node **slot)
@@ -104,6 +162,7 @@ static void judge_call(gh_judge *j, Node **slot)
     if (j->rc != GH_OK)
         return;
 
+    j->asks_statistics = j->asks_statistics || is_pattern_function(name);
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
         if (parts == 1) {
@@ -169,6 +228,13 @@ static void judge_children(gh_judge *j, Node *n)
 static void judge_sublink(gh_judge *j, SubLink *s)
 {
     judge_operator(j, s->operName, s->location);
+    if (s->operName != NIL) {
+        A_Expr e = {
+            .type = T_A_Expr, .kind = AEXPR_OP, .name = s->operName, .lexpr = s->testexpr
+        };
+
+        j->asks_statistics = j->asks_statistics || asks_statistics(&e);
+    }
     gh_judge_expr(j, &s->testexpr);
     if (!IsA(s->subselect, SelectStmt)) {
         gh_judge_refuse(j, GH_DENIED, "42501", s->location,
@@ -210,6 +276,7 @@ void gh_judge_expr(gh_judge *j, Node **slot)
         return;
     case T_A_Expr:
         judge_operator(j, ((A_Expr *)n)->name, ((A_Expr *)n)->location);
+        j->asks_statistics = j->asks_statistics || asks_statistics((const A_Expr *)n);
         judge_children(j, n);
         return;
     case T_SortBy:

@@ -92,6 +92,7 @@ typedef struct gh_judge {
     bool is_ascii;
     bool is_policy;             /* the text is a row filter or a mask, not a client's */
     bool is_unsafe;             /* some condition may fail or tell: governed relations are fenced */
+    bool asks_statistics;       /* some operator may be run over the planner's statistics */
     bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
@@ -246,6 +247,8 @@ void gh_judge_push(gh_judge *j, SelectStmt *s);
 void gh_judge_push_write(gh_judge *j, const List *from, const Node *where);
 /* The item and column that a reference means, or NULL where that is not certain. */
 const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item);
+/* A constant pattern of LIKE that fails on no text. */
+bool gh_judge_is_safe_pattern(const Node *n);
 /* Cannot fail on any row and does nothing else. */
 bool gh_judge_is_safe(gh_judge *j, const Node *condition);
 
@@ -272,6 +275,8 @@ gh_str gh_setting_virtual_value(const gh_rewrite_input *in, gh_str name);
 
 const gh_system_relation *gh_system_relation_find(gh_str schema, gh_str name);
 /* The sub-select that stands for a system relation, without alias; NULL after a refusal. */
-char *gh_system_relation_sql(gh_judge *j, const gh_system_relation *s, const gh_relation *r);
+char *gh_system_relation_sql(gh_judge *j, const gh_item *item);
+/* Does this column of a system relation show as it is stored? */
+bool gh_system_is_plain(const gh_system_relation *s, const gh_relation *r, const gh_column *c);
 
 #endif

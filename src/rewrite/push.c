@@ -207,7 +207,7 @@ static unsigned param_uses(const gh_judge *j, const ParamRef *p)
 {
     return p->number >= 1 && (size_t)p->number <= GH_COUNT(j->param_uses)
                ? j->param_uses[p->number - 1]
-               : UINT_MAX;
+               : 2; /* nobody counted: it may stand elsewhere */
 }
 
 /* What Parse declared; 0: the statement decides. */
@@ -707,11 +707,26 @@ void gh_judge_push_write(gh_judge *j, const List *from, const Node *where)
     }
 }
 
+static bool has_grouping_sets(const List *group)
+{
+    ListCell *cell;
+
+    foreach (cell, group) {
+        if (IsA(lfirst(cell), GroupingSet))
+            return true;
+    }
+    return false;
+}
+
 void gh_judge_push(gh_judge *j, SelectStmt *s)
 {
     gh_judge_push_write(j, s->fromClause, s->whereClause);
     if (!is_safe(j, s->havingClause))
         j->is_unsafe = true;
     if (!j->block->is_output && !is_plain_output(j, s->targetList))
+        j->is_unsafe = true;
+    /* A filter of one value for a column makes PostgreSQL 15 take the column for a constant, also where a
+     * grouping set has made it NULL: it then does not sort by it. */
+    if (has_grouping_sets(s->groupClause))
         j->is_unsafe = true;
 }

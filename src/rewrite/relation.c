@@ -274,6 +274,24 @@ static char *inner_condition(gh_judge *j, const gh_item *item)
     return out;
 }
 
+/* Two collations can meet that no comparison decides between: comparing statistics fails then. */
+static bool has_odd_collation(const gh_judge *j)
+{
+    ListCell *cell;
+
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+
+        for (size_t i = 0; item->decision != NULL && i < item->relation->column_count; i++) {
+            gh_oid c = item->relation->columns[i].collation;
+
+            if (c != 0 && c != 100) /* none, or the database's own */
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Compiles what the sub-select holds; whether it is fenced is known only when all items are. */
 static bool prepare(gh_judge *j, gh_item *item)
 {
@@ -284,6 +302,35 @@ static bool prepare(gh_judge *j, gh_item *item)
     return j->rc == GH_OK && item->columns != NULL && item->where != NULL;
 }
 
+/*
+ * What ends a sub-select that must be a fence. Through one that is a set operation the planner sees no
+ * statistics of the columns; the second arm is never run and keeps their types.
+ */
+static const char *fence(gh_judge *j, const gh_item *item)
+{
+    gh_buf b;
+    char *out;
+    bool is_first = true;
+
+    if (!j->is_unsafe)
+        return "";
+    if (!j->asks_statistics && !has_odd_collation(j))
+        return " OFFSET 0";
+    gh_buf_init(&b, 0);
+    gh_buf_puts(&b, " UNION ALL SELECT ");
+    for (size_t i = 0; i < item->relation->column_count; i++) {
+        if (item->decision->columns[i].show == GH_HIDDEN)
+            continue;
+        gh_buf_printf(&b, "%sCAST(NULL AS " GH_STR_FMT ")", is_first ? "" : ", ",
+                      GH_STR_ARG(item->relation->columns[i].type_sql));
+        is_first = false;
+    }
+    gh_buf_puts(&b, " WHERE false OFFSET 0");
+    out = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return out;
+}
+
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item)
 {
     if (!prepare(j, item))
@@ -291,8 +338,7 @@ char *gh_relation_governed_sql(gh_judge *j, gh_item *item)
     return gh_judge_printf("(SELECT %s FROM %s%s.%s AS " GH_INNER "%s%s%s)", item->columns,
                            item->var->inh ? "" : "ONLY ", gh_judge_ident(j, item->relation->schema),
                            gh_judge_ident(j, item->relation->name),
-                           item->where[0] != '\0' ? " WHERE " : "", item->where,
-                           j->is_unsafe ? " OFFSET 0" : "");
+                           item->where[0] != '\0' ? " WHERE " : "", item->where, fence(j, item));
 }
 
 /* TABLE t is SELECT * FROM t; only the latter may hold a sub-select. */
@@ -328,8 +374,8 @@ static void place_qualified(gh_judge *j, gh_item *item)
 static void place_subselect(gh_judge *j, gh_item *item)
 {
     const char *name = item->invented != NULL ? item->invented : item->var->relname;
-    char *sql = item->system != NULL ? gh_system_relation_sql(j, item->system, item->relation)
-                                     : gh_relation_governed_sql(j, item);
+    char *sql =
+        item->system != NULL ? gh_system_relation_sql(j, item) : gh_relation_governed_sql(j, item);
     RangeSubselect *node;
 
     if (sql == NULL) {
