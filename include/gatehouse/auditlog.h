@@ -107,8 +107,7 @@ typedef struct gh_auditlog_stats {
 } gh_auditlog_stats;
 void gh_auditlog_get_stats(gh_auditlog *log, gh_auditlog_stats *out);
 
-/* ---- reading: `audit tail` and `audit search`; needs no running proxy and takes no lock
- * -------------- */
+/* ---- reading: `audit tail` and `audit search`; needs no running proxy and takes no lock ------ */
 
 typedef struct gh_auditlog_query {
     gh_str dir;

@@ -49,15 +49,16 @@ const char *gh_rc_name(gh_rc rc);
 
 /* What happened. Two audiences, two fields. Zeroed is "no error". */
 typedef struct gh_err {
-    char sqlstate[6];     /* what the client sees...                                                */
-    char public_msg[512]; /* ...and nothing else reaches it                                         */
-    char hint[200];       /* public too; empty for none                                             */
-    char detail[512];     /* operators only: may name rules, hosts                                  */
-    uint32_t position;    /* 1-based character position in the client's statement, 0 for none       */
+    char sqlstate[6];     /* what the client sees... */
+    char public_msg[512]; /* ...and nothing else reaches it */
+    char hint[200];       /* public too; empty for none */
+    char detail[512];     /* operators only: may name rules, hosts */
+    uint32_t position;    /* 1-based character position in the client's statement, 0 for none */
 } gh_err;
 
 /* Fills *err (may be NULL) unless it holds an earlier failure, and returns rc. fmt makes public_msg. */
-GH_MUST_USE gh_rc gh_fail(gh_err *err, gh_rc rc, const char *sqlstate, const char *fmt, ...) GH_PRINTF(4, 5);
+GH_MUST_USE gh_rc gh_fail(gh_err *err, gh_rc rc, const char *sqlstate, const char *fmt, ...)
+    GH_PRINTF(4, 5);
 /* Adds the operator's text to a failure; the first one stays. */
 void gh_err_detail(gh_err *err, const char *fmt, ...) GH_PRINTF(2, 3);
 
@@ -89,7 +90,7 @@ static inline bool gh_str_is(gh_str a, const char *cstr)
 bool gh_str_ieq(gh_str a, gh_str b);
 int gh_str_cmp(gh_str a, gh_str b); /* bytewise, as memcmp; a prefix sorts first */
 uint64_t gh_hash(const void *bytes, size_t len, uint64_t seed);
-bool gh_utf8_is_valid(gh_str s);    /* RFC 3629: no surrogates, no overlong forms, no NUL */
+bool gh_utf8_is_valid(gh_str s); /* RFC 3629: no surrogates, no overlong forms, no NUL */
 
 /* ---- arena ------------------------------------------------------------------------------------- */
 
@@ -109,7 +110,7 @@ gh_str gh_arena_dup(gh_arena *a, gh_str s);
 gh_str gh_arena_printf(gh_arena *a, const char *fmt, ...) GH_PRINTF(2, 3);
 
 /* malloc and kin that abort when memory is out; the caller frees. */
-GH_MUST_USE void *gh_alloc(size_t size);                           /* zeroed */
+GH_MUST_USE void *gh_alloc(size_t size);                            /* zeroed */
 GH_MUST_USE void *gh_realloc_array(void *p, size_t n, size_t size); /* checks n * size */
 GH_MUST_USE char *gh_strdup(gh_str s);                              /* NUL-terminated */
 
@@ -135,10 +136,10 @@ void gh_buf_put_str(gh_buf *b, gh_str s);
 void gh_buf_put_cstr(gh_buf *b, const char *s); /* with its NUL: a protocol String */
 void gh_buf_puts(gh_buf *b, const char *s);     /* without */
 void gh_buf_put_u8(gh_buf *b, uint8_t v);
-void gh_buf_put_u16(gh_buf *b, uint16_t v);     /* network order, as all below */
+void gh_buf_put_u16(gh_buf *b, uint16_t v); /* network order, as all below */
 void gh_buf_put_u32(gh_buf *b, uint32_t v);
 void gh_buf_printf(gh_buf *b, const char *fmt, ...) GH_PRINTF(2, 3);
-void gh_buf_consume(gh_buf *b, size_t len);     /* drops bytes at the front */
+void gh_buf_consume(gh_buf *b, size_t len); /* drops bytes at the front */
 /* Makes room for at least `extra` bytes behind len and returns it, or NULL past the bound. */
 GH_MUST_USE char *gh_buf_reserve(gh_buf *b, size_t extra);
 static inline gh_str gh_buf_str(const gh_buf *b)
@@ -156,9 +157,9 @@ typedef struct gh_rd {
 uint8_t gh_rd_u8(gh_rd *r);
 uint16_t gh_rd_u16(gh_rd *r);
 uint32_t gh_rd_u32(gh_rd *r);
-gh_str gh_rd_cstr(gh_rd *r);             /* up to and over a NUL; without it: failed */
+gh_str gh_rd_cstr(gh_rd *r); /* up to and over a NUL; without it: failed */
 gh_str gh_rd_bytes(gh_rd *r, size_t len);
-bool gh_rd_finish(const gh_rd *r);       /* true: nothing failed and nothing is left */
+bool gh_rd_finish(const gh_rd *r); /* true: nothing failed and nothing is left */
 
 /* ---- secrets ----------------------------------------------------------------------------------- */
 

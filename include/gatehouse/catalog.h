@@ -19,15 +19,15 @@ typedef uint32_t gh_oid; /* 0 is InvalidOid */
 
 typedef struct gh_column {
     gh_str name;
-    int16_t attnum;    /* 1-based; dropped columns are absent, so numbers may have gaps */
+    int16_t attnum; /* 1-based; dropped columns are absent, so numbers may have gaps */
     gh_oid type_oid;
     int32_t typmod;
     gh_oid collation;
-    gh_str type_sql;   /* format_type(): usable in a cast; names outside pg_catalog are qualified */
+    gh_str type_sql; /* format_type(): usable in a cast; names outside pg_catalog are qualified */
     bool is_not_null;
     bool has_default;
-    char identity;     /* 'a' always, 'd' by default, 0 none */
-    char generated;    /* 's' stored, 'v' virtual, 0 none */
+    char identity;  /* 'a' always, 'd' by default, 0 none */
+    char generated; /* 's' stored, 'v' virtual, 0 none */
 } gh_column;
 
 typedef struct gh_relation {
@@ -38,9 +38,9 @@ typedef struct gh_relation {
     char kind;                /* pg_class.relkind: r p v m f S i I c t */
     bool is_security_barrier; /* a view with security_barrier */
     bool is_partition;
-    bool is_stored_as_written; /* no BEFORE ROW trigger and no rule changes what a statement writes */
-    gh_oid row_type;          /* reltype */
-    const gh_column *columns; /* in attnum order */
+    bool is_stored_as_written; /* no BEFORE ROW trigger, no rule changes what is written */
+    gh_oid row_type;           /* reltype */
+    const gh_column *columns;  /* in attnum order */
     uint16_t column_count;
     const int16_t *primary_key; /* attnums, NULL without one */
     uint16_t primary_key_len;
@@ -50,28 +50,28 @@ typedef struct gh_type {
     gh_oid oid;
     gh_str schema;
     gh_str name;
-    char kind;          /* pg_type.typtype: b c d e p r m */
-    char category;      /* typcategory */
-    gh_oid relation;    /* of a composite type: its pg_class entry */
-    gh_oid element;     /* of an array type */
-    gh_oid array;       /* its array type */
-    gh_oid base;        /* of a domain */
+    char kind;       /* pg_type.typtype: b c d e p r m */
+    char category;   /* typcategory */
+    gh_oid relation; /* of a composite type: its pg_class entry */
+    gh_oid element;  /* of an array type */
+    gh_oid array;    /* its array type */
+    gh_oid base;     /* of a domain */
 } gh_type;
 
 typedef struct gh_function {
     gh_oid oid;
     gh_str schema;
     gh_str name;
-    char kind;             /* prokind: f a w p */
-    char volatility;       /* i s v */
+    char kind;       /* prokind: f a w p */
+    char volatility; /* i s v */
     bool is_strict;
     bool is_leakproof;
     bool returns_set;
-    bool is_builtin;       /* language internal or c in pg_catalog, oid < 16384 */
+    bool is_builtin; /* language internal or c in pg_catalog, oid < 16384 */
     bool is_security_definer;
-    gh_oid variadic;       /* provariadic */
+    gh_oid variadic; /* provariadic */
     gh_oid result;
-    const gh_oid *args;    /* input arguments, proargtypes */
+    const gh_oid *args; /* input arguments, proargtypes */
     uint16_t arg_count;
     uint16_t default_count;
 } gh_function;

@@ -21,8 +21,7 @@
 
 #include <gatehouse/base.h>
 
-/* ---- the YAML tree
- * ------------------------------------------------------------------------------- */
+/* ---- the YAML tree --------------------------------------------------------------------------- */
 
 typedef enum gh_yaml_kind {
     GH_YAML_NONE = 0,
@@ -64,8 +63,7 @@ const gh_yaml_node *gh_yaml_get(const gh_yaml_node *map, const char *key);
 /* Plain and empty, `~` or `null`. */
 bool gh_yaml_is_null(const gh_yaml_node *n);
 
-/* ---- reading values, faults collected
- * ------------------------------------------------------------ */
+/* ---- reading values, faults collected -------------------------------------------------------- */
 
 typedef struct gh_yaml_reader {
     gh_str name; /* of the file */
@@ -121,8 +119,7 @@ size_t gh_yaml_choice(gh_yaml_reader *r, const gh_yaml_node *n, const char *key,
 const gh_str *gh_yaml_str_list(gh_yaml_reader *r, const gh_yaml_node *n, const char *key,
                                size_t *count);
 
-/* ---- values as text, shared with the command line
- * ------------------------------------------------ */
+/* ---- values as text, shared with the command line -------------------------------------------- */
 
 /* False: not of this form, or out of range. Nothing may stand around the value. */
 bool gh_config_parse_int(gh_str s, int64_t *out);
@@ -137,8 +134,7 @@ bool gh_config_parse_time(gh_str s, bool is_until, int64_t *out);
 /* The known word that a misspelt one probably meant, or NULL. */
 const char *gh_config_suggest(gh_str word, const char *const *known, size_t known_count);
 
-/* ---- the config file
- * ----------------------------------------------------------------------------- */
+/* ---- the config file ------------------------------------------------------------------------- */
 
 #define GH_CONFIG_BYTES_MAX      (1u << 20)
 #define GH_CONFIG_LISTEN_MAX     64

@@ -6,52 +6,52 @@
 #define GATEHOUSE_LIMITS_H
 
 /* Protocol */
-#define GH_WIRE_STARTUP_MAX    10000              /* bytes; PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
-#define GH_WIRE_AUTH_MAX       65536              /* bytes of one message before authentication ended */
-#define GH_WIRE_BODY_MAX       ((1u << 30) - 2u)  /* bytes of any message, as PostgreSQL's own */
-#define GH_WIRE_PARAMS_MAX     65535              /* parameters of one Bind */
-#define GH_WIRE_NAME_MAX       63                 /* bytes of an identifier: NAMEDATALEN - 1 */
+#define GH_WIRE_STARTUP_MAX 10000             /* bytes; PostgreSQL's own bound */
+#define GH_WIRE_AUTH_MAX    65536             /* bytes of one message before authentication ended */
+#define GH_WIRE_BODY_MAX    ((1u << 30) - 2u) /* bytes of any message; PostgreSQL's own bound */
+#define GH_WIRE_PARAMS_MAX  65535             /* parameters of one Bind */
+#define GH_WIRE_NAME_MAX    63                /* bytes of an identifier: NAMEDATALEN - 1 */
 
 /* Authentication */
-#define GH_AUTH_SASL_BYTES_MAX 1024               /* one SASL message; PostgreSQL's PG_MAX_SASL_MESSAGE_LENGTH */
-#define GH_AUTH_PASSWORD_MAX   1024               /* bytes of a password that is set */
-#define GH_AUTH_SALT_MAX       64                 /* bytes of a verifier's salt */
-#define GH_AUTH_ITERATIONS_MAX 10000000           /* PBKDF2 rounds of a verifier */
+#define GH_AUTH_SASL_BYTES_MAX 1024     /* bytes of a SASL message; PostgreSQL's own bound */
+#define GH_AUTH_PASSWORD_MAX   1024     /* bytes of a password that is set */
+#define GH_AUTH_SALT_MAX       64       /* bytes of a verifier's salt */
+#define GH_AUTH_ITERATIONS_MAX 10000000 /* PBKDF2 rounds of a verifier */
 
 /* SQL */
-#define GH_SQL_BYTES_MAX       (16u << 20)        /* one Query or Parse; limits.statement_bytes */
-#define GH_SQL_MEMORY_MAX      (512u << 20)       /* arena budget of one statement; limits.statement_memory */
-#define GH_SQL_COMMENT_DEPTH_MAX 32               /* nesting of block comments: the lexer is quadratic */
-#define GH_SQL_DEPTH_MAX       500                /* nesting of the parse tree */
-#define GH_SQL_STATEMENTS_MAX  10000              /* statements in one Query */
+#define GH_SQL_BYTES_MAX         (16u << 20)  /* one Query or Parse; limits.statement_bytes */
+#define GH_SQL_MEMORY_MAX        (512u << 20) /* budget of a statement; limits.statement_memory */
+#define GH_SQL_COMMENT_DEPTH_MAX 32           /* nested comments: the lexer is quadratic */
+#define GH_SQL_DEPTH_MAX         500          /* nesting of the parse tree */
+#define GH_SQL_STATEMENTS_MAX    10000        /* statements in one Query */
 
 /* Policy */
-#define GH_POLICY_ROLE_DEPTH_MAX 64               /* roles in roles */
-#define GH_POLICY_EXPR_MAX     65536              /* bytes of a row filter or a mask */
-#define GH_POLICY_NAME_MAX     500                /* bytes of a name or pattern; quoted, a YAML key of 1024 */
-#define GH_POLICY_ENTRIES_MAX  (1u << 24)         /* principals x patterns, over all rules */
-#define GH_POLICY_RULES_MAX    4096               /* rules that meet on one relation for one user */
-#define GH_POLICY_MASK_TESTS_MAX 50000000          /* pairs of masks that compile compares */
-#define GH_POLICY_MASK_ARG_MAX 65535              /* partial(a, b): each of a and b */
-#define GH_POLICY_ROUND_DIGITS_MAX 15             /* round(n): digits of n on either side of the point */
-#define GH_YAML_BYTES_MAX      (256u << 20)       /* one YAML file */
-#define GH_YAML_DEPTH_MAX      32                 /* nesting of one YAML file */
-#define GH_YAML_NODES_MAX      (32u << 20)        /* nodes of one YAML file */
+#define GH_POLICY_ROLE_DEPTH_MAX   64           /* roles in roles */
+#define GH_POLICY_EXPR_MAX         65536        /* bytes of a row filter or a mask */
+#define GH_POLICY_NAME_MAX         500          /* bytes of a name or pattern */
+#define GH_POLICY_ENTRIES_MAX      (1u << 24)   /* principals x patterns, over all rules */
+#define GH_POLICY_RULES_MAX        4096         /* rules on one relation for one user */
+#define GH_POLICY_MASK_TESTS_MAX   50000000     /* pairs of masks that compile compares */
+#define GH_POLICY_MASK_ARG_MAX     65535        /* partial(a, b): each of a and b */
+#define GH_POLICY_ROUND_DIGITS_MAX 15           /* round(n): digits of n, either side */
+#define GH_YAML_BYTES_MAX          (256u << 20) /* one YAML file */
+#define GH_YAML_DEPTH_MAX          32           /* nesting of one YAML file */
+#define GH_YAML_NODES_MAX          (32u << 20)  /* nodes of one YAML file */
 
 /* Sessions */
-#define GH_SESSION_STATEMENTS_MAX 10000           /* prepared statements and portals of one session */
-#define GH_LOGIN_TIMEOUT_MS    60000
-#define GH_CLIENTS_MAX         10000              /* limits.clients */
+#define GH_SESSION_STATEMENTS_MAX 10000 /* statements, portals of a session */
+#define GH_LOGIN_TIMEOUT_MS       60000
+#define GH_CLIENTS_MAX            10000 /* limits.clients */
 
 /* Relay */
-#define GH_RELAY_BUFFER_BYTES  65536              /* one I/O buffer; an idle client owns none */
+#define GH_RELAY_BUFFER_BYTES 65536 /* one I/O buffer; an idle client owns none */
 
 /* Audit */
-#define GH_AUDIT_SQL_MAX       65536              /* bytes of a statement's text in a record; then cut */
-#define GH_AUDIT_RECORD_MAX    (4u << 20)         /* one record, encoded */
-#define GH_AUDIT_PENDING_MAX   (32u << 20)        /* records that one worker holds before they are written */
-#define GH_AUDIT_SEGMENT_BYTES (128u << 20)       /* one file of the audit log */
-#define GH_AUDIT_OUTCOME_DELAY_MS 50              /* an outcome is written at the latest so much later */
-#define GH_AUDIT_JSON_DEPTH_MAX 16                /* nesting of a record that is read back */
+#define GH_AUDIT_SQL_MAX          65536        /* bytes of SQL in a record; then cut */
+#define GH_AUDIT_RECORD_MAX       (4u << 20)   /* one record, encoded */
+#define GH_AUDIT_PENDING_MAX      (32u << 20)  /* bytes of records held until written */
+#define GH_AUDIT_SEGMENT_BYTES    (128u << 20) /* one file of the audit log */
+#define GH_AUDIT_OUTCOME_DELAY_MS 50           /* an outcome is written by then */
+#define GH_AUDIT_JSON_DEPTH_MAX   16           /* nesting of a record that is read back */
 
 #endif

@@ -32,16 +32,14 @@
 #include <gatehouse/tls.h>
 #include <gatehouse/upstream.h>
 
-/* ---- cancel keys
- * ---------------------------------------------------------------------------------- */
+/* ---- cancel keys ----------------------------------------------------------------------------- */
 
 typedef struct gh_cancel_table gh_cancel_table;
 /* Shared by all workers: which session a cancel key belongs to. */
 GH_MUST_USE gh_cancel_table *gh_cancel_table_new(void);
 void gh_cancel_table_free(gh_cancel_table *t); /* when no env is left; NULL is fine */
 
-/* ---- a worker's sessions
- * --------------------------------------------------------------------------- */
+/* ---- a worker's sessions --------------------------------------------------------------------- */
 
 typedef struct gh_session_env gh_session_env;
 

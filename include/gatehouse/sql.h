@@ -31,8 +31,7 @@ GH_MUST_USE gh_rc gh_sql_run(gh_sql_fn fn, void *arg, gh_err *err);
 /* Size, NUL, UTF-8, nesting of comments: what must hold before the lexer may see a text. */
 GH_MUST_USE gh_rc gh_sql_guard(gh_str text, gh_err *err);
 
-/* ---- within gh_sql_run only
- * ---------------------------------------------------------------------- */
+/* ---- within gh_sql_run only ------------------------------------------------------------------ */
 
 typedef enum gh_token_kind {
     GH_TOKEN_END = 0,

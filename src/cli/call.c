@@ -151,8 +151,7 @@ gh_rc cli_warehouse_password(const gh_config_warehouse *w, gh_secret *out, gh_er
     return rc;
 }
 
-/* ---- config, ACL, author
- * ------------------------------------------------------------------------------------ */
+/* ---- config, ACL, author --------------------------------------------------------------------- */
 
 static int read_config_at(cli_call *c, const char *path)
 {

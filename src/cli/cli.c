@@ -56,8 +56,7 @@ static int unknown_verb(const char *group, const char *word)
     return GH_CLI_USAGE;
 }
 
-/* ---- options
- * -------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const cli_option *find_option(const cli_verb *v, const char *name, size_t len)
 {

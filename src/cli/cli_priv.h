@@ -58,8 +58,7 @@ struct cli_call {
     bool has_config;
 };
 
-/* ---- what verbs ask
- * ----------------------------------------------------------------------------------- */
+/* ---- what verbs ask -------------------------------------------------------------------------- */
 
 bool cli_has(const cli_call *c, const char *option);
 const char *cli_value(const cli_call *c, const char *option); /* the last given; NULL: none */
@@ -93,8 +92,7 @@ GH_MUST_USE gh_rc cli_read_file(const char *path, size_t max, gh_arena *a, gh_st
 /* Names that look like `name` among `known`: " (did you mean X?)", or "". */
 const char *cli_did_you_mean(cli_call *c, gh_str name, const char *const *known, size_t count);
 
-/* ---- output: a table for people, --json for programs
- * ----------------------------------------------------- */
+/* ---- output: a table for people, --json for programs ----------------------------------------- */
 
 /*
  * Rows of cells. cli_table_print aligns them for a terminal, separates them by tabs for a pipe, and with
@@ -134,8 +132,7 @@ gh_str cli_join(gh_arena *a, gh_str_list list); /* "a, b" */
 gh_str cli_time_text(gh_arena *a,
                      int64_t us); /* 2026-12-31T08:00:00Z; empty for "always" and "for ever" */
 
-/* ---- the rest of the module
- * ------------------------------------------------------------------------------ */
+/* ---- the rest of the module ------------------------------------------------------------------ */
 
 void cli_help_all(FILE *out, const cli_verb *const *verbs, size_t count);
 void cli_help_group(FILE *out, const cli_verb *const *verbs, size_t count, const char *group);

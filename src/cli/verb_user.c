@@ -32,8 +32,7 @@ static int fail_for_user(cli_call *c, gh_store *st, gh_rc rc, const gh_err *err)
     return cli_fail_err(err);
 }
 
-/* ---- list, show
- * ------------------------------------------------------------------------------------------ */
+/* ---- list, show ------------------------------------------------------------------------------ */
 
 static gh_str attributes_text(gh_arena *a, const gh_acl_user *u)
 {
@@ -166,8 +165,7 @@ const cli_verb cli_role_list = {
     .run = run_roles,
 };
 
-/* ---- password
- * ---------------------------------------------------------------------------------------------- */
+/* ---- password -------------------------------------------------------------------------------- */
 
 enum { PASSWORD_LINE_MAX = GH_AUTH_PASSWORD_MAX + 2 };
 
@@ -267,8 +265,7 @@ const cli_verb cli_user_password = {
     .run = run_password,
 };
 
-/* ---- disable, enable
- * ---------------------------------------------------------------------------------------- */
+/* ---- disable, enable ------------------------------------------------------------------------- */
 
 static int set_disabled(cli_call *c, bool is_disabled)
 {

@@ -13,8 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- the upstream's account
- * ---------------------------------------------------------------------- */
+/* ---- the upstream's account ------------------------------------------------------------------ */
 
 static gh_rc read_password_file(const char *path, gh_secret *out, gh_err *err)
 {
@@ -112,8 +111,7 @@ gh_rc srv_catalogs_new(srv *v, gh_err *err)
     return rc;
 }
 
-/* ---- the thread
- * ----------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static struct timespec in_ms(long ms)
 {

@@ -16,8 +16,7 @@
 
 #define VERSION "0.1.0"
 
-/* ---- the process
- * ------------------------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 /* SECURITY: memory holds passwords' proofs, rows and keys: no core file, no other process of this
  * user may look. */
@@ -35,8 +34,7 @@ static void harden(void)
     }
 }
 
-/* ---- audit records of the process
- * ----------------------------------------------------------------------- */
+/* ---- audit records of the process ------------------------------------------------------------ */
 
 static void no_wake(void *arg)
 {
@@ -65,8 +63,7 @@ static void record_or_log(srv *v, gh_audit_kind kind, const char *message)
         gh_log(GH_ERROR, "audit.failed", "cause=\"%s\"", err.detail);
 }
 
-/* ---- what happens while it runs
- * --------------------------------------------------------------------------- */
+/* ---- what happens while it runs -------------------------------------------------------------- */
 
 void srv_on_policy(srv *v, gh_policy *policy)
 {
@@ -133,8 +130,7 @@ static void on_reload(void *arg, int signum)
     gh_log(GH_INFO, "server.reloaded", "certificates=%s", tls != NULL ? "yes" : "none");
 }
 
-/* ---- putting together
- * ---------------------------------------------------------------------------------------- */
+/* ---- putting together ------------------------------------------------------------------------ */
 
 static gh_rc open_audit(srv *v, gh_err *err)
 {
@@ -202,8 +198,7 @@ static void say_ready(const srv *v)
     gh_buf_fini(&b);
 }
 
-/* ---- taking apart
- * ------------------------------------------------------------------------------------------- */
+/* ---- taking apart ---------------------------------------------------------------------------- */
 
 /* A start that failed half-way: the workers that run are stopped before they are joined. */
 static void stop_workers(srv *v)

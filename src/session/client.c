@@ -71,8 +71,7 @@ bool gh_session_may_read(const gh_session *s)
     return false;
 }
 
-/* ---- messages that pass in pieces
- * -------------------------------------------------------------------- */
+/* ---- messages that pass in pieces ------------------------------------------------------------ */
 
 static size_t take_piece(gh_session *s, gh_str bytes)
 {
@@ -105,8 +104,7 @@ static size_t pass_copy_data(gh_session *s, const gh_wire_frame *f, gh_str bytes
     return f->header_len;
 }
 
-/* ---- one message
- * ------------------------------------------------------------------------------------- */
+/* ---- one message ----------------------------------------------------------------------------- */
 
 static gh_wire_state wire_state(const gh_session *s)
 {
@@ -248,8 +246,7 @@ static size_t take(gh_session *s, gh_str bytes)
     return used;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void take_kept(gh_session *s)
 {

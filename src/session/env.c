@@ -125,8 +125,7 @@ void gh_env_forget_views(gh_session_env *env)
     }
 }
 
-/* ---- the end of a turn
- * ---------------------------------------------------------------------------- */
+/* ---- the end of a turn ----------------------------------------------------------------------- */
 
 /* Everyone of this turn whose records wait; what is not durable does not go on. */
 static void commit(gh_session_env *env)

@@ -17,8 +17,7 @@
 
 #include <stdlib.h>
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void refuse_count(gh_session *s, const char *what)
 {
@@ -58,8 +57,7 @@ static void refuse_portal(gh_session *s, gh_str name)
     gh_session_refuse(s, true, &err);
 }
 
-/* ---- undoing
- * ------------------------------------------------------------------------------------------- */
+/* ---- undoing --------------------------------------------------------------------------------- */
 
 static void undo_entry(gh_names *t, gh_expect *e)
 {
@@ -100,8 +98,7 @@ void gh_session_undo(gh_session *s, gh_expect *e)
     }
 }
 
-/* ---- Parse
- * --------------------------------------------------------------------------------------------- */
+/* ---- Parse ----------------------------------------------------------------------------------- */
 
 static gh_oid *copy_types(gh_wire_ints types)
 {
@@ -189,8 +186,7 @@ bool gh_session_parse(gh_session *s, gh_str body)
     return true;
 }
 
-/* ---- statements that outlive what they were judged by
- * --------------------------------------------------- */
+/* ---- statements that outlive what they were judged by ---------------------------------------- */
 
 /* Judged by what holds now; false: refused, and that was sent. */
 static bool judge_again(gh_session *s, gh_named *n)
@@ -277,8 +273,7 @@ static bool is_current(gh_session *s, gh_named *portal)
     return false;
 }
 
-/* ---- Bind
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Bind ------------------------------------------------------------------------------------ */
 
 /* The statement that a Bind names, ready upstream; NULL: refused, and that was sent. */
 static gh_named *bound_statement(gh_session *s, gh_str name)
@@ -396,8 +391,7 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     return f->header_len + names;
 }
 
-/* ---- Describe, Execute, Close
- * ----------------------------------------------------------------------------- */
+/* ---- Describe, Execute, Close ---------------------------------------------------------------- */
 
 static void push_describe(gh_session *s, const gh_wire_target *t, gh_plan_set *set)
 {

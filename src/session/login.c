@@ -182,8 +182,7 @@ size_t gh_session_take_auth(gh_session *s, gh_str bytes)
     return gh_wire_frame_len(&f);
 }
 
-/* ---- the upstream
- * ------------------------------------------------------------------------------------ */
+/* ---- the upstream ---------------------------------------------------------------------------- */
 
 static void on_conn(void *arg, gh_conn *conn, const gh_err *err);
 
@@ -235,8 +234,7 @@ static void on_conn(void *arg, gh_conn *conn, const gh_err *err)
     gh_session_welcome(s);
 }
 
-/* ---- the welcome
- * -------------------------------------------------------------------------------------- */
+/* ---- the welcome ----------------------------------------------------------------------------- */
 
 bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value)
 {

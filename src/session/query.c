@@ -23,8 +23,7 @@ gh_str gh_session_poison(void)
     return GH_STR(POISON);
 }
 
-/* ---- messages to the upstream
- * ------------------------------------------------------------------------- */
+/* ---- messages to the upstream ---------------------------------------------------------------- */
 
 gh_expect *gh_session_push(gh_session *s, gh_expect_kind kind)
 {
@@ -131,8 +130,7 @@ bool gh_session_needs_barrier(const gh_session *s, const gh_plan_set *set)
     return false;
 }
 
-/* ---- the audit log failed
- * ------------------------------------------------------------------------------ */
+/* ---- the audit log failed -------------------------------------------------------------------- */
 
 void gh_session_poison_turn(gh_session *s, const gh_err *err)
 {

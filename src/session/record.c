@@ -39,8 +39,7 @@ void gh_session_record_who(gh_session *s)
     gh_audit_who_set(&s->who, &who);
 }
 
-/* ---- plans
- * --------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static const char *command_of(const gh_plan *p)
 {
@@ -158,8 +157,7 @@ static gh_str fragment_of(gh_session *s, gh_plan_set *set)
     return gh_buf_str(b);
 }
 
-/* ---- texts
- * ----------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static bool is_word(char ch)
 {
@@ -287,8 +285,7 @@ static void put_anyway(gh_session *s, gh_audit_record *r)
                err.detail);
 }
 
-/* ---- statements
- * ------------------------------------------------------------------------------------ */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err)
 {
@@ -342,8 +339,7 @@ gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, con
     return put(s, &r, err);
 }
 
-/* ---- logins
- * ------------------------------------------------------------------------------------------ */
+/* ---- logins ---------------------------------------------------------------------------------- */
 
 gh_rc gh_session_record_login(gh_session *s, gh_err *err)
 {

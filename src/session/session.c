@@ -25,8 +25,7 @@ void gh_session_say(gh_err *err, const char *sqlstate, const char *fmt, ...)
     va_end(args);
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Writes as much of `bytes` as goes; how much went. False: the stream is gone. */
 static bool write_some(gh_stream *stream, gh_str bytes, size_t *put)
@@ -105,8 +104,7 @@ bool gh_session_flush_upstream(gh_session *s)
     return true;
 }
 
-/* ---- readiness
- * -------------------------------------------------------------------------------------- */
+/* ---- readiness ------------------------------------------------------------------------------- */
 
 void gh_session_mark(gh_session *s)
 {
@@ -211,8 +209,7 @@ static void on_timer(void *arg)
     }
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void gh_session_start(gh_session_env *env, int fd, const gh_address *peer)
 {

@@ -172,8 +172,7 @@ struct gh_session {
     char peer[GH_ADDRESS_TEXT_MAX];
 };
 
-/* ---- session.c
- * ------------------------------------------------------------------------------------- */
+/* ---- session.c ------------------------------------------------------------------------------- */
 
 void gh_session_close(gh_session *s);
 /* Makes an error to show to the client. A text too long is cut. */
@@ -197,8 +196,7 @@ void gh_session_lost_upstream(gh_session *s);
  * way. */
 void gh_session_settle(gh_session *s);
 
-/* ---- startup.c, login.c: each takes the bytes at hand and returns how many it used
- * --------------------- */
+/* ---- startup.c, login.c: each takes the bytes at hand and returns how many it used ----------- */
 
 void gh_session_hello(gh_session *s);
 void gh_session_shake(gh_session *s);
@@ -212,16 +210,14 @@ void gh_session_welcome(gh_session *s);
 bool gh_session_has_safe_encoding(const gh_session *s);
 bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value);
 
-/* ---- client.c
- * -------------------------------------------------------------------------------------- */
+/* ---- client.c -------------------------------------------------------------------------------- */
 
 bool gh_session_may_read(const gh_session *s);
 void gh_session_read_client(gh_session *s);
 /* Goes on with bytes that were left when reading paused. */
 void gh_session_resume(gh_session *s);
 
-/* ---- query.c, extended.c: false when the message must wait (for the catalog)
- * ---------------------------- */
+/* ---- query.c, extended.c: false when the message must wait (for the catalog) ----------------- */
 
 bool gh_session_query(gh_session *s, gh_str body);
 bool gh_session_parse(gh_session *s, gh_str body);
@@ -251,8 +247,7 @@ gh_expect *gh_session_push(gh_session *s, gh_expect_kind kind);
 void gh_session_pushed(gh_session *s, gh_expect *e);
 void gh_session_undo(gh_session *s, gh_expect *e);
 
-/* ---- judge.c
- * --------------------------------------------------------------------------------------- */
+/* ---- judge.c --------------------------------------------------------------------------------- */
 
 /* Renews view, catalog and scope where something changed. False: the user may no longer be here
  * (the session is ending). */
@@ -270,8 +265,7 @@ gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_st
                            int64_t now);
 void gh_env_forget_views(gh_session_env *env);
 
-/* ---- record.c
- * -------------------------------------------------------------------------------------- */
+/* ---- record.c -------------------------------------------------------------------------------- */
 
 void gh_session_record_who(gh_session *s);
 GH_MUST_USE gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err);
@@ -283,8 +277,7 @@ GH_MUST_USE gh_rc gh_session_record_login(gh_session *s, gh_err *err);
 void gh_session_record_failure(gh_session *s, const gh_err *err);
 void gh_session_record_logout(gh_session *s);
 
-/* ---- relay.c, answer.c
- * ------------------------------------------------------------------------------ */
+/* ---- relay.c, answer.c ----------------------------------------------------------------------- */
 
 void gh_session_read_upstream(gh_session *s);
 /* Queues bytes for the client behind what was relayed. */
@@ -309,8 +302,7 @@ GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err
 /* The same of all that the statements of a set use by name. */
 GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);
 
-/* ---- env.c, cancel.c
- * --------------------------------------------------------------------------------- */
+/* ---- env.c, cancel.c ------------------------------------------------------------------------- */
 
 void gh_env_lend(gh_session_env *env,
                  gh_buf *b); /* gives an unused buffer memory, if it has none */

@@ -15,8 +15,7 @@
 
 #include <stdlib.h>
 
-/* ---- finding an item
- * ----------------------------------------------------------------------------------- */
+/* ---- finding an item ------------------------------------------------------------------------- */
 
 /* Open addressing over a list of items: equal items lie on one run of slots. */
 typedef struct item_map {
@@ -68,8 +67,7 @@ static store_item *map_find(const item_map *m, const store_item *like, gh_origin
     return NULL;
 }
 
-/* ---- the difference
- * -------------------------------------------------------------------------------------- */
+/* ---- the difference -------------------------------------------------------------------------- */
 
 typedef struct applying {
     gh_store *st;

@@ -67,8 +67,7 @@ gh_rc store_exec(gh_store *st, const char *sql, gh_err *err)
     return rc == SQLITE_OK ? GH_OK : store_fail(st, rc, err);
 }
 
-/* ---- statements
- * ----------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 store_stmt store_stmt_of(gh_store *st, const char *sql)
 {
@@ -151,8 +150,7 @@ gh_rc store_stmt_end(store_stmt *s, gh_err *err)
     return rc;
 }
 
-/* ---- transactions
- * ---------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 gh_rc store_begin(gh_store *st, gh_err *err)
 {
@@ -230,8 +228,7 @@ void store_history_put(store_stmt *s, const store_change *c, const char *kind, g
     store_stmt_run(s);
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static gh_rc pragma_int(gh_store *st, const char *sql, int64_t *out, gh_err *err)
 {
@@ -418,8 +415,7 @@ void gh_store_close(gh_store *st)
     free(st);
 }
 
-/* ---- watching
- * -------------------------------------------------------------------------------------- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 static gh_rc read_data_version(gh_store *st, int64_t *out, gh_err *err)
 {

@@ -53,8 +53,7 @@ static gh_rc drop_owned(store_editing *e, store_kind kind, const char *sql, gh_s
     return rc;
 }
 
-/* ---- what names a role or user
- * --------------------------------------------------------------------- */
+/* ---- what names a role or user --------------------------------------------------------------- */
 
 static gh_str_list without(store_editing *e, gh_str_list list, gh_str name)
 {
@@ -163,8 +162,7 @@ static gh_rc free_principal(store_editing *e, const gh_store_edit *edit, const c
     return rc;
 }
 
-/* ---- each kind
- * ------------------------------------------------------------------------------------- */
+/* ---- each kind ------------------------------------------------------------------------------- */
 
 static gh_rc release_user(store_editing *e, const gh_store_edit *edit)
 {

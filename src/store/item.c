@@ -10,8 +10,7 @@
 
 #include <gatehouse/audit.h> /* gh_audit_put_string */
 
-/* ---- lists
- * ------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 typedef struct ranked {
     gh_str s;
@@ -60,8 +59,7 @@ gh_str_list store_unique(gh_str_list list, bool is_sorted, gh_arena *a)
     return (gh_str_list){ items, n };
 }
 
-/* ---- JSON
- * --------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_key(gh_buf *b, const char *key)
 {
@@ -102,8 +100,7 @@ static gh_str two_names_key(gh_str first, gh_str second, gh_buf *b, gh_arena *a)
     return take(b, a);
 }
 
-/* ---- items
- * -------------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static store_item *items_add(store_items *items, store_kind kind, gh_origin origin)
 {
@@ -368,8 +365,7 @@ static void add_rule(store_items *items, const gh_acl_rule *r, gh_buf *b)
     item->title = take(b, items->arena);
 }
 
-/* ---- whole lists
- * --------------------------------------------------------------------------------------- */
+/* ---- whole lists ----------------------------------------------------------------------------- */
 
 static gh_str user_principal(gh_str name, gh_arena *a)
 {

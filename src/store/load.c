@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-/* ---- interning
- * -------------------------------------------------------------------------------------- */
+/* ---- interning ------------------------------------------------------------------------------- */
 
 typedef struct intern_entry {
     gh_str s;
@@ -134,8 +133,7 @@ static void *array(loader *l, size_t count, size_t size)
     return p;
 }
 
-/* ---- lists that belong to a named thing
- * -------------------------------------------------------------- */
+/* ---- lists that belong to a named thing ------------------------------------------------------ */
 
 enum { OWNER_USER = 1, OWNER_ROLE, OWNER_TAG };
 
@@ -199,8 +197,7 @@ static gh_str_list *pairs_group(loader *l, pairs *p, size_t owners)
     return lists;
 }
 
-/* ---- roles, users
- * ------------------------------------------------------------------------------------ */
+/* ---- roles, users ---------------------------------------------------------------------------- */
 
 static gh_rc load_roles(loader *l, gh_acl *acl, gh_acl_role **out)
 {
@@ -330,8 +327,7 @@ static gh_rc load_attributes(loader *l, gh_acl_user *users)
     return ended(l, &s, rc);
 }
 
-/* ---- tags, masks, masking, functions
- * ------------------------------------------------------------------ */
+/* ---- tags, masks, masking, functions --------------------------------------------------------- */
 
 static gh_rc load_tags(loader *l, gh_acl *acl)
 {
@@ -425,8 +421,7 @@ static gh_rc load_masking(loader *l, gh_acl *acl)
     return ended(l, &s, rc);
 }
 
-/* ---- products: the rows of a function entry, of a rule
- * --------------------------------------------------- */
+/* ---- products: the rows of a function entry, of a rule --------------------------------------- */
 
 typedef struct str_vec {
     gh_str *list;

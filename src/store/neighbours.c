@@ -44,8 +44,7 @@ static gh_rc run(neighbours *n, const char *sql, gh_str text)
     return store_stmt_end(&s, n->err);
 }
 
-/* ---- what is compiled
- * ------------------------------------------------------------------------------ */
+/* ---- what is compiled ------------------------------------------------------------------------ */
 
 static void put_item(neighbours *n, store_stmt *put, const store_item *item)
 {
@@ -127,8 +126,7 @@ static gh_rc compile_scope(neighbours *n)
     return rc;
 }
 
-/* ---- roles in roles
- * -------------------------------------------------------------------------------- */
+/* ---- roles in roles -------------------------------------------------------------------------- */
 
 /* The chain through the new membership may have grown too long below it. */
 static gh_rc put_roles_below(neighbours *n, gh_str member)
@@ -149,8 +147,7 @@ static gh_rc put_all_below(neighbours *n, gh_str member)
                member);
 }
 
-/* ---- masks that meet
- * ------------------------------------------------------------------------------- */
+/* ---- masks that meet ------------------------------------------------------------------------- */
 
 /* The `+` keeps SQLite from the index over masks: principals are the fewer. */
 static const char s_masked_grants_sql[] =
@@ -262,8 +259,7 @@ static gh_rc put_masks_of_rule(neighbours *n, const gh_acl_rule *r)
     return rc;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* A mask that rules name already meets whatever they meet. */
 static gh_rc mask_is_used(neighbours *n, gh_str name, bool *is_used)

@@ -30,8 +30,7 @@ typedef struct rolling {
     size_t cap;
 } rolling;
 
-/* ---- what is there now
- * ----------------------------------------------------------------------------- */
+/* ---- what is there now ----------------------------------------------------------------------- */
 
 static int item_order(const store_item *a, const store_item *b)
 {
@@ -77,8 +76,7 @@ static const store_item *stored_like(const rolling *r, const store_item *key)
     return hit == NULL ? NULL : *hit;
 }
 
-/* ---- what was there
- * -------------------------------------------------------------------------------- */
+/* ---- what was there -------------------------------------------------------------------------- */
 
 static gh_rc check_reach(rolling *r, uint64_t version)
 {
@@ -142,8 +140,7 @@ static gh_rc read_targets(rolling *r, uint64_t version)
     return rc;
 }
 
-/* ---- making it so
- * ---------------------------------------------------------------------------------- */
+/* ---- making it so ---------------------------------------------------------------------------- */
 
 static gh_rc restore(rolling *r, const target *t)
 {

@@ -22,8 +22,7 @@ struct gh_store {
 
 extern const char store_schema_sql[];
 
-/* ---- db.c: SQLite's results as ours
- * --------------------------------------------------------------- */
+/* ---- db.c: SQLite's results as ours ---------------------------------------------------------- */
 
 /* Maps what SQLite says to a gh_rc, naming the file. */
 GH_MUST_USE gh_rc store_fail(gh_store *st, int sqlite_rc, gh_err *err);
@@ -76,8 +75,7 @@ void store_history_put(store_stmt *s, const store_change *c, const char *kind, g
 /* The list without repetitions, in its order; sorted: in byte order. */
 gh_str_list store_unique(gh_str_list list, bool is_sorted, gh_arena *a);
 
-/* ---- load.c
- * --------------------------------------------------------------------------------------- */
+/* ---- load.c ---------------------------------------------------------------------------------- */
 
 /*
  * gh_store_load inside a transaction of the caller's. Scoped: only what temp.scope names, and all
@@ -85,8 +83,7 @@ gh_str_list store_unique(gh_str_list list, bool is_sorted, gh_arena *a);
  */
 GH_MUST_USE gh_rc store_load(gh_store *st, bool is_scoped, gh_arena *a, gh_acl *out, gh_err *err);
 
-/* ---- words.c: enums as the tables spell them
- * ------------------------------------------------------- */
+/* ---- words.c: enums as the tables spell them ------------------------------------------------- */
 
 const char *store_privilege_word(uint32_t bit);
 bool store_privilege_parse(gh_str word, uint32_t *bit);
@@ -95,8 +92,7 @@ bool store_may_parse(gh_str text, uint32_t *may);
 const char *store_origin_word(gh_origin origin);
 bool store_origin_parse(gh_str word, gh_origin *origin);
 
-/* ---- item.c: the ACL as items to compare
- * ----------------------------------------------------------- */
+/* ---- item.c: the ACL as items to compare ----------------------------------------------------- */
 
 typedef enum store_kind {
     STORE_NO_KIND = 0,
@@ -153,8 +149,7 @@ void store_items_from_files(store_items *items, const gh_acl *acl);
 GH_MUST_USE gh_rc store_items_from_store(gh_store *st, store_items *items, const gh_acl *acl,
                                          gh_err *err);
 
-/* ---- write.c: items into tables
- * --------------------------------------------------------------------- */
+/* ---- write.c: items into tables -------------------------------------------------------------- */
 
 typedef struct store_writer store_writer;
 GH_MUST_USE store_writer *store_writer_new(gh_store *st, const store_change *change);
@@ -163,8 +158,7 @@ void store_write_change(store_writer *w, const store_item *old, store_item *item
 void store_write_remove(store_writer *w, const store_item *item);
 GH_MUST_USE gh_rc store_writer_end(store_writer *w, gh_err *err); /* frees */
 
-/* ---- find.c: one thing as it is stored
- * ------------------------------------------------------------- */
+/* ---- find.c: one thing as it is stored ------------------------------------------------------- */
 
 /* A thing that has a name. `other` is the second name of members, attributes, columns of tags. */
 GH_MUST_USE gh_rc store_find_named(gh_store *st, store_kind kind, gh_str name, gh_str other,
@@ -176,8 +170,7 @@ GH_MUST_USE gh_rc store_find_ids(gh_store *st, store_kind kind, const int64_t *i
 GH_MUST_USE gh_rc store_ids_of(gh_store *st, const char *sql, gh_str text, gh_str text2,
                                gh_arena *a, const int64_t **out, size_t *count, gh_err *err);
 
-/* ---- edit.c, edit_drop.c: single changes
- * ----------------------------------------------------------- */
+/* ---- edit.c, edit_drop.c: single changes ----------------------------------------------------- */
 
 typedef struct store_editing {
     gh_store *st;
@@ -207,8 +200,7 @@ GH_MUST_USE gh_rc store_editing_run(gh_store *st, const gh_store_author *author,
                                     const void *arg, bool checks_all, gh_store_changes *out,
                                     gh_err *err);
 
-/* ---- past_item.c: what the history says
- * ------------------------------------------------------------ */
+/* ---- past_item.c: what the history says ------------------------------------------------------ */
 
 /* Kind, names and id of a history row. False: it makes no sense. */
 bool store_past_key(gh_str kind, gh_str key, gh_arena *a, store_item *like);
@@ -216,8 +208,7 @@ bool store_past_key(gh_str kind, gh_str key, gh_arena *a, store_item *like);
 bool store_past_item(const store_item *key, gh_str json, gh_origin origin, gh_arena *a,
                      store_item *out);
 
-/* ---- scope.c: a part of the ACL, by name
- * ----------------------------------------------------------- */
+/* ---- scope.c: a part of the ACL, by name ----------------------------------------------------- */
 
 /*
  * temp.scope names what a scoped load takes: principals (a role, or user:NAME) with their
@@ -231,8 +222,7 @@ store_stmt store_scope_stmt(gh_store *st); /* for the two above; ends by store_s
 /* Puts every role that the principals in scope are in, however far. */
 GH_MUST_USE gh_rc store_scope_up(gh_store *st, gh_err *err);
 
-/* ---- neighbours.c, apply.c: what must compile before it is committed
- * ------------------------------ */
+/* ---- neighbours.c, apply.c: what must compile before it is committed ------------------------- */
 
 /* The whole ACL as it would be: it must compile, or the change is refused. */
 GH_MUST_USE gh_rc store_check_all(gh_store *st, gh_err *err);
@@ -242,8 +232,7 @@ GH_MUST_USE gh_rc store_check_all(gh_store *st, gh_err *err);
  */
 GH_MUST_USE gh_rc store_check_changed(gh_store *st, const store_items *changed, gh_err *err);
 
-/* ---- rule_rows.c: a rule as the rows of the acl table
- * ------------------------------------------------ */
+/* ---- rule_rows.c: a rule as the rows of the acl table ---------------------------------------- */
 
 /* How a row's column pattern is meant. */
 typedef enum store_column_kind {
