@@ -97,6 +97,8 @@ typedef struct gh_plan {
     bool strips_column;   /* the answer's last column is Gatehouse's check of the new row: not
                              shown... */
     bool strips_result;   /* ...or, where the client asked for no result, the whole result */
+    bool is_shareable;     /* another literal of the same kind in its place would change nothing but
+                              itself: numbers of at most nine digits, strings without backslash */
     bool reads_session;   /* depends on more than the cache's key says: do not cache */
     bool changes_catalog; /* DDL went through (temporary tables, bypass): refresh the catalog */
 } gh_plan;
@@ -138,6 +140,19 @@ uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position);
 GH_MUST_USE gh_rc gh_rewrite_expression(const gh_rewrite_input *in, const gh_relation *r,
                                         const gh_column *value, gh_arena *a, gh_str *out,
                                         gh_err *err);
+
+/* ---- expressions of the policy -------------------------------------------------------------- */
+
+/*
+ * Is the text (a row filter, or a mask over `value`) one SQL expression, within the bounds?
+ * GH_INVALID (42601, position within the text), GH_LIMIT. Whether what it names exists only a
+ * relation of a warehouse can tell. Pure.
+ */
+GH_MUST_USE gh_rc gh_rewrite_check_expression(gh_str text, gh_err *err);
+
+/* The hint of every answer that says "does not exist", for what is hidden and what is absent alike. */
+#define GH_ABSENCE_HINT "It may exist without being granted to you."
+bool gh_sqlstate_is_absence(const char *sqlstate); /* 42P01, 42703, 3F000 */
 
 /* ---- settings that clients may set (SET, startup parameters, options) ------------------------ */
 

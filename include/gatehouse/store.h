@@ -55,8 +55,7 @@ GH_MUST_USE gh_rc gh_store_poll(gh_store *st, bool *is_changed, gh_err *err);
 /* Every page and index examined: GH_INVALID names the first damage. Slow on a large file. */
 GH_MUST_USE gh_rc gh_store_verify(gh_store *st, gh_err *err);
 
-/* ---- changes
- * ------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 /* Who changes the ACL and why, for its history. */
 typedef struct gh_store_author {
@@ -99,8 +98,7 @@ GH_MUST_USE gh_rc gh_store_apply_looked_at(gh_store *st, const gh_acl *files, ui
                                            const gh_store_author *author, gh_store_look look,
                                            void *arg, gh_store_summary *out, gh_err *err);
 
-/* ---- single changes
- * -------------------------------------------------------------------------------- */
+/* ---- single changes -------------------------------------------------------------------------- */
 
 typedef enum gh_store_thing {
     GH_STORE_NO_THING = 0,
@@ -116,7 +114,8 @@ typedef enum gh_store_thing {
 
 typedef enum gh_store_act {
     GH_STORE_NO_ACT = 0,
-    GH_STORE_ADD, /* 42710 if the name is taken by something else; the same again is no change */
+    GH_STORE_ADD, /* 42710 if there is a role, user, tag or mask of the name; the same membership,
+                     column of a tag or rule again is no change */
     GH_STORE_PUT, /* added, or changed */
     GH_STORE_DROP /* 42704 if it is not there */
 } gh_store_act;
@@ -145,6 +144,7 @@ typedef struct gh_store_edit {
     } of;                        /* not looked at where a named thing is dropped */
     int64_t id;                  /* a rule to drop */
     uint32_t keeps;              /* GH_STORE_KEEP_... */
+    bool is_guess;   /* of a member: the name may be a role's or, without user:, a user's */
     bool is_cascade; /* dropping a role or user: from the grants and denies that name it, too */
 } gh_store_edit;
 
@@ -177,8 +177,11 @@ GH_MUST_USE gh_rc gh_store_edit_all(gh_store *st, const gh_store_edit *edits, si
                                     const gh_store_author *author, gh_arena *a,
                                     gh_store_changes *out, gh_err *err);
 
-/* ---- history
- * --------------------------------------------------------------------------------------- */
+/* Is there a role, user, tag or mask of this name? */
+GH_MUST_USE gh_rc gh_store_has(gh_store *st, gh_store_thing thing, gh_str name, bool *is_there,
+                               gh_err *err);
+
+/* ---- history --------------------------------------------------------------------------------- */
 
 typedef struct gh_store_past { /* a thing that changed */
     uint64_t version;
@@ -210,8 +213,7 @@ GH_MUST_USE gh_rc gh_store_version(gh_store *st, uint64_t *version, gh_err *err)
 GH_MUST_USE gh_rc gh_store_rollback(gh_store *st, uint64_t version, const gh_store_author *author,
                                     gh_arena *a, gh_store_changes *out, gh_err *err);
 
-/* ---- passwords, access
- * ----------------------------------------------------------------------------- */
+/* ---- passwords, access ----------------------------------------------------------------------- */
 
 /* Sets a user's SCRAM verifier (empty: no password login). GH_NOT_FOUND: no such user. */
 GH_MUST_USE gh_rc gh_store_user_set_verifier(gh_store *st, gh_str user, gh_str verifier,

@@ -6,10 +6,18 @@
 #include <stdlib.h>
 
 static const cli_verb *const s_verbs[] = {
-    &cli_serve,         &cli_check,        &cli_init,        &cli_policy_apply,
-    &cli_policy_export, &cli_policy_plan,  &cli_user_list,   &cli_user_show,
-    &cli_user_password, &cli_user_disable, &cli_user_enable, &cli_role_list,
-    &cli_grants,        &cli_explain,      &cli_audit_tail,  &cli_audit_search,
+    &cli_serve,           &cli_check,         &cli_init,
+    &cli_policy_apply,    &cli_policy_export, &cli_policy_history,
+    &cli_policy_rollback, &cli_policy_plan,   &cli_policy_lint,
+    &cli_user_add,        &cli_user_list,     &cli_user_show,
+    &cli_user_password,   &cli_user_disable,  &cli_user_enable,
+    &cli_user_drop,       &cli_role_add,      &cli_role_list,
+    &cli_role_show,       &cli_role_drop,     &cli_member_add,
+    &cli_member_drop,     &cli_grant,         &cli_deny,
+    &cli_revoke,          &cli_tag_add,       &cli_tag_drop,
+    &cli_tag_list,        &cli_mask_add,      &cli_mask_drop,
+    &cli_mask_list,       &cli_grants,        &cli_explain,
+    &cli_audit_tail,      &cli_audit_search,
 };
 
 static const cli_verb *find_verb(const char *group, const char *name)

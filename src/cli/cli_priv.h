@@ -92,6 +92,25 @@ GH_MUST_USE gh_rc cli_read_file(const char *path, size_t max, gh_arena *a, gh_st
 /* Names that look like `name` among `known`: " (did you mean X?)", or "". */
 const char *cli_did_you_mean(cli_call *c, gh_str name, const char *const *known, size_t count);
 
+/* ---- changing the ACL: changes.c ------------------------------------------------------------- */
+
+gh_str_list cli_values(cli_call *c, const char *option); /* every one given, in order */
+/* Names by commas outside double quotes; blanks around them do not count. NUL-terminated. */
+gh_str_list cli_split(cli_call *c, gh_str_list words);
+/* Finds a word, whatever its case; wrong usage names what there is. */
+GH_MUST_USE int cli_choose(cli_call *c, gh_str word, const char *what, const char *const *known,
+                           size_t count, size_t *index);
+GH_MUST_USE int cli_check_words(cli_call *c); /* UTF-8, all of them */
+/* Opens the ACL, makes the edits by the call's author, prints what they changed. */
+GH_MUST_USE int cli_make_edits(cli_call *c, const gh_store_edit *edits, size_t count);
+GH_MUST_USE int cli_make_edits_in(cli_call *c, gh_store *st, const gh_store_edit *edits,
+                                  size_t count);
+void cli_print_changes(const cli_call *c, const gh_store_changes *changes);
+/* One SQL expression? `what` ("--rows") names it in the error. */
+GH_MUST_USE int cli_want_expression(const char *what, gh_str text);
+/* The same of a mask that is neither built in nor, in the store (NULL: none), named. */
+GH_MUST_USE int cli_want_mask(cli_call *c, gh_store *st, const char *what, gh_str text);
+
 /* ---- output: a table for people, --json for programs ----------------------------------------- */
 
 /*
@@ -159,6 +178,7 @@ extern const cli_verb cli_init;
 extern const cli_verb cli_policy_apply;
 extern const cli_verb cli_policy_export;
 extern const cli_verb cli_policy_plan;
+extern const cli_verb cli_policy_lint;
 extern const cli_verb cli_user_list;
 extern const cli_verb cli_user_show;
 extern const cli_verb cli_user_password;
@@ -167,6 +187,24 @@ extern const cli_verb cli_user_enable;
 extern const cli_verb cli_role_list;
 extern const cli_verb cli_explain;
 extern const cli_verb cli_grants;
+extern const cli_verb cli_user_add;
+extern const cli_verb cli_user_drop;
+extern const cli_verb cli_member_add;
+extern const cli_verb cli_member_drop;
+extern const cli_verb cli_role_add;
+extern const cli_verb cli_role_show;
+extern const cli_verb cli_role_drop;
+extern const cli_verb cli_grant;
+extern const cli_verb cli_deny;
+extern const cli_verb cli_revoke;
+extern const cli_verb cli_tag_add;
+extern const cli_verb cli_tag_drop;
+extern const cli_verb cli_tag_list;
+extern const cli_verb cli_mask_add;
+extern const cli_verb cli_mask_drop;
+extern const cli_verb cli_mask_list;
+extern const cli_verb cli_policy_history;
+extern const cli_verb cli_policy_rollback;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
 

@@ -14,8 +14,7 @@
 static const char s_user_prefix[] = "user:";
 enum { USER_PREFIX_LEN = sizeof(s_user_prefix) - 1 };
 
-/* ---- what is noted
- * --------------------------------------------------------------------------------- */
+/* ---- what is noted --------------------------------------------------------------------------- */
 
 void store_edit_note(store_editing *e, char sign, const store_item *item, gh_str before,
                      gh_str after)
@@ -69,8 +68,7 @@ void store_edit_write(store_editing *e, const store_item *old, store_item *item)
     to_check(e, item);
 }
 
-/* ---- names that must be there
- * ---------------------------------------------------------------------- */
+/* ---- names that must be there ---------------------------------------------------------------- */
 
 /* The names are many where the ACL is large: read only once a name was not found. */
 gh_rc store_fail_unknown(gh_store *st, const char *what, const char *table, gh_str name,
@@ -139,6 +137,13 @@ static gh_rc need_principal(store_editing *e, gh_str name)
     return rc == GH_OK && !is_role ? need(e, STORE_ROLE, name) : rc;
 }
 
+/* Among roles and users alike. */
+static gh_rc fail_nobody(store_editing *e, gh_str name)
+{
+    return store_fail_unknown(e->st, "role or user", "roles UNION SELECT name FROM users", name,
+                              e->err);
+}
+
 static gh_rc need_owners(store_editing *e, const gh_store_edit *edit)
 {
     gh_rc rc = GH_OK;
@@ -160,8 +165,7 @@ static gh_rc need_owners(store_editing *e, const gh_store_edit *edit)
     return rc;
 }
 
-/* ---- things with a name
- * ------------------------------------------------------------------------------ */
+/* ---- things with a name ---------------------------------------------------------------------- */
 
 static void *copy_of(store_editing *e, const void *thing, size_t size)
 {
@@ -210,6 +214,10 @@ static gh_rc put_named(store_editing *e, const gh_store_edit *edit, store_kind k
                               e->err);
     if (rc != GH_OK)
         return rc;
+    if (is_there && edit->act == GH_STORE_ADD &&
+        (kind == STORE_ROLE || kind == STORE_USER || kind == STORE_TAG || kind == STORE_MASK))
+        return gh_fail(e->err, GH_INVALID, "42710", GH_STR_FMT " exists already",
+                       GH_STR_ARG(old.title));
     store_item item = wanted(e, edit, kind, is_there ? &old : NULL);
     if (is_there && gh_str_eq(old.json, item.json)) {
         store_edit_note(e, '=', &old, old.json, old.json);
@@ -222,8 +230,7 @@ static gh_rc put_named(store_editing *e, const gh_store_edit *edit, store_kind k
     return GH_OK;
 }
 
-/* ---- grants and denies
- * ------------------------------------------------------------------------------- */
+/* ---- grants and denies ----------------------------------------------------------------------- */
 
 static const char s_candidates_sql[] =
     "SELECT DISTINCT grant_id FROM acl WHERE principal = ? AND object = ? ORDER BY grant_id";
@@ -362,8 +369,7 @@ static gh_rc drop_rule(store_editing *e, const gh_store_edit *edit)
     return GH_OK;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static store_kind kind_of(gh_store_thing thing)
 {
@@ -378,11 +384,41 @@ static store_kind kind_of(gh_store_thing thing)
     return kinds[thing];
 }
 
+/* A name of people's: a role's, or a user's that lacks the prefix. */
+static gh_rc guess(store_editing *e, const gh_store_edit *edit, gh_store_edit *out)
+{
+    bool is_role = false;
+    bool is_user = false;
+    gh_rc rc = is_name(e, STORE_ROLE, edit->name, &is_role);
+
+    if (rc == GH_OK)
+        rc = is_name(e, STORE_USER, edit->name, &is_user);
+    if (rc == GH_OK && is_role && is_user)
+        return gh_fail(e->err, GH_INVALID, "42725",
+                       GH_STR_FMT " is a role and a user: write role:" GH_STR_FMT
+                                  " or user:" GH_STR_FMT,
+                       GH_STR_ARG(edit->name), GH_STR_ARG(edit->name), GH_STR_ARG(edit->name));
+    if (rc == GH_OK && !is_role && !is_user)
+        return fail_nobody(e, edit->name);
+    *out = *edit;
+    out->is_guess = false;
+    if (is_user)
+        out->name = gh_arena_printf(e->arena, "user:" GH_STR_FMT, GH_STR_ARG(edit->name));
+    return rc;
+}
+
 static gh_rc edit_one(store_editing *e, const gh_store_edit *edit)
 {
     store_kind kind = kind_of(edit->thing);
+    gh_store_edit guessed;
 
     GH_ASSERT(edit->act != GH_STORE_NO_ACT);
+    if (edit->is_guess) {
+        gh_rc rc = guess(e, edit, &guessed);
+        if (rc != GH_OK)
+            return rc;
+        edit = &guessed;
+    }
     if (kind == STORE_RULE)
         return edit->act == GH_STORE_DROP ? drop_rule(e, edit) : add_rule(e, edit);
     return edit->act == GH_STORE_DROP ? store_edit_drop(e, edit, kind) : put_named(e, edit, kind);
@@ -463,5 +499,15 @@ gh_rc store_editing_run(gh_store *st, const gh_store_author *author, gh_arena *a
         give(&e, version, out);
     store_items_fini(&e.changed);
     free(e.list);
+    return rc;
+}
+
+gh_rc gh_store_has(gh_store *st, gh_store_thing thing, gh_str name, bool *is_there, gh_err *err)
+{
+    gh_arena *a = gh_arena_new(0);
+    store_item unused;
+    gh_rc rc = store_find_named(st, kind_of(thing), name, (gh_str){ 0 }, a, &unused, is_there, err);
+
+    gh_arena_free(a);
     return rc;
 }
