@@ -15,8 +15,11 @@ static void replace_value(gh_judge *j, Node **slot, size_t first, size_t end, co
                           const char *name)
 {
     const char *text = sql;
+    /* Alone in brackets it may be what IN or ANY looks through, and a sub-select would be a set. */
+    bool is_bracketed =
+        first >= 1 && first != SIZE_MAX && strcmp(j->text->tokens[first - 1].text, "(") == 0;
 
-    if (!j->block->is_condition)
+    if (!j->block->is_condition && !is_bracketed)
         text = gh_judge_printf("(SELECT %s AS %s)", sql, gh_judge_ident(j, gh_str_of(name)));
     gh_judge_edit(j, first, end, text);
     *slot = gh_judge_parse_expr(j, text);
@@ -152,8 +155,10 @@ static void judge_call(gh_judge *j, Node **slot)
     if (parts == 2)
         schema = gh_str_of(strVal(linitial(f->funcname)));
     j->is_from_function = false;
-    foreach (cell, f->args)
+    foreach (cell, f->args) {
+        j->takes_reg = gh_reg_may_be_argument(j, f);
         gh_judge_expr(j, (Node **)&lfirst(cell));
+    }
     j->is_from_function = is_from_function;
     gh_judge_expr_list(j, f->agg_order);
     gh_judge_expr(j, &f->agg_filter);
@@ -173,6 +178,7 @@ static void judge_call(gh_judge *j, Node **slot)
         }
         return;
     case GH_FUNCTION_SPECIAL:
+        j->reads_literal = true;
         gh_function_special(j, slot);
         return;
     case GH_FUNCTION_DENIED:
@@ -185,6 +191,27 @@ static void judge_call(gh_judge *j, Node **slot)
     gh_judge_refuse(j, GH_DENIED, "42883", f->location,
                     "function " GH_STR_FMT "%s" GH_STR_FMT " does not exist", GH_STR_ARG(schema),
                     parts == 2 ? "." : "", GH_STR_ARG(name));
+}
+
+/* A call whose result is of a reg* type. */
+static void judge_reg_call(gh_judge *j, Node **slot, const char *type)
+{
+    const FuncCall *f = (const FuncCall *)*slot;
+    size_t name = gh_judge_token(j, f->location);
+    size_t close =
+        name == SIZE_MAX
+            ? SIZE_MAX
+            : gh_sql_token_closing(j->text, name + 2 * (size_t)list_length(f->funcname) - 1);
+
+    if (close == SIZE_MAX || strcmp(type, "record") == 0 || j->is_from_function) {
+        if (!j->is_from_function || !gh_reg_may_stand_in_from(j, f))
+            gh_judge_refuse(j, GH_DENIED, "42501", f->location, "function %s is not allowed here",
+                            strVal(llast(f->funcname)));
+        judge_call(j, slot);
+        return;
+    }
+    judge_call(j, slot);
+    gh_reg_flatten(j, slot, close + 1, type);
 }
 
 /* ---- operators ------------------------------------------------------------------------------- */
@@ -225,9 +252,46 @@ static void judge_children(gh_judge *j, Node *n)
                         "the statement uses a construct that is not allowed");
 }
 
+/* No item of the list is a literal or a parameter, which would take the type of the others. */
+static bool is_of_own_types(const List *list)
+{
+    ListCell *cell;
+
+    foreach (cell, list) {
+        if (!IsA(lfirst(cell), TypeCast))
+            return false;
+    }
+    return true;
+}
+
+static void judge_a_expr(gh_judge *j, A_Expr *e)
+{
+    bool compares = e->kind == AEXPR_OP || e->kind == AEXPR_DISTINCT ||
+                    e->kind == AEXPR_NOT_DISTINCT || e->kind == AEXPR_OP_ANY ||
+                    e->kind == AEXPR_OP_ALL;
+    bool is_in = e->kind == AEXPR_IN && is_of_own_types((List *)e->rexpr);
+    ListCell *cell;
+
+    compares = compares && gh_reg_is_comparison(e);
+    judge_operator(j, e->name, e->location);
+    j->takes_reg = compares || is_in;
+    gh_judge_expr(j, &e->lexpr);
+    if (is_in) {
+        foreach (cell, (List *)e->rexpr) {
+            j->takes_reg = true;
+            gh_judge_expr(j, (Node **)&lfirst(cell));
+        }
+        return;
+    }
+    j->takes_reg = compares && e->kind != AEXPR_OP_ANY && e->kind != AEXPR_OP_ALL;
+    gh_judge_expr(j, &e->rexpr);
+    j->takes_reg = false;
+}
+
 static void judge_sublink(gh_judge *j, SubLink *s)
 {
     judge_operator(j, s->operName, s->location);
+    j->takes_reg = true;
     if (s->operName != NIL) {
         A_Expr e = {
             .type = T_A_Expr, .kind = AEXPR_OP, .name = s->operName, .lexpr = s->testexpr
@@ -247,7 +311,11 @@ static void judge_sublink(gh_judge *j, SubLink *s)
 void gh_judge_expr(gh_judge *j, Node **slot)
 {
     Node *n = *slot;
+    bool takes_reg = j->takes_reg;
+    const char *reg = NULL;
+    size_t after = SIZE_MAX;
 
+    j->takes_reg = false;
     if (n == NULL || j->rc != GH_OK)
         return;
     switch (nodeTag(n)) {
@@ -260,10 +328,26 @@ void gh_judge_expr(gh_judge *j, Node **slot)
             gh_write_column_ref(j, slot);
         return;
     case T_FuncCall:
-        judge_call(j, slot);
+        reg = takes_reg && !j->is_from_function ? NULL : gh_reg_of_call(j, (FuncCall *)n);
+        if (reg != NULL)
+            judge_reg_call(j, slot, reg);
+        else
+            judge_call(j, slot);
         return;
     case T_TypeCast:
+        reg = takes_reg ? NULL : gh_reg_of_cast(j, (TypeCast *)n, &after);
         gh_judge_cast(j, slot);
+        if (reg != NULL)
+            gh_reg_flatten(j, slot, after, reg);
+        return;
+    case T_ResTarget:
+        j->takes_reg = gh_reg_is_kept_in(j->block);
+        gh_judge_expr(j, (Node **)&((ResTarget *)n)->val);
+        gh_judge_expr_list(j, ((ResTarget *)n)->indirection);
+        return;
+    case T_NullTest:
+        j->takes_reg = true;
+        gh_judge_expr(j, (Node **)&((NullTest *)n)->arg);
         return;
     case T_TypeName:
         gh_judge_type(j, (TypeName *)n);
@@ -275,13 +359,13 @@ void gh_judge_expr(gh_judge *j, Node **slot)
         judge_value_function(j, slot);
         return;
     case T_A_Expr:
-        judge_operator(j, ((A_Expr *)n)->name, ((A_Expr *)n)->location);
         j->asks_statistics = j->asks_statistics || asks_statistics((const A_Expr *)n);
-        judge_children(j, n);
+        judge_a_expr(j, (A_Expr *)n);
         return;
     case T_SortBy:
         judge_operator(j, ((SortBy *)n)->useOp, ((SortBy *)n)->location);
-        judge_children(j, n);
+        j->takes_reg = takes_reg;
+        gh_judge_expr(j, &((SortBy *)n)->node);
         return;
     case T_CollateClause:
         judge_collation(j, (CollateClause *)n);

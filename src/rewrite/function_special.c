@@ -681,5 +681,6 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     if (built == NULL || p.slot == NULL)
         return;
     c->arg = built;
+    j->takes_reg = true;
     gh_judge_expr(j, p.slot); /* after our text, which stands before the operand's own */
 }

@@ -73,6 +73,7 @@ struct gh_block {
     bool is_arms;    /* the walk stands in the arms of a set operation */
     bool is_condition; /* the walk stands in WHERE, ON or HAVING */
     bool is_part;      /* items are narrowed to what ON or a FROM item may see */
+    const SelectStmt *select; /* NULL: of a write */
 };
 
 typedef struct gh_judge {
@@ -89,11 +90,13 @@ typedef struct gh_judge {
     List *items;  /* of gh_item *: every relation of the statement */
     size_t first; /* the statement's tokens */
     size_t end;
+    bool reads_literal;   /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
     bool is_policy;             /* the text is a row filter or a mask, not a client's */
     bool is_unsafe;             /* some condition may fail or tell: governed relations are fenced */
     bool asks_statistics;       /* some operator may be run over the planner's statistics */
     bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
+    bool takes_reg;             /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
 } gh_judge;
@@ -194,6 +197,22 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
 
 void gh_judge_expr(gh_judge *j, Node **slot);
 void gh_judge_expr_list(gh_judge *j, List *list);
+
+/* ---- reg_value.c ----------------------------------------------------------------------------- */
+
+bool gh_reg_is(const gh_type *t);
+/* Is what the block computes the statement's own result, as it is? */
+bool gh_reg_is_kept_in(const gh_block *b);
+bool gh_reg_is_comparison(const A_Expr *e);
+/* Does no parameter of the function take its type from its neighbours? */
+bool gh_reg_may_be_argument(const gh_judge *j, const FuncCall *f);
+/* May a function whose result holds values of a reg* type stand in this block's FROM? */
+bool gh_reg_may_stand_in_from(gh_judge *j, const FuncCall *f);
+/* What a value of a reg* type becomes where it may not stay one; NULL where it is of another type. */
+const char *gh_reg_of_call(const gh_judge *j, const FuncCall *f);
+const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after);
+/* Casts the expression that ends before the token `after`. */
+void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type);
 
 /* ---- type.c ---------------------------------------------------------------------------------- */
 

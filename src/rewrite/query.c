@@ -539,6 +539,32 @@ static void judge_locking(gh_judge *j, const SelectStmt *s)
     }
 }
 
+/*
+ * Without the fence a row filter such as region = 'EU' makes the column a constant to PostgreSQL, which
+ * then takes it for sorted; under GROUPING SETS, where it is NULL in some groups, that is wrong (seen up to
+ * PostgreSQL 17).
+ */
+static void judge_grouping_sets(gh_judge *j, const SelectStmt *s)
+{
+    ListCell *cell;
+
+    foreach (cell, s->groupClause) {
+        if (IsA(lfirst(cell), GroupingSet))
+            j->is_unsafe = true;
+    }
+}
+
+/* GROUP BY, ORDER BY, DISTINCT ON: what stands there must stay equal to what is computed. */
+static void judge_keys(gh_judge *j, List *keys)
+{
+    ListCell *cell;
+
+    foreach (cell, keys) {
+        j->takes_reg = gh_reg_is_kept_in(j->block);
+        gh_judge_expr(j, (Node **)&lfirst(cell));
+    }
+}
+
 static void judge_leaf(gh_judge *j, SelectStmt *s)
 {
     if (s->intoClause != NULL) {
@@ -551,9 +577,10 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
     gh_judge_from_list(j, s->fromClause);
     gh_judge_expr_list(j, s->targetList);
     if (s->distinctClause != NIL && linitial(s->distinctClause) != NULL)
-        gh_judge_expr_list(j, s->distinctClause);
+        judge_keys(j, s->distinctClause);
     gh_judge_condition(j, &s->whereClause);
-    gh_judge_expr_list(j, s->groupClause);
+    judge_keys(j, s->groupClause);
+    judge_grouping_sets(j, s);
     gh_judge_condition(j, &s->havingClause);
     gh_judge_expr_list(j, s->windowClause);
     judge_locking(j, s);
@@ -567,6 +594,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     if (j->rc != GH_OK)
         return;
     block.is_output = j->block->outer == NULL || (j->block->is_arms && j->block->is_output);
+    block.select = s;
     *heap = block;
     j->block = heap;
     gh_judge_with(j, s->withClause);
@@ -581,7 +609,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     } else {
         judge_leaf(j, s);
     }
-    gh_judge_expr_list(j, s->sortClause);
+    judge_keys(j, s->sortClause);
     gh_judge_expr(j, &s->limitOffset);
     gh_judge_expr(j, &s->limitCount);
     if (s->op == SETOP_NONE && j->rc == GH_OK) {

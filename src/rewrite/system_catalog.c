@@ -3,7 +3,8 @@
  * refused (42501); a column is the upstream's own, unless the list below or its type says otherwise:
  *
  *     aclitem[], pg_node_tree   NULL: rights of the upstream's roles, literals of expressions
- *     regproc                   0 unless built in: names of functions that are not granted
+ *     regproc                   its OID, 0 unless built in: names of functions that are not granted
+ *     other reg* types          text
  *     owners                    the upstream's account, which shows under the user's own name
  *
  * SECURITY: catalogs hold values (defaults, checks, predicates, bounds, comments, statistics), sources and
@@ -34,7 +35,7 @@
 
 static const gh_system_relation s_relations[] = {
     { "pg_aggregate", "@func(CAST(gh.aggfnoid AS pg_catalog.oid))",
-      COLUMNS{ { "aggfnoid", "gh.aggfnoid" }, END } },
+      COLUMNS{ { "aggfnoid", "CAST(gh.aggfnoid AS pg_catalog.oid)" }, END } },
     { "pg_am", ROWS_BUILTIN, NULL },
     { "pg_amop", ROWS_BUILTIN, NULL },
     { "pg_amproc", ROWS_BUILTIN, NULL },
@@ -276,9 +277,9 @@ static char *plain_column(gh_judge *j, const gh_relation *r, const gh_column *c)
     case OID_ACL:
     case OID_PG_NODE_TREE:
         return nothing(j, c);
-    case OID_REGPROC:
-        return gh_judge_printf("CASE WHEN CAST(gh.%s AS pg_catalog.oid) < 16384 THEN gh.%s ELSE "
-                               "CAST(CAST(0 AS pg_catalog.oid) AS pg_catalog.regproc) END",
+    case OID_REGPROC: /* the OID alone: see reg_value.c */
+        return gh_judge_printf("CASE WHEN CAST(gh.%s AS pg_catalog.oid) < 16384 THEN CAST(gh.%s AS "
+                               "pg_catalog.oid) ELSE CAST(0 AS pg_catalog.oid) END",
                                name, name);
     case OID_OID:
         if (ends_with(c->name, "owner") || gh_str_is(c->name, "datdba"))
@@ -291,6 +292,10 @@ static char *plain_column(gh_judge *j, const gh_relation *r, const gh_column *c)
     default:
         break;
     }
+    if (gh_reg_is(gh_catalog_type_by_oid(j->in->catalog, c->type_oid)))
+        return gh_judge_printf(
+            "CAST(gh.%s AS pg_catalog.text%s)", name,
+            c->type_sql.len != 0 && c->type_sql.ptr[c->type_sql.len - 1] == ']' ? "[]" : "");
     return gh_judge_printf("gh.%s", name);
 }
 

@@ -267,15 +267,20 @@ static void judge_regtype(gh_judge *j, A_Const *arg)
         return;
     }
     if (gh_sql_parse(gh_str_of(gh_judge_printf("SELECT NULL::%s", text)), &parsed, &ignored) !=
-        GH_OK)
+        GH_OK) {
+        gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
         return;
+    }
     s = (const SelectStmt *)linitial_node(RawStmt, parsed.stmts)->stmt;
     if (list_length(parsed.stmts) == 1 && IsA(s, SelectStmt) && list_length(s->targetList) == 1 &&
         IsA(linitial_node(ResTarget, s->targetList)->val, TypeCast)) {
         t = ((const TypeCast *)linitial_node(ResTarget, s->targetList)->val)->typeName;
-        type = find_type(
-            j, list_length(t->names) == 2 ? gh_str_of(strVal(linitial(t->names))) : GH_STR(""),
-            gh_str_of(strVal(llast(t->names))));
+        type = list_length(t->names) > 2
+                   ? NULL
+                   : find_type(j,
+                               list_length(t->names) == 2 ? gh_str_of(strVal(linitial(t->names)))
+                                                          : GH_STR(""),
+                               gh_str_of(strVal(llast(t->names))));
     }
     if (type == NULL) {
         gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
@@ -299,9 +304,11 @@ void gh_judge_cast(gh_judge *j, Node **slot)
     if (type == NULL)
         return;
     if (!is_reg_type(innermost(j->in->catalog, type))) {
+        j->takes_reg = true;
         gh_judge_expr(j, &c->arg);
         return;
     }
+    j->reads_literal = true;
     is_text_const = IsA(arg, A_Const) && !arg->isnull && IsA(&arg->val, String) &&
                     c->typeName->arrayBounds == NIL && type->category != 'A';
     if (is_text_const && gh_str_is(type->name, "regclass"))
