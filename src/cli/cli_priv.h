@@ -179,6 +179,7 @@ extern const cli_verb cli_policy_apply;
 extern const cli_verb cli_policy_export;
 extern const cli_verb cli_policy_plan;
 extern const cli_verb cli_policy_lint;
+extern const cli_verb cli_policy_test;
 extern const cli_verb cli_user_list;
 extern const cli_verb cli_user_show;
 extern const cli_verb cli_user_password;

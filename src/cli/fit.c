@@ -97,6 +97,8 @@ static gh_rc compile(cli_fit *f, const gh_relation *r, const gh_column *value, g
     return gh_rewrite_expression(&in, r, value, f->call->arena, out, err);
 }
 
+static const char *const s_pointers[] = { " LINE 1:", " LOCATION:" };
+
 /* The warehouse plans the statement; what it says against it becomes the fault's public text. */
 static gh_rc ask(cli_fit *f, gh_str sql, gh_link_rows *rows, gh_err *err)
 {
@@ -108,6 +110,12 @@ static gh_rc ask(cli_fit *f, gh_str sql, gh_link_rows *rows, gh_err *err)
     if (rc != GH_INVALID) {
         *err = said;
         return rc;
+    }
+    /* Without what points into our own statement, which nobody wrote. */
+    for (size_t i = 0; i < GH_COUNT(s_pointers); i++) {
+        char *at = strstr(said.detail, s_pointers[i]);
+        if (at != NULL)
+            *at = '\0';
     }
     return gh_fail(err, GH_INVALID, said.sqlstate, "the warehouse says: %s", said.detail);
 }

@@ -243,11 +243,6 @@ static void check_mask_text(lint *l, lint_place at, gh_str mask)
 static void check_masks_of(lint *l, const gh_acl_rule *r)
 {
     for (size_t i = 0; i < r->mask_count; i++) {
-        gh_str column = cli_name_of(l->arena, r->masks[i].column);
-        if (!cli_rule_names_column(l->arena, r, column))
-            lint_warning(l, "mask-of-nothing", lint_at_rule(r),
-                         "the grant masks column " GH_STR_FMT " and does not give it",
-                         GH_STR_ARG(column));
         bool is_named = false;
         for (size_t j = 0; j < l->acl->mask_count && !is_named; j++)
             is_named = gh_str_eq(l->acl->masks[j].name, r->masks[i].mask);

@@ -119,13 +119,35 @@ static void print_findings(lint *l)
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
+/* "file:line: text" as a place and a text; what begins otherwise is about the policy as a whole. */
+static lint_place take_place(const char **text)
+{
+    lint_place at = { .kind = "policy" };
+    const char *colon = strchr(*text, ':');
+    uint32_t line = 0;
+
+    if (colon == NULL)
+        return at;
+    const char *end = colon + 1;
+    for (; *end >= '0' && *end <= '9' && line < 100000000; end++)
+        line = line * 10 + (uint32_t)(*end - '0');
+    if (line == 0 || end[0] != ':' || end[1] != ' ')
+        return at;
+    at.place = (gh_acl_place){ .file = { *text, (size_t)(colon - *text) }, .line = line };
+    *text = end + 2;
+    return at;
+}
+
 static void check_whole(lint *l)
 {
     gh_policy *policy = NULL;
     gh_err err = { 0 };
 
-    if (gh_policy_compile(l->acl, &policy, &err) != GH_OK)
-        lint_error(l, "refused", (lint_place){ .kind = "policy" }, "%s", err.public_msg);
+    if (gh_policy_compile(l->acl, &policy, &err) != GH_OK) {
+        const char *text = gh_arena_dup(l->arena, gh_str_of(err.public_msg)).ptr;
+        lint_place at = take_place(&text);
+        lint_error(l, "refused", at, "%s", text);
+    }
     gh_policy_release(policy);
     lint_acl(l);
     lint_rules(l);
