@@ -183,6 +183,24 @@ static gh_rc plan_empty(gh_run *run, gh_err *err)
     return GH_OK;
 }
 
+/*
+ * SECURITY: RESET ALL and DISCARD ALL take away what Gatehouse set upstream, its search_path among it; it is
+ * set again behind the message, so nothing may stand between. Attack: tests/attack code-behind-names.
+ */
+static void refuse_unless_last(gh_plan *plan, bool is_last)
+{
+    gh_err err = { 0 };
+    gh_rc rc;
+
+    if (is_last || !((plan->kind == GH_STMT_RESET && plan->name.len == 0) ||
+                     (plan->kind == GH_STMT_DISCARD && gh_str_is(plan->name, "all"))))
+        return;
+    rc = gh_fail(&err, GH_DENIED, "42501", "%s must be the last statement of a query",
+                 plan->kind == GH_STMT_RESET ? "RESET ALL" : "DISCARD ALL");
+    if (rc != GH_OK)
+        refuse_plan(plan, &err);
+}
+
 static gh_rc plan_text(void *arg, gh_err *err)
 {
     gh_run *run = arg;
@@ -217,6 +235,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
         if (rc != GH_OK)
             return rc;
         run->count = i + 1;
+        refuse_unless_last(plan, i + 1 == count);
         if (plan->kind == GH_STMT_REFUSED)
             break;
     }
