@@ -23,8 +23,7 @@
 #include <gatehouse/base.h>
 #include <gatehouse/rewrite.h>
 
-/* ---- plan sets
- * ----------------------------------------------------------------------------------- */
+/* ---- plan sets ------------------------------------------------------------------------------- */
 
 typedef struct gh_plan_set {
     const gh_plan *plans;
@@ -49,8 +48,33 @@ GH_MUST_USE gh_plan_set *gh_plan_set_new(gh_str source, const gh_plan *plans, si
 gh_plan_set *gh_plan_set_acquire(gh_plan_set *set);
 void gh_plan_set_release(gh_plan_set *set); /* NULL is fine */
 
-/* ---- cache
- * --------------------------------------------------------------------------------------- */
+/* ---- templates ---------------------------------------------------------------------------------- */
+
+#define GH_TEMPLATE_BYTES_MAX 8192 /* of a text that is scanned for literals */
+#define GH_TEMPLATE_SLOTS_MAX 64
+
+typedef struct gh_template_slot {
+    uint32_t start; /* byte */
+    uint32_t len;
+} gh_template_slot;
+
+/* A text's shape, in which a mark stands for each literal, and where the literals are. */
+typedef struct gh_template {
+    size_t shape_len;
+    uint32_t slot_count;
+    gh_template_slot slots[GH_TEMPLATE_SLOTS_MAX];
+    char shape[GH_TEMPLATE_BYTES_MAX];
+} gh_template;
+
+/* False: the text has no literals, or is not plain enough to tell. */
+GH_MUST_USE bool gh_template_scan(gh_str text, gh_template *t);
+/* A set that gh_template_fill takes; NULL where the plan may not be shared. References: 1. */
+GH_MUST_USE gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set);
+/* The set for another text of the same shape. References: 1. */
+GH_MUST_USE gh_plan_set *gh_template_fill(const gh_plan_set *set, const gh_template *t,
+                                          gh_str text);
+
+/* ---- cache ----------------------------------------------------------------------------------- */
 
 typedef struct gh_plan_cache gh_plan_cache;
 
@@ -68,6 +92,7 @@ typedef struct gh_plan_key {
     const gh_oid *param_types; /* of Parse */
     size_t param_count;
     bool is_extended;
+    bool is_shape; /* text is the shape of a template */
 } gh_plan_key;
 
 GH_MUST_USE gh_plan_cache *gh_plan_cache_new(size_t bytes_max, size_t entries_max);

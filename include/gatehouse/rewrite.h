@@ -97,7 +97,7 @@ typedef struct gh_plan {
     bool strips_column;   /* the answer's last column is Gatehouse's check of the new row: not
                              shown... */
     bool strips_result;   /* ...or, where the client asked for no result, the whole result */
-    bool is_shareable;     /* another literal of the same kind in its place would change nothing but
+    bool is_shareable;    /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
     bool reads_session;   /* depends on more than the cache's key says: do not cache */
     bool changes_catalog; /* DDL went through (temporary tables, bypass): refresh the catalog */

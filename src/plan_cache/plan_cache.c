@@ -141,7 +141,7 @@ uint64_t gh_plan_cache_scope(gh_plan_cache *c, gh_str bytes)
 
 static uint64_t hash_key(const gh_plan_key *key)
 {
-    uint64_t seed = key->scope * 2 + (key->is_extended ? 1 : 0);
+    uint64_t seed = key->scope * 4 + (key->is_extended ? 1 : 0) + (key->is_shape ? 2 : 0);
 
     if (key->param_count > 0)
         seed = gh_hash(key->param_types, key->param_count * sizeof(gh_oid), seed);
@@ -150,7 +150,7 @@ static uint64_t hash_key(const gh_plan_key *key)
 
 static bool key_equals(const gh_plan_key *a, const gh_plan_key *b)
 {
-    return a->scope == b->scope && a->is_extended == b->is_extended &&
+    return a->scope == b->scope && a->is_extended == b->is_extended && a->is_shape == b->is_shape &&
            a->param_count == b->param_count && gh_str_eq(a->text, b->text) &&
            (a->param_count == 0 ||
             memcmp(a->param_types, b->param_types, a->param_count * sizeof(gh_oid)) == 0);

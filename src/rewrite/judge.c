@@ -14,6 +14,8 @@ void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, 
     (void)vsnprintf(msg, sizeof(msg), fmt, ap);
     va_end(ap);
     j->rc = gh_fail(j->err, rc, sqlstate, "%s", msg);
+    if (gh_sqlstate_is_absence(sqlstate))
+        (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", GH_ABSENCE_HINT);
     /* A position inside the policy's own text would mean nothing to the client. */
     if (location >= 0 && !j->is_policy && (size_t)location <= j->text->source_len)
         j->err->position = (uint32_t)pg_mbstrlen_with_len(j->text->source, location) + 1;

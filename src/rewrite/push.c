@@ -483,7 +483,6 @@ static char *constant_sql(gh_judge *j, const Node *n)
                    : NULL;
     if (IsA(n, A_Const)) {
         const A_Const *c = (const A_Const *)n;
-
         if (c->isnull)
             return NULL;
         if (IsA(&c->val, Integer))

@@ -14,8 +14,6 @@
  */
 #include "judge.h"
 
-#define HINT "It may exist without being granted to you."
-
 static bool is_system_schema(gh_str schema)
 {
     return gh_str_is(schema, "pg_catalog") || gh_str_is(schema, "information_schema");
@@ -81,7 +79,6 @@ static void refuse_unknown(gh_judge *j, const gh_item *item)
     gh_judge_refuse(j, GH_DENIED, "42P01", v->location, "relation \"%s%s%s\" does not exist",
                     v->schemaname != NULL ? v->schemaname : "", v->schemaname != NULL ? "." : "",
                     v->relname);
-    (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", HINT);
 }
 
 /* Relations of pg_catalog are public knowledge; saying that one is closed tells nothing. */
@@ -260,16 +257,17 @@ char *gh_relation_row_condition(gh_judge *j, const gh_item *item)
     return out;
 }
 
-/* The row condition and the client's conditions that are copied inside. */
-static char *inner_condition(gh_judge *j, const gh_item *item)
+/* The row condition and, behind the fence, the client's conditions that are copied inside. */
+static const char *inner_condition(gh_judge *j, const gh_item *item)
 {
-    char *out = gh_relation_row_condition(j, item);
+    const char *out = item->where;
     ListCell *cell;
 
+    if (!j->is_unsafe)
+        return out;
     foreach (cell, item->pushed) {
-        if (out != NULL)
-            out = gh_judge_printf("%s%s(%s)", out, out[0] == '\0' ? "" : " AND ",
-                                  (char *)lfirst(cell));
+        out = gh_judge_printf("%s%s(%s)", out, out[0] == '\0' ? "" : " AND ", (char *)lfirst(cell));
+        j->reads_literal = true; /* it stands in two places now */
     }
     return out;
 }
@@ -298,7 +296,7 @@ static bool prepare(gh_judge *j, gh_item *item)
     if (item->columns == NULL)
         item->columns = column_list(j, item);
     if (item->where == NULL)
-        item->where = inner_condition(j, item);
+        item->where = gh_relation_row_condition(j, item);
     return j->rc == GH_OK && item->columns != NULL && item->where != NULL;
 }
 
@@ -333,12 +331,15 @@ static const char *fence(gh_judge *j, const gh_item *item)
 
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item)
 {
+    const char *where;
+
     if (!prepare(j, item))
         return NULL;
+    where = inner_condition(j, item);
     return gh_judge_printf("(SELECT %s FROM %s%s.%s AS " GH_INNER "%s%s%s)", item->columns,
                            item->var->inh ? "" : "ONLY ", gh_judge_ident(j, item->relation->schema),
                            gh_judge_ident(j, item->relation->name),
-                           item->where[0] != '\0' ? " WHERE " : "", item->where, fence(j, item));
+                           where[0] != '\0' ? " WHERE " : "", where, fence(j, item));
 }
 
 /* TABLE t is SELECT * FROM t; only the latter may hold a sub-select. */

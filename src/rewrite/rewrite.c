@@ -138,8 +138,11 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         gh_judge_note_touches(&j);
         rc = j.rc;
     }
-    if (rc == GH_OK && plan->sql.len == 0)
+    if (rc == GH_OK && plan->sql.len == 0) {
         rc = emit_plan(&j, *stmt, first, end);
+        plan->is_shareable =
+            !j.reads_literal && (plan->kind == GH_STMT_QUERY || plan->kind == GH_STMT_WRITE);
+    }
     if (rc != GH_OK) {
         if (rc == GH_INTERNAL)
             gh_log(GH_ERROR, "rewrite.defect", "detail=\"%s\"", err.detail);
@@ -342,4 +345,10 @@ uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position)
             high = mid;
     }
     return low == 0 ? 0 : plan->offsets[low - 1].source;
+}
+
+bool gh_sqlstate_is_absence(const char *sqlstate)
+{
+    return strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "42703") == 0 ||
+           strcmp(sqlstate, "3F000") == 0;
 }

@@ -17,8 +17,7 @@
 
 #include <stdlib.h>
 
-/* ---- what statements do to the session
- * ------------------------------------------------------------------ */
+/* ---- what statements do to the session ------------------------------------------------------- */
 
 static const gh_plan *plan_of(const gh_expect *e)
 {
@@ -145,8 +144,7 @@ static void send_init(gh_session *s)
     gh_session_set_barrier(s);
 }
 
-/* ---- ends of statements
- * ------------------------------------------------------------------------------------ */
+/* ---- ends of statements ---------------------------------------------------------------------- */
 
 static bool runs(const gh_expect *e)
 {
@@ -249,8 +247,7 @@ static gh_answer on_simple(gh_session *s, gh_expect_kind kind)
     return is_swallowed ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
-/* ---- descriptions
- * ------------------------------------------------------------------------------------------- */
+/* ---- descriptions ---------------------------------------------------------------------------- */
 
 /* Puts the table and column that the filtered catalog knows into each field; their place has a
  * fixed size. */
@@ -455,6 +452,8 @@ static void rebuild(const gh_expect *e, const gh_upstream_error *up, gh_err *out
     memcpy(out->public_msg, text.ptr,
            text.len < sizeof(out->public_msg) ? text.len : sizeof(out->public_msg) - 1);
     gh_buf_fini(&text);
+    if (gh_sqlstate_is_absence(out->sqlstate))
+        memcpy(out->hint, GH_ABSENCE_HINT, sizeof(GH_ABSENCE_HINT));
     if (e != NULL)
         out->position = client_position(e, up->position);
 }
@@ -530,8 +529,7 @@ static gh_answer on_error(gh_session *s, gh_str body)
     return how;
 }
 
-/* ---- at any time
- * --------------------------------------------------------------------------------------------- */
+/* ---- at any time ----------------------------------------------------------------------------- */
 
 static gh_answer on_notice(gh_session *s, gh_str body)
 {

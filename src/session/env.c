@@ -277,6 +277,7 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
     env->mail->env = env;
     env->writer = gh_auditlog_writer_new(options->audit, wake, env);
     env->plans = gh_plan_cache_new(options->plan_cache_bytes, options->plan_cache_bytes / 1024);
+    env->template = gh_alloc(sizeof(*env->template));
     env->warehouses = gh_alloc((options->warehouse_count + 1) * sizeof(gh_env_warehouse));
     for (size_t i = 0; i < options->warehouse_count; i++) {
         env->warehouses[i].name.ptr = gh_strdup(options->warehouses[i].name);
@@ -313,6 +314,7 @@ void gh_session_env_free(gh_session_env *env)
     env->mail->env = NULL;
     release_mail(env->mail);
     gh_plan_cache_free(env->plans);
+    free(env->template);
     gh_policy_release(env->policy);
     gh_tls_server_release(env->tls);
     gh_arena_free(env->arena);

@@ -111,10 +111,21 @@ static gh_rc rewrite(gh_session *s, gh_str sql, const gh_plan_key *key, gh_plan_
     if (rc == GH_OK) {
         *set = gh_plan_set_new(sql, plans, count, gh_session_poison());
         (*set)->scope = s->scope;
-        gh_plan_cache_put(s->env->plans, key, *set);
     }
     gh_arena_reset(s->env->arena);
     return rc;
+}
+
+/* Kept for the next text of its shape where literals are all that may differ, else for this text. */
+static void keep(gh_session *s, const gh_plan_key *key, const gh_plan_key *shape, gh_plan_set *set)
+{
+    gh_plan_set *shared = shape->text.len > 0 ? gh_template_make(s->env->template, set) : NULL;
+
+    if (shared != NULL)
+        gh_plan_cache_put(s->env->plans, shape, shared);
+    else
+        gh_plan_cache_put(s->env->plans, key, set);
+    gh_plan_set_release(shared);
 }
 
 gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
@@ -125,16 +136,29 @@ gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t ty
                         .param_types = types,
                         .param_count = type_count,
                         .is_extended = is_extended };
+    gh_plan_key shape = { .scope = s->scope, .is_extended = is_extended, .is_shape = true };
     gh_plan_set *found = gh_plan_cache_find(s->env->plans, &key);
+    gh_rc rc;
 
     if (found != NULL) {
         *set = gh_plan_set_acquire(found);
         return GH_OK;
     }
+    if (!s->is_bypass && type_count == 0 && gh_template_scan(sql, s->env->template)) {
+        shape.text = (gh_str){ s->env->template->shape, s->env->template->shape_len };
+        found = gh_plan_cache_find(s->env->plans, &shape);
+        if (found != NULL) {
+            *set = gh_template_fill(found, s->env->template, sql);
+            return GH_OK;
+        }
+    }
     if (sql.len > s->env->o.statement_bytes)
         return gh_fail(err, GH_LIMIT, "54000", "the statement is longer than %llu bytes",
                        (unsigned long long)s->env->o.statement_bytes);
-    return rewrite(s, sql, &key, set, err);
+    rc = rewrite(s, sql, &key, set, err);
+    if (rc == GH_OK)
+        keep(s, &key, &shape, *set);
+    return rc;
 }
 
 bool gh_session_wait_catalog(gh_session *s, const gh_err *err)

@@ -74,6 +74,7 @@ struct gh_session_env {
     gh_auditlog_writer *writer;
     gh_env_mail *mail;
     gh_plan_cache *plans;
+    gh_template *template; /* of the text that is being judged */
     gh_env_warehouse *warehouses;
     gh_view_entry *views[256];
     uint64_t next_view;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "plan_cache_tests.h"
+
 static gh_plan_set *make_set(const char *source, const char *sql)
 {
     gh_str columns[] = { GH_STR("id"), GH_STR("region") };
@@ -249,6 +251,7 @@ int main(void)
     tcase_add_test(tc, test_what_reads_the_session_is_left_out);
     tcase_add_test(tc, test_scopes);
     suite_add_tcase(suite, tc);
+    suite_add_tcase(suite, tcase_template());
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

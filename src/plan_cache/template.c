@@ -1,0 +1,281 @@
+/*
+ * template.c: statements that differ in their literals share one plan.
+ *
+ *     SELECT x FROM t WHERE id = 17 AND name = 'ann'      text
+ *     SELECT x FROM t WHERE id = N  AND name = S           shape: the key
+ *                             └─ slot        └─ slot       where the literals stand, in text and plan
+ *
+ * The scanner knows a plain subset of SQL's lexer: names, operators, white space, whole numbers of at most
+ * nine digits and quoted strings without quotes or backslashes in them. Everything else (comments, dollar
+ * quotes, prefixed strings, parameters, bytes beyond ASCII, a string that the next line continues) makes it
+ * give up, and the statement is judged by itself. A literal of the same kind lexes to the same token
+ * wherever it stands, so the verified text stays what was judged but for the literal's own value, and the
+ * rewriter says (gh_plan.is_shareable) that it looked at none.
+ */
+#include <gatehouse/plan_cache.h>
+
+#include <stdlib.h>
+
+#define NUMBER_DIGITS_MAX 9
+#define MARK_NUMBER       '\x01'
+#define MARK_STRING       '\x02'
+
+static bool is_name_start(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void add_slot(gh_template *t, size_t start, size_t len, char mark)
+{
+    t->slots[t->slot_count++] = (gh_template_slot){ (uint32_t)start, (uint32_t)len };
+    t->shape[t->shape_len++] = mark;
+}
+
+static void keep(gh_template *t, gh_str text, size_t start, size_t end)
+{
+    memcpy(t->shape + t->shape_len, text.ptr + start, end - start);
+    t->shape_len += end - start;
+}
+
+/* End of the name at `i`; 0: a prefixed string begins there. */
+static size_t end_of_name(gh_str text, size_t i)
+{
+    while (i < text.len &&
+           (is_name_start(text.ptr[i]) || is_digit(text.ptr[i]) || text.ptr[i] == '$'))
+        i++;
+    if (i < text.len && (text.ptr[i] == '\'' || text.ptr[i] == '&'))
+        return 0;
+    return i;
+}
+
+static size_t end_of_quoted_name(gh_str text, size_t i)
+{
+    for (i++; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < ' ' || (unsigned char)text.ptr[i] >= 0x7f)
+            return 0;
+        if (text.ptr[i] == '"' && (i + 1 == text.len || text.ptr[i + 1] != '"'))
+            return i + 1;
+        if (text.ptr[i] == '"')
+            i++;
+    }
+    return 0;
+}
+
+/* A plain string's end, with nothing behind it that could belong to it; 0: not plain. */
+static size_t end_of_string(gh_str text, size_t i)
+{
+    size_t end;
+
+    for (i++; i < text.len && text.ptr[i] != '\''; i++) {
+        if (text.ptr[i] == '\\' || (unsigned char)text.ptr[i] < ' ' ||
+            (unsigned char)text.ptr[i] >= 0x7f)
+            return 0;
+    }
+    if (i == text.len)
+        return 0;
+    end = i + 1;
+    for (i = end; i < text.len && is_space(text.ptr[i]); i++)
+        ;
+    return i < text.len && text.ptr[i] == '\'' ? 0 : end;
+}
+
+/* A number: a slot where it is a short whole one, else part of the shape. */
+static size_t take_number(gh_template *t, gh_str text, size_t i)
+{
+    size_t start = i;
+    bool is_fraction = i > 0 && text.ptr[i - 1] == '.';
+
+    while (i < text.len && is_digit(text.ptr[i]))
+        i++;
+    if (i < text.len && (text.ptr[i] == '.' || is_name_start(text.ptr[i]))) {
+        while (i < text.len &&
+               (is_digit(text.ptr[i]) || is_name_start(text.ptr[i]) || text.ptr[i] == '.'))
+            i++;
+        keep(t, text, start, i);
+    } else if (is_fraction || i - start > NUMBER_DIGITS_MAX ||
+               (text.ptr[start] == '0' && i - start > 1)) {
+        keep(t, text, start, i);
+    } else {
+        add_slot(t, start, i - start, MARK_NUMBER);
+    }
+    return i;
+}
+
+static bool begins_what_is_not_plain(gh_str text, size_t i)
+{
+    char c = text.ptr[i];
+    char next = i + 1 < text.len ? text.ptr[i + 1] : ' ';
+
+    return c == '$' || c == '\\' || (unsigned char)c >= 0x7f ||
+           ((unsigned char)c < ' ' && !is_space(c)) || (c == '-' && next == '-') ||
+           (c == '/' && next == '*') || (c == '&' && (next == '\'' || next == '"'));
+}
+
+bool gh_template_scan(gh_str text, gh_template *t)
+{
+    size_t i = 0;
+
+    t->slot_count = 0;
+    t->shape_len = 0;
+    if (text.len > GH_TEMPLATE_BYTES_MAX)
+        return false;
+    while (i < text.len) {
+        size_t end = i + 1;
+
+        if (t->slot_count == GH_TEMPLATE_SLOTS_MAX || begins_what_is_not_plain(text, i))
+            return false;
+        if (is_digit(text.ptr[i])) {
+            i = take_number(t, text, i);
+            continue;
+        }
+        if (is_name_start(text.ptr[i]))
+            end = end_of_name(text, i);
+        else if (text.ptr[i] == '"')
+            end = end_of_quoted_name(text, i);
+        else if (text.ptr[i] == '\'')
+            end = end_of_string(text, i);
+        if (end == 0)
+            return false;
+        if (text.ptr[i] == '\'')
+            add_slot(t, i, end - i, MARK_STRING);
+        else
+            keep(t, text, i, end);
+        i = end;
+    }
+    return t->slot_count != 0;
+}
+
+/* ---- plans with slots ----------------------------------------------------------------------------- */
+
+typedef struct gh_slots {
+    uint32_t count;
+    gh_template_slot source[GH_TEMPLATE_SLOTS_MAX];
+    gh_template_slot sent[GH_TEMPLATE_SLOTS_MAX];
+} gh_slots;
+
+static bool is_ascii(gh_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* Where the literal at `source` went: the one place whose offset says so, holding the same bytes. */
+static bool find_sent(const gh_plan *p, gh_str text, gh_template_slot source,
+                      gh_template_slot *sent)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < p->offset_count; i++) {
+        if (p->offsets[i].source != source.start + 1)
+            continue;
+        sent->start = p->offsets[i].sent - 1;
+        sent->len = source.len;
+        found++;
+    }
+    return found == 1 && (size_t)sent->start + sent->len <= p->sql.len &&
+           memcmp(p->sql.ptr + sent->start, text.ptr + source.start, source.len) == 0;
+}
+
+gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
+{
+    const gh_plan *p = &set->plans[0];
+    gh_slots *slots;
+    gh_plan_set *copy;
+
+    if (set->count != 1 || !p->is_shareable || p->is_bypassed || !set->is_cacheable ||
+        !is_ascii(p->sql))
+        return NULL;
+    slots = gh_alloc(sizeof(*slots));
+    slots->count = t->slot_count;
+    for (uint32_t i = 0; i < t->slot_count; i++) {
+        slots->source[i] = t->slots[i];
+        if (!find_sent(p, set->source, t->slots[i], &slots->sent[i]) ||
+            (i > 0 && slots->sent[i].start < slots->sent[i - 1].start + slots->sent[i - 1].len)) {
+            free(slots);
+            return NULL;
+        }
+    }
+    copy = gh_plan_set_new(set->source, set->plans, 1, (gh_str){ NULL, 0 });
+    copy->scope = set->scope;
+    copy->extra = slots;
+    copy->extra_free = free;
+    return copy;
+}
+
+/* The plan's text with this statement's literals. */
+static void put_sql(gh_buf *out, const gh_plan *p, const gh_slots *slots, const gh_template *t,
+                    gh_str text)
+{
+    size_t done = 0;
+
+    for (uint32_t i = 0; i < slots->count; i++) {
+        gh_buf_put(out, p->sql.ptr + done, slots->sent[i].start - done);
+        gh_buf_put(out, text.ptr + t->slots[i].start, t->slots[i].len);
+        done = slots->sent[i].start + slots->sent[i].len;
+    }
+    gh_buf_put(out, p->sql.ptr + done, p->sql.len - done);
+}
+
+/* How far a position behind the slots that end before it has moved. */
+static uint32_t moved(uint32_t position, const gh_template_slot *from, const uint32_t *len,
+                      uint32_t count)
+{
+    int64_t shift = 0;
+
+    for (uint32_t i = 0; i < count && from[i].start + 1 < position; i++)
+        shift += (int64_t)len[i] - from[i].len;
+    return (uint32_t)((int64_t)position + shift);
+}
+
+static void put_offsets(gh_buf *out, const gh_plan *p, const gh_slots *slots, const gh_template *t)
+{
+    uint32_t len[GH_TEMPLATE_SLOTS_MAX];
+
+    for (uint32_t i = 0; i < slots->count; i++)
+        len[i] = t->slots[i].len;
+    for (size_t i = 0; i < p->offset_count; i++) {
+        gh_offset o = p->offsets[i];
+
+        o.sent = moved(o.sent, slots->sent, len, slots->count);
+        if (o.source != 0)
+            o.source = moved(o.source, slots->source, len, slots->count);
+        gh_buf_put(out, &o, sizeof(o));
+    }
+}
+
+gh_plan_set *gh_template_fill(const gh_plan_set *set, const gh_template *t, gh_str text)
+{
+    const gh_slots *slots = set->extra;
+    gh_plan p = set->plans[0];
+    gh_plan_set *filled;
+    gh_buf sql;
+    gh_buf offsets;
+
+    GH_ASSERT(slots != NULL);
+    GH_ASSERT(slots->count == t->slot_count);
+    gh_buf_init(&sql, 0);
+    gh_buf_init(&offsets, 0);
+    put_sql(&sql, &set->plans[0], slots, t, text);
+    put_offsets(&offsets, &set->plans[0], slots, t);
+    p.sql = gh_buf_str(&sql);
+    p.offsets = (const gh_offset *)(const void *)offsets.ptr;
+    p.source_len = (uint32_t)(p.source_len + text.len - set->source.len);
+    filled = gh_plan_set_new(text, &p, 1, (gh_str){ NULL, 0 });
+    filled->scope = set->scope;
+    gh_buf_fini(&sql);
+    gh_buf_fini(&offsets);
+    return filled;
+}
