@@ -74,8 +74,8 @@ int cli_choose(cli_call *c, gh_str word, const char *what, const char *const *kn
         gh_buf_printf(&all, "%s%s", i > 0 ? ", " : "", known[i]);
     gh_str text = gh_arena_dup(c->arena, gh_buf_str(&all));
     gh_buf_fini(&all);
-    return cli_usage(c, "unknown %s \"" GH_STR_FMT "\"%s; expected " GH_STR_FMT, what,
-                     GH_STR_ARG(word), cli_did_you_mean(c, word, known, count), GH_STR_ARG(text));
+    return cli_usage(c, "unknown %s \"" GH_STR_FMT "\": expected " GH_STR_FMT "%s", what,
+                     GH_STR_ARG(word), GH_STR_ARG(text), cli_did_you_mean(c, word, known, count));
 }
 
 int cli_check_words(cli_call *c)

@@ -39,6 +39,7 @@ static const cli_verb *const s_verbs[] = {
     &cli_mask_drop,
     &cli_mask_list,
     &cli_grants,
+    &cli_who,
     &cli_explain,
     &cli_audit_tail,
     &cli_audit_search,

@@ -206,6 +206,7 @@ extern const cli_verb cli_mask_drop;
 extern const cli_verb cli_mask_list;
 extern const cli_verb cli_policy_history;
 extern const cli_verb cli_policy_rollback;
+extern const cli_verb cli_who;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
 

@@ -208,53 +208,107 @@ static bool are_comparable(neighbours *n, gh_str x, gh_str y)
     return comparable;
 }
 
-/* Puts the rules that mask the column (so spelled) by something that `mask` cannot be ordered with;
- * every distinct mask is looked at once, whatever many rules have it. */
-static gh_rc put_rivals(neighbours *n, gh_str column, gh_str mask, bool *has_rivals)
+/* Is there one way only to write the pattern, and one relation that it names in a warehouse? */
+static bool is_plain(gh_str pattern)
 {
-    store_stmt next = store_stmt_of(n->st, "SELECT mask FROM acl WHERE mask IS NOT NULL "
-                                           "AND column_pattern = ? AND mask > ? "
-                                           "ORDER BY mask LIMIT 1");
-    store_stmt put = store_stmt_of(n->st, "INSERT OR IGNORE INTO temp.scope SELECT 'grant', "
-                                          "grant_id FROM acl WHERE mask IS NOT NULL "
-                                          "AND column_pattern = ? AND mask = ?");
+    for (size_t i = 0; i < pattern.len; i++)
+        if (pattern.ptr[i] == '*' || pattern.ptr[i] == ':' || pattern.ptr[i] == '"')
+            return false;
+    return true;
+}
+
+#define RIVALS_SQL                                                                                 \
+    "INSERT OR IGNORE INTO temp.scope SELECT 'grant', grant_id FROM acl "                          \
+    "WHERE mask IS NOT NULL AND column_pattern = ? AND mask = ?"
+
+/* Statements that put rules with a mask of a column: on a plain table, on what is not plain, on
+ * all. */
+typedef struct rivals {
+    store_stmt next;
+    store_stmt same;
+    store_stmt special;
+    store_stmt all;
+    bool has_some;
+} rivals;
+
+static void rivals_put(rivals *r, store_stmt *put, gh_str column, gh_str mask, gh_str object)
+{
+    store_bind_text(put, column);
+    store_bind_text(put, mask);
+    if (object.ptr != NULL)
+        store_bind_text(put, object);
+    store_stmt_run(put);
+    r->has_some = r->has_some || sqlite3_changes(put->st->db) > 0;
+}
+
+static void rivals_put_tables(rivals *r, gh_str column, gh_str mask, gh_str_list tables)
+{
+    for (size_t i = 0; i < tables.count; i++) {
+        if (!is_plain(tables.items[i])) {
+            rivals_put(r, &r->all, column, mask, (gh_str){ 0 });
+            return;
+        }
+    }
+    for (size_t i = 0; i < tables.count; i++)
+        rivals_put(r, &r->same, column, mask, tables.items[i]);
+    rivals_put(r, &r->special, column, mask, (gh_str){ 0 });
+}
+
+/*
+ * Puts the rules that mask the column (so spelled) by something that `mask` cannot be ordered with,
+ * on tables that the rule's may meet. Every distinct mask is looked at once, however many rules have
+ * it.
+ */
+static void put_rivals(neighbours *n, rivals *r, gh_str column, gh_str mask, gh_str_list tables)
+{
     gh_str last = { 0 };
 
     for (;;) {
-        store_bind_text(&next, column);
-        store_bind_text(&next, last);
-        bool has_row = store_stmt_row(&next);
+        store_bind_text(&r->next, column);
+        store_bind_text(&r->next, last);
+        bool has_row = store_stmt_row(&r->next);
         if (has_row)
-            last = gh_arena_dup(n->arena, store_text(&next, 0));
-        store_stmt_run(&next);
+            last = gh_arena_dup(n->arena, store_text(&r->next, 0));
+        store_stmt_run(&r->next);
         if (!has_row)
-            break;
-        if (are_comparable(n, mask, last))
-            continue;
-        *has_rivals = true;
-        store_bind_text(&put, column);
-        store_bind_text(&put, last);
-        store_stmt_run(&put);
+            return;
+        if (!are_comparable(n, mask, last))
+            rivals_put_tables(r, column, last, tables);
     }
-    gh_rc rc = store_stmt_end(&next, n->err);
-    gh_rc end = store_stmt_end(&put, n->err);
-    return rc == GH_OK ? end : rc;
+}
+
+static gh_rc rivals_end(rivals *r, gh_err *err)
+{
+    store_stmt *stmts[] = { &r->next, &r->same, &r->special, &r->all };
+    gh_rc rc = GH_OK;
+
+    for (size_t i = 0; i < GH_COUNT(stmts); i++) {
+        gh_rc end = store_stmt_end(stmts[i], err);
+        if (rc == GH_OK)
+            rc = end;
+    }
+    return rc;
 }
 
 static gh_rc put_masks_of_rule(neighbours *n, const gh_acl_rule *r)
 {
-    bool has_rivals = false;
-    gh_rc rc = GH_OK;
-
-    if (r->is_deny || (r->privileges & GH_SELECT) == 0)
+    if (r->is_deny || (r->privileges & GH_SELECT) == 0 || r->mask_count == 0)
         return GH_OK;
-    for (size_t i = 0; i < r->mask_count && rc == GH_OK; i++) {
+    rivals v = { .next = store_stmt_of(n->st, "SELECT mask FROM acl WHERE mask IS NOT NULL "
+                                              "AND column_pattern = ? AND mask > ? "
+                                              "ORDER BY mask LIMIT 1"),
+                 .same = store_stmt_of(n->st, RIVALS_SQL " AND object = ?"),
+                 .special = store_stmt_of(n->st, RIVALS_SQL " AND (instr(object, '*') > 0 OR "
+                                                            "instr(object, ':') > 0 OR "
+                                                            "instr(object, '\"') > 0)"),
+                 .all = store_stmt_of(n->st, RIVALS_SQL) };
+    for (size_t i = 0; i < r->mask_count; i++) {
         gh_str column = r->masks[i].column;
-        rc = put_rivals(n, column, r->masks[i].mask, &has_rivals);
-        if (rc == GH_OK)
-            rc = put_rivals(n, other_spelling(n, column), r->masks[i].mask, &has_rivals);
+        put_rivals(n, &v, column, r->masks[i].mask, r->tables);
+        put_rivals(n, &v, other_spelling(n, column), r->masks[i].mask, r->tables);
     }
-    for (size_t i = 0; i < r->to.count && has_rivals && rc == GH_OK; i++)
+    gh_rc rc = rivals_end(&v, n->err);
+    for (size_t i = 0; i < r->to.count && v.has_some && rc == GH_OK; i++)
         rc = put_all_below(n, r->to.items[i]);
     return rc;
 }

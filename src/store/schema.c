@@ -103,7 +103,7 @@ const char store_schema_sql[] =
     "CREATE INDEX acl_principal ON acl (principal, object);"
     "CREATE INDEX acl_object ON acl (object);"
     /* Who masks a column, and how: what a new mask must be comparable with (neighbours.c). */
-    "CREATE INDEX acl_masked ON acl (column_pattern, mask, principal) WHERE mask IS NOT NULL;"
+    "CREATE INDEX acl_masked ON acl (column_pattern, mask, object) WHERE mask IS NOT NULL;"
 
     "CREATE TABLE history ("
     " id INTEGER PRIMARY KEY,"
