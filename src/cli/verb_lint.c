@@ -7,8 +7,8 @@
 
 /* ---- findings -------------------------------------------------------------------------------- */
 
-static void add(lint *l, bool is_error, const char *check, lint_place at, const char *fmt,
-                va_list ap)
+static void GH_PRINTF(5, 0)
+    add(lint *l, bool is_error, const char *check, lint_place at, const char *fmt, va_list ap)
 {
     gh_buf b;
     char *room;
