@@ -207,8 +207,8 @@ START_TEST(hundred_thousand_columns)
 {
     gh_catalog_builder *b = gh_catalog_builder_new();
     gh_column columns[COLUMNS];
-    char column_names[COLUMNS][16];
-    char schema[16];
+    char column_names[COLUMNS][24];
+    char schema[24];
     char name[24];
     int64_t start_us = now_us();
 
