@@ -180,6 +180,8 @@ extern const cli_verb cli_policy_export;
 extern const cli_verb cli_policy_plan;
 extern const cli_verb cli_policy_lint;
 extern const cli_verb cli_policy_test;
+extern const cli_verb cli_policy_import;
+extern const cli_verb cli_policy_unused;
 extern const cli_verb cli_user_list;
 extern const cli_verb cli_user_show;
 extern const cli_verb cli_user_password;

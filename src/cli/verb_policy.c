@@ -154,6 +154,8 @@ static int run_apply(cli_call *c)
 
     if (code == GH_CLI_DONE)
         code = check_expressions(c, &files);
+    if (code == GH_CLI_DONE && cli_value(c, "--config") != NULL)
+        code = cli_read_config(c); /* its warehouses, also where --acl names another ACL */
     if (code == GH_CLI_DONE)
         code = cli_open_acl(c, GH_STORE_CREATE, &st);
     if (code != GH_CLI_DONE)
@@ -188,7 +190,9 @@ const cli_verb cli_policy_apply = {
         "on\n"
         "the command line is kept and listed. A policy that makes no sense changes nothing. A "
         "running\n"
-        "proxy obeys at once. The ACL is made if it is absent.",
+        "proxy obeys at once. The ACL is made if it is absent. With --config, a mask that does "
+        "not\n"
+        "fit its column in a warehouse that can be reached is refused.",
     .example = "  gatehouse policy apply --acl acl.db policies/\n"
                "  gatehouse policy apply --config gatehouse.yaml --dry-run policy.yaml",
     .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR,
