@@ -645,6 +645,8 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
     case GH_WIRE_B_COPY_OUT_RESPONSE:
     case GH_WIRE_B_COPY_DONE:
         return runs(gh_expect_head(&s->queue)) ? GH_ANSWER_RELAY : GH_ANSWER_BROKEN;
+    case GH_WIRE_B_FUNCTION_CALL_RESPONSE:
+        return s->is_bypass && runs(gh_expect_head(&s->queue)) ? GH_ANSWER_RELAY : GH_ANSWER_BROKEN;
     case GH_WIRE_B_ERROR_RESPONSE:
         return on_error(s, body);
     case GH_WIRE_B_NOTICE_RESPONSE:
@@ -658,7 +660,6 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
     case GH_WIRE_B_COPY_BOTH_RESPONSE:
     case GH_WIRE_B_COPY_DATA:
     case GH_WIRE_B_DATA_ROW:
-    case GH_WIRE_B_FUNCTION_CALL_RESPONSE:
     case GH_WIRE_B_NEGOTIATE_PROTOCOL_VERSION:
         break;
     }

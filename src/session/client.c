@@ -151,8 +151,10 @@ static bool handle(gh_session *s, const gh_wire_frame *f, gh_str message)
     case GH_WIRE_F_COPY_FAIL:
         end_copy_in(s, message);
         return true;
-    case GH_WIRE_F_COPY_DATA: /* passed in pieces */
     case GH_WIRE_F_FUNCTION_CALL:
+        gh_session_function_call(s, message);
+        return true;
+    case GH_WIRE_F_COPY_DATA: /* passed in pieces */
     case GH_WIRE_F_PASSWORD:
     case GH_WIRE_F_TERMINATE:
         break;
@@ -179,7 +181,9 @@ static size_t take_unbuffered(gh_session *s, const gh_wire_frame *f, gh_wire_act
     case GH_WIRE_IGNORE:
         return drop_body(s, f);
     case GH_WIRE_REFUSE:
-        gh_session_function_call(s);
+        if (s->is_bypass)
+            break;
+        gh_session_refuse_function_call(s);
         return drop_body(s, f);
     case GH_WIRE_HANDLE:
         break;

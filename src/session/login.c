@@ -69,11 +69,25 @@ static gh_str fold_name(gh_str name, char *to, size_t cap)
     return (gh_str){ to, len };
 }
 
+static void put_search_path(gh_buf *sql, gh_str value)
+{
+    gh_buf_puts(sql, "SELECT pg_catalog.set_config('search_path', E'");
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] == '\'' || value.ptr[i] == '\\')
+            gh_buf_put_u8(sql, (uint8_t)value.ptr[i]);
+        gh_buf_put_u8(sql, (uint8_t)value.ptr[i]);
+    }
+    gh_buf_puts(sql, "', false);");
+}
+
 /* SQL that makes the upstream's session what the client asked for; search_path stays here. */
 static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_path **path, gh_err *err)
 {
     gh_str path_text = GH_STR("\"$user\", public");
 
+    /* Whose statements go as they are needs the path that they were written for. */
+    if (s->is_bypass)
+        gh_buf_puts(sql, "RESET search_path;");
     for (size_t i = 0; i < s->startup.settings_len; i++) {
         const gh_wire_param *p = &s->startup.settings[i];
         char folded[GH_WIRE_NAME_MAX + 1];
@@ -82,6 +96,8 @@ static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_path **path, gh_err
 
         if (gh_str_is(name, "search_path")) {
             path_text = p->value;
+            if (s->is_bypass)
+                put_search_path(sql, p->value);
             continue;
         }
         rc = gh_setting_is_virtual(name)

@@ -246,7 +246,34 @@ bool gh_session_query(gh_session *s, gh_str body)
     return true;
 }
 
-void gh_session_function_call(gh_session *s)
+void gh_session_function_call(gh_session *s, gh_str message)
+{
+    const gh_plan plan = { .kind = GH_STMT_OTHER,
+                           .sql = GH_STR("(function call)"),
+                           .is_bypassed = true };
+    gh_plan_set *set;
+    gh_expect *e;
+    gh_err err = { 0 };
+
+    if (!gh_session_refresh(s))
+        return;
+    if (!s->is_bypass) {
+        gh_session_refuse_function_call(s);
+        return;
+    }
+    set = gh_plan_set_new(plan.sql, &plan, 1, (gh_str){ NULL, 0 });
+    e = gh_session_push(s, GH_EXPECT_QUERY);
+    e->set = set;
+    if (record_set(s, e, &err) != GH_OK) {
+        set_refusal(e, &err);
+        put_poison(&s->up_out, false);
+    } else {
+        gh_buf_put_str(&s->up_out, message);
+    }
+    gh_session_pushed(s, e);
+}
+
+void gh_session_refuse_function_call(gh_session *s)
 {
     gh_err err = { 0 };
 

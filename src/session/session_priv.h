@@ -232,7 +232,9 @@ void gh_session_close_name(gh_session *s, gh_str body);
 void gh_session_flush_message(gh_session *s);
 void gh_session_sync(gh_session *s);
 void gh_session_too_large(gh_session *s, uint8_t type);
-void gh_session_function_call(gh_session *s);
+void gh_session_refuse_function_call(gh_session *s);
+/* Of a user who may bypass. */
+void gh_session_function_call(gh_session *s, gh_str message);
 /* Puts a statement that fails upstream in place of the refused message; `record`: the refusal is
  * audited with this text. */
 void gh_session_refuse(gh_session *s, bool is_extended, const gh_err *err);
