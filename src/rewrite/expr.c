@@ -5,6 +5,8 @@
  */
 #include "judge.h"
 
+#include "system_catalog.h"
+
 /* ---- replacing a node by trusted text -------------------------------------------------------- */
 
 /*
@@ -29,8 +31,9 @@ static void judge_value_function(gh_judge *j, Node **slot)
 {
     const SQLValueFunction *f = (const SQLValueFunction *)*slot;
     size_t token = gh_judge_token(j, f->location);
-    gh_str value;
+    gh_str value = { NULL, 0 };
     const char *name;
+    char *sql;
 
     switch (f->op) {
     case SVFOP_CURRENT_ROLE:
@@ -55,7 +58,6 @@ static void judge_value_function(gh_judge *j, Node **slot)
         break;
     case SVFOP_CURRENT_SCHEMA:
         name = "current_schema";
-        value = j->in->search_path.count > 0 ? j->in->search_path.items[0] : GH_STR("");
         break;
     case SVFOP_CURRENT_DATE:
     case SVFOP_CURRENT_TIME:
@@ -69,12 +71,11 @@ static void judge_value_function(gh_judge *j, Node **slot)
     default:
         return;
     }
-    replace_value(j, slot, token, token + 1,
-                  gh_judge_printf("CAST(%s AS \"pg_catalog\".\"name\")",
-                                  f->op == SVFOP_CURRENT_SCHEMA && value.len == 0
-                                      ? "NULL"
-                                      : gh_judge_literal(j, value)),
-                  name);
+    sql = f->op == SVFOP_CURRENT_SCHEMA
+              ? gh_system_expand(j, "@current_schema")
+              : gh_judge_printf("CAST(%s AS \"pg_catalog\".\"name\")", gh_judge_literal(j, value));
+    if (sql != NULL)
+        replace_value(j, slot, token, token + 1, sql, name);
 }
 
 /* ---- statistics ------------------------------------------------------------------------------ */

@@ -73,6 +73,8 @@ static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
             return GH_FUNCTION_DENIED;
         passes = passes && (gh_function_listed_allow(name) || is_harmless(c, all[i]));
     }
+    if (!exists && gh_str_is(name, "extract")) /* what EXTRACT means to PostgreSQL 13 */
+        return judge_builtin(c, GH_STR("date_part"));
     if (!exists)
         return GH_FUNCTION_UNKNOWN;
     if (gh_function_special_find(name) != NULL)

@@ -77,6 +77,7 @@ static const gh_setting s_settings[] = {
     { "transaction_deferrable", GH_SETTING_ANY },
     { "transaction_isolation", GH_SETTING_ANY },
     { "transaction_read_only", GH_SETTING_ANY },
+    { "transaction_timeout", GH_SETTING_ANY },
     { "wal_block_size", GH_SETTING_SHOWN },
     { "work_mem", GH_SETTING_MEMORY },
     { "xmlbinary", GH_SETTING_ANY },

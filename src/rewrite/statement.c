@@ -151,6 +151,8 @@ static void take_virtual(gh_judge *j, const VariableSetStmt *v, const char *name
     }
     /* The upstream's own path never changes; this only keeps the answer's shape. */
     send_text(j, "SET search_path TO \"pg_catalog\"");
+    if (v->kind == VAR_RESET)
+        j->plan->tag = GH_STR("RESET");
     if (v->kind == VAR_SET_VALUE) {
         char *value = search_path_value(v->args);
 
@@ -316,6 +318,26 @@ static void judge_copy_table(gh_judge *j, CopyStmt *c)
     item->is_placed = true;
 }
 
+/* The grammar takes any word for an option, and a later server has more of them: ON_ERROR would skip
+ * what cannot be read, LOG_VERBOSITY print it. */
+static void judge_copy_option(gh_judge *j, const DefElem *d)
+{
+    static const char *const options[] = { "format",      "delimiter",      "null",
+                                           "header",      "quote",          "escape",
+                                           "force_quote", "force_not_null", "force_null" };
+
+    for (size_t i = 0; i < GH_COUNT(options); i++) {
+        if (strcmp(d->defname, options[i]) == 0)
+            return;
+    }
+    if (strcmp(d->defname, "encoding") == 0 || strcmp(d->defname, "freeze") == 0)
+        gh_judge_refuse(j, GH_DENIED, "42501", d->location, "COPY option \"%s\" is not allowed",
+                        d->defname);
+    else
+        gh_judge_refuse(j, GH_INVALID, "42601", d->location, "option \"%s\" not recognized",
+                        d->defname);
+}
+
 static void judge_copy(gh_judge *j, CopyStmt *c)
 {
     ListCell *cell;
@@ -325,13 +347,8 @@ static void judge_copy(gh_judge *j, CopyStmt *c)
                         "COPY to or from a file or program is not allowed");
         return;
     }
-    foreach (cell, c->options) {
-        const DefElem *d = lfirst_node(DefElem, cell);
-
-        if (strcmp(d->defname, "encoding") == 0 || strcmp(d->defname, "freeze") == 0)
-            gh_judge_refuse(j, GH_DENIED, "42501", d->location, "COPY option \"%s\" is not allowed",
-                            d->defname);
-    }
+    foreach (cell, c->options)
+        judge_copy_option(j, lfirst_node(DefElem, cell));
     if (c->is_from) {
         j->plan->kind = GH_STMT_COPY_IN;
         gh_judge_copy_from(j, c);

@@ -55,6 +55,7 @@ static const gh_system_relation s_relations[] = {
           { "reltuples", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.reltuples ELSE -1 END" },
           { "relpages", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.relpages ELSE 0 END" },
           { "relallvisible", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.relallvisible ELSE 0 END" },
+          { "relallfrozen", "CASE WHEN gh.oid = ANY (@fulls) THEN gh.relallfrozen ELSE 0 END" },
           { "relfrozenxid", "CAST('0' AS pg_catalog.xid)" },
           { "relminmxid", "CAST('0' AS pg_catalog.xid)" },
           { "relfilenode", "CAST(0 AS pg_catalog.oid)" },

@@ -145,6 +145,31 @@ static bool others_have(const gh_block *b, const char *name, bool *is_certain)
     return false;
 }
 
+/*
+ * SECURITY: from PostgreSQL 18 on `old` and `new` in RETURNING are the stored rows before and after the write,
+ * with every column, unless a relation in the same scope has that name. Refused as 15 would.
+ * Attack: tests/clients/versions.py, test_old_and_new.
+ */
+static bool is_stored_row(const gh_judge *j, const char *name)
+{
+    if (gh_catalog_server_version(j->in->catalog) < 180000 ||
+        (strcmp(name, "old") != 0 && strcmp(name, "new") != 0))
+        return false;
+    for (const gh_block *b = j->block; b != NULL; b = b->outer) {
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            const gh_item *item = lfirst(cell);
+
+            if (item->alias != NULL && !item->is_covered && strcmp(item->alias, name) == 0)
+                return false;
+        }
+        if (b->target != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void unqualified(gh_judge *j, Node **slot, const char *name)
 {
     bool is_certain = true;
@@ -163,6 +188,10 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
         if (strcmp(t->alias, name) == 0 || is_system_column(name)) {
             if (t->decision->is_full && may_read(t))
                 return;
+            refuse_column(j, (const ColumnRef *)*slot);
+            return;
+        }
+        if (is_stored_row(j, name)) {
             refuse_column(j, (const ColumnRef *)*slot);
             return;
         }
@@ -191,6 +220,12 @@ void gh_write_column_ref(gh_judge *j, Node **slot)
             unqualified(j, slot, strVal(last));
         else if (j->block->target != NULL) /* a star that RETURNING did not expand */
             refuse_column(j, ref);
+        return;
+    }
+    if (is_stored_row(j, strVal(linitial(ref->fields)))) {
+        gh_judge_refuse(j, GH_DENIED, "42P01", ref->location,
+                        "missing FROM-clause entry for table \"%s\"",
+                        strVal(linitial(ref->fields)));
         return;
     }
     item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);

@@ -231,7 +231,11 @@ static gh_answer on_ready(gh_session *s, gh_str body)
     }
     is_swallowed = e->is_swallowed;
     gh_expect_pop(&s->queue);
-    return is_swallowed ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
+    if (is_swallowed)
+        return GH_ANSWER_DROP;
+    if (status != GH_WIRE_TX_FAILED) /* which goes back on what it set */
+        gh_session_tell_path(s);
+    return GH_ANSWER_RELAY;
 }
 
 /* An answer that one kind of entry has, and that is all of it. */

@@ -279,10 +279,8 @@ bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value)
         *value = s->user;
         return true;
     }
-    if (gh_str_is(name, "search_path")) {
-        *value = gh_settings_path(&s->settings)->text;
-        return true;
-    }
+    if (gh_str_is(name, "search_path")) /* gh_session_tell_path says it */
+        return s->is_bypass;
     for (size_t i = 0; i < GH_COUNT(shown); i++) {
         if (gh_str_is(name, shown[i]))
             return true;
@@ -295,6 +293,19 @@ bool gh_session_has_safe_encoding(const gh_session *s)
     gh_str encoding = gh_conn_parameter(s->conn, "client_encoding");
 
     return gh_setting_check(GH_STR("client_encoding"), encoding, NULL) == GH_OK;
+}
+
+void gh_session_tell_path(gh_session *s)
+{
+    gh_path *path = gh_settings_path(&s->settings);
+
+    if (s->is_bypass || gh_conn_parameter(s->conn, "search_path").ptr == NULL)
+        return;
+    if (s->told_path != NULL && gh_str_eq(s->told_path->text, path->text))
+        return;
+    gh_path_release(s->told_path);
+    s->told_path = gh_path_acquire(path);
+    gh_wire_put_parameter_status(gh_session_out(s), GH_STR("search_path"), path->text);
 }
 
 static void put_parameters(gh_session *s, gh_buf *out)
@@ -332,6 +343,7 @@ void gh_session_welcome(gh_session *s)
     }
     out = gh_session_out(s);
     put_parameters(s, out);
+    gh_session_tell_path(s);
     s->key = gh_cancel_add(s->env->o.cancels, s, s->minor >= 2 ? 32 : 4);
     gh_wire_put_key_data(out, gh_cancel_pid(s->key), gh_cancel_key(s->key));
     gh_wire_put_ready(out, GH_WIRE_TX_IDLE);

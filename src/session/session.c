@@ -303,6 +303,7 @@ static void drop_identity(gh_session *s)
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
     gh_settings_fini(&s->settings);
+    gh_path_release(s->told_path);
     gh_path_release(s->path);
     s->path = NULL;
     gh_view_release(s->view);

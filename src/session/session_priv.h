@@ -163,6 +163,7 @@ struct gh_session {
     uint64_t encoding_changes;
     uint64_t scope_encoding;
     gh_settings settings;
+    gh_path *told_path; /* what ParameterStatus said last */
     gh_names statements;
     gh_names portals;
 
@@ -210,6 +211,8 @@ void gh_session_welcome(gh_session *s);
 /* Does the upstream take the client's text in an encoding in which ASCII bytes mean ASCII? */
 bool gh_session_has_safe_encoding(const gh_session *s);
 bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value);
+/* Tells a client of a server that reports search_path (18 on) what its own is now. */
+void gh_session_tell_path(gh_session *s);
 
 /* ---- client.c -------------------------------------------------------------------------------- */
 
