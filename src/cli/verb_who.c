@@ -15,6 +15,7 @@ typedef struct who {
     const gh_catalog *catalog;
     const gh_relation *relation;
     gh_str warehouse;
+    gh_str user;      /* at hand; of the acl: a view's own name goes with it */
     gh_str_list tags; /* on the column that is asked about */
     bool with_rows;
     cli_table table;
@@ -178,13 +179,12 @@ static void put_rules(who *w, const gh_decision *d, const gh_view *view, bool is
     for (uint16_t i = 0; i < d->grant_count; i++) {
         const gh_acl_rule *r = find_rule(&w->acl, d->grant_ids[i]);
         if (r != NULL && r->is_deny == is_deny && concerns(w, r))
-            items[list.count++] = rule_text(w, r, held(r->to, gh_view_user(view), roles));
+            items[list.count++] = rule_text(w, r, held(r->to, w->user, roles));
     }
     for (size_t i = 0; is_deny && i < w->acl.masking_count; i++) {
         const gh_acl_masking *m = &w->acl.masking[i];
         for (size_t j = 0; j < w->tags.count; j++)
-            if (gh_str_eq(m->tag, w->tags.items[j]) &&
-                held(m->except, gh_view_user(view), roles).len == 0)
+            if (gh_str_eq(m->tag, w->tags.items[j]) && held(m->except, w->user, roles).len == 0)
                 items[list.count++] =
                     gh_arena_printf(w->c->arena, "tag " GH_STR_FMT " with " GH_STR_FMT,
                                     GH_STR_ARG(m->tag), GH_STR_ARG(m->mask));
@@ -234,7 +234,7 @@ static void put_columns(who *w, const gh_decision *d, gh_show show)
 
 static void put_relation(who *w, const gh_view *view, const gh_decision *d)
 {
-    cli_table_put(&w->table, gh_view_user(view));
+    cli_table_put(&w->table, w->user);
     cli_table_put_list(&w->table, privileges_list(w, d->privileges));
     put_columns(w, d, GH_CLEAR);
     put_columns(w, d, GH_MASKED);
@@ -252,7 +252,7 @@ static void put_column(who *w, const gh_view *view, const gh_decision *d)
 
     if (cd->show == GH_HIDDEN || (d->privileges & GH_SELECT) == 0)
         return;
-    cli_table_put(&w->table, gh_view_user(view));
+    cli_table_put(&w->table, w->user);
     cli_table_put(&w->table, show_text(w, d, cd));
     cli_table_put(&w->table, rows_text(w, d));
     put_rules(w, d, view, false);
@@ -261,14 +261,14 @@ static void put_column(who *w, const gh_view *view, const gh_decision *d)
 }
 
 /* Whoever may bypass is not judged at all. */
-static void put_bypass(who *w, gh_str user)
+static void put_bypass(who *w)
 {
     gh_str *all = gh_arena_alloc(w->c->arena, sizeof(*all));
     gh_str_list none = { 0 };
 
     GH_ASSERT(all != NULL);
     *all = GH_STR("may bypass");
-    cli_table_put(&w->table, user);
+    cli_table_put(&w->table, w->user);
     if (w->object.column.len == 0) {
         cli_table_put_list(&w->table, privileges_list(w, GH_ALL_PRIVILEGES));
         gh_str *star = gh_arena_alloc(w->c->arena, sizeof(*star));
@@ -295,15 +295,15 @@ static bool is_of_this_warehouse(const who *w, const gh_decision *d, const gh_de
            memcmp(general->grant_ids, d->grant_ids, d->grant_count * sizeof(*d->grant_ids)) != 0;
 }
 
-static void put_user(who *w, gh_str user, int64_t now, bool has_general)
+static void put_user(who *w, int64_t now, bool has_general)
 {
-    gh_view *view = gh_view_new(w->policy, w->warehouse, user, now);
+    gh_view *view = gh_view_new(w->policy, w->warehouse, w->user, now);
     gh_view *general =
-        has_general ? gh_view_new(w->policy, (gh_str){ 0 }, user, now) : gh_view_acquire(view);
+        has_general ? gh_view_new(w->policy, (gh_str){ 0 }, w->user, now) : gh_view_acquire(view);
 
     if ((gh_view_may(view) & GH_MAY_BYPASS) != 0) {
         if (!has_general)
-            put_bypass(w, user);
+            put_bypass(w);
     } else {
         const gh_decision *d = gh_view_decide(view, w->catalog, w->relation);
         const gh_decision *g =
@@ -327,8 +327,10 @@ static void put_users(who *w, gh_str_list warehouses)
 
     for (size_t i = 0; i < warehouses.count; i++) {
         w->warehouse = warehouses.items[i];
-        for (size_t j = 0; j < w->acl.user_count; j++)
-            put_user(w, w->acl.users[j].name, now, i > 0);
+        for (size_t j = 0; j < w->acl.user_count; j++) {
+            w->user = w->acl.users[j].name;
+            put_user(w, now, i > 0);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ int main(void)
     SRunner *sr = srunner_create(suite_file());
 
     srunner_add_suite(sr, suite_apply());
+    srunner_add_suite(sr, suite_edit());
     srunner_run_all(sr, CK_ENV);
     int failed = srunner_ntests_failed(sr);
     srunner_free(sr);

@@ -9,6 +9,7 @@
 
 Suite *suite_file(void);
 Suite *suite_apply(void);
+Suite *suite_edit(void);
 
 void world_setup(void);
 void world_teardown(void);
