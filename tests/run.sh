@@ -190,7 +190,15 @@ if wanted corpus; then
         echo '  skip corpus-attacks: there is no corpus of attacks beside the checkout, or this is not root'
     fi
     if [ -e "$root/../shared/clients/run.sh" ]; then
-        program corpus-clients "$python" tests/clients/corpus.py "$root/../shared/clients" psql psycopg2 libpq_c
+        clients=(psql psycopg2 psycopg3 asyncpg libpq_c postgres_fdw pgbench pg_dump)
+        # Clients of other registries run where the machine has them.
+        { [ -e /usr/share/java/postgresql.jar ] && command -v javac > /dev/null && clients+=(jdbc); } ||
+            echo '  skip corpus client jdbc: no javac or no /usr/share/java/postgresql.jar'
+        { "$python" -c 'import pyodbc' 2> /dev/null && clients+=(odbc); } ||
+            echo '  skip corpus client odbc: no pyodbc'
+        { [ -d /usr/share/gocode/src/github.com/lib/pq ] && command -v go > /dev/null && clients+=(go_libpq); } ||
+            echo '  skip corpus client go_libpq: no Go or no lib/pq'
+        program corpus-clients "$python" tests/clients/corpus.py "$root/../shared/clients" "${clients[@]}"
         report corpus-clients
     else
         echo '  skip corpus-clients: there is no corpus of clients beside the checkout'
