@@ -371,6 +371,8 @@ static void put_conditions(gh_judge *j, const gh_item *item, gh_buf *b)
         gh_buf_printf(b, "%s(%s)", glue, gh_system_expand(j, item->system->where));
         glue = " AND ";
     }
+    if (item->pushed != NIL)
+        j->reads_literal = true; /* it stands in two places now */
     foreach (cell, item->pushed) {
         gh_buf_printf(b, "%s(%s)", glue, (const char *)lfirst(cell));
         glue = " AND ";
