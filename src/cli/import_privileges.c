@@ -230,8 +230,7 @@ static void add_grants(table *t, gh_str grantee, share shares[PRIVILEGES])
 {
     gh_acl_rule rule = { .to = import_one(t->m->a, principal(t->m, grantee)),
                          .valid_from = INT64_MIN,
-                         .valid_until = INT64_MAX,
-                         .is_through = t->is_invoker };
+                         .valid_until = INT64_MAX };
     uint32_t left = 0;
 
     for (uint32_t i = 0; i < PRIVILEGES; i++) {
@@ -301,6 +300,13 @@ static bool is_usable(table *t, const gh_str *row)
 
     if (import_is_apart(t->m, row[GRANTEE]))
         return false;
+    if (t->is_invoker) { /* by its owner's rights it would show more */
+        import_note(t->m,
+                    "view " GH_STR_FMT
+                    " has security_invoker: not imported, since a view shows what its owner sees",
+                    GH_STR_ARG(t->name));
+        return false;
+    }
     if (gh_str_is(row[USAGE], "none")) {
         import_note(t->m,
                     "schema " GH_STR_FMT ": " GH_STR_FMT

@@ -44,7 +44,7 @@ void import_add_rule(importing *m, const gh_relation *r, gh_acl_rule rule)
     gh_buf b;
 
     gh_buf_init(&b, 0);
-    gh_buf_puts(&b, rule.is_deny ? "d" : rule.is_through ? "t" : "g");
+    gh_buf_puts(&b, rule.is_deny ? "d" : "g");
     put_key(&b, rule.to.items[0]);
     for (size_t i = 0; i < rule.columns.count; i++)
         put_key(&b, rule.columns.items[i]);

@@ -93,8 +93,12 @@ static void column_ref(gh_policy_scope *p, ColumnRef *ref)
     gh_judge_edit(j, token, token, gh_judge_printf("%s.", p->alias));
 }
 
-/* attr('x'): a text literal, a text array, or NULL where the attribute is missing. */
-static void attribute(gh_policy_scope *p, FuncCall *f)
+/*
+ * attr('x'): a text literal, a text array, or NULL where the attribute is missing. Right of ANY and
+ * ALL it is an array in any case: PostgreSQL would refuse the whole query for a user who has one
+ * value, or none.
+ */
+static void attribute(gh_policy_scope *p, FuncCall *f, bool is_array)
 {
     gh_judge *j = &p->judge;
     const A_Const *arg = list_length(f->args) == 1 ? linitial(f->args) : NULL;
@@ -110,8 +114,8 @@ static void attribute(gh_policy_scope *p, FuncCall *f)
     }
     a = gh_view_attribute(j->in->view, gh_str_of(strVal(&arg->val)));
     if (a == NULL) {
-        sql = pstrdup("CAST(NULL AS \"pg_catalog\".\"text\")");
-    } else if (!a->is_list) {
+        sql = gh_judge_printf("CAST(NULL AS \"pg_catalog\".\"text\"%s)", is_array ? "[]" : "");
+    } else if (!a->is_list && !is_array) {
         sql = gh_judge_printf("CAST(%s AS \"pg_catalog\".\"text\")",
                               gh_judge_literal(j, a->values.items[0]));
     } else {
@@ -124,14 +128,22 @@ static void attribute(gh_policy_scope *p, FuncCall *f)
     gh_judge_edit(j, first, close + 1, sql);
 }
 
+static bool is_attribute(const Node *n)
+{
+    const FuncCall *f = (const FuncCall *)n;
+
+    return n != NULL && IsA(n, FuncCall) && list_length(f->funcname) == 1 &&
+           strcmp(strVal(linitial(f->funcname)), "attr") == 0;
+}
+
 static void call(gh_policy_scope *p, FuncCall *f)
 {
     gh_judge *j = &p->judge;
     size_t count;
     const gh_function *const *found;
 
-    if (list_length(f->funcname) == 1 && strcmp(strVal(linitial(f->funcname)), "attr") == 0) {
-        attribute(p, f);
+    if (is_attribute((Node *)f)) {
+        attribute(p, f, false);
         return;
     }
     if (list_length(f->funcname) == 1) {
@@ -150,6 +162,19 @@ static void call(gh_policy_scope *p, FuncCall *f)
         gh_judge_edit(j, token, token, "\"pg_catalog\".");
     }
     walk_children(p, (Node *)f);
+}
+
+static void operation(gh_policy_scope *p, A_Expr *e)
+{
+    bool is_array = e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL;
+
+    if (!is_array || !is_attribute(e->rexpr)) {
+        walk_children(p, (Node *)e);
+        return;
+    }
+    if (e->lexpr != NULL)
+        walk(&e->lexpr, p);
+    attribute(p, (FuncCall *)e->rexpr, true);
 }
 
 static void value_function(gh_policy_scope *p, const SQLValueFunction *f)
@@ -243,6 +268,9 @@ static void walk(Node **slot, void *arg)
         return;
     case T_FuncCall:
         call(p, (FuncCall *)n);
+        return;
+    case T_A_Expr:
+        operation(p, (A_Expr *)n);
         return;
     case T_SQLValueFunction:
         value_function(p, (SQLValueFunction *)n);
