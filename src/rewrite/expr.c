@@ -138,6 +138,13 @@ static bool is_pattern_function(gh_str name)
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
+/* In FROM the grammar itself knows `unnest` of several arrays, and only by its bare name. */
+static bool is_unnest_of_many(const gh_judge *j, const FuncCall *f)
+{
+    return j->is_from_function && list_length(f->funcname) == 1 && list_length(f->args) > 1 &&
+           strcmp(strVal(linitial(f->funcname)), "unnest") == 0;
+}
+
 static void judge_call(gh_judge *j, Node **slot)
 {
     FuncCall *f = (FuncCall *)*slot;
@@ -171,7 +178,7 @@ static void judge_call(gh_judge *j, Node **slot)
     j->asks_statistics = j->asks_statistics || is_pattern_function(name);
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
-        if (parts == 1) {
+        if (parts == 1 && !is_unnest_of_many(j, f)) {
             size_t token = gh_judge_token(j, f->location);
 
             gh_judge_edit(j, token, token, gh_judge_printf("%s.", gh_judge_ident(j, found)));

@@ -325,6 +325,11 @@ static const gh_special s_specials[] = {
     RELATION("pg_partition_root", 1, 1, WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)")),
     RELATION("pg_partition_tree", 1, 1, WITHOUT_HIDDEN("pg_partition_tree(gh.a1)")),
 
+    /* psql 18 joins it; the view of this name shows no row either */
+    { "pg_available_extensions", GH_SPECIAL_SET, 0, 0, 0,
+      "unnest(CAST('{}' AS pg_catalog.name[]), CAST('{}' AS pg_catalog.text[]), "
+      "CAST('{}' AS pg_catalog.text[]))" },
+
     VALUE("obj_description", 1, 1,
           "(SELECT gd.description FROM pg_catalog.pg_description AS gd WHERE gd.objoid = " OID1
           " AND gd.objsubid = 0 AND @object(gd.classoid, gd.objoid, gd.objsubid) LIMIT 1)"),

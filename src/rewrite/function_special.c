@@ -229,6 +229,16 @@ static void value(gh_judge *j, Node **slot, gh_call *c)
         replace_value(j, slot, c, sql);
 }
 
+static void set(gh_judge *j, Node **slot, gh_call *c)
+{
+    if (!j->is_from_function) {
+        refuse_call(j, c);
+        return;
+    }
+    gh_judge_edit(j, c->first, c->delimiters[1] + 1, c->special->sql);
+    *slot = gh_judge_parse_expr(j, c->special->sql);
+}
+
 /* ---- a guard --------------------------------------------------------------------------------------- */
 
 /* Only the argument changes, so the call stays one and may stand in FROM. */
@@ -565,6 +575,9 @@ void gh_function_special(gh_judge *j, Node **slot)
     switch (c.special->kind) {
     case GH_SPECIAL_VALUE:
         value(j, slot, &c);
+        return;
+    case GH_SPECIAL_SET:
+        set(j, slot, &c);
         return;
     case GH_SPECIAL_GUARD:
         guard(j, &c);
