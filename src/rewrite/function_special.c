@@ -554,6 +554,20 @@ static void text_search(gh_judge *j, gh_call *c)
     qualify(j, c);
 }
 
+/*
+ * SECURITY: each of these becomes some 10 KB of sub-selects, for which the upstream's planner takes megabytes:
+ * a thousand of them in 17 KB of text took gigabytes. Attack: tests/attack many-catalog-calls.
+ */
+static bool is_one_too_many(gh_judge *j, int location)
+{
+    j->special_calls++;
+    if (j->special_calls <= GH_SQL_SPECIAL_CALLS_MAX)
+        return false;
+    gh_judge_refuse(j, GH_LIMIT, "54000", location,
+                    "statement asks the catalogs more than %d questions", GH_SQL_SPECIAL_CALLS_MAX);
+    return true;
+}
+
 /* ---- entry ----------------------------------------------------------------------------------------- */
 
 void gh_function_special(gh_judge *j, Node **slot)
@@ -572,6 +586,9 @@ void gh_function_special(gh_judge *j, Node **slot)
         refuse_call(j, &c);
         return;
     }
+    if (c.args > 0 && c.special->kind != GH_SPECIAL_TEXT_SEARCH &&
+        is_one_too_many(j, c.f->location))
+        return;
     switch (c.special->kind) {
     case GH_SPECIAL_VALUE:
         value(j, slot, &c);
@@ -661,8 +678,9 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     size_t first = SIZE_MAX;
     size_t end = cast;
     gh_placing p = { .args = &c->arg, .count = 1 };
-    char *sql = l != NULL ? search(j, l) : NULL;
-    char *guarded = l != NULL ? gh_system_expand(j, l->guard) : NULL;
+    bool is_refused = is_one_too_many(j, c->typeName->location);
+    char *sql = l != NULL && !is_refused ? search(j, l) : NULL;
+    char *guarded = l != NULL && !is_refused ? gh_system_expand(j, l->guard) : NULL;
     char *prefix;
     char *suffix;
     Node *built;

@@ -30,6 +30,11 @@ void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text)
         gh_err_detail(j->err, "edit without a place");
         return;
     }
+    j->edit_bytes += strlen(text);
+    if (j->edit_bytes > GH_SQL_ADDED_MAX + 2 * j->text->source_len) {
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "rewritten statement is too long");
+        return;
+    }
     if (j->edit_count == j->edit_cap) {
         j->edit_cap = j->edit_cap == 0 ? 16 : j->edit_cap * 2;
         if (j->edits == NULL)

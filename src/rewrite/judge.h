@@ -71,8 +71,8 @@ struct gh_block {
     List *ctes;      /* of char *: names that WITH brings into scope here */
     bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
     bool is_arms;    /* the walk stands in the arms of a set operation */
-    bool is_condition; /* the walk stands in WHERE, ON or HAVING */
-    bool is_part;      /* items are narrowed to what ON or a FROM item may see */
+    bool is_condition;        /* the walk stands in WHERE, ON or HAVING */
+    bool is_part;             /* items are narrowed to what ON or a FROM item may see */
     const SelectStmt *select; /* NULL: of a write */
 };
 
@@ -86,11 +86,13 @@ typedef struct gh_judge {
     gh_edit *edits;
     size_t edit_count;
     size_t edit_cap;
+    size_t edit_bytes; /* of their texts */
+    int special_calls; /* function_special.c */
     gh_block *block;
     List *items;  /* of gh_item *: every relation of the statement */
     size_t first; /* the statement's tokens */
     size_t end;
-    bool reads_literal;   /* what a literal says was looked at, or copied elsewhere */
+    bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
     bool is_policy;             /* the text is a row filter or a mask, not a client's */
     bool is_unsafe;             /* some condition may fail or tell: governed relations are fenced */
