@@ -185,14 +185,17 @@ int cli_make_edits(cli_call *c, const gh_store_edit *edits, size_t count)
 
 int cli_want_expression(const char *what, gh_str text)
 {
+    enum { TEXT_SHOWN_MAX = 300 };
     gh_err err = { 0 };
 
     if (gh_rewrite_check_expression(text, &err) == GH_OK)
         return GH_CLI_DONE;
+    gh_str shown = text.len <= TEXT_SHOWN_MAX ? text : (gh_str){ 0 };
     if (err.position > 0)
-        return cli_fail("%s: %s, at character %u of: " GH_STR_FMT, what, err.public_msg,
-                        err.position, GH_STR_ARG(text));
-    return cli_fail("%s: %s: " GH_STR_FMT, what, err.public_msg, GH_STR_ARG(text));
+        return cli_fail("%s: %s, at character %u%s" GH_STR_FMT, what, err.public_msg, err.position,
+                        shown.len > 0 ? " of: " : "", GH_STR_ARG(shown));
+    return cli_fail("%s: %s%s" GH_STR_FMT, what, err.public_msg, shown.len > 0 ? ": " : "",
+                    GH_STR_ARG(shown));
 }
 
 int cli_want_mask(cli_call *c, gh_store *st, const char *what, gh_str text)

@@ -13,17 +13,21 @@ typedef struct check {
 static bool is_one_expression(const gh_sql_text *text)
 {
     const SelectStmt *s;
+    const ColumnRef *star;
 
     if (list_length(text->stmts) != 1)
         return false;
     s = (const SelectStmt *)linitial_node(RawStmt, text->stmts)->stmt;
-    return s != NULL && IsA(s, SelectStmt) && list_length(s->targetList) == 1 &&
-           s->fromClause == NIL && s->whereClause == NULL && s->groupClause == NIL &&
+    if (s == NULL || !IsA(s, SelectStmt) || list_length(s->targetList) != 1)
+        return false;
+    star = (const ColumnRef *)linitial_node(ResTarget, s->targetList)->val;
+    if (star == NULL || (IsA(star, ColumnRef) && IsA(llast(star->fields), A_Star)))
+        return false;
+    return s->fromClause == NIL && s->whereClause == NULL && s->groupClause == NIL &&
            s->havingClause == NULL && s->windowClause == NIL && s->sortClause == NIL &&
            s->limitCount == NULL && s->limitOffset == NULL && s->lockingClause == NIL &&
            s->intoClause == NULL && s->op == SETOP_NONE && s->distinctClause == NIL &&
-           s->valuesLists == NIL && linitial_node(ResTarget, s->targetList)->name == NULL &&
-           linitial_node(ResTarget, s->targetList)->val != NULL;
+           s->valuesLists == NIL && linitial_node(ResTarget, s->targetList)->name == NULL;
 }
 
 static gh_rc run(void *arg, gh_err *err)

@@ -195,16 +195,21 @@ static gh_rc set_disabled(store_editing *e, gh_str user, bool is_disabled)
     return store_stmt_end(&s, e->err);
 }
 
-/* Who was shut out then is shut out again, and the other way round. */
+/*
+ * Who was shut out then is shut out again, and the other way round. What tells: a change of that
+ * alone, and the last words of a user who was dropped. A change of kind says nothing of it.
+ */
 static gh_rc write_access(rolling *r, uint64_t version)
 {
     store_editing *e = r->e;
     gh_rc rc = GH_OK;
-    store_stmt s = store_stmt_of(e->st, "SELECT key, before LIKE '%\"disabled\":true}' "
-                                        "FROM history WHERE before IS NOT NULL AND id IN ("
-                                        "SELECT min(id) FROM history WHERE version > ? AND "
-                                        "kind = 'user' AND coalesce(before, after) "
-                                        "NOT LIKE '{\"password\"%' GROUP BY key) ORDER BY id");
+    store_stmt s = store_stmt_of(
+        e->st, "SELECT key, before LIKE '%\"disabled\":true}' FROM history "
+               "WHERE before IS NOT NULL AND id IN (SELECT min(id) FROM history "
+               "WHERE version > ? AND kind = 'user' "
+               "AND coalesce(before, after) NOT LIKE '{\"password\"%' "
+               "AND (before IS NULL OR after IS NULL OR before LIKE '{\"disabled\"%') "
+               "GROUP BY key) ORDER BY id");
 
     store_bind_int(&s, (int64_t)version);
     while (rc == GH_OK && store_stmt_row(&s))
