@@ -8,7 +8,8 @@
 int main(void)
 {
     Suite *s = suite_create("upstream");
-    TCase *cases[] = { connect_tests(), cancel_tests(), pool_tests(), catalog_read_tests() };
+    TCase *cases[] = { connect_tests(), cancel_tests(), pool_tests(), catalog_read_tests(),
+                       link_tests() };
 
     for (size_t i = 0; i < GH_COUNT(cases); i++) {
         tcase_set_timeout(cases[i], 60);

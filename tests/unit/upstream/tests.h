@@ -7,5 +7,6 @@ TCase *connect_tests(void);
 TCase *cancel_tests(void);
 TCase *pool_tests(void);
 TCase *catalog_read_tests(void);
+TCase *link_tests(void);
 
 #endif
