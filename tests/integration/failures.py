@@ -227,7 +227,7 @@ class Stopping(unittest.TestCase):
         try:
             busy, idle = p.wire('erin'), p.wire('alice')
             busy.send(gt.query_message('SELECT count(*) FROM sales.orders a, sales.orders b, sales.orders c, crm.customers d'
-                                       ' WHERE d.id < 10'))
+                                       ' WHERE d.id < 4'))
             gt.wait_for(lambda: running() == 1, 10, 'the query runs')
             p.process.send_signal(signal.SIGTERM)
             with self.assertRaises((gt.Closed, gt.ServerError)) as caught:
@@ -245,7 +245,7 @@ class Stopping(unittest.TestCase):
                 if kind == 'C':
                     break
                 self.assertNotEqual(kind, 'E', gt.error_fields(body))
-            self.assertEqual(results, [[str(200 ** 3 * 9)]])
+            self.assertEqual(results, [[str(200 ** 3 * 3)]])
             gt.wait_for(lambda: not gt.can_connect(p.port), 10, 'it no longer listens')
             self.assertEqual(p.process.wait(20 * gt.SLOW), 0)
         finally:
