@@ -27,6 +27,8 @@ static void harden(void)
 
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    /* A file size limit is a full disk: the audit log refuses statements, the process goes on. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)umask(077);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
