@@ -62,12 +62,20 @@ static const char *find_obstacle(PGconn *pg, const gh_key_trace *key)
     return NULL;
 }
 
-gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_conn **out, gh_err *err)
+gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, gh_conn **out, gh_err *err)
 {
     const char *obstacle = find_obstacle(pg, key);
 
     if (obstacle != NULL) {
         gh_rc rc = gh_upstream_unavailable(GH_IO, err, "%s", obstacle);
+        PQfinish(pg);
+        return rc;
+    }
+    if (!gh_keys_add(keys, key->pid, key->key)) {
+        gh_rc rc = gh_fail(err, GH_LIMIT, "53300", "the warehouse has too many connections");
+        gh_err_detail(err,
+                      "the server gives its connections one session and one key: set workers: 1 "
+                      "and the pool's size: 1");
         PQfinish(pg);
         return rc;
     }
@@ -79,6 +87,7 @@ gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_conn **out, gh_err *er
                     PQsslInUse(pg) != 0 ? PQsslStruct(pg, "OpenSSL") : NULL);
     c->pid = key->pid;
     c->key = key->key;
+    c->keys = gh_keys_acquire(keys);
     c->version = PQserverVersion(pg);
     c->host = host_to_verify(pg);
     for (size_t i = 0; i < GH_COUNT(s_reported); i++) {
@@ -102,6 +111,8 @@ void gh_conn_close(gh_conn *c)
     GH_ASSERT(c->watch == NULL);
     gh_stream_fini(&c->stream); /* before libpq's: it only borrows */
     PQfinish(c->pg);            /* Terminate, close_notify, close */
+    gh_keys_remove(c->keys, c->pid, c->key);
+    gh_keys_release(c->keys);
     for (size_t i = 0; i < c->parameter_count; i++) {
         free((void *)(uintptr_t)c->parameters[i].name.ptr);
         free((void *)(uintptr_t)c->parameters[i].value.ptr);

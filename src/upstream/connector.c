@@ -115,7 +115,7 @@ static void attempt_poll(gh_connect *a)
         return;
     }
     gh_key_trace_end(&a->key, a->pg);
-    rc = gh_conn_new(a->pg, &a->key, &a->conn, &a->err);
+    rc = gh_conn_new(a->pg, &a->key, a->upstream->keys, &a->conn, &a->err);
     gh_cleanse(&a->key, sizeof(a->key));
     a->pg = NULL; /* finished or taken over */
     (void)rc;     /* on failure a->conn is NULL and a->err says why */
@@ -225,6 +225,7 @@ gh_rc gh_upstream_new(const gh_upstream_options *options, gh_upstream **out, gh_
 
     atomic_init(&u->references, 1);
     (void)pthread_mutex_init(&u->lock, NULL);
+    u->keys = gh_keys_new();
     u->name = gh_strdup(options->name);
     u->init_sql = gh_strdup(options->init_sql);
     u->connect_timeout_ms = options->connect_timeout_ms;
@@ -254,6 +255,7 @@ void gh_upstream_release(gh_upstream *u)
         (void)pthread_join(u->thread, NULL);
         gh_loop_free(u->loop);
     }
+    gh_keys_release(u->keys);
     gh_upstream_forget(u);
     gh_cleanse(u->init_sql, strlen(u->init_sql));
     free(u->init_sql);

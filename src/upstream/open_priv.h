@@ -15,6 +15,7 @@ struct gh_upstream {
     size_t parameter_count;
     char *init_sql; /* holds a key: cleansed */
     uint32_t connect_timeout_ms;
+    struct gh_keys *keys; /* counted */
     pthread_mutex_t lock; /* of what follows: starting the connector */
     gh_loop *loop;        /* the connector's; NULL: not started */
     pthread_t thread;

@@ -47,6 +47,17 @@ GH_MUST_USE PGconn *gh_upstream_start(const gh_upstream *u);
 uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u);
 gh_str gh_upstream_init_sql(const gh_upstream *u);
 
+/* ---- which backends are ours (keys.c) ------------------------------------------------------- */
+
+typedef struct gh_keys gh_keys; /* any thread */
+
+gh_keys *gh_keys_new(void);
+gh_keys *gh_keys_acquire(gh_keys *k);
+void gh_keys_release(gh_keys *k); /* NULL is fine */
+/* False: another connection has this backend. */
+GH_MUST_USE bool gh_keys_add(gh_keys *k, uint32_t pid, uint32_t key);
+void gh_keys_remove(gh_keys *k, uint32_t pid, uint32_t key);
+
 /* ---- connection (conn.c) -------------------------------------------------------------------- */
 
 typedef enum gh_conn_state {
@@ -65,6 +76,7 @@ struct gh_conn {
     gh_stream stream; /* adopted: the socket and TLS are libpq's */
     uint32_t pid;
     uint32_t key;
+    gh_keys *keys; /* counted: where the two above are noted */
     int version;
     char *host; /* to be verified when connecting again; empty: none is */
     gh_parameter *parameters;
@@ -82,7 +94,8 @@ struct gh_conn {
 };
 
 /* Takes over an established PGconn; on failure it is finished. */
-GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_conn **out, gh_err *err);
+GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, gh_conn **out,
+                              gh_err *err);
 
 /* ---- query runner (query.c) ----------------------------------------------------------------- */
 
