@@ -85,7 +85,8 @@ void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t 
         return;
     gh_judge_fill(&tree, *where);
     *where = tree;
-    gh_judge_edit(j, where_token + 1, where_token + 1, before);
+    /* In place of WHERE, since a name right behind it may have been given its schema there. */
+    gh_judge_edit(j, where_token, where_token + 1, gh_judge_printf("WHERE %s", before));
     gh_judge_edit(j, where_end, where_end, after);
 }
 
