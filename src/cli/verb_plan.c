@@ -277,7 +277,8 @@ static void print_differences(const planning *p)
     gh_buf b;
 
     if (!cli_has(p->c, "--json")) {
-        (void)fwrite(lines.ptr, 1, lines.len, stdout);
+        if (lines.len > 0)
+            (void)fwrite(lines.ptr, 1, lines.len, stdout);
         return;
     }
     gh_buf_init(&b, 0);
