@@ -315,6 +315,20 @@ typedef struct gh_decision {
 const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_relation *r);
 
 /*
+ * Does a grant of select name schema.name as a whole, and no deny take it? For what is named as relations
+ * are and is none: types. Not memoised.
+ */
+bool gh_view_names(gh_view *v, const gh_catalog *c, gh_str schema, gh_str name);
+
+/*
+ * For gatehouse.my_access: by index of each column that shows, the names of the user's roles (user:NAME for
+ * the user) whose own grants show it, joined by ", "; and the first end of a grant of the relation that the
+ * user holds, INT64_MAX without one. In the arena, which must have no budget. Not memoised.
+ */
+const gh_str *gh_view_sources(gh_view *v, const gh_catalog *c, const gh_relation *r, gh_arena *a,
+                              int64_t *valid_until);
+
+/*
  * Can the mask be taken of a column of this type? A decision shows NULL instead of a mask that does not
  * fit; `policy apply` refuses it. Of an expression only the rewriter can tell: true. c may be NULL.
  */

@@ -564,3 +564,28 @@ const gh_decision *pol_decide(const gh_policy *p, gh_str warehouse, const uint32
     free(w.tagged);
     return d;
 }
+
+int64_t pol_grants_end(const gh_policy *p, gh_str warehouse, const uint32_t *principals,
+                       uint32_t principal_count, int64_t now, const gh_relation *r)
+{
+    pol_work w = { .p = p,
+                   .r = r,
+                   .warehouse = warehouse,
+                   .principals = principals,
+                   .principal_count = principal_count,
+                   .now = now,
+                   .scratch = gh_arena_new(0) };
+    int64_t end = INT64_MAX;
+
+    (void)find_rules(&w); /* too many: those that were found */
+    for (size_t i = 0; i < w.rule_count; i++) {
+        int64_t from;
+        int64_t until;
+
+        pol_rule_validity(p, w.rules[i].rule, &from, &until);
+        if ((w.rules[i].rule->flags & POL_DENY) == 0 && until < end)
+            end = until;
+    }
+    gh_arena_free(w.scratch);
+    return end;
+}

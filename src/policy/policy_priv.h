@@ -279,6 +279,9 @@ typedef struct pol_memo {
 const gh_decision *pol_decide(const gh_policy *p, gh_str warehouse, const uint32_t *principals,
                               uint32_t principal_count, int64_t now, const gh_catalog *c,
                               const gh_relation *r, gh_arena *a);
+/* The first end of a grant to any of them that names the relation and holds now. */
+int64_t pol_grants_end(const gh_policy *p, gh_str warehouse, const uint32_t *principals,
+                       uint32_t principal_count, int64_t now, const gh_relation *r);
 /* Does the pattern's warehouse part name this one? */
 bool pol_pattern_in_warehouse(const gh_policy *p, const pol_pattern *pattern, gh_str warehouse);
 

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#define OID_TEXT         25
 #define MEMO_BUCKETS_MIN 16
 
 struct gh_view {
@@ -379,4 +380,67 @@ const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_rela
         d = decide_anew(v, c, r);
     GH_ASSERT(pthread_mutex_unlock(&v->lock) == 0);
     return d;
+}
+
+/* A relation of that name with one column, whose name nobody can write. */
+bool gh_view_names(gh_view *v, const gh_catalog *c, gh_str schema, gh_str name)
+{
+    gh_column column = { .name = GH_STR(""), .attnum = 1, .type_oid = OID_TEXT };
+    gh_relation r = {
+        .schema = schema, .name = name, .kind = 'c', .columns = &column, .column_count = 1
+    };
+    gh_arena *a = gh_arena_new(0);
+    const gh_decision *d =
+        pol_decide(v->policy, v->warehouse, v->principals, v->principal_count, v->now, c, &r, a);
+    bool is_named = d->column_count == 1 && d->columns[0].show != GH_HIDDEN;
+
+    gh_arena_free(a);
+    return is_named;
+}
+
+/* "role" or "user:name". */
+static void put_principal(const gh_view *v, uint32_t principal, gh_buf *b)
+{
+    const gh_policy *p = v->policy;
+
+    if (principal < p->role_count) {
+        gh_buf_put_str(b, p->roles[principal].name);
+        return;
+    }
+    gh_buf_puts(b, "user:");
+    gh_buf_put_str(b, p->users[principal - p->role_count].pub.name);
+}
+
+const gh_str *gh_view_sources(gh_view *v, const gh_catalog *c, const gh_relation *r, gh_arena *a,
+                              int64_t *valid_until)
+{
+    gh_str *out = gh_arena_alloc(a, ((size_t)r->column_count + 1) * sizeof(*out));
+    gh_buf *names = gh_alloc(((size_t)r->column_count + 1) * sizeof(*names));
+    gh_arena *scratch = gh_arena_new(0);
+
+    GH_ASSERT(out != NULL);
+    for (uint16_t i = 0; i < r->column_count; i++)
+        gh_buf_init(&names[i], 0);
+    /* Alone, a principal has only what its own grants give it. */
+    for (uint32_t k = 0; k < v->principal_count; k++) {
+        const gh_decision *d =
+            pol_decide(v->policy, v->warehouse, &v->principals[k], 1, v->now, c, r, scratch);
+
+        for (uint16_t i = 0; i < d->column_count; i++) {
+            if (d->columns[i].show == GH_HIDDEN && !d->columns[i].is_writable[1] &&
+                !d->columns[i].is_writable[2])
+                continue;
+            gh_buf_puts(&names[i], gh_buf_str(&names[i]).len == 0 ? "" : ", ");
+            put_principal(v, v->principals[k], &names[i]);
+        }
+    }
+    for (uint16_t i = 0; i < r->column_count; i++) {
+        out[i] = gh_arena_dup(a, gh_buf_str(&names[i]));
+        gh_buf_fini(&names[i]);
+    }
+    *valid_until =
+        pol_grants_end(v->policy, v->warehouse, v->principals, v->principal_count, v->now, r);
+    gh_arena_free(scratch);
+    free(names);
+    return out;
 }

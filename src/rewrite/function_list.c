@@ -288,11 +288,12 @@ static const gh_special s_specials[] = {
     { "current_setting", GH_SPECIAL_SETTING, 1, 2, 1, NULL },
     { "set_config", GH_SPECIAL_SET_CONFIG, 3, 3, 0, NULL },
 
-    /* sources, which hold literals and names of what is hidden */
-    NEVER("pg_get_viewdef", 1, 2, NO_TEXT),
+    /* sources, which hold literals and names of what is hidden: of views their outside, of functions those
+     * that name nothing */
+    VALUE("pg_get_viewdef", 1, 2, "@viewdef(" REL_OF("gh.a1") ")"),
+    GUARD("pg_get_functiondef", 1, 1, 1, "@sourceid(gh.a1)"),
     NEVER("pg_get_ruledef", 1, 2, NO_TEXT),
     NEVER("pg_get_triggerdef", 1, 2, NO_TEXT),
-    NEVER("pg_get_functiondef", 1, 1, NO_TEXT),
     NEVER("pg_get_function_sqlbody", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),

@@ -220,8 +220,8 @@ void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type);
 
 void gh_judge_type(gh_judge *j, TypeName *t);
 void gh_judge_cast(gh_judge *j, Node **slot);
-bool gh_type_is_visible(const gh_judge *j, const gh_type *t);
-bool gh_type_param_is_allowed(const gh_judge *j, gh_oid oid);
+bool gh_type_is_visible(gh_judge *j, const gh_type *t);
+bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid);
 /* The visible relation that a regclass literal names, or NULL. */
 const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
 
@@ -297,6 +297,11 @@ gh_str gh_setting_virtual_value(const gh_rewrite_input *in, gh_str name);
 const gh_system_relation *gh_system_relation_find(gh_str schema, gh_str name);
 /* The sub-select that stands for a system relation, without alias; NULL after a refusal. */
 char *gh_system_relation_sql(gh_judge *j, const gh_item *item);
+/* gatehouse.my_access (my_access.c), a relation that only Gatehouse has; NULL for any other name. */
+const gh_system_relation *gh_my_access_find(gh_str schema, gh_str name, const gh_relation **r);
+bool gh_my_access_is(const gh_system_relation *s);
+/* The sub-select that stands for it, without alias; NULL after a refusal. */
+char *gh_my_access_sql(gh_judge *j);
 /* Does this column of a system relation show as it is stored? */
 bool gh_system_is_plain(const gh_system_relation *s, const gh_relation *r, const gh_column *c);
 

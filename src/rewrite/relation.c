@@ -37,6 +37,12 @@ static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
     const gh_relation *r =
         gh_catalog_relation(j->in->catalog, schema, gh_str_of(item->var->relname));
 
+    item->system = gh_my_access_find(schema, gh_str_of(item->var->relname), &r);
+    if (item->system != NULL) {
+        item->relation = r;
+        item->inner = GH_INNER;
+        return true;
+    }
     if (r == NULL || !is_readable_kind(r->kind))
         return false;
     if (is_system_schema(schema)) {

@@ -95,7 +95,7 @@ static void count_params(gh_judge *j, size_t first, size_t end)
     }
 }
 
-static gh_rc check_param_types(const gh_judge *j)
+static gh_rc check_param_types(gh_judge *j)
 {
     for (size_t i = 0; i < j->in->param_count; i++) {
         if (!gh_type_param_is_allowed(j, j->in->param_types[i]))

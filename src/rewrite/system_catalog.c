@@ -126,7 +126,7 @@ static const gh_system_relation s_relations[] = {
     { "pg_policy", "false", NULL },
     { "pg_prepared_statements", "false", NULL },
     { "pg_proc", "@func(gh.oid)",
-      COLUMNS{ { "prosrc", "CASE WHEN @builtin(gh.oid) THEN gh.prosrc ELSE '' END" },
+      COLUMNS{ { "prosrc", "CASE WHEN @builtin(gh.oid) OR @source(gh) THEN gh.prosrc ELSE '' END" },
                { "probin", "CASE WHEN @builtin(gh.oid) THEN gh.probin END" },
                HIDE("proconfig"),
                END } },
@@ -151,7 +151,8 @@ static const gh_system_relation s_relations[] = {
     { "pg_rules", "false", NULL },
     { "pg_seclabel", "false", NULL },
     { "pg_seclabels", "false", NULL },
-    { "pg_sequence", "@rel(gh.seqrelid) AND @sequence(gh.seqrelid)", NULL },
+    { "pg_sequence", "@rel(gh.seqrelid) AND (gh.seqrelid = ANY (@rels) OR @sequence(gh.seqrelid))",
+      NULL },
     { "pg_sequences",
       "EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
       "= "
@@ -404,6 +405,8 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     gh_buf b;
     char *out;
 
+    if (gh_my_access_is(s))
+        return gh_my_access_sql(j);
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, "(SELECT ");
     for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {

@@ -12,6 +12,8 @@
  *     @con(c)       the row c of pg_constraint; @conid(o) by OID
  *     @part(p)      the row p of pg_partitioned_table; @partid(o) by OID
  *     @sequence(o)  the values of a sequence are visible
+ *     @source(p)    the source of the function with row p of pg_proc shows; @sourceid(o) by OID
+ *     @viewdef(o)   text: what a visible view gives, as if that were its source
  *     @type(o) @func(o) @schema(o) @builtin(o)
  *     @object(c,o,n) part n of the object o of catalog c (pg_depend, pg_description)
  *     @relname(s,r) @colname(s,r,c) @typename(s,t)   by names
@@ -44,6 +46,9 @@ struct gh_system_relation {
 
 /* NULL after a refusal. */
 char *gh_system_expand(gh_judge *j, const char *text);
+
+/* Is this type, outside initdb's, one that the catalogs show? Of tables' row types: the table's. */
+bool gh_system_type_is_visible(gh_judge *j, gh_oid oid);
 
 const gh_system_relation *gh_system_information_find(gh_str name);
 

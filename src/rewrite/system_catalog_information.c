@@ -78,7 +78,7 @@ static const gh_system_relation s_views[] = {
       "EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
       "= "
       "gc.relnamespace WHERE gn.nspname = gh.sequence_schema AND gc.relname = gh.sequence_name AND "
-      "@rel(gc.oid) AND @sequence(gc.oid))",
+      "@rel(gc.oid) AND (gc.oid = ANY (@rels) OR @sequence(gc.oid)))",
       NULL },
     { "sql_features", NULL, NULL },
     { "sql_implementation_info", NULL, NULL },

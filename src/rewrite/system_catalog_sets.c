@@ -33,7 +33,8 @@ struct gh_system_sets {
     gh_numbers types;
     gh_numbers funcs;
     gh_numbers schemas;
-    gh_numbers may[5]; /* by privilege bit: OIDs of relations */
+    gh_numbers may[5];   /* by privilege bit: OIDs of relations */
+    gh_numbers withheld; /* types of columns that do not show */
     const char *sql_rels;
     const char *sql_full;
     const char *sql_keys;
@@ -91,6 +92,12 @@ static const char *array_of(gh_numbers *n, const char *type)
 }
 
 /* ---- what is visible ------------------------------------------------------------------------------ */
+
+static bool is_system_schema(gh_str schema)
+{
+    return (schema.len >= 3 && memcmp(schema.ptr, "pg_", 3) == 0) ||
+           gh_str_is(schema, "information_schema");
+}
 
 static void see_type(const gh_judge *j, gh_system_sets *s, gh_oid oid);
 
@@ -153,17 +160,12 @@ static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation
 {
     const gh_decision *d;
 
-    if (r->kind == '\0' || strchr("rpvmfSc", r->kind) == NULL || r->oid < OID_MAX_BUILTIN ||
-        (r->schema.len >= 3 && memcmp(r->schema.ptr, "pg_", 3) == 0))
+    if (r->kind == '\0' || strchr("rpvmfS", r->kind) == NULL || r->oid < OID_MAX_BUILTIN ||
+        is_system_schema(r->schema))
         return;
     d = gh_view_decide(j->in->view, j->in->catalog, r);
     if (!d->exists || d->column_count != r->column_count)
         return;
-    if (r->kind == 'c') { /* a type of its own, as gh_type_is_visible takes it */
-        if (d->is_full)
-            see_type(j, s, r->row_type);
-        return;
-    }
     add(&s->rels, r->oid);
     if (d->is_full)
         add(&s->full, r->oid);
@@ -173,6 +175,77 @@ static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation
     }
     see_columns(j, s, r, d);
     see_schema(j, s, r->schema);
+}
+
+/* The same walk as see_type, of what stays hidden. */
+static void withhold(const gh_judge *j, gh_system_sets *s, gh_oid oid)
+{
+    const gh_type *t;
+    const gh_relation *r;
+
+    if (oid < OID_MAX_BUILTIN || contains(&s->withheld, oid))
+        return;
+    t = gh_catalog_type_by_oid(j->in->catalog, oid);
+    if (t == NULL)
+        return;
+    add(&s->withheld, oid);
+    r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
+    for (uint16_t i = 0; r != NULL && r->kind == 'c' && i < r->column_count; i++)
+        withhold(j, s, r->columns[i].type_oid);
+    withhold(j, s, t->element);
+    withhold(j, s, t->base);
+}
+
+static void withhold_columns(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
+{
+    const gh_decision *d;
+
+    if (r->kind == 'c' || r->oid < OID_MAX_BUILTIN || is_system_schema(r->schema))
+        return;
+    d = gh_view_decide(j->in->view, j->in->catalog, r);
+    for (uint16_t i = 0; i < r->column_count; i++) {
+        if (d->column_count != r->column_count || d->columns[i].show == GH_HIDDEN)
+            withhold(j, s, r->columns[i].type_oid);
+    }
+}
+
+/* Does a grant name the type, as it names relations? A composite's attributes are its columns. */
+static bool is_named(const gh_judge *j, const gh_type *t)
+{
+    const gh_relation *r;
+    const gh_decision *d;
+
+    if (t->kind != 'c')
+        return gh_view_names(j->in->view, j->in->catalog, t->schema, t->name);
+    r = gh_catalog_relation_by_oid(j->in->catalog, t->relation);
+    if (r == NULL || r->kind != 'c')
+        return false;
+    d = gh_view_decide(j->in->view, j->in->catalog, r);
+    if (!d->exists || d->column_count != r->column_count)
+        return false;
+    for (uint16_t i = 0; i < r->column_count; i++) {
+        if (d->columns[i].show == GH_HIDDEN)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Types that stand for themselves. What decides is the grants' names alone: were it whether all of the
+ * schema's relations show, a type that shows would tell that there are no others.
+ */
+static void see_named_types(const gh_judge *j, gh_system_sets *s)
+{
+    size_t count;
+    const gh_type *const *all = gh_catalog_types(j->in->catalog, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const gh_type *t = all[i];
+
+        if (t->oid >= OID_MAX_BUILTIN && t->kind != '\0' && strchr("edcrm", t->kind) != NULL &&
+            !is_system_schema(t->schema) && !contains(&s->withheld, t->oid) && is_named(j, t))
+            see_type(j, s, t->oid);
+    }
 }
 
 /* Row types of visible relations, and their arrays. */
@@ -222,9 +295,12 @@ static const gh_system_sets *sets_of(gh_judge *j)
         return j->sets;
     s = palloc0(sizeof(*s));
     relations = gh_catalog_relations(j->in->catalog, &count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         see_relation(j, s, relations[i]);
+        withhold_columns(j, s, relations[i]);
+    }
     see_functions(j, s);
+    see_named_types(j, s);
     for (size_t i = 0; i < s->types.count; i++) {
         const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, (gh_oid)s->types.items[i]);
 
@@ -245,6 +321,11 @@ static const gh_system_sets *sets_of(gh_judge *j)
         s->sql_may[bit] = array_of(&s->may[bit], "oid");
     j->sets = s;
     return s;
+}
+
+bool gh_system_type_is_visible(gh_judge *j, gh_oid oid)
+{
+    return contains(&sets_of(j)->types, oid);
 }
 
 /* ---- macros of the session ------------------------------------------------------------------------ */
@@ -406,6 +487,29 @@ static const gh_macro s_macros[] = {
       "(CASE WHEN $1 ~* 'grant option' THEN false ELSE ($1 ~* 'select' AND ($2 < 16384 OR $2 = ANY "
       "(@may0))) OR ($1 ~* 'insert' AND $2 = ANY (@may1)) OR ($1 ~* 'update' AND $2 = ANY (@may2)) "
       "OR ($1 ~* 'delete' AND $2 = ANY (@may3)) OR ($1 ~* 'truncate' AND $2 = ANY (@may4)) END)" },
+    { "viewdef", 1,
+      "(SELECT ' SELECT ' || pg_catalog.string_agg(pg_catalog.quote_ident(CAST(ga.attname AS "
+      "pg_catalog.text)), ', ' ORDER BY ga.attnum) || ' FROM ' || pg_catalog.quote_ident(CAST("
+      "gn.nspname AS pg_catalog.text)) || '.' || pg_catalog.quote_ident(CAST(gc.relname AS "
+      "pg_catalog.text)) || ';' FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn "
+      "ON gn.oid = gc.relnamespace JOIN pg_catalog.pg_attribute AS ga ON ga.attrelid = gc.oid AND "
+      "ga.attnum > 0 WHERE gc.oid = $1 AND gc.relkind IN ('v', 'm') AND @rel(gc.oid) AND "
+      "@attr(ga.attrelid, ga.attnum) GROUP BY gn.nspname, gc.relname)" },
+    /* The row of pg_proc: SQL that runs with the caller's rights and in which every word is a parameter's
+     * name, a keyword, or the name of a function or type of initdb; nothing is quoted. */
+    { "source", 1,
+      "($1.oid = ANY (@funcs) AND $1.prolang = 14 AND NOT $1.prosecdef AND $1.proconfig IS NULL "
+      "AND "
+      "$1.prosqlbody IS NULL AND $1.prosrc ~ '^[][A-Za-z0-9_$ \\t\\r\\n+*/%(),;:.<>=!|&~^#?-]*$' "
+      "AND "
+      "NOT EXISTS (SELECT FROM pg_catalog.regexp_matches(pg_catalog.lower($1.prosrc), "
+      "'[a-z_][a-z0-9_$]*', 'g') AS gw (w) WHERE gw.w[1] <> ALL (COALESCE($1.proargnames, '{}')) "
+      "AND NOT EXISTS (SELECT FROM pg_catalog.pg_get_keywords() AS gk WHERE gk.word = gw.w[1]) AND "
+      "NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS gb WHERE gb.proname = gw.w[1] AND "
+      "@builtin(gb.oid)) AND NOT EXISTS (SELECT FROM pg_catalog.pg_type AS gt WHERE gt.typname = "
+      "gw.w[1] AND @builtin(gt.oid))))" },
+    { "sourceid", 1,
+      "(EXISTS (SELECT FROM pg_catalog.pg_proc AS gp WHERE gp.oid = $1 AND @source(gp)))" },
     { "owner", 0,
       "(SELECT go.oid FROM pg_catalog.pg_roles AS go WHERE go.rolname = CURRENT_USER)" },
 };

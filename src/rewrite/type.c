@@ -1,9 +1,9 @@
 /*
  * Types and casts. A type of pg_catalog is known to everyone; any other exists for those who see a
- * column of it. The reg* types are names of objects in disguise: a cast to one answers whether an
+ * column of it or to whom a grant names it. The reg* types are names of objects in disguise: a cast to one answers whether an
  * object exists, so they stand only over constants that name something visible.
  */
-#include "judge.h"
+#include "system_catalog.h"
 
 #define OID_MAX_BUILTIN 16384
 
@@ -50,50 +50,31 @@ static const gh_type *innermost(const gh_catalog *c, const gh_type *t)
     return t;
 }
 
-static bool columns_show_type(const gh_judge *j, const gh_relation *r, const gh_type *t)
+/* The type of a table's rows, which names every column. */
+static bool is_row_type(const gh_judge *j, const gh_type *t, const gh_relation **r)
 {
-    const gh_decision *d;
-
-    if (gh_str_is(r->schema, "pg_catalog") || gh_str_is(r->schema, "information_schema"))
-        return false;
-    d = gh_view_decide(j->in->view, j->in->catalog, r);
-    if (!d->exists || d->column_count != r->column_count)
-        return false;
-    if (t->relation == r->oid) /* the row type of a table: it names every column */
-        return d->is_full;
-    for (uint16_t i = 0; i < r->column_count; i++) {
-        const gh_type *column;
-
-        if (d->columns[i].show == GH_HIDDEN)
-            continue;
-        column = innermost(j->in->catalog,
-                           gh_catalog_type_by_oid(j->in->catalog, r->columns[i].type_oid));
-        if (column != NULL && column->oid == t->oid)
-            return true;
-    }
-    return false;
+    *r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
+    return t->relation != 0 && (*r == NULL || (*r)->kind != 'c');
 }
 
-bool gh_type_is_visible(const gh_judge *j, const gh_type *t)
+bool gh_type_is_visible(gh_judge *j, const gh_type *t)
 {
-    size_t count;
-    const gh_relation *const *relations;
+    const gh_relation *r;
 
     t = innermost(j->in->catalog, t);
     if (t == NULL)
         return false;
     if (t->oid < OID_MAX_BUILTIN && t->kind != 'c')
         return !is_listed(s_denied_types, GH_COUNT(s_denied_types), t->name);
-    relations = gh_catalog_relations(j->in->catalog, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (columns_show_type(j, relations[i], t))
-            return true;
-    }
-    return false;
+    if (is_row_type(j, t, &r))
+        return r != NULL && !gh_str_is(r->schema, "pg_catalog") &&
+               !gh_str_is(r->schema, "information_schema") &&
+               gh_view_decide(j->in->view, j->in->catalog, r)->is_full;
+    return gh_system_type_is_visible(j, t->oid);
 }
 
 /* By name as the client wrote it; NULL where it does not exist for the user. */
-static const gh_type *find_type(const gh_judge *j, gh_str schema, gh_str name)
+static const gh_type *find_type(gh_judge *j, gh_str schema, gh_str name)
 {
     const gh_catalog *c = j->in->catalog;
     const gh_type *t;
@@ -226,7 +207,7 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text)
     item.var = makeNode(RangeVar);
     item.var->schemaname = schema;
     item.var->relname = name;
-    return gh_relation_lookup(j, &item) ? item.relation : NULL;
+    return gh_relation_lookup(j, &item) && item.relation->oid != 0 ? item.relation : NULL;
 }
 
 /* 'name'::regclass becomes '"schema"."name"'::regclass, so that no search_path is asked. */
@@ -320,7 +301,7 @@ void gh_judge_cast(gh_judge *j, Node **slot)
 }
 
 /* Parameter types that Parse declares obey the same list. */
-bool gh_type_param_is_allowed(const gh_judge *j, gh_oid oid)
+bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid)
 {
     const gh_type *t = oid == 0 ? NULL : gh_catalog_type_by_oid(j->in->catalog, oid);
 
