@@ -189,6 +189,11 @@ gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
 /* The token where the clause of SELECT ends that the token `start` stands in. */
 size_t gh_judge_clause_end(const gh_judge *j, size_t start);
 
+/* ---- output.c -------------------------------------------------------------------------------- */
+
+/* Says in the plan which columns the result of the outermost query has; its block is the current one. */
+void gh_judge_outputs(gh_judge *j, const SelectStmt *s);
+
 /* ---- group.c, lock.c ------------------------------------------------------------------------------ */
 
 void gh_judge_group(gh_judge *j, SelectStmt *s);

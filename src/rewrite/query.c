@@ -616,5 +616,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
         gh_judge_push(j, s);
         gh_judge_group(j, s);
     }
+    if (s->op == SETOP_NONE && heap->outer->outer == NULL)
+        gh_judge_outputs(j, s);
     j->block = heap->outer;
 }

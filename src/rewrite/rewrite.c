@@ -133,7 +133,13 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
     if (rc == GH_OK)
         rc = check_param_types(&j);
     if (rc == GH_OK) {
+        bool is_select = IsA(*stmt, SelectStmt);
+
         gh_judge_statement(&j, stmt, first, end);
+        if (!is_select) { /* what answers is EXPLAIN, RETURNING ... */
+            plan->outputs = NULL;
+            plan->output_count = 0;
+        }
         gh_judge_place_items(&j);
         gh_judge_note_touches(&j);
         rc = j.rc;
