@@ -1,7 +1,7 @@
 /*
  * grant, deny, revoke: PRIVS on OBJECTS to WHOM, and what narrows it.
  */
-#include "cli_priv.h"
+#include "grant_check.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -233,6 +233,8 @@ static int add_rule(cli_call *c, bool is_deny)
     if (code != GH_CLI_DONE)
         return code;
     code = check_expressions(c, st, &rule);
+    if (code == GH_CLI_DONE && cli_has(c, "--check"))
+        code = cli_check_rule(c, &rule);
     if (code == GH_CLI_DONE)
         code = cli_make_edits_in(c, st, &edit, 1);
     gh_store_close(st);
@@ -290,11 +292,18 @@ static int run_deny(cli_call *c)
         "--tags", "A,B", "the columns that have one of these tags"                                 \
     }
 
-static const cli_option s_grant_options[] = { OPTION_COLUMNS, OPTION_EXCEPT,  OPTION_ROWS,
-                                              OPTION_MASK,    OPTION_FOR,     OPTION_UNTIL,
-                                              OPTION_FROM,    OPTION_THROUGH, OPTION_BLIND };
-static const cli_option s_deny_options[] = { OPTION_COLUMNS, OPTION_TAGS,  OPTION_ROWS,
-                                             OPTION_FOR,     OPTION_UNTIL, OPTION_FROM };
+#define OPTION_CHECK                                                                               \
+    {                                                                                              \
+        "--check", NULL, "with --config: hold it against the warehouses first"                     \
+    }
+
+static const cli_option s_grant_options[] = {
+    OPTION_COLUMNS, OPTION_EXCEPT, OPTION_ROWS,    OPTION_MASK,  OPTION_FOR,
+    OPTION_UNTIL,   OPTION_FROM,   OPTION_THROUGH, OPTION_BLIND, OPTION_CHECK,
+};
+static const cli_option s_deny_options[] = {
+    OPTION_COLUMNS, OPTION_TAGS, OPTION_ROWS, OPTION_FOR, OPTION_UNTIL, OPTION_FROM, OPTION_CHECK,
+};
 
 const cli_verb cli_grant = {
     .name = "grant",

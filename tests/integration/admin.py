@@ -544,6 +544,27 @@ class Live(unittest.TestCase):
             self.assertIn(None, values, where)
         return 1
 
+    def test_grant_held_against_the_warehouse(self):
+        grant = ('grant', 'select', 'on', 'crm.customers', 'to', 'people')
+        for message, argv in (
+                ('no warehouse of the config file has a relation crm.custmers', ('grant', 'select', 'on', 'crm.custmers', 'to', 'people')),
+                ('crm.customers has no column emial; did you mean "email"?', (*grant, '--columns', 'id,emial')),
+                ('crm.customers has no column emial', (*grant, '--mask', 'emial=hash')),
+                ('--rows on wh:crm.customers', (*grant, '--rows', "regoin = 'EU'")),
+                ('--rows on wh:crm.customers', (*grant, '--rows', 'id + 1')),
+                ('--rows on wh:hr.', ('grant', 'select', 'on', 'hr.*', 'to', 'people', '--rows', "region = 'EU'")),
+                ('--mask of wh:crm.customers.id', (*grant, '--mask', 'id=email')),
+                ('--mask of wh:crm.customers.joined', (*grant, '--mask', 'joined=value + 1.5'))):
+            with self.subTest(argv[5:]):
+                done = self.proxy.cli(*argv, '--check', '--config', self.proxy.config, check=False)
+                self.assertEqual((done.returncode, done.stdout), (1, ''), done.stderr)
+                self.assertIn(message, done.stderr)
+        done = self.proxy.cli(*grant, '--columns', 'id,region,joined', '--mask', 'joined=year', '--rows',
+                              "region = attr('region')", '--check', '--config', self.proxy.config)
+        self.admin('revoke', done.stdout.split()[2].rstrip(':'))
+        done = self.proxy.cli(*grant, '--check', '--acl', self.proxy.acl, check=False)
+        self.assertEqual(done.returncode, 2)
+
     def test_who_misspelt(self):
         for word, message in (('crm.custmers', 'did you mean "crm.customers"?'), ('crm.customers.emial', 'did you mean "email"?')):
             done = self.proxy.cli('who', '--config', self.proxy.config, word, check=False)
