@@ -236,8 +236,8 @@ class Catalogs(unittest.TestCase):
                      " WHERE table_schema = 'shop' AND table_name = 'orders'", 'id region state email place total'),
                     ("SELECT string_agg(table_name, ' ' ORDER BY table_name) FROM information_schema.tables"
                      " WHERE table_schema = 'shop'", 'events orders regions totals'),
-                    ("SELECT string_agg(constraint_name, ' ' ORDER BY 1) FROM information_schema.table_constraints"
-                     " WHERE table_name = 'orders'", 'orders_pkey orders_region_fkey'),
+                    ("SELECT string_agg(constraint_name, ' ' ORDER BY constraint_name) FROM information_schema"
+                     ".table_constraints WHERE table_name = 'orders' AND constraint_type <> 'CHECK'", 'orders_pkey orders_region_fkey'),
                     ("SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'orders'",
                      'orders_pkey orders_region_idx'),
                     ("SELECT reltuples FROM pg_class WHERE relname = 'regions'", '2'),
@@ -301,7 +301,10 @@ class Catalogs(unittest.TestCase):
         with proxy.wire('mallory') as c:
             refused = {n for n in names if re.search('is not allowed|with 0 arguments',
                                                      (c.query(f'SELECT pg_catalog."{n}"()')[-1].error or {}).get('M', ''))}
-        self.assertEqual([n for n in names if n not in refused], GOLDEN.read_text().split())
+        self.assertEqual([n for n in names if n not in refused], self.allowed_functions())
+
+    def allowed_functions(self):
+        return GOLDEN.read_text().split()
 
 
 if __name__ == '__main__':

@@ -152,6 +152,7 @@ class Postgres:
 
     def __init__(self, scratch, certs=None, bin_dir=PG_BIN, max_connections=200, extra='', name='pg'):
         self.bin = pathlib.Path(bin_dir)
+        self.psql = self.bin / 'psql' if (self.bin / 'psql').exists() else PG_BIN / 'psql'
         self.dir = scratch.path(name)
         self.data = self.dir / 'data'
         self.log = self.dir / 'log'
@@ -222,7 +223,7 @@ class Postgres:
 
     def sql(self, text, database='postgres'):
         """Runs SQL as the superuser; returns the output of psql -At."""
-        return run(self.bin / 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', self.dir, '-p', self.port,
+        return run(self.psql, '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', self.dir, '-p', self.port,
                    '-U', 'postgres', '-d', database, stdin=text,
                    env=dict(os.environ, PGOPTIONS='-c client_min_messages=error')).stdout
 
@@ -398,10 +399,11 @@ class Gatehouse:
             env['PGSSLROOTCERT'] = str(self.certs.ca)
         return env
 
-    def psql(self, user, sql=None, *args, check=True, database=None, password=None, sslmode=None, timeout=60):
+    def psql(self, user, sql=None, *args, check=True, database=None, password=None, sslmode=None, timeout=60,
+             program=PG_BIN / 'psql'):
         """Runs psql -XAt (a `|` between columns, `\\N` for NULL); the statement comes on stdin."""
         env = self.environment(user, database, password, sslmode)
-        return run(PG_BIN / 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-P', r'null=\N', *args, check=check,
+        return run(program, '-XAtq', '-v', 'ON_ERROR_STOP=1', '-P', r'null=\N', *args, check=check,
                    stdin=sql or '', env=env, timeout=timeout)
 
     def dsn(self, user, **more):
