@@ -269,12 +269,16 @@ bool gh_function_listed_information_schema(gh_str name)
                              "pg_catalog.current_database() AND " TEXT_OF(                         \
                                  db) " IN (CAST(@db AS pg_catalog.text), "                         \
                                      "CAST(gd.oid AS pg_catalog.text)))"
-/* By OID alone: names of functions and types would be looked for by the upstream. */
-#define BY_OID(arg, guard, priv, word)                                                             \
-    "(CASE WHEN " TEXT_OF(arg) " ~ '^[0-9]+$' THEN (SELECT CASE WHEN " guard " THEN " TEXT_OF(     \
-        priv) " ~* '" word                                                                         \
-              "' END FROM (SELECT CAST(" TEXT_OF(arg) " AS pg_catalog.oid)) AS gr (o)) END)"
-#define OF_USER(user, sql) "CASE WHEN " IS_USER(user) " THEN " sql " END"
+/* By name or OID. */
+#define OBJECT_PRIVILEGE(find, arg, guard, priv, word)                                             \
+    "(SELECT CASE WHEN " guard " THEN " TEXT_OF(                                                   \
+        priv) " ~* '" word "' END FROM (SELECT CASE WHEN "                                         \
+              "gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS pg_catalog.oid) ELSE " find                     \
+              " END FROM (SELECT " TEXT_OF(arg) " OFFSET 0) AS gt (t) OFFSET 0) AS gr (o))"
+#define FUNCTION_PRIVILEGE(arg, priv)                                                              \
+    OBJECT_PRIVILEGE("@find_function", arg, "@func(gr.o)", priv, "execute")
+#define TYPE_PRIVILEGE(arg, priv) OBJECT_PRIVILEGE("@find_type", arg, "@type(gr.o)", priv, "usage")
+#define OF_USER(user, sql)        "CASE WHEN " IS_USER(user) " THEN " sql " END"
 
 static const gh_special s_specials[] = {
     VALUE("current_database", 0, 0, "@db"),
@@ -382,12 +386,10 @@ static const gh_special s_specials[] = {
     VALUE("has_schema_privilege", 3, 3, OF_USER("gh.a1", SCHEMA_PRIVILEGE("gh.a2", "gh.a3"))),
     VALUE("has_database_privilege", 2, 2, DATABASE_PRIVILEGE("gh.a1", "gh.a2")),
     VALUE("has_database_privilege", 3, 3, OF_USER("gh.a1", DATABASE_PRIVILEGE("gh.a2", "gh.a3"))),
-    VALUE("has_function_privilege", 2, 2, BY_OID("gh.a1", "@func(gr.o)", "gh.a2", "execute")),
-    VALUE("has_function_privilege", 3, 3,
-          OF_USER("gh.a1", BY_OID("gh.a2", "@func(gr.o)", "gh.a3", "execute"))),
-    VALUE("has_type_privilege", 2, 2, BY_OID("gh.a1", "@type(gr.o)", "gh.a2", "usage")),
-    VALUE("has_type_privilege", 3, 3,
-          OF_USER("gh.a1", BY_OID("gh.a2", "@type(gr.o)", "gh.a3", "usage"))),
+    VALUE("has_function_privilege", 2, 2, FUNCTION_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_function_privilege", 3, 3, OF_USER("gh.a1", FUNCTION_PRIVILEGE("gh.a2", "gh.a3"))),
+    VALUE("has_type_privilege", 2, 2, TYPE_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_type_privilege", 3, 3, OF_USER("gh.a1", TYPE_PRIVILEGE("gh.a2", "gh.a3"))),
     VALUE("has_language_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
     VALUE("has_tablespace_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
     VALUE("has_server_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),

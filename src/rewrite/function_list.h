@@ -42,7 +42,8 @@ typedef struct gh_special {
 const gh_special *gh_function_special_find(gh_str name);
 const gh_special *gh_function_special_of(gh_str name, int args);
 
-/* SQL of the OID of the relation that the text gt.t names along the client's path, if it may be seen. */
-char *gh_function_find_relation(gh_judge *j);
+/* SQL of the OID of what the text gt.t names along the client's path, read as that reg* type would, if it
+ * may be seen. */
+char *gh_function_find(gh_judge *j, const char *type);
 
 #endif

@@ -408,29 +408,56 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
 /* What a reg* type looks up by, and what must hold for the OID gr.o that is found. */
 typedef struct gh_lookup {
     const char *type;
-    const char *function; /* NULL: `find` */
+    const char *function; /* of `text`, where `when` holds; NULL: `find` */
     const char *find;     /* OID of the name in gt.t */
     const char *guard;
+    const char *text;
+    const char *when;
 } gh_lookup;
 
+/* A name of three parts fails unless the first is the upstream's database, whose name does not show. */
+#define TWO_PARTS(text) "pg_catalog.regexp_replace(" text ", '\"[^\"]*\"', '', 'g') !~ '[.].*[.]'"
+/* A modifier, which does not matter here, is refused for a type that exists and takes none. */
+#define BARE(text) "pg_catalog.regexp_replace(" text ", '[(][0-9, ]*[)]', '')"
+/*
+ * SECURITY: the types of arguments are looked up with an error for one that is not there, so only those
+ * that may be seen get there. A part with half a quote is an error by its text alone. Attack: catalogs.
+ */
+#define OF_VISIBLE_TYPES                                                                           \
+    "(CASE WHEN gt.t ~ '^[^()]*[(][^()]*[)] *$' AND " TWO_PARTS(                                   \
+        "pg_catalog.split_part(gt.t, '(', 1)") " THEN NOT EXISTS (SELECT FROM "                    \
+                                               "pg_catalog.regexp_split_to_table(pg_catalog."      \
+                                               "rtrim(pg_catalog.split_part(gt.t, '(', 2), ') "    \
+                                               "'), ',') AS ga (t) WHERE "                         \
+                                               "pg_catalog.lower(pg_catalog.btrim(ga.t)) NOT IN "  \
+                                               "('', 'none') AND "                                 \
+                                               "(CASE WHEN " TWO_PARTS(                            \
+                                                   "ga.t") " THEN "                                \
+                                                           "@type(COALESCE(CAST(pg_catalog.to_"    \
+                                                           "regtype(ga.t) AS "                     \
+                                                           "pg_catalog.oid), 4294967295)) ELSE "   \
+                                                           "false END) IS NOT TRUE) ELSE false "   \
+                                                           "END)"
+
 static const gh_lookup s_lookups[] = {
-    { "regclass", "to_regclass", NULL, "@rel(gr.o)" },
-    { "regtype", "to_regtype", NULL, "@type(gr.o)" },
-    { "regproc", "to_regproc", NULL, "@func(gr.o)" },
-    { "regprocedure", "to_regprocedure", NULL, "@func(gr.o)" },
-    { "regoper", "to_regoper", NULL, "@builtin(gr.o)" },
-    { "regoperator", "to_regoperator", NULL, "@builtin(gr.o)" },
-    { "regcollation", "to_regcollation", NULL, "@builtin(gr.o)" },
+    { "regclass", "to_regclass", NULL, "@rel(gr.o)", "gt.t", TWO_PARTS("gt.t") },
+    { "regtype", "to_regtype", NULL, "@type(gr.o)", BARE("gt.t"),
+      "gt.t !~ '[(](?![0-9, ]*[)])' AND " TWO_PARTS("gt.t") },
+    { "regproc", "to_regproc", NULL, "@func(gr.o)", "gt.t", TWO_PARTS("gt.t") },
+    { "regprocedure", "to_regprocedure", NULL, "@func(gr.o)", "gt.t", OF_VISIBLE_TYPES },
+    { "regoper", "to_regoper", NULL, "@builtin(gr.o)", "gt.t", TWO_PARTS("gt.t") },
+    { "regoperator", "to_regoperator", NULL, "@builtin(gr.o)", "gt.t", OF_VISIBLE_TYPES },
+    { "regcollation", "to_regcollation", NULL, "@builtin(gr.o)", "gt.t", TWO_PARTS("gt.t") },
     { "regnamespace", NULL,
       "(SELECT gn.oid FROM pg_catalog.pg_namespace AS gn WHERE "
       "pg_catalog.quote_ident(CAST(gn.nspname AS pg_catalog.text)) = gt.t)",
-      "@schema(gr.o)" },
+      "@schema(gr.o)", NULL, NULL },
     { "regconfig", NULL,
       "(SELECT gc.oid FROM pg_catalog.pg_ts_config AS gc WHERE gc.cfgname = gt.t)",
-      "@builtin(gr.o)" },
+      "@builtin(gr.o)", NULL, NULL },
     { "regdictionary", NULL,
-      "(SELECT gc.oid FROM pg_catalog.pg_ts_dict AS gc WHERE gc.dictname = gt.t)",
-      "@builtin(gr.o)" },
+      "(SELECT gc.oid FROM pg_catalog.pg_ts_dict AS gc WHERE gc.dictname = gt.t)", "@builtin(gr.o)",
+      NULL, NULL },
 };
 
 static const gh_lookup *lookup_of(gh_str type)
@@ -473,17 +500,23 @@ static char *visible(gh_judge *j, const gh_lookup *l, const char *oid)
 /* OID of the first object that the text gt.t names along the client's path and that may be seen. */
 static char *search(gh_judge *j, const gh_lookup *l)
 {
+    const char *when;
     char *out;
 
     if (l->function == NULL)
         return visible(j, l, l->find);
-    out =
-        visible(j, l, gh_judge_printf("CAST(pg_catalog.%s(gt.t) AS pg_catalog.oid)", l->function));
+    when = gh_system_expand(j, l->when);
+    if (when == NULL)
+        return NULL;
+    out = visible(j, l,
+                  gh_judge_printf("CASE WHEN %s THEN CAST(pg_catalog.%s(%s) AS pg_catalog.oid) END",
+                                  when, l->function, l->text));
     for (size_t i = 0; i < j->in->search_path.count && out != NULL; i++) {
         char *prefix = gh_judge_literal(j, gh_str_of(text_prefix(j->in->search_path.items[i])));
-        char *next = visible(j, l,
-                             gh_judge_printf("CAST(pg_catalog.%s(%s || gt.t) AS pg_catalog.oid)",
-                                             l->function, prefix));
+        char *next = visible(
+            j, l,
+            gh_judge_printf("CASE WHEN %s THEN CAST(pg_catalog.%s(%s || %s) AS pg_catalog.oid) END",
+                            when, l->function, prefix, l->text));
 
         if (next == NULL)
             return NULL;
@@ -492,9 +525,9 @@ static char *search(gh_judge *j, const gh_lookup *l)
     return out == NULL ? NULL : gh_judge_printf("COALESCE(%s)", out);
 }
 
-char *gh_function_find_relation(gh_judge *j)
+char *gh_function_find(gh_judge *j, const char *type)
 {
-    return search(j, lookup_of(GH_STR("regclass")));
+    return search(j, lookup_of(gh_str_of(type)));
 }
 
 static void search_call(gh_judge *j, Node **slot, gh_call *c)

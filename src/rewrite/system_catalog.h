@@ -22,7 +22,7 @@
  *     @owner        OID of the upstream's account, under which the user's own name is shown
  *     @schemas      schema OIDs of the client's search_path, pg_catalog first
  *     @current_schema @path @implicit_path @settings
- *     @find_relation  OID of the relation that the text gt.t names, if it is visible
+ *     @find_relation @find_type @find_function  OID of what the text gt.t names, if it is visible
  *
  * Aliases inside macros begin with g, and nothing in them is unqualified, so nothing of a client's is
  * captured. Memory: palloc, as everything of a statement.

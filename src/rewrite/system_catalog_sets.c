@@ -545,7 +545,11 @@ static const char *value_of(gh_judge *j, gh_str name)
     if (gh_str_is(name, "implicit_path"))
         return path_names(j, true);
     if (gh_str_is(name, "find_relation"))
-        return gh_function_find_relation(j);
+        return gh_function_find(j, "regclass");
+    if (gh_str_is(name, "find_type"))
+        return gh_function_find(j, "regtype");
+    if (gh_str_is(name, "find_function"))
+        return gh_function_find(j, "regprocedure");
     return gh_str_is(name, "settings") ? setting_names(j) : NULL;
 }
 
