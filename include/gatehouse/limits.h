@@ -19,13 +19,14 @@
 #define GH_AUTH_ITERATIONS_MAX 10000000 /* PBKDF2 rounds of a verifier */
 
 /* SQL */
-#define GH_SQL_BYTES_MAX         (16u << 20)  /* one Query or Parse; limits.statement_bytes */
-#define GH_SQL_ADDED_MAX         (8u << 20)   /* what rewriting may add: one call may become 10 KB */
-#define GH_SQL_SPECIAL_CALLS_MAX 100          /* of functions that become sub-selects over catalogs */
+#define GH_SQL_BYTES_MAX         (16u << 20) /* one Query or Parse; limits.statement_bytes */
+#define GH_SQL_ADDED_MAX         (8u << 20)  /* what rewriting may add: one call may become 10 KB */
+#define GH_SQL_SPECIAL_CALLS_MAX 100 /* of functions that become sub-selects over catalogs */
 #define GH_SQL_MEMORY_MAX        (512u << 20) /* budget of a statement; limits.statement_memory */
 #define GH_SQL_COMMENT_DEPTH_MAX 32           /* nested comments: the lexer is quadratic */
 #define GH_SQL_DEPTH_MAX         500          /* nesting of the parse tree */
-#define GH_SQL_STATEMENTS_MAX    10000        /* statements in one Query */
+#define GH_SQL_RELATIONS_MAX     200   /* relations in one statement: planning is superlinear */
+#define GH_SQL_STATEMENTS_MAX    10000 /* statements in one Query */
 
 /* Policy */
 #define GH_POLICY_ROLE_DEPTH_MAX   64           /* roles in roles */

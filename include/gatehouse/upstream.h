@@ -43,9 +43,12 @@ typedef struct gh_upstream_options {
     gh_str name;     /* the warehouse's, for the log */
     gh_str conninfo; /* libpq keywords or a URI */
     gh_str dir;      /* what file names in conninfo are relative to; empty: the working folder */
-    const gh_secret *password;   /* NULL: libpq finds one or needs none; copied */
-    gh_str application_name;     /* empty: gatehouse */
-    gh_str init_sql;             /* one Query after connect and each DISCARD ALL; never logged */
+    const gh_secret *password; /* NULL: libpq finds one or needs none; copied */
+    gh_str application_name;   /* empty: gatehouse */
+    gh_str init_sql;           /* one Query after connect and each DISCARD ALL; never logged */
+    gh_str
+        settings; /* "-c name=value ...": the session's defaults from its first moment on, behind the
+                                    conninfo's own `options`; in no statement and no log. Empty: none */
     uint32_t connect_timeout_ms; /* 0: 10 s */
 } gh_upstream_options;
 

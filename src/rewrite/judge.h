@@ -70,7 +70,8 @@ struct gh_block {
     gh_item *target; /* of a write: its columns are reached as they are stored */
     List *ctes;      /* of char *: names that WITH brings into scope here */
     bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
-    bool is_arms;    /* the walk stands in the arms of a set operation */
+    bool merges_columns;      /* a join merges columns of one name: a star shows them once */
+    bool is_arms;             /* the walk stands in the arms of a set operation */
     bool is_condition;        /* the walk stands in WHERE, ON or HAVING */
     bool is_part;             /* items are narrowed to what ON or a FROM item may see */
     const SelectStmt *select; /* NULL: of a write */

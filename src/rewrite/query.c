@@ -269,6 +269,11 @@ static void judge_relation(gh_judge *j, Node **slot)
         return;
     item->slot = slot;
     gh_judge_locate(j, item);
+    if (list_length(j->items) >= GH_SQL_RELATIONS_MAX) {
+        gh_judge_refuse(j, GH_LIMIT, "54001", v->location,
+                        "more than %d relations in one statement", GH_SQL_RELATIONS_MAX);
+        return;
+    }
     if (!gh_judge_resolve(j, item))
         return;
     invent_alias(j, item);
@@ -365,6 +370,8 @@ static void judge_join(gh_judge *j, JoinExpr *join)
 
     gh_judge_from_item(j, &join->larg);
     gh_judge_from_item(j, &join->rarg);
+    j->block->merges_columns |=
+        (join->usingClause != NIL || join->isNatural) && join->alias == NULL;
     if (join->usingClause != NIL || join->isNatural) {
         ListCell *cell; /* natural joins read what the two sides share */
         foreach (cell, j->block->items)

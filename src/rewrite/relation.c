@@ -122,6 +122,14 @@ bool gh_judge_resolve(gh_judge *j, gh_item *item)
                         "permission denied for table %s", item->var->relname);
         return false;
     }
+    /* Fail closed: owner's rights would show more than the grant means. */
+    if (item->decision != NULL && item->decision->is_through && !item->is_target) {
+        gh_judge_refuse(j, GH_DENIED, "42501", item->var->location, "permission denied for view %s",
+                        item->var->relname);
+        gh_err_detail(j->err,
+                      "a grant on it says through: true, which this version does not expand");
+        return false;
+    }
     if (item->decision != NULL && item->decision->column_count != item->relation->column_count) {
         gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
         gh_err_detail(j->err, "decision and relation differ in columns");

@@ -265,6 +265,8 @@ static char *other_stars(gh_judge *j, const gh_item *target, char *out)
 {
     ListCell *cell;
 
+    if (j->block->merges_columns) /* a bare star would show the merged column once */
+        return NULL;
     foreach (cell, j->block->items) {
         gh_item *item = lfirst(cell);
 

@@ -66,12 +66,19 @@ static gh_rc read_password(const gh_config_warehouse *w, gh_secret *out, gh_err 
  * the parser here takes them for. The key of the `hash` mask goes this way, so that no statement
  * holds it. Attack: shared attack corpus, settings.
  */
-static gh_str init_sql(srv *v)
+/* Catalog queries hold many small sub-selects: compiling them takes longer than running them. */
+static const char s_init_sql[] =
+    "SET search_path TO pg_catalog; SET standard_conforming_strings TO on; "
+    "SET client_min_messages TO notice; SET jit TO off";
+
+/*
+ * SECURITY: the key of the `hash` mask is a setting from the connection's start on, so that no statement
+ * holds it, no RESET takes it away and no log of statements shows it.
+ * Attack: tests/integration/hash_key.
+ */
+static gh_str settings(srv *v)
 {
-    return gh_arena_printf(v->arena,
-                           "SET search_path TO pg_catalog; SET standard_conforming_strings TO on; "
-                           "SET client_min_messages TO notice; SET gatehouse.hash_key TO '%.*s'",
-                           GH_STR_ARG(v->hash_key));
+    return gh_arena_printf(v->arena, "-c gatehouse.hash_key=%.*s", GH_STR_ARG(v->hash_key));
 }
 
 static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
@@ -83,7 +90,7 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
 
     c->server = v;
     c->index = index;
-    c->init_sql = init_sql(v);
+    c->init_sql = gh_str_of(s_init_sql);
     (void)pthread_mutex_init(&c->lock, NULL);
     (void)pthread_cond_init(&c->wake, NULL);
     if (rc == GH_OK) {
@@ -91,7 +98,8 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
                                         .conninfo = w->conninfo,
                                         .dir = v->config->dir,
                                         .password = password.len > 0 ? &password : NULL,
-                                        .init_sql = c->init_sql };
+                                        .init_sql = c->init_sql,
+                                        .settings = settings(v) };
 
         rc = gh_upstream_new(&options, &c->upstream, err);
     }

@@ -146,6 +146,24 @@ static bool is_path(const char *keyword)
     return false;
 }
 
+/* The conninfo's own options and then ours, which win; frees ours. */
+static char *join_options(const char *first, char *then)
+{
+    gh_buf b;
+    char *both;
+
+    gh_buf_init(&b, 0);
+    gh_buf_puts(&b, first);
+    gh_buf_puts(&b, " ");
+    gh_buf_puts(&b, then);
+    both = gh_strdup(gh_buf_str(&b));
+    gh_cleanse(b.ptr, b.len);
+    gh_buf_fini(&b);
+    gh_cleanse(then, strlen(then));
+    free(then);
+    return both;
+}
+
 gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_err *err)
 {
     char *conninfo = gh_strdup(options->conninfo);
@@ -156,6 +174,7 @@ gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_e
                          : gh_strdup((gh_str){ options->password->ptr, options->password->len });
     char *reason = NULL;
     gh_rc rc = GH_OK;
+    char *settings = options->settings.len > 0 ? gh_strdup(options->settings) : NULL;
     const override overrides[] = {
         { "password", password },
         { "application_name", application },
@@ -179,12 +198,16 @@ gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_e
             rc = gh_fail(err, GH_INVALID, "F0000",
                          "conninfo of warehouse " GH_STR_FMT ": replication cannot be asked for",
                          GH_STR_ARG(options->name));
+        else if (strcmp(o->keyword, "options") == 0 && settings != NULL)
+            settings = join_options(o->val, settings);
         else if (is_path(o->keyword))
             add_path(u, o->keyword, o->val, options->dir);
         else
             add_parameter(u, o->keyword, o->val);
     }
     PQconninfoFree(parsed);
+    if (settings != NULL && rc == GH_OK)
+        add_parameter(u, "options", settings);
     for (size_t i = 0; i < GH_COUNT(overrides) && rc == GH_OK; i++) {
         if (overrides[i].value != NULL)
             add_parameter(u, overrides[i].keyword, overrides[i].value);
@@ -194,6 +217,9 @@ done:
     if (password != NULL)
         gh_cleanse(password, strlen(password));
     gh_cleanse(conninfo, strlen(conninfo));
+    if (settings != NULL)
+        gh_cleanse(settings, strlen(settings));
+    free(settings);
     free(password);
     free(application);
     free(conninfo);
