@@ -42,7 +42,7 @@ def compare(world, user, sql, parameters, count):
         raise gt.TestError(f'the proxy died:\n{world.proxy.log()[-3000:]}')
     seen = copies.ask(world.direct(f'seen_{user}'), sql, parameters)
     full = copies.ask(world.proxied(user), sql, parameters)
-    twin = copies.ask(world.proxied(user, f'twin_{user}'), sql, parameters)
+    twin = copies.ask(world.proxied(user, world.twin_of(user)), sql, parameters)
     count['all'] += 1
     if '57014' in (seen.sqlstate, full.sqlstate, twin.sqlstate):
         count['slow'] += 1

@@ -47,6 +47,11 @@ HUGE = VALUES['num'] + ['1e400', '-1e400', '12345678901234567890.5']
 MAP = [('red', 'one', 'ann'), ('blue', 'one', 'bob'), ('blue', 'two', 'u0'), ('green', 'two', 'eve'), (None, 'one', 'u1')]
 
 
+# Values of which few expressions fail.
+TAME = {'int': ['1', '2', '3', '5'], 'big': ['1', '2', '9'], 'num': ['1.50', '2.25', '10.00'], 'text': ['12', '1', '2'], 'code': ['1', '2'], 'label': ['1', '2'],
+        'date': ['2020-01-31', '2020-02-29'], 'ts': ['2020-01-31 10:00:00'], 'bool': ['t'], 'ints': ['{1}', '{1,2,3}'], 'json': ['{"k": 1}'], 'mood': ['calm', 'sad']}
+
+
 def value(rng, column, kind):
     if column == 'huge':
         return rng.choice(HUGE)
@@ -55,8 +60,13 @@ def value(rng, column, kind):
     return rng.choice(TEXTS.get(column) or VALUES[kind])
 
 
-def random_rows(rng, table, ids):
-    return {i: {c: str(i) if c == 'id' else value(rng, c, k) for c, k, _ in TABLES[table]} for i in ids}
+def random_rows(rng, table, ids, tame=0):
+    """Rows by key; those up to `tame` hold tame values, but for what filters read."""
+    def cell(i, c, k):
+        if c == 'id':
+            return str(i)
+        return rng.choice(TAME[k]) if i <= tame and c not in TEXTS else value(rng, c, k)
+    return {i: {c: cell(i, c, k) for c, k, _ in TABLES[table]} for i in ids}
 
 
 def literal(v):
@@ -90,6 +100,12 @@ FILTERS = ["{t} = attr('grp')", "{t} = ANY (attr('teams'))", "{t} = 'red'", "{t}
            "{t} IN (SELECT m.grp FROM w.map m WHERE m.team = attr('team'))", "CASE WHEN {i} IS NULL THEN NULL ELSE {i} >= 0 END",
            "EXISTS (SELECT 1 FROM w.map m WHERE m.member = {o} AND m.team = 'one')", "{o} = current_user", "id < 20", "id % 3 <> 0", "NULL::boolean",
            "coalesce({t}, '') NOT IN ('green', '')", "({i} + 0) IN (SELECT length(m.team) FROM w.map m)"]
+# Few rows: what hides is most of the table. Dear enough that PostgreSQL would run the client's condition first.
+NARROW = ["id <= 4", "CASE WHEN id < 9 THEN length({t} || '') > 0 END", "(id < 6 OR lower({t} || '') = 'nobody')", "abs(id - 3) + length(coalesce({t}, '')) * 0 < 4",
+          "lower({t} || '') || id::text IN (lower(attr('grp')) || '1', 'red2', 'red3', 'blue4', 'blue5', 'green6', attr('grp') || '7')",
+          "id <= 9 AND {t} IN (SELECT m.grp FROM w.map m WHERE m.team = attr('team'))", "(id + length({t} || '')) IN (1, 3, 5, 7, 9) AND (id * 3) % 31 < 20 AND id / 2 < 5",
+          "lower({t} || '') || '!' = upper('nobody') || attr('missing')", "upper({t} || 'x') || id::text = ANY (ARRAY['REDX1', 'REDX2', 'BLUEX3', 'GREENX4', 'BLUEX5'])",
+          "EXISTS (SELECT 1 FROM w.map m WHERE m.member = {o} AND m.team = 'one') AND id < 9"]
 # Weakest first, within a kind; every two can be compared.
 MASKS = {
     'int': ['round(10)', 'round(100)', "constant('7')", 'redact', 'null'],
@@ -163,9 +179,11 @@ class Rule:
 
 
 class Policy:
-    """One user's part of a policy. `writes`: grants of insert, update and delete as well."""
+    """One user's part of a policy. `writes`: grants of insert, update and delete as well; `narrow`: few rows, in clear,
+    with the privileges `grants`."""
 
-    def __init__(self, rng, user, writes=False):
+    def __init__(self, rng, user, writes=False, narrow=False, grants=None):
+        self.narrow, self.grants = narrow, grants
         self.user, self.role, self.rng = user, f'r_{user}', rng
         self.attributes = {'grp': rng.choice(['red', 'blue']), 'team': rng.choice(['one', 'two'])}
         self.teams = rng.sample(['red', 'blue', 'green'], rng.randint(1, 2))
@@ -179,7 +197,7 @@ class Policy:
     def filter(self, table):
         rng = self.rng
         columns = TABLES[table]
-        return rng.choice(FILTERS).format(t='grp', i=rng.choice([c for c, k, _ in columns if k == 'int']),
+        return rng.choice(NARROW if self.narrow else FILTERS).format(t='grp', i=rng.choice([c for c, k, _ in columns if k == 'int']),
                                           o={'items': 'owner', 'people': 'name', 'sales': 'grp'}[table])
 
     def add_table(self, table, writes):
@@ -187,6 +205,9 @@ class Policy:
         names = [c for c, _, _ in TABLES[table]]
         kinds = {c: k for c, k, _ in TABLES[table]}
         own = {c for c in names if kinds[c] in OWN and rng.random() < 0.15}
+        if self.narrow:
+            self.rules.append(Rule(table=table, rows=self.filter(table), masks={}, privileges=[self.grants] if self.grants else None))
+            return
         for _ in range(rng.choice([1, 1, 1, 2, 2, 3])):
             columns = None if rng.random() < 0.5 else [c for c in names if c == 'id' or rng.random() < 0.7]
             masks = {}
@@ -325,24 +346,31 @@ class Projection:
         return '\n'.join(out)
 
 
-def twin(rng, policy, seen, rows, evaluate):
-    """Other rows of which the user sees the same. `evaluate(rows)` gives their Projection."""
+def twin(rng, policy, seen, rows, evaluate, tame):
+    """Other rows of which the user sees the same. `evaluate(rows)` gives their Projection. `tame`: rows that are hidden
+    are not there or hold tame values, so that what fails over them fails in the one warehouse alone."""
     candidate = {t: {i: dict(r) for i, r in table.items()} for t, table in rows.items()}
     for table, columns in TABLES.items():
         for i, row in candidate[table].items():
+            is_hidden = i not in seen.rows[table]
             for c, k, _ in columns:
-                is_clear = i in seen.rows[table] and seen.rows[table][i].get(c, 0) == row[c] and row[c] is not None
-                if c != 'id' and not is_clear and rng.random() < 0.6:
+                is_clear = not is_hidden and seen.rows[table][i].get(c, 0) == row[c] and row[c] is not None
+                if c == 'id' or is_clear:
+                    continue
+                if tame and is_hidden and c not in TEXTS:
+                    row[c] = rng.choice(TAME[k])
+                elif rng.random() < 0.6:
                     row[c] = value(rng, c, k)
-        extra = random_rows(rng, table, range(1000, 1000 + rng.randint(0, 12)))
-        candidate[table].update(extra)
+        if not tame:
+            candidate[table].update(random_rows(rng, table, range(1000, 1000 + rng.randint(0, 12))))
     judged = evaluate(candidate)
+    gone = 0.85 if tame and rng.random() < 0.5 else 0.15  # of the hidden rows
     out = {t: {} for t in TABLES}
     for table in TABLES:
         for i, row in candidate[table].items():
             if judged.rows[table].get(i) == seen.rows[table].get(i):
-                if i not in seen.rows[table] and rng.random() < 0.15:
-                    continue  # a hidden row less
+                if i not in seen.rows[table] and rng.random() < gone:
+                    continue
                 out[table][i] = row
             elif i in rows[table]:
                 out[table][i] = dict(rows[table][i])

@@ -1,9 +1,10 @@
 """What the differential suites stand on: one PostgreSQL, one proxy, and for each user of a random policy three databases.
 
     whole       the warehouse                            through the proxy
-    twin_USER   other values wherever USER cannot see    through the proxy
+    twinN       other values wherever USER cannot see    through the proxy
     seen_USER   only what USER may see, by cells.py      direct
 """
+import itertools
 import random
 
 import cells
@@ -44,14 +45,17 @@ def ask(c, sql, parameters=None):
 
 
 class Copies:
-    """Use as a context. `users` names; `rows_each` rows a table."""
+    """Use as a context. `users`: how many; `rows_each`: rows a table; `hidden`: SQL of what nobody is granted, for the
+    warehouse and for the twins."""
 
-    def __init__(self, scratch, pg, seed, users, rows_each=30, writes=False):
+    def __init__(self, scratch, pg, seed, users, rows_each=30, writes=False, narrow=False, hidden=('', ''), grants=None):
         self.scratch, self.pg, self.rng = scratch, pg, random.Random(seed)
         self.writes = writes
-        self.rows = {t: cells.random_rows(self.rng, t, range(1, rows_each + 1)) for t in cells.TABLES}
-        self.policies = {f'u{i}': cells.Policy(self.rng, f'u{i}', writes) for i in range(users)}
+        self.rows = {t: cells.random_rows(self.rng, t, range(1, rows_each + 1), tame=9 if narrow else 0) for t in cells.TABLES}
+        self.policies = {f'u{i}': cells.Policy(self.rng, f'u{i}', writes, narrow, grants) for i in range(users)}
+        self.hidden = hidden
         self.connections = {}
+        self.sizes = {}
 
     def direct(self, database):
         key = ('', database)
@@ -100,15 +104,18 @@ class Copies:
         pg.sql('CREATE DATABASE empty TEMPLATE bare')
         pg.sql(cells.create(), 'empty')
         self.fill('whole', self.rows)
+        pg.sql(self.hidden[0], 'whole')
         self.seen, self.twins = {}, {}
         for user, policy in self.policies.items():
             self.seen[user] = self.project(user, 'whole', self.rows)
             pg.sql(f'CREATE DATABASE seen_{user} TEMPLATE bare')
             pg.sql(self.seen[user].create(), f'seen_{user}')
             if not self.writes:
-                self.twins[user] = cells.twin(self.rng, policy, self.seen[user], self.rows, lambda rows, user=user: self.judge_rows(user, rows))
-                self.fill(f'twin_{user}', self.twins[user])
-        databases = ['whole'] + [f'twin_{u}' for u in self.twins]
+                self.twins[user] = cells.twin(self.rng, policy, self.seen[user], self.rows, lambda rows, user=user: self.judge_rows(user, rows),
+                                               policy.narrow)
+                self.fill(self.twin_of(user), self.twins[user])
+                pg.sql(self.hidden[1], self.twin_of(user))
+        databases = ['whole'] + [self.twin_of(u) for u in self.twins]
         warehouses = '\n'.join(f'{d}:\n  conninfo: "{pg.conninfo(d, "gatehouse", tls=False)}"\n  password_file: wh.pass' for d in databases)
         self.proxy = gt.Gatehouse(self.scratch, pg, policy=cells.policy_file(self.policies.values()), users={u: 'pw' for u in self.policies},
                                   warehouses=warehouses)
@@ -120,23 +127,55 @@ class Copies:
             c.close()
         self.proxy.__exit__(*exc)
 
+    @staticmethod
+    def twin_of(user):
+        """Its name is as long as the warehouse's, so that answers that name it differ in those bytes alone."""
+        return f'twin{user[1:]}'
+
     def tables(self, user):
         """What a user sees, for queries.py: name -> [(column, kind)]."""
         return {t: [(c, k) for c, k, _ in columns if c in self.seen[user].columns[t]]
                 for t, columns in cells.TABLES.items() if self.seen[user].columns[t]}
 
+    def sized(self, user):
+        """Copies of what the user sees in which PostgreSQL takes some of the tables for large: names of databases."""
+        if user not in self.sizes:
+            tables = [t for t in cells.TABLES if self.seen[user].columns[t]]
+            self.sizes[user] = []
+            for large in itertools.product((False, True), repeat=len(tables)):
+                name = f'size{"".join(map(str, map(int, large)))}_{user}'
+                self.pg.sql(f'CREATE DATABASE {name} TEMPLATE bare')
+                self.pg.sql(self.seen[user].create(), name)
+                for table, is_large in zip(tables, large):
+                    if is_large:
+                        first = self.seen[user].columns[table][0]
+                        self.pg.sql(f'INSERT INTO w.{table} ({first}) SELECT NULL FROM generate_series(1, 30000); ANALYZE w.{table};'
+                                    f'DELETE FROM w.{table} WHERE ctid IN (SELECT ctid FROM w.{table} OFFSET {len(self.seen[user].rows[table])})', name)
+                    else:
+                        self.pg.sql(f'ANALYZE w.{table}', name)
+                self.sizes[user].append(name)
+        return self.sizes[user]
+
     def plans(self, user, sql, parameters, wanted):
         """Does PostgreSQL itself, over what the user sees, answer `wanted` under some other plan? Tables stand
-        as they are, and fenced as Gatehouse may have to fence them."""
-        for setting in PLANS:
+        as they are, and fenced as Gatehouse may have to fence them. Of statements over the catalogs, which are
+        others there, only whether and how they fail is compared."""
+        is_catalog = 'pg_catalog.' in sql or 'information_schema.' in sql
+
+        def ways():
+            yield from ((f'seen_{user}', p) for p in PLANS)
+            yield from ((d, p) for d in self.sized(user) for p in PLANS[:3])
+        for database, setting in ways():
             for text in (sql, fenced(sql)):
-                c = self.prepared(gt.Wire(self.pg.port, 'gatehouse', f'seen_{user}', 'upstream-secret'))
+                c = self.prepared(gt.Wire(self.pg.port, 'gatehouse', database, 'upstream-secret'))
                 try:
                     if text != sql:
                         c.query('SET search_path TO f, w, public')
                     if setting:
                         c.query(setting)
-                    if ask(c, text, parameters).outcome == wanted:
+                    c.query('BEGIN')
+                    outcome = ask(c, text, parameters).outcome
+                    if outcome == wanted or (is_catalog and outcome[0] == wanted[0] == 'rows'):
                         return True
                 finally:
                     c.close()

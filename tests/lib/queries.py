@@ -221,7 +221,7 @@ class Queries:
         if self.ctes and self.chance(0.4):
             return self.rng.choice(self.ctes)
         name = self.rng.choice(sorted(self.tables))
-        return (f'w.{name}' if self.chance(0.8) else name), self.tables[name]
+        return (name if '.' in name or self.chance(0.2) else f'w.{name}'), self.tables[name]
 
     def from_item(self, scope, depth):
         """SQL and [(alias, columns)]. scope: what LATERAL may see."""
