@@ -21,8 +21,10 @@
 #define ROWS_TABLE   "@relname(gh.table_schema, gh.table_name)"
 #define ROWS_COLUMN  "@colname(gh.table_schema, gh.table_name, gh.column_name)"
 #define ROWS_ROUTINE "@routine(gh.specific_schema, gh.specific_name)"
-/* The upstream owner's rights of reading, which stand for the user's own. */
+/* The upstream account's rights, of which show those that the user has too. */
 #define IS_SELECT "gh.privilege_type = 'SELECT' AND gh.grantee = CURRENT_USER"
+#define IS_HELD                                                                                    \
+    "gh.grantee = CURRENT_USER AND @maybyname(gh.table_schema, gh.table_name, gh.privilege_type)"
 
 static const gh_system_relation s_views[] = {
     { "administrable_role_authorizations", "false", NULL },
@@ -66,7 +68,7 @@ static const gh_system_relation s_views[] = {
     { "referential_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
     { "role_column_grants", IS_SELECT " AND " ROWS_COLUMN, NULL },
     { "role_routine_grants", "false", NULL },
-    { "role_table_grants", IS_SELECT " AND " ROWS_TABLE, NULL },
+    { "role_table_grants", ROWS_TABLE " AND " IS_HELD, NULL },
     { "role_usage_grants", "false", NULL },
     { "routine_privileges", "false", NULL },
     { "routines", ROWS_ROUTINE, COLUMNS{ HIDE("routine_definition"), END } },
@@ -86,7 +88,7 @@ static const gh_system_relation s_views[] = {
     { "sql_sizing", NULL, NULL },
     { "table_constraints",
       "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)", NULL },
-    { "table_privileges", IS_SELECT " AND " ROWS_TABLE, NULL },
+    { "table_privileges", ROWS_TABLE " AND " IS_HELD, NULL },
     { "tables", ROWS_TABLE, NULL },
     { "triggered_update_columns", "false", NULL },
     { "triggers", "false", NULL },

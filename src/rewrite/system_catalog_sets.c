@@ -487,6 +487,10 @@ static const gh_macro s_macros[] = {
       "(CASE WHEN $1 ~* 'grant option' THEN false ELSE ($1 ~* 'select' AND ($2 < 16384 OR $2 = ANY "
       "(@may0))) OR ($1 ~* 'insert' AND $2 = ANY (@may1)) OR ($1 ~* 'update' AND $2 = ANY (@may2)) "
       "OR ($1 ~* 'delete' AND $2 = ANY (@may3)) OR ($1 ~* 'truncate' AND $2 = ANY (@may4)) END)" },
+    { "maybyname", 3,
+      "(EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
+      "= gc.relnamespace WHERE gn.nspname = $1 AND gc.relname = $2 AND @may(CAST($3 AS "
+      "pg_catalog.text), gc.oid)))" },
     { "viewdef", 1,
       "(SELECT ' SELECT ' || pg_catalog.string_agg(pg_catalog.quote_ident(CAST(ga.attname AS "
       "pg_catalog.text)), ', ' ORDER BY ga.attnum) || ' FROM ' || pg_catalog.quote_ident(CAST("

@@ -64,6 +64,7 @@ CREATE OPERATOR shop.|+| (FUNCTION = shop.hid_function, RIGHTARG = text);
 CREATE PUBLICATION hid_publication FOR TABLE shop.orders;
 CREATE COLLATION shop.hid_collation (locale = 'C');
 CREATE TEXT SEARCH CONFIGURATION shop.hid_configuration (COPY = simple);
+GRANT ALL ON shop.regions, shop.orders TO upstream_account;
 CREATE ROLE hid_role; COMMENT ON ROLE hid_role IS 'HIDDEN-16';
 ALTER ROLE hid_role SET application_name = 'HIDDEN-17';
 COMMENT ON DATABASE wh IS 'HIDDEN-18';
@@ -85,6 +86,7 @@ grants:
     tables: ["shop.*"]
     columns: { except: [hid_margin, hid_note, hid_key, hid_felt] }
     rows: "1 = 1"
+  - { to: [keeper], tables: [shop.regions], privileges: [insert, delete] }
   - { to: [clerk], tables: [shop.regions] }
   - to: [clerk]
     tables: [shop.orders]
@@ -292,6 +294,14 @@ class Catalogs(unittest.TestCase):
                     self.assertEqual(c.one(sql)[0][0], expected)
         with proxy.wire('mallory') as c:
             self.assertEqual(c.one("SELECT to_regtype('shop.span')::text"), [[None]])
+
+    def test_privileges_are_the_users_own(self):
+        sql = ("SELECT table_name, grantee, string_agg(privilege_type, ' ' ORDER BY privilege_type) FROM information_schema.{}"
+               " WHERE table_schema = 'shop' GROUP BY 1, 2 ORDER BY 1")
+        for view in ('table_privileges', 'role_table_grants'):
+            for user, regions in (('mallory', 'SELECT'), ('trudy', 'DELETE INSERT SELECT')):
+                with self.subTest(view=view, user=user), proxy.wire(user) as c:
+                    self.assertEqual(c.one(sql.format(view)), [['orders', user, 'SELECT'], ['regions', user, regions]])
 
     def test_sequences_and_sources(self):
         with proxy.wire('trudy') as c:
