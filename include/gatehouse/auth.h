@@ -75,5 +75,38 @@ void gh_auth_scram_free(gh_auth_scram *s); /* cleanses; NULL is fine */
 GH_MUST_USE gh_rc gh_auth_scram_start(gh_auth_scram *s, const gh_wire_sasl_initial *msg,
                                       gh_buf *out, gh_err *err);
 GH_MUST_USE gh_rc gh_auth_scram_step(gh_auth_scram *s, gh_str data, gh_buf *out, gh_err *err);
+/* Is what the next step judges a proof, that is, possibly a guess? */
+bool gh_auth_scram_wants_proof(const gh_auth_scram *s);
+
+/* ---- failed logins --------------------------------------------------------------------------- */
+
+/*
+ * How long who guesses has to wait. Three counts, each of which forgets a failure every
+ * GH_THROTTLE_FORGET_MS:
+ *
+ *     this user from this address   doubles from GH_THROTTLE_FIRST_MS up to GH_THROTTLE_PAIR_MS;
+ *                                   attempts queue up behind each other
+ *     this user from anywhere   ┐   the same, but nobody waits longer than GH_THROTTLE_SHARED_MS:
+ *     anyone from this address  ┘   who guesses can slow others down by that much, not lock them out
+ *
+ * Users that do not exist count as those that do. Memory is one table of a fixed size: where it is
+ * full the entry with the fewest failures makes room, so that a flood of made-up names drives out
+ * itself and not the ones that are being guessed.
+ *
+ * Threads: the workers share one; whoever calls holds the lock that goes with it.
+ */
+typedef struct gh_auth_throttle gh_auth_throttle;
+/* key: random bytes, so that nobody can choose what shares an entry. */
+GH_MUST_USE gh_auth_throttle *gh_auth_throttle_new(const uint8_t key[GH_AUTH_KEY_LEN]);
+void gh_auth_throttle_free(gh_auth_throttle *t); /* NULL is fine */
+/*
+ * To be called with the proof at hand and before it is looked at. It counts as failed from here on,
+ * so that guesses made at the same time do not pass side by side. GH_OK: look at it in `*wait_ms`.
+ * GH_LIMIT: the wait would be longer than GH_THROTTLE_WAIT_MS; nothing was counted.
+ */
+GH_MUST_USE gh_rc gh_auth_throttle_admit(gh_auth_throttle *t, gh_str user, gh_str address,
+                                         int64_t now_us, uint32_t *wait_ms, gh_err *err);
+/* The proof was right after all. */
+void gh_auth_throttle_succeeded(gh_auth_throttle *t, gh_str user, gh_str address, int64_t now_us);
 
 #endif

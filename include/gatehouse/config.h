@@ -141,6 +141,7 @@ const char *gh_config_suggest(gh_str word, const char *const *known, size_t know
 #define GH_CONFIG_WAREHOUSES_MAX 1000
 #define GH_CONFIG_WORKERS_MAX    256
 #define GH_CONFIG_POOL_MAX       100000
+#define GH_CONFIG_CLIENT_MAP_MAX 10000
 
 typedef struct gh_config_listen {
     gh_str address; /* as written, for messages */
@@ -154,6 +155,20 @@ typedef enum gh_config_tls_mode {
     GH_CONFIG_TLS_PREFER,
     GH_CONFIG_TLS_DISABLE
 } gh_config_tls_mode;
+
+/* Which name in a client's certificate says whose it is. */
+typedef enum gh_config_client_name {
+    GH_CONFIG_CLIENT_CN = 0,
+    GH_CONFIG_CLIENT_DN,
+    GH_CONFIG_CLIENT_DNS,
+    GH_CONFIG_CLIENT_EMAIL,
+    GH_CONFIG_CLIENT_URI
+} gh_config_client_name;
+
+typedef struct gh_config_mapping {
+    gh_str name; /* in the certificate */
+    gh_str user;
+} gh_config_mapping;
 
 typedef enum gh_config_durability { GH_CONFIG_FSYNC = 0, GH_CONFIG_WRITE } gh_config_durability;
 
@@ -180,6 +195,11 @@ typedef struct gh_config {
         gh_config_tls_mode mode;
         gh_str cert; /* resolved, as all paths below; empty only with GH_CONFIG_TLS_DISABLE */
         gh_str key;
+        gh_str client_ca;  /* empty: client certificates are not asked for */
+        gh_str client_crl; /* empty: none */
+        gh_config_client_name client_name;
+        const gh_config_mapping *client_map;
+        size_t client_map_len;
     } tls;
     gh_str acl;
     struct {
@@ -195,6 +215,8 @@ typedef struct gh_config {
         uint64_t statement_bytes;
         uint64_t statement_memory;
         uint32_t clients;
+        uint32_t logins;           /* connections that have not logged in yet, of each worker */
+        uint32_t login_timeout_ms; /* to log in */
     } limits;
 } gh_config;
 

@@ -18,6 +18,17 @@
 #define GH_AUTH_SALT_MAX       64       /* bytes of a verifier's salt */
 #define GH_AUTH_ITERATIONS_MAX 10000000 /* PBKDF2 rounds of a verifier */
 
+/* Failed logins (gh_auth_throttle). A pair is one user from one address. */
+#define GH_THROTTLE_ENTRIES      32768 /* users, addresses and pairs remembered: 1 MiB */
+#define GH_THROTTLE_FORGET_MS    30000 /* after which one failure is forgotten */
+#define GH_THROTTLE_FIRST_MS     250   /* the first delay; each further failure doubles it */
+#define GH_THROTTLE_PAIR_FREE    10    /* failures of a pair without a delay */
+#define GH_THROTTLE_PAIR_MS      5000  /* the longest delay of a pair */
+#define GH_THROTTLE_WAIT_MS      10000 /* who would wait longer, in a queue, is refused */
+#define GH_THROTTLE_USER_FREE    50    /* failures of one user, from wherever */
+#define GH_THROTTLE_ADDRESS_FREE 100   /* failures from one address, for whomever */
+#define GH_THROTTLE_SHARED_MS    2000  /* the longest wait that others can cause */
+
 /* SQL */
 #define GH_SQL_BYTES_MAX         (16u << 20) /* one Query or Parse; limits.statement_bytes */
 #define GH_SQL_ADDED_MAX         (8u << 20)  /* what rewriting may add: one call may become 10 KB */
@@ -43,7 +54,8 @@
 
 /* Sessions */
 #define GH_SESSION_STATEMENTS_MAX 10000 /* statements, portals of a session */
-#define GH_LOGIN_TIMEOUT_MS       60000
+#define GH_LOGIN_TIMEOUT_MS       60000 /* limits.login_timeout */
+#define GH_LOGINS_MAX             1000  /* a worker's, not logged in yet; limits.logins */
 #define GH_CLIENTS_MAX            10000 /* limits.clients */
 
 /* Relay */

@@ -1,7 +1,7 @@
 /*
  * server: the running proxy. Threads, signals, reloads, and what the workers share.
  *
- *     main thread      signals: TERM, INT drain; HUP reloads certificates and policy
+ *     main thread      signals: TERM, INT drain; HUP reads the config file again
  *     workers (N)      one event loop each: listeners (SO_REUSEPORT), sessions, upstream pools,
  * plan cache store thread     polls the ACL's version, compiles, swaps the policy catalog threads
  * one a warehouse: reads the catalog every few seconds and at once when poked audit writer     the
@@ -18,11 +18,20 @@
 
 #include <gatehouse/base.h>
 #include <gatehouse/config.h>
+#include <gatehouse/tls.h>
+
+/* Reads the config file again, into the arena. Anything but GH_OK: it stays as it was. */
+typedef gh_rc (*gh_server_reload_fn)(void *arg, gh_arena *a, gh_config *out, gh_err *err);
 
 /*
- * Serves until SIGTERM or SIGINT, then drains. `reload` (may be NULL) reads the config file again
- * on SIGHUP. GH_OK: drained. Anything else: could not start; err says why.
+ * Serves until SIGTERM or SIGINT, then drains. `reload` is called on SIGHUP, on the caller's
+ * thread: `tls` and `limits` take effect for new clients and statements; what else differs is named
+ * in the log and waits for a restart. GH_OK: drained. Anything else: could not start; err says why.
  */
-GH_MUST_USE gh_rc gh_server_run(const gh_config *config, gh_err *err);
+GH_MUST_USE gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *arg,
+                                gh_err *err);
+
+/* What the config's `tls` says, files read and checked. *out is NULL with `mode: disable`. */
+GH_MUST_USE gh_rc gh_server_load_tls(const gh_config *config, gh_tls_server **out, gh_err *err);
 
 #endif

@@ -21,9 +21,11 @@
 #ifndef GATEHOUSE_SESSION_H
 #define GATEHOUSE_SESSION_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <gatehouse/auditlog.h>
+#include <gatehouse/auth.h>
 #include <gatehouse/base.h>
 #include <gatehouse/catalog.h>
 #include <gatehouse/loop.h>
@@ -70,10 +72,14 @@ typedef struct gh_session_env_options {
     size_t warehouse_count;
     uint64_t statement_bytes;
     uint64_t statement_memory;
-    uint32_t clients_max;
-    /* How many sessions there are in all workers; each env counts its own in and out (relaxed: a
-     * bound, not a lock). */
+    uint32_t clients_max;      /* that have logged in, of all workers together */
+    uint32_t logins_max;       /* that have not yet, of this worker; 0: GH_LOGINS_MAX */
+    uint32_t login_timeout_ms; /* 0: GH_LOGIN_TIMEOUT_MS */
+    /* How many sessions have logged in, in all workers; each env counts its own in and out
+     * (relaxed: a bound, not a lock). */
     atomic_uint *clients;
+    gh_auth_throttle *throttle; /* shared by all workers; NULL: guesses are not slowed down */
+    pthread_mutex_t *throttle_lock;
     size_t plan_cache_bytes;
     /* Asks for a catalog read of warehouse `index` that begins after this call; returns its number:
      * the one that gh_session_env_set_catalog will bring. Any thread's work; must not block. */
@@ -94,8 +100,19 @@ void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy); /* acqui
  * the read failed. */
 void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *catalog,
                                 uint64_t read);
-void gh_session_env_set_tls(gh_session_env *env,
-                            gh_tls_server *tls); /* acquires; new clients get it */
+/* New clients get it; acquires. */
+void gh_session_env_set_tls(gh_session_env *env, gh_session_tls mode, gh_tls_server *tls);
+typedef struct gh_session_limits {
+    uint64_t statement_bytes;
+    uint64_t statement_memory;
+    uint32_t clients_max;
+    uint32_t logins_max;
+    uint32_t login_timeout_ms;
+} gh_session_limits;
+/* As the options of the same names; who is inside already stays. */
+void gh_session_env_set_limits(gh_session_env *env, const gh_session_limits *limits);
+/* The upstream's own settings of warehouse `index`, as it now runs them. */
+void gh_session_env_set_init_sql(gh_session_env *env, size_t index, gh_str init_sql);
 /* Idle sessions end now with 57P01, others with their transaction. done(arg) once all are gone. */
 void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *arg);
 /* What is left after the drain's time is cut off. */

@@ -4,7 +4,7 @@
  *
  *     client ── fd ──▶ gh_stream_init ────────── plain ─────────┐
  *                  └─▶ gh_tls_accept ──handshake── TLS ─────────┼──▶ gh_stream_read / gh_stream_write
- *     upstream ── fd (+ libpq's SSL) ──▶ gh_stream_adopt ───────┤
+ *     upstream ── fd (+ libpq's SSL) ──▶ gh_stream_take ────────┤
  *              └─ fd ──▶ gh_tls_connect_like ──handshake────────┘
  *
  * Every call is non-blocking and answers
@@ -31,7 +31,8 @@
 
 #include <gatehouse/base.h>
 
-struct ssl_st; /* OpenSSL's SSL */
+struct ssl_st;        /* OpenSSL's SSL */
+struct x509_store_st; /* OpenSSL's X509_STORE */
 
 #define GH_WANTS_READ  1u /* equal to loop's GH_READABLE and GH_WRITABLE */
 #define GH_WANTS_WRITE 2u
@@ -49,8 +50,23 @@ typedef struct gh_stream {
 
 /* Takes over a connected, non-blocking socket, in plaintext. */
 void gh_stream_init(gh_stream *s, int fd);
-/* Borrows a socket and, if not NULL, the SSL over it that libpq made (PQsslStruct). */
+/* Borrows a socket and, if not NULL, an SSL over it. */
 void gh_stream_adopt(gh_stream *s, int fd, void *ssl);
+/*
+ * Takes a socket, and if not NULL the SSL over it (PQsslStruct), away from libpq, whose buffers an
+ * idle session need not keep. What libpq is left with leads nowhere: PQfinish comes next, reaches
+ * no server, and then gh_stream_taken makes the stream usable. No loop may still watch fd. GH_IO:
+ * no descriptor is free; nothing was taken.
+ */
+GH_MUST_USE gh_rc gh_stream_take(gh_stream *s, int fd, void *ssl, gh_err *err);
+void gh_stream_taken(gh_stream *s);
+/*
+ * libpq reads the trusted certificates anew for each connection, and a system's bundle takes a
+ * megabyte. Where this stream's are the same as *shared it uses those and frees its own; else they
+ * become *shared. One thread; the last one is let go by gh_tls_release_trust.
+ */
+void gh_stream_share_trust(const gh_stream *s, struct x509_store_st **shared);
+void gh_tls_release_trust(struct x509_store_st *shared); /* NULL is fine */
 /*
  * Sends close_notify if it fits, frees and closes what the stream owns; NULL and zeroed are fine.
  */
@@ -75,10 +91,30 @@ static inline bool gh_stream_has_tls(const gh_stream *s)
 
 typedef struct gh_tls_server gh_tls_server;
 
+/* Which name in a client's certificate says whose it is. */
+typedef enum gh_tls_name {
+    GH_TLS_NAME_CN = 0, /* the subject's only common name */
+    GH_TLS_NAME_DN,     /* the whole subject, RFC 2253: CN=alice,OU=BI,O=Example */
+    GH_TLS_NAME_DNS,    /* a subjectAltName of that kind, one of several */
+    GH_TLS_NAME_EMAIL,
+    GH_TLS_NAME_URI
+} gh_tls_name;
+
+/* A name in a certificate and the user that it stands for. */
+typedef struct gh_tls_mapping {
+    gh_str name;
+    gh_str user;
+} gh_tls_mapping;
+
 typedef struct gh_tls_options {
-    gh_str cert_file;      /* PEM, the chain, leaf first */
-    gh_str key_file;       /* PEM, not encrypted */
-    gh_str client_ca_file; /* empty: client certificates are not asked for */
+    gh_str cert_file;       /* PEM, the chain, leaf first */
+    gh_str key_file;        /* PEM, not encrypted */
+    gh_str client_ca_file;  /* empty: client certificates are not asked for */
+    gh_str client_crl_file; /* PEM, one for each CA of client_ca_file; empty: none is looked at */
+    gh_tls_name client_name;
+    const gh_tls_mapping *client_map; /* copied; with none a name is the user's own, else only what
+                                         is listed names anyone */
+    size_t client_map_len;
 } gh_tls_options;
 
 /*
@@ -120,10 +156,25 @@ typedef struct gh_tls_info {
     const char *version; /* TLSv1.3 */
     const char *cipher;  /* TLS_AES_256_GCM_SHA384 */
     int bits;
-    char client_cn[65]; /* of a verified certificate; empty: none, or one whose CN holds a NUL */
 } gh_tls_info;
 /* Zeroed, with empty strings, for a plain stream. */
 void gh_tls_info_get(const gh_stream *s, gh_tls_info *out);
+
+typedef enum gh_tls_client {
+    GH_TLS_CLIENT_NONE = 0, /* no certificate, or none that was verified */
+    GH_TLS_CLIENT_OTHER,    /* a good one that does not name the user */
+    GH_TLS_CLIENT_IS_USER
+} gh_tls_client;
+
+#define GH_TLS_IDENTITY_MAX 512 /* bytes of a name, with its NUL; a longer one names nobody */
+
+/*
+ * Is the client of this stream, by its verified certificate, `user`? `identity`
+ * (GH_TLS_IDENTITY_MAX) gets the name that says so, or the first one that says something else, or
+ * nothing.
+ */
+GH_MUST_USE gh_tls_client gh_tls_client_check(const gh_tls_server *t, const gh_stream *s,
+                                              gh_str user, char *identity);
 
 /* ---- TLS: a second connection to an upstream ------------------------------------------------ */
 

@@ -62,6 +62,8 @@ gh_upstream *gh_upstream_acquire(gh_upstream *u);
 /* The last release ends the connector's thread; not in a callback of this module. NULL is fine. */
 void gh_upstream_release(gh_upstream *u);
 gh_str gh_upstream_name(const gh_upstream *u);
+/* Any thread. Pools run it before they hand a connection out; those in use keep what they have. */
+void gh_upstream_set_init_sql(gh_upstream *u, gh_str sql);
 
 typedef struct gh_upstream_report {
     int version_num; /* 150018 */

@@ -376,6 +376,11 @@ gh_rc gh_auth_scram_step(gh_auth_scram *s, gh_str data, gh_buf *out, gh_err *err
     return malformed("the exchange is over", err);
 }
 
+bool gh_auth_scram_wants_proof(const gh_auth_scram *s)
+{
+    return s->has_started && s->state == SCRAM_FINAL;
+}
+
 gh_rc gh_auth_scram_start(gh_auth_scram *s, const gh_wire_sasl_initial *msg, gh_buf *out,
                           gh_err *err)
 {

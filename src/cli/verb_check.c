@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <gatehouse/policy.h>
+#include <gatehouse/server.h>
 #include <gatehouse/upstream.h>
 
 typedef struct checking {
@@ -81,6 +82,21 @@ static void check_dates(checking *k, int64_t starts, int64_t expires)
                              .ptr);
 }
 
+/* Loads everything as `serve` would: certificate and key were looked at before. */
+static void check_client_ca(checking *k)
+{
+    gh_tls_server *t = NULL;
+    gh_err err = { 0 };
+
+    if (k->c->config.tls.client_ca.len == 0)
+        return;
+    if (gh_server_load_tls(&k->c->config, &t, &err) != GH_OK)
+        fault(k, "tls.client_ca", &err);
+    else
+        good("tls.client_ca", k->c->config.tls.client_ca.ptr);
+    gh_tls_server_release(t);
+}
+
 static void check_tls(checking *k)
 {
     enum { PEM_MAX = 1 << 20 };
@@ -106,6 +122,7 @@ static void check_tls(checking *k)
         fault(k, "tls.key", &err);
     else
         check_dates(k, starts, expires);
+    check_client_ca(k);
 }
 
 static void check_acl(checking *k)

@@ -139,21 +139,65 @@ static void check_plaintext(config_reading *g, const gh_yaml_node *mode)
     }
 }
 
+static void read_client_map(config_reading *g, const gh_yaml_node *n)
+{
+    if (n == NULL || !gh_yaml_want_mapping(&g->r, n, "tls.client_map"))
+        return;
+    if (n->count == 0 || n->count > GH_CONFIG_CLIENT_MAP_MAX) {
+        gh_yaml_fault(&g->r, n, "tls.client_map", "expected 1 to %d names of certificates",
+                      GH_CONFIG_CLIENT_MAP_MAX);
+        return;
+    }
+    gh_config_mapping *list = gh_arena_alloc(g->r.arena, n->count * sizeof(*list));
+    GH_ASSERT(list != NULL);
+    for (size_t i = 0; i < n->count; i++) {
+        gh_str user = gh_yaml_str(&g->r, gh_yaml_value(n, i), "tls.client_map", GH_STR(""));
+
+        if (gh_yaml_key(n, i)->text.len == 0)
+            gh_yaml_fault(&g->r, gh_yaml_key(n, i), "tls.client_map",
+                          "expected a name of a certificate, found \"\"");
+        list[i].name = gh_arena_dup(g->r.arena, gh_yaml_key(n, i)->text);
+        list[i].user = gh_arena_dup(g->r.arena, user);
+    }
+    g->c->tls.client_map = list;
+    g->c->tls.client_map_len = n->count;
+}
+
+/* Client certificates: whose word counts, and which name in them. */
+static void read_client_tls(config_reading *g, const gh_yaml_node *n)
+{
+    static const char *const names[] = { "cn", "dn", "dns", "email", "uri" };
+    static const char *const without[] = { "client_crl", "client_name", "client_map" };
+    const gh_yaml_node *ca = gh_yaml_get(n, "client_ca");
+
+    g->c->tls.client_ca = read_path(g, ca, "tls.client_ca", "");
+    g->c->tls.client_crl = read_path(g, gh_yaml_get(n, "client_crl"), "tls.client_crl", "");
+    g->c->tls.client_name = (gh_config_client_name)gh_yaml_choice(
+        &g->r, gh_yaml_get(n, "client_name"), "tls.client_name", names, GH_COUNT(names), 0);
+    read_client_map(g, gh_yaml_get(n, "client_map"));
+    for (size_t i = 0; ca == NULL && i < GH_COUNT(without); i++) {
+        if (gh_yaml_get(n, without[i]) != NULL)
+            gh_yaml_fault(&g->r, gh_yaml_get(n, without[i]), without[i],
+                          "it says how to read client certificates, which need client_ca");
+    }
+    if (ca != NULL && g->c->tls.mode == GH_CONFIG_TLS_DISABLE)
+        gh_yaml_fault(&g->r, ca, "tls.client_ca",
+                      "client certificates need TLS, and tls.mode is disable");
+}
+
 static void read_tls(config_reading *g, const gh_yaml_node *root)
 {
     static const char *const modes[] = { "require", "prefer", "disable" };
     const gh_yaml_node *n = gh_yaml_require(&g->r, root, "tls");
 
-    if (n == NULL ||
-        !gh_yaml_want_keys(&g->r, n, "tls", KEYS("mode", "cert", "key", "client_ca", "insecure")))
+    if (n == NULL || !gh_yaml_want_keys(&g->r, n, "tls",
+                                        KEYS("mode", "cert", "key", "client_ca", "client_crl",
+                                             "client_name", "client_map", "insecure")))
         return;
     const gh_yaml_node *mode = gh_yaml_get(n, "mode");
     g->c->tls.mode =
         (gh_config_tls_mode)gh_yaml_choice(&g->r, mode, "tls.mode", modes, GH_COUNT(modes), 0);
     g->is_insecure = gh_yaml_bool(&g->r, gh_yaml_get(n, "insecure"), "tls.insecure", false);
-    if (gh_yaml_get(n, "client_ca") != NULL)
-        gh_yaml_fault(&g->r, gh_yaml_get(n, "client_ca"), "tls.client_ca",
-                      "client certificates are not available in this version; remove the key");
     g->c->tls.cert = read_path(g, gh_yaml_get(n, "cert"), "tls.cert", "");
     g->c->tls.key = read_path(g, gh_yaml_get(n, "key"), "tls.key", "");
     if (g->c->tls.mode != GH_CONFIG_TLS_DISABLE) {
@@ -164,6 +208,7 @@ static void read_tls(config_reading *g, const gh_yaml_node *root)
             gh_yaml_fault(&g->r, n, "tls.key",
                           "missing: the path of the certificate's private key");
     }
+    read_client_tls(g, n);
     check_plaintext(g, mode != NULL ? mode : n);
 }
 
@@ -301,8 +346,11 @@ static void read_limits(config_reading *g, const gh_yaml_node *root)
     g->c->limits.statement_bytes = GH_SQL_BYTES_MAX;
     g->c->limits.statement_memory = GH_SQL_MEMORY_MAX;
     g->c->limits.clients = GH_CLIENTS_MAX;
+    g->c->limits.logins = GH_LOGINS_MAX;
+    g->c->limits.login_timeout_ms = GH_LOGIN_TIMEOUT_MS;
     if (n == NULL || !gh_yaml_want_keys(&g->r, n, "limits",
-                                        KEYS("statement_bytes", "statement_memory", "clients")))
+                                        KEYS("statement_bytes", "statement_memory", "clients",
+                                             "logins", "login_timeout")))
         return;
     g->c->limits.statement_bytes =
         gh_yaml_size(&g->r, gh_yaml_get(n, "statement_bytes"), "limits.statement_bytes", 1024,
@@ -312,6 +360,11 @@ static void read_limits(config_reading *g, const gh_yaml_node *root)
                      (uint64_t)64 << 30, GH_SQL_MEMORY_MAX);
     g->c->limits.clients = (uint32_t)gh_yaml_int(&g->r, gh_yaml_get(n, "clients"), "limits.clients",
                                                  1, 1000000, GH_CLIENTS_MAX);
+    g->c->limits.logins = (uint32_t)gh_yaml_int(&g->r, gh_yaml_get(n, "logins"), "limits.logins", 1,
+                                                1000000, GH_LOGINS_MAX);
+    g->c->limits.login_timeout_ms =
+        (uint32_t)gh_yaml_duration_ms(&g->r, gh_yaml_get(n, "login_timeout"),
+                                      "limits.login_timeout", 600000, GH_LOGIN_TIMEOUT_MS);
 }
 
 static void read_root(config_reading *g, const gh_yaml_node *root)

@@ -81,6 +81,14 @@ static gh_str settings(srv *v)
     return gh_arena_printf(v->arena, "-c gatehouse.hash_key=%.*s", GH_STR_ARG(v->hash_key));
 }
 
+void srv_catalogs_set_key(srv *v)
+{
+    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
+        v->catalogs[i].init_sql = init_sql(v);
+        gh_upstream_set_init_sql(v->catalogs[i].upstream, v->catalogs[i].init_sql);
+    }
+}
+
 static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
 {
     const gh_config_warehouse *w = &v->config->warehouses[index];

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,10 +68,24 @@ static void record_or_log(srv *v, gh_audit_kind kind, const char *message)
 
 /* ---- what happens while it runs -------------------------------------------------------------- */
 
-void srv_on_policy(srv *v, gh_policy *policy)
+static void free_key(gh_str key)
+{
+    gh_cleanse((void *)(uintptr_t)key.ptr, key.len); /* our own allocation */
+    free((void *)(uintptr_t)key.ptr);
+}
+
+void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key)
 {
     gh_policy_release(v->policy);
     v->policy = policy;
+    if (!gh_str_eq(v->hash_key, hash_key)) {
+        free_key(v->hash_key);
+        v->hash_key = hash_key;
+        gh_log(GH_INFO, "policy.key", "the key of the hash mask changed: new connections have it");
+        srv_catalogs_set_key(v);
+        srv_workers_set_init_sql(v);
+    } else
+        free_key(hash_key);
     record_or_log(v, GH_AUDIT_POLICY, "policy took effect");
     gh_log(GH_INFO, "policy.loaded", "version=%" PRIu64, gh_policy_version(policy));
     srv_workers_set_policy(v);
@@ -105,33 +120,6 @@ static void on_stop(void *arg, int signum)
     srv_workers_drain(v);
 }
 
-static gh_rc load_tls(const srv *v, gh_tls_server **out, gh_err *err)
-{
-    gh_tls_options options = { .cert_file = v->config->tls.cert, .key_file = v->config->tls.key };
-
-    *out = NULL;
-    if (v->config->tls.mode == GH_CONFIG_TLS_DISABLE)
-        return GH_OK;
-    return gh_tls_server_new(&options, out, err);
-}
-
-static void on_reload(void *arg, int signum)
-{
-    srv *v = arg;
-    gh_tls_server *tls = NULL;
-    gh_err err = { 0 };
-
-    (void)signum;
-    if (load_tls(v, &tls, &err) != GH_OK) {
-        gh_log(GH_ERROR, "reload.failed", "cause=\"%s\"", err.public_msg);
-        return;
-    }
-    gh_tls_server_release(v->tls);
-    v->tls = tls;
-    srv_workers_set_tls(v);
-    gh_log(GH_INFO, "server.reloaded", "certificates=%s", tls != NULL ? "yes" : "none");
-}
-
 /* ---- putting together ------------------------------------------------------------------------ */
 
 static gh_rc open_audit(srv *v, gh_err *err)
@@ -148,6 +136,18 @@ static gh_rc open_audit(srv *v, gh_err *err)
     return record(v, GH_AUDIT_START, "gatehouse " VERSION, err);
 }
 
+static gh_rc make_throttle(srv *v, gh_err *err)
+{
+    uint8_t key[GH_AUTH_KEY_LEN];
+
+    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+        return gh_fail(err, GH_IO, "58000", "the system gives no random bytes");
+    v->throttle = gh_auth_throttle_new(key);
+    (void)pthread_mutex_init(&v->throttle_lock, NULL);
+    gh_cleanse(key, sizeof(key));
+    return GH_OK;
+}
+
 static gh_rc set_up(srv *v, gh_err *err)
 {
     gh_rc rc = gh_loop_new(&v->loop, err);
@@ -158,7 +158,11 @@ static gh_rc set_up(srv *v, gh_err *err)
     rc = srv_policy_load_first(v, err);
     if (rc != GH_OK)
         return rc;
-    rc = load_tls(v, &v->tls, err);
+    v->mock_secret = gh_arena_dup(v->arena, v->hash_key);
+    rc = make_throttle(v, err);
+    if (rc != GH_OK)
+        return rc;
+    rc = gh_server_load_tls(v->config, &v->tls, err);
     if (rc != GH_OK)
         return rc;
     rc = open_audit(v, err);
@@ -177,7 +181,7 @@ static gh_rc start(srv *v, gh_err *err)
 
     v->signals[0] = gh_signal_new(v->loop, SIGTERM, on_stop, v);
     v->signals[1] = gh_signal_new(v->loop, SIGINT, on_stop, v);
-    v->signals[2] = gh_signal_new(v->loop, SIGHUP, on_reload, v);
+    v->signals[2] = gh_signal_new(v->loop, SIGHUP, srv_on_reload, v);
     rc = srv_workers_start(v, err);
     if (rc != GH_OK)
         return rc;
@@ -234,10 +238,15 @@ static void tear_down(srv *v)
     gh_auditlog_close(v->audit);
     gh_tls_server_release(v->tls);
     gh_policy_release(v->policy);
+    if (v->throttle != NULL)
+        (void)pthread_mutex_destroy(&v->throttle_lock);
+    gh_auth_throttle_free(v->throttle);
+    free_key(v->hash_key);
+    gh_arena_free(v->live_arena);
     gh_arena_free(v->arena);
 }
 
-gh_rc gh_server_run(const gh_config *config, gh_err *err)
+gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *arg, gh_err *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     srv *v = gh_alloc(sizeof(*v));
@@ -245,6 +254,9 @@ gh_rc gh_server_run(const gh_config *config, gh_err *err)
 
     harden();
     v->config = config;
+    v->live = *config;
+    v->reload = reload;
+    v->reload_arg = arg;
     v->arena = gh_arena_new(0);
     v->worker_count = config->workers > 0 ? config->workers : (size_t)(cores > 0 ? cores : 1);
     if (v->worker_count > GH_CONFIG_WORKERS_MAX)

@@ -55,14 +55,21 @@ typedef struct srv_worker {
 } srv_worker;
 
 struct srv {
-    const gh_config *config;
+    const gh_config *config; /* as at the start: what only a restart changes */
+    gh_config live;          /* `tls` and `limits` as of the last reload */
+    gh_arena *live_arena;    /* NULL: there was none */
+    gh_server_reload_fn reload;
+    void *reload_arg;
     gh_arena *arena; /* of the first load's leftovers and texts that live as long as the server */
     gh_loop *loop;   /* main's */
     gh_auditlog *audit;
     gh_auditlog_writer *writer; /* main's */
     gh_cancel_table *cancels;
-    gh_policy *policy; /* main's reference */
-    gh_str hash_key;
+    gh_policy *policy;  /* main's reference */
+    gh_str hash_key;    /* in an allocation of its own; see srv_on_policy */
+    gh_str mock_secret; /* the first one: see gh_auth_scram_args */
+    gh_auth_throttle *throttle;
+    pthread_mutex_t throttle_lock;
     gh_tls_server *tls;
     srv_catalog *catalogs; /* one a warehouse */
     srv_worker *workers;
@@ -88,6 +95,7 @@ GH_MUST_USE gh_rc srv_catalogs_start(srv *v, gh_err *err);
 void srv_catalogs_stop(srv *v);
 void srv_catalogs_free(srv *v);
 uint64_t srv_catalog_poke(void *server, size_t index);
+void srv_catalogs_set_key(srv *v); /* hash_key changed */
 
 /* worker.c */
 GH_MUST_USE gh_rc srv_workers_new(srv *v, gh_err *err);
@@ -97,10 +105,18 @@ void srv_workers_drain(srv *v);
 void srv_workers_kill(srv *v);
 void srv_workers_set_policy(srv *v);
 void srv_workers_set_tls(srv *v);
+void srv_workers_set_limits(srv *v);
+void srv_workers_set_init_sql(srv *v);
+gh_session_limits srv_limits(const srv *v);
 void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read);
 
+/* reload.c: on main's thread */
+void srv_on_reload(void *arg, int signum);
+gh_session_tls srv_tls_mode(const gh_config *config);
+
 /* server.c: on main's thread */
-void srv_on_policy(srv *v, gh_policy *policy); /* takes the reference */
+/* Takes the reference and the key's bytes (malloc). */
+void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key);
 void srv_on_worker_gone(srv *v);
 
 #endif

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-static gh_rc load(gh_store *store, gh_policy **out, gh_str *hash_key, gh_arena *keep, gh_err *err)
+/* *hash_key: gh_strdup's. */
+static gh_rc load(gh_store *store, gh_policy **out, gh_str *hash_key, gh_err *err)
 {
     gh_arena *a = gh_arena_new(0);
     gh_acl acl = { 0 };
@@ -16,8 +17,8 @@ static gh_rc load(gh_store *store, gh_policy **out, gh_str *hash_key, gh_arena *
 
     if (rc == GH_OK)
         rc = gh_policy_compile(&acl, out, err);
-    if (rc == GH_OK && keep != NULL)
-        *hash_key = gh_arena_dup(keep, acl.hash_key);
+    if (rc == GH_OK)
+        *hash_key = (gh_str){ gh_strdup(acl.hash_key), acl.hash_key.len };
     gh_arena_free(a);
     return rc;
 }
@@ -29,7 +30,7 @@ gh_rc srv_policy_load_first(srv *v, gh_err *err)
 
     if (rc != GH_OK)
         return rc;
-    rc = load(store, &v->policy, &v->hash_key, v->arena, err);
+    rc = load(store, &v->policy, &v->hash_key, err);
     gh_store_close(store);
     return rc;
 }
@@ -37,21 +38,22 @@ gh_rc srv_policy_load_first(srv *v, gh_err *err)
 typedef struct news {
     srv *server;
     gh_policy *policy;
+    gh_str hash_key;
 } news;
 
 static void deliver(void *arg)
 {
     news *n = arg;
 
-    srv_on_policy(n->server, n->policy);
+    srv_on_policy(n->server, n->policy, n->hash_key);
     free(n);
 }
 
-static void tell_main(srv *v, gh_policy *policy)
+static void tell_main(srv *v, gh_policy *policy, gh_str hash_key)
 {
     news *n = gh_alloc(sizeof(*n));
 
-    *n = (news){ v, policy };
+    *n = (news){ v, policy, hash_key };
     gh_loop_post(v->loop, deliver, n);
 }
 
@@ -60,6 +62,7 @@ static bool look(srv *v, gh_store *store, uint64_t *version)
 {
     bool is_changed = false;
     gh_policy *policy = NULL;
+    gh_str hash_key = { NULL, 0 };
     gh_err err = { 0 };
 
     if (gh_store_poll(store, &is_changed, &err) != GH_OK) {
@@ -68,13 +71,13 @@ static bool look(srv *v, gh_store *store, uint64_t *version)
     }
     if (!is_changed)
         return true;
-    if (load(store, &policy, NULL, NULL, &err) != GH_OK) {
+    if (load(store, &policy, &hash_key, &err) != GH_OK) {
         gh_log(GH_ERROR, "policy.failed", "cause=\"%s\" kept_version=%" PRIu64, err.public_msg,
                *version);
         return true;
     }
     *version = gh_policy_version(policy);
-    tell_main(v, policy);
+    tell_main(v, policy, hash_key);
     return true;
 }
 

@@ -29,11 +29,6 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
 {
     size_t count = v->config->warehouse_count;
     gh_session_warehouse *warehouses = gh_alloc((count + 1) * sizeof(*warehouses));
-    static const gh_session_tls modes[] = {
-        [GH_CONFIG_TLS_REQUIRE] = GH_SESSION_TLS_REQUIRE,
-        [GH_CONFIG_TLS_PREFER] = GH_SESSION_TLS_PREFER,
-        [GH_CONFIG_TLS_DISABLE] = GH_SESSION_TLS_DISABLE,
-    };
 
     for (size_t i = 0; i < count; i++) {
         const gh_config_warehouse *from = &v->config->warehouses[i];
@@ -46,19 +41,23 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
     }
     gh_session_env_options options = {
         .loop = w->loop,
-        .tls_mode = modes[v->config->tls.mode],
+        .tls_mode = srv_tls_mode(v->config),
         .tls = v->tls,
         .audit = v->audit,
         .is_fingerprint = v->config->audit.statements != GH_CONFIG_FULL,
         .cancels = v->cancels,
         .policy = v->policy,
-        .mock_secret = v->hash_key,
+        .mock_secret = v->mock_secret,
         .warehouses = warehouses,
         .warehouse_count = count,
         .statement_bytes = v->config->limits.statement_bytes,
         .statement_memory = v->config->limits.statement_memory,
         .clients_max = v->config->limits.clients,
+        .logins_max = v->config->limits.logins,
+        .login_timeout_ms = v->config->limits.login_timeout_ms,
         .clients = &v->clients,
+        .throttle = v->throttle,
+        .throttle_lock = &v->throttle_lock,
         .plan_cache_bytes = SRV_PLAN_CACHE_BYTES,
         .poke_catalog = srv_catalog_poke,
         .poke_arg = v,
@@ -207,6 +206,9 @@ typedef struct post {
     gh_policy *policy;
     gh_catalog *catalog;
     gh_tls_server *tls;
+    gh_session_tls tls_mode;
+    gh_session_limits limits;
+    gh_str init_sql; /* owned */
     size_t index;
     uint64_t read;
 } post;
@@ -246,8 +248,28 @@ static void take_tls(void *arg)
     post *p = arg;
 
     if (p->worker->env != NULL)
-        gh_session_env_set_tls(p->worker->env, p->tls);
+        gh_session_env_set_tls(p->worker->env, p->tls_mode, p->tls);
     gh_tls_server_release(p->tls);
+    free(p);
+}
+
+static void take_limits(void *arg)
+{
+    post *p = arg;
+
+    if (p->worker->env != NULL)
+        gh_session_env_set_limits(p->worker->env, &p->limits);
+    free(p);
+}
+
+static void take_init_sql(void *arg)
+{
+    post *p = arg;
+
+    if (p->worker->env != NULL)
+        gh_session_env_set_init_sql(p->worker->env, p->index, p->init_sql);
+    gh_cleanse((void *)(uintptr_t)p->init_sql.ptr, p->init_sql.len); /* our own copy */
+    free((void *)(uintptr_t)p->init_sql.ptr);
     free(p);
 }
 
@@ -285,8 +307,28 @@ void srv_workers_set_policy(srv *v)
 
 void srv_workers_set_tls(srv *v)
 {
-    for (size_t i = 0; v->tls != NULL && i < v->worker_count; i++)
-        send_post(&v->workers[i], take_tls, (post){ .tls = gh_tls_server_acquire(v->tls) });
+    for (size_t i = 0; i < v->worker_count; i++)
+        send_post(
+            &v->workers[i], take_tls,
+            (post){ .tls = gh_tls_server_acquire(v->tls), .tls_mode = srv_tls_mode(&v->live) });
+}
+
+void srv_workers_set_limits(srv *v)
+{
+    for (size_t i = 0; i < v->worker_count; i++)
+        send_post(&v->workers[i], take_limits, (post){ .limits = srv_limits(v) });
+}
+
+void srv_workers_set_init_sql(srv *v)
+{
+    for (size_t i = 0; i < v->worker_count; i++) {
+        for (size_t k = 0; k < v->config->warehouse_count; k++) {
+            gh_str sql = v->catalogs[k].init_sql;
+
+            send_post(&v->workers[i], take_init_sql,
+                      (post){ .index = k, .init_sql = { gh_strdup(sql), sql.len } });
+        }
+    }
 }
 
 void srv_workers_drain(srv *v)

@@ -37,6 +37,7 @@ static bool may_take(gh_session *s)
     case GH_SESSION_CLOSED:
     case GH_SESSION_HELLO:
     case GH_SESSION_TLS_SHAKE:
+    case GH_SESSION_AUTH_WAIT:
     case GH_SESSION_RECORDING:
     case GH_SESSION_CONNECTING:
     case GH_SESSION_CLOSING:
@@ -56,6 +57,7 @@ bool gh_session_may_read(const gh_session *s)
     case GH_SESSION_AUTH_FIRST:
     case GH_SESSION_AUTH_NEXT:
         return true;
+    case GH_SESSION_AUTH_WAIT:
     case GH_SESSION_RECORDING:
     case GH_SESSION_CONNECTING:
         /* To notice that the client is gone; what it sends ahead waits, within a bound. */

@@ -267,6 +267,10 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
     gh_session_env *env = gh_alloc(sizeof(*env));
 
     env->o = *options;
+    if (env->o.logins_max == 0)
+        env->o.logins_max = GH_LOGINS_MAX;
+    if (env->o.login_timeout_ms == 0)
+        env->o.login_timeout_ms = GH_LOGIN_TIMEOUT_MS;
     env->policy = gh_policy_acquire(options->policy);
     env->policy_generation = 1;
     env->tls = options->tls != NULL ? gh_tls_server_acquire(options->tls) : NULL;
@@ -372,12 +376,33 @@ void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *c
     }
 }
 
-void gh_session_env_set_tls(gh_session_env *env, gh_tls_server *tls)
+void gh_session_env_set_tls(gh_session_env *env, gh_session_tls mode, gh_tls_server *tls)
 {
     if (tls != NULL)
         gh_tls_server_acquire(tls);
     gh_tls_server_release(env->tls);
     env->tls = tls;
+    env->o.tls_mode = mode;
+}
+
+void gh_session_env_set_limits(gh_session_env *env, const gh_session_limits *limits)
+{
+    env->o.statement_bytes = limits->statement_bytes;
+    env->o.clients_max = limits->clients_max;
+    env->o.logins_max = limits->logins_max;
+    env->o.login_timeout_ms = limits->login_timeout_ms;
+    if (limits->statement_memory != env->o.statement_memory) {
+        env->o.statement_memory = limits->statement_memory;
+        gh_arena_free(env->arena); /* between statements: nothing lives in it */
+        env->arena = gh_arena_new(limits->statement_memory);
+    }
+}
+
+void gh_session_env_set_init_sql(gh_session_env *env, size_t index, gh_str init_sql)
+{
+    gh_env_free_str(&env->warehouses[index].init_sql);
+    env->warehouses[index].init_sql.ptr = gh_strdup(init_sql);
+    env->warehouses[index].init_sql.len = init_sql.len;
 }
 
 void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *arg)

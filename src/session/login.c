@@ -1,8 +1,9 @@
 /*
  * login.c: who the client is, which warehouse it gets, and its welcome.
  *
- *     StartupMessage ▶ SASL ▶ ... ▶ AuthenticationOk ▶ [login recorded] ▶ [upstream connection] ▶
- * ParameterStatus* ▶ BackendKeyData ▶ ReadyForQuery
+ *     StartupMessage ▶ certificate? ──yes────────────────────────┐
+ *                        └─no─▶ SASL ▶ ... ▶ proof ▶ [throttle] ▶ AuthenticationOk ▶ [login recorded]
+ *     ▶ [upstream connection] ▶ ParameterStatus* ▶ BackendKeyData ▶ ReadyForQuery
  *
  * SECURITY: a warehouse that does not exist and one in which the user has no grant are answered
  * alike, after the password proof, so that neither strangers nor users learn which there are.
@@ -10,19 +11,163 @@
  */
 #include "session_priv.h"
 
+#include <netinet/in.h>
+#include <stdlib.h>
+
+/* ---- those who have not logged in ------------------------------------------------------------ */
+
+/*
+ * The network that failures count for: an IPv4 address, or the 64 bits of an IPv6 address that a
+ * provider gives to one customer.
+ */
+static void read_network(const gh_address *peer, uint8_t network[16])
+{
+    if (peer->addr.ss_family == AF_INET) {
+        struct sockaddr_in in4;
+
+        memcpy(&in4, &peer->addr, sizeof(in4));
+        memcpy(network + 12, &in4.sin_addr, 4);
+    } else if (peer->addr.ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, &peer->addr, sizeof(in6));
+        if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+            memcpy(network + 12, in6.sin6_addr.s6_addr + 12, 4);
+        else
+            memcpy(network, &in6.sin6_addr, 8);
+    }
+}
+
+static void unlist(gh_login *l)
+{
+    gh_session_env *env = l->session->env;
+
+    if (!l->is_listed)
+        return;
+    l->is_listed = false;
+    if (l->older != NULL)
+        l->older->newer = l->newer;
+    else
+        env->oldest_login = l->newer;
+    if (l->newer != NULL)
+        l->newer->older = l->older;
+    else
+        env->newest_login = l->older;
+    env->login_count--;
+}
+
+/*
+ * SECURITY: connections that say nothing, or stop in the middle of a login, would keep everyone out
+ * until their time is up. The oldest makes room: an honest login is over before a thousand others
+ * began. Attack: tests/integration/logins.py, test_half_open_connections_keep_nobody_out.
+ */
+void gh_login_new(gh_session *s, const gh_address *peer)
+{
+    gh_session_env *env = s->env;
+    gh_login *l = gh_alloc(sizeof(*l));
+
+    while (env->login_count >= env->o.logins_max && env->oldest_login != NULL) {
+        gh_session *oldest = env->oldest_login->session;
+
+        gh_log(GH_WARN, "login.crowded", "peer=%s max=%u", oldest->peer, env->o.logins_max);
+        unlist(oldest->login);
+        gh_session_fatal_text(oldest, "53300", "too many connections are logging in");
+    }
+    l->session = s;
+    gh_buf_init(&l->proof, 0);
+    read_network(peer, l->network);
+    l->older = env->newest_login;
+    if (l->older != NULL)
+        l->older->newer = l;
+    else
+        env->oldest_login = l;
+    env->newest_login = l;
+    env->login_count++;
+    l->is_listed = true;
+    s->login = l;
+}
+
+void gh_login_free(gh_session *s)
+{
+    gh_login *l = s->login;
+
+    if (l == NULL)
+        return;
+    unlist(l);
+    gh_auth_scram_free(l->scram);
+    gh_arena_free(l->arena);
+    gh_buf_fini(&l->proof);
+    free(l);
+    s->login = NULL;
+}
+
+uint32_t gh_login_left_ms(const gh_session *s)
+{
+    int64_t left_ms = s->env->o.login_timeout_ms - (gh_clock_us() - s->started_us) / 1000;
+
+    return left_ms > 1 ? (uint32_t)left_ms : 1;
+}
+
+/* ---- who it is ------------------------------------------------------------------------------- */
+
+static void refuse_login(gh_session *s, const gh_err *err)
+{
+    gh_log(GH_INFO, "login.refused", "peer=%s sqlstate=%s", s->peer, err->sqlstate);
+    gh_session_record_failure(s, err);
+    gh_session_fatal(s, err);
+}
+
+static void finish_auth(gh_session *s, const gh_buf *final);
+
+/*
+ * A client that showed a certificate is who it says, or nobody: as PostgreSQL's `cert`. False: it
+ * showed none.
+ *
+ * SECURITY: a good certificate of somebody else must not be worth anything, and who is disabled or
+ * does not exist looks the same. Attack: tests/integration/certificates.py,
+ * test_of_another_user.
+ */
+static bool take_certificate(gh_session *s, const gh_policy_user *user)
+{
+    char identity[GH_TLS_IDENTITY_MAX];
+    gh_tls_client client = s->tls != NULL
+                               ? gh_tls_client_check(s->tls, &s->client, s->user, identity)
+                               : GH_TLS_CLIENT_NONE;
+    gh_err err = { 0 };
+    gh_buf none;
+
+    if (client == GH_TLS_CLIENT_NONE)
+        return false;
+    if (client == GH_TLS_CLIENT_IS_USER && user != NULL && !user->is_disabled) {
+        gh_buf_init(&none, 0);
+        finish_auth(s, &none);
+        gh_buf_fini(&none);
+        return true;
+    }
+    gh_log(GH_INFO, "certificate.refused", "peer=%s name=\"%s\"", s->peer, identity);
+    gh_session_say(&err, "28000", "certificate authentication failed for user \"%.*s\"",
+                   (int)(s->user.len < 128 ? s->user.len : 128), s->user.ptr);
+    refuse_login(s, &err);
+    return true;
+}
+
 void gh_session_begin_auth(gh_session *s)
 {
-    const gh_policy_user *user = gh_policy_user_find(s->env->policy, s->startup.user);
-    gh_auth_verifier verifier;
+    const gh_policy_user *user = gh_policy_user_find(s->env->policy, s->login->startup.user);
+    gh_auth_verifier verifier = { 0 };
     uint8_t nonce[GH_AUTH_NONCE_LEN];
     const char *mechanisms[2];
     gh_str cert = { NULL, 0 };
     bool may_log_in = user != NULL && !user->is_disabled && user->verifier.len > 0 &&
                       gh_auth_verifier_parse(user->verifier, &verifier, NULL) == GH_OK;
 
-    s->user = (gh_str){ gh_strdup(s->startup.user), s->startup.user.len };
-    s->database = (gh_str){ gh_strdup(s->startup.database), s->startup.database.len };
+    s->user = (gh_str){ gh_strdup(s->login->startup.user), s->login->startup.user.len };
+    s->database = (gh_str){ gh_strdup(s->login->startup.database), s->login->startup.database.len };
     gh_session_record_who(s);
+    if (take_certificate(s, user)) {
+        gh_cleanse(&verifier, sizeof(verifier));
+        return;
+    }
     if (gh_stream_has_tls(&s->client))
         cert = gh_tls_server_end_point(s->tls);
     gh_env_random(nonce, sizeof(nonce));
@@ -32,19 +177,12 @@ void gh_session_begin_auth(gh_session *s)
                                 .nonce = nonce,
                                 .cert_hash = cert };
 
-    s->scram = gh_auth_scram_new(&args);
+    s->login->scram = gh_auth_scram_new(&args);
     gh_cleanse(&verifier, sizeof(verifier));
     gh_wire_put_auth_sasl(gh_session_out(s), mechanisms,
                           gh_auth_mechanisms(cert.len > 0, mechanisms));
     s->state = GH_SESSION_AUTH_FIRST;
     (void)gh_session_flush_client(s);
-}
-
-static void refuse_login(gh_session *s, const gh_err *err)
-{
-    gh_log(GH_INFO, "login.refused", "peer=%s sqlstate=%s", s->peer, err->sqlstate);
-    gh_session_record_failure(s, err);
-    gh_session_fatal(s, err);
 }
 
 static gh_env_warehouse *find_warehouse(gh_session_env *env, gh_str name)
@@ -88,8 +226,8 @@ static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_path **path, gh_err
     /* Whose statements go as they are needs the path that they were written for. */
     if (s->is_bypass)
         gh_buf_puts(sql, "RESET search_path;");
-    for (size_t i = 0; i < s->startup.settings_len; i++) {
-        const gh_wire_param *p = &s->startup.settings[i];
+    for (size_t i = 0; i < s->login->startup.settings_len; i++) {
+        const gh_wire_param *p = &s->login->startup.settings[i];
         char folded[GH_WIRE_NAME_MAX + 1];
         gh_str name = fold_name(p->name, folded, sizeof(folded));
         gh_rc rc;
@@ -111,6 +249,17 @@ static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_path **path, gh_err
     return gh_path_new(path_text, s->user, path, err);
 }
 
+/* Takes a place among the clients of all workers. */
+static gh_rc take_place(gh_session *s, gh_err *err)
+{
+    unsigned before = atomic_fetch_add_explicit(s->env->o.clients, 1, memory_order_relaxed);
+
+    s->is_counted = true;
+    if (before >= s->env->o.clients_max)
+        return gh_fail(err, GH_LIMIT, "53300", "sorry, too many clients already");
+    return GH_OK;
+}
+
 static gh_rc admit(gh_session *s, gh_err *err)
 {
     gh_env_warehouse *w = find_warehouse(s->env, s->database);
@@ -125,7 +274,7 @@ static gh_rc admit(gh_session *s, gh_err *err)
     s->warehouse = w;
     s->view = gh_view_acquire(entry->view);
     s->is_bypass = (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
-    return GH_OK;
+    return take_place(s, err);
 }
 
 /* The proof is good: record the login; what follows waits until the record is durable. */
@@ -136,8 +285,9 @@ static void finish_auth(gh_session *s, const gh_buf *final)
     if (final->len > 0)
         gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_SASL_FINAL, gh_buf_str(final));
     gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_OK, (gh_str){ NULL, 0 });
-    gh_auth_scram_free(s->scram);
-    s->scram = NULL;
+    gh_auth_scram_free(s->login->scram);
+    s->login->scram = NULL;
+    unlist(s->login);
     if (admit(s, &err) != GH_OK) {
         refuse_login(s, &err);
         return;
@@ -158,11 +308,96 @@ static gh_rc step(gh_session *s, gh_str body, gh_buf *out, gh_err *err)
     gh_rc rc;
 
     if (s->state == GH_SESSION_AUTH_NEXT)
-        return gh_auth_scram_step(s->scram, body, out, err);
+        return gh_auth_scram_step(s->login->scram, body, out, err);
     rc = gh_wire_decode_sasl_initial(body, &first, err);
     if (rc != GH_OK)
         return rc;
-    return gh_auth_scram_start(s->scram, &first, out, err);
+    return gh_auth_scram_start(s->login->scram, &first, out, err);
+}
+
+static gh_str network_of(const gh_session *s)
+{
+    return (gh_str){ (const char *)s->login->network, sizeof(s->login->network) };
+}
+
+/* GH_OK: the proof is looked at in *wait_ms. Once a login: no lock of the per-message path. */
+static gh_rc throttle(gh_session *s, uint32_t *wait_ms, gh_err *err)
+{
+    const gh_session_env_options *o = &s->env->o;
+    gh_rc rc;
+
+    *wait_ms = 0;
+    if (o->throttle == NULL)
+        return GH_OK;
+    (void)pthread_mutex_lock(o->throttle_lock);
+    rc = gh_auth_throttle_admit(o->throttle, s->user, network_of(s), gh_clock_us(), wait_ms, err);
+    (void)pthread_mutex_unlock(o->throttle_lock);
+    return rc;
+}
+
+static void forgive(gh_session *s)
+{
+    const gh_session_env_options *o = &s->env->o;
+
+    if (o->throttle == NULL)
+        return;
+    (void)pthread_mutex_lock(o->throttle_lock);
+    gh_auth_throttle_succeeded(o->throttle, s->user, network_of(s), gh_clock_us());
+    (void)pthread_mutex_unlock(o->throttle_lock);
+}
+
+static void judge(gh_session *s, gh_str body)
+{
+    bool is_proof = gh_auth_scram_wants_proof(s->login->scram);
+    gh_err err = { 0 };
+    gh_buf out;
+    gh_rc rc;
+
+    gh_buf_init(&out, 0);
+    rc = step(s, body, &out, &err);
+    if (rc == GH_AGAIN) {
+        s->state = GH_SESSION_AUTH_NEXT;
+        gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_SASL_CONTINUE, gh_buf_str(&out));
+        (void)gh_session_flush_client(s);
+    } else if (rc == GH_OK) {
+        if (is_proof)
+            forgive(s);
+        finish_auth(s, &out);
+    } else
+        refuse_login(s, &err);
+    gh_buf_fini(&out);
+}
+
+/*
+ * SECURITY: guessing passwords by the thousand. A proof is looked at when those before it have been
+ * paid for, right or wrong: an answer that comes at once only if it is yes would let a guesser hang
+ * up on the others. Attack: tests/integration/logins.py, Throttle.
+ */
+static void take_proof(gh_session *s, gh_str body)
+{
+    gh_err err = { 0 };
+    uint32_t wait_ms = 0;
+
+    if (throttle(s, &wait_ms, &err) != GH_OK) {
+        gh_log(GH_WARN, "login.throttled", "peer=%s", s->peer);
+        refuse_login(s, &err);
+        return;
+    }
+    if (wait_ms == 0) {
+        judge(s, body);
+        return;
+    }
+    gh_log(GH_INFO, "login.delayed", "peer=%s wait_ms=%u", s->peer, wait_ms);
+    gh_buf_put_str(&s->login->proof, body);
+    s->state = GH_SESSION_AUTH_WAIT;
+    gh_timer_start(s->timer, wait_ms);
+}
+
+void gh_session_end_wait(gh_session *s)
+{
+    s->state = GH_SESSION_AUTH_NEXT;
+    gh_timer_start(s->timer, gh_login_left_ms(s));
+    judge(s, gh_buf_str(&s->login->proof));
 }
 
 size_t gh_session_take_auth(gh_session *s, gh_str bytes)
@@ -170,7 +405,6 @@ size_t gh_session_take_auth(gh_session *s, gh_str bytes)
     gh_wire_frame f;
     gh_err err = { 0 };
     gh_rc rc = gh_wire_frame_frontend(GH_WIRE_PHASE_AUTH, bytes, &f, &err);
-    gh_buf out;
 
     if (rc == GH_AGAIN || (rc == GH_OK && f.missing > 0))
         return 0;
@@ -184,17 +418,10 @@ size_t gh_session_take_auth(gh_session *s, gh_str bytes)
         refuse_login(s, &err);
         return bytes.len;
     }
-    gh_buf_init(&out, 0);
-    rc = step(s, f.body, &out, &err);
-    if (rc == GH_AGAIN) {
-        s->state = GH_SESSION_AUTH_NEXT;
-        gh_wire_put_auth(gh_session_out(s), GH_WIRE_AUTH_SASL_CONTINUE, gh_buf_str(&out));
-        (void)gh_session_flush_client(s);
-    } else if (rc == GH_OK)
-        finish_auth(s, &out);
+    if (s->state == GH_SESSION_AUTH_NEXT && gh_auth_scram_wants_proof(s->login->scram))
+        take_proof(s, f.body);
     else
-        refuse_login(s, &err);
-    gh_buf_fini(&out);
+        judge(s, f.body);
     return gh_wire_frame_len(&f);
 }
 
@@ -351,9 +578,7 @@ void gh_session_welcome(gh_session *s)
     s->state = GH_SESSION_READY;
     gh_timer_stop(s->timer);
     gh_session_record_who(s);
-    gh_arena_free(s->login);
-    s->login = NULL;
-    s->startup = (gh_wire_startup){ 0 };
+    gh_login_free(s);
     if (!gh_session_flush_client(s))
         return;
     gh_session_settle(s);

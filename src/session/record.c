@@ -16,17 +16,21 @@ void gh_session_record_who(gh_session *s)
 {
     gh_str_list roles = s->view != NULL ? gh_view_roles(s->view) : (gh_str_list){ NULL, 0 };
     gh_str application = { "", 0 };
+    char identity[GH_TLS_IDENTITY_MAX];
     gh_tls_info tls;
     gh_audit_session who;
 
     if (s->conn != NULL)
         application = empty_if_null(gh_conn_parameter(s->conn, "application_name"));
-    else
-        for (size_t i = 0; i < s->startup.settings_len; i++) {
-            if (gh_str_ieq(s->startup.settings[i].name, GH_STR("application_name")))
-                application = s->startup.settings[i].value;
+    else if (s->login != NULL)
+        for (size_t i = 0; i < s->login->startup.settings_len; i++) {
+            if (gh_str_ieq(s->login->startup.settings[i].name, GH_STR("application_name")))
+                application = s->login->startup.settings[i].value;
         }
     gh_tls_info_get(&s->client, &tls);
+    if (s->tls == NULL ||
+        gh_tls_client_check(s->tls, &s->client, s->user, identity) == GH_TLS_CLIENT_NONE)
+        identity[0] = '\0';
     who = (gh_audit_session){ .id = s->id,
                               .user = s->user,
                               .warehouse = s->database,
@@ -35,7 +39,7 @@ void gh_session_record_who(gh_session *s)
                               .client = gh_str_of(s->peer),
                               .application = application,
                               .tls_version = gh_str_of(tls.version),
-                              .tls_identity = gh_str_of(tls.client_cn) };
+                              .tls_identity = gh_str_of(identity) };
     gh_audit_who_set(&s->who, &who);
 }
 

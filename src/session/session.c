@@ -1,9 +1,10 @@
 /*
  * session.c: a session's life.
  *
- *     HELLO ─▶ TLS_SHAKE ─▶ GREETING ─▶ AUTH_FIRST ─▶ AUTH_NEXT ─▶ RECORDING ─▶ CONNECTING ─▶ READY
- * ─▶ CLOSED └──────── plain ───────▲  └ SSLRequest: TLS_SHAKE    any state ─ gh_session_fatal ─▶
- * CLOSING ─▶ CLOSED
+ *     HELLO ─▶ TLS_SHAKE ─▶ GREETING ─▶ AUTH_FIRST ─▶ AUTH_NEXT ⇄ AUTH_WAIT ─▶ RECORDING ─▶ CONNECTING
+ *       └──────── plain ───────▲  │ └ SSLRequest: TLS_SHAKE              ▲        └─▶ READY ─▶ CLOSED
+ *                                 └──────── by certificate ──────────────┘
+ *     any state ─ gh_session_fatal ─▶ CLOSING ─▶ CLOSED
  *
  * on_client is the one switch over the state for what a client's socket says; on_upstream is
  * READY's alone.
@@ -163,6 +164,7 @@ static void on_client(void *arg, unsigned ready)
         if ((ready & GH_READABLE) != 0)
             gh_session_read_client(s);
         break;
+    case GH_SESSION_AUTH_WAIT:
     case GH_SESSION_RECORDING:
     case GH_SESSION_CONNECTING:
         /* A client that gives up waiting shows as readable without bytes. */
@@ -187,13 +189,20 @@ static void on_timer(void *arg)
         gh_session_close(s);
         break;
     case GH_SESSION_HELLO:
-    case GH_SESSION_GREETING:
     case GH_SESSION_TLS_SHAKE:
+        gh_log(GH_INFO, "login.timeout", "peer=%s", s->peer);
+        gh_session_close(s);
+        break;
+    case GH_SESSION_GREETING:
     case GH_SESSION_AUTH_FIRST:
     case GH_SESSION_AUTH_NEXT:
     case GH_SESSION_RECORDING:
         gh_log(GH_INFO, "login.timeout", "peer=%s", s->peer);
-        gh_session_close(s);
+        gh_session_fatal_text(s, "57014", "canceling authentication due to timeout");
+        break;
+    case GH_SESSION_AUTH_WAIT:
+        gh_session_end_wait(s);
+        gh_session_mark(s);
         break;
     case GH_SESSION_CONNECTING:
         gh_session_fatal_text(s, "57P03", "the warehouse is not available");
@@ -229,14 +238,14 @@ void gh_session_start(gh_session_env *env, int fd, const gh_address *peer)
     gh_stream_init(&s->client, fd);
     s->client_watch = gh_watch_new(env->o.loop, fd, on_client, s);
     s->timer = gh_timer_new(env->o.loop, on_timer, s);
-    gh_timer_start(s->timer, GH_LOGIN_TIMEOUT_MS);
+    gh_timer_start(s->timer, env->o.login_timeout_ms);
+    gh_login_new(s, peer);
     s->tls = env->tls != NULL ? gh_tls_server_acquire(env->tls) : NULL;
     s->next = env->sessions;
     if (s->next != NULL)
         s->next->prev = s;
     env->sessions = s;
     env->session_count++;
-    atomic_fetch_add_explicit(env->o.clients, 1, memory_order_relaxed);
     gh_session_watch(s);
 }
 
@@ -295,10 +304,7 @@ static void drop_identity(gh_session *s)
 {
     gh_cancel_remove(s->env->o.cancels, s->key);
     s->key = NULL;
-    gh_auth_scram_free(s->scram);
-    s->scram = NULL;
-    gh_arena_free(s->login);
-    s->login = NULL;
+    gh_login_free(s);
     gh_expect_fini(&s->queue);
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
@@ -323,7 +329,8 @@ static void unlink_session(gh_session *s)
     if (s->next != NULL)
         s->next->prev = s->prev;
     env->session_count--;
-    atomic_fetch_sub_explicit(env->o.clients, 1, memory_order_relaxed);
+    if (s->is_counted)
+        atomic_fetch_sub_explicit(env->o.clients, 1, memory_order_relaxed);
     s->prev = NULL;
     s->next = env->dead;
     env->dead = s;

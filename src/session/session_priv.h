@@ -38,6 +38,7 @@ typedef enum gh_session_state {
     GH_SESSION_TLS_SHAKE,
     GH_SESSION_AUTH_FIRST, /* waits for SASLInitialResponse */
     GH_SESSION_AUTH_NEXT,  /* ...for SASLResponse */
+    GH_SESSION_AUTH_WAIT,  /* the proof is here; guesses before it have to be waited for */
     GH_SESSION_RECORDING,  /* the login's record waits for its commit */
     GH_SESSION_CONNECTING, /* waits for an upstream connection, or for the first catalog */
     GH_SESSION_READY,
@@ -64,6 +65,21 @@ struct gh_view_entry {
 
 typedef struct gh_cancel_entry gh_cancel_entry;
 typedef struct gh_env_mail gh_env_mail;
+typedef struct gh_session gh_session;
+
+/* What a session needs until it is READY. */
+typedef struct gh_login gh_login;
+struct gh_login {
+    gh_login *older; /* among those who have not proved who they are */
+    gh_login *newer;
+    gh_session *session;
+    bool is_listed;
+    uint8_t network[16]; /* the address that failures count for */
+    gh_arena *arena;     /* of `startup`; NULL: none came */
+    gh_wire_startup startup;
+    gh_auth_scram *scram;
+    gh_buf proof; /* the message that is judged after the wait */
+};
 
 struct gh_session_env {
     gh_session_env_options o;
@@ -84,6 +100,9 @@ struct gh_session_env {
     size_t spare_count;
     struct gh_session *sessions;
     size_t session_count;
+    gh_login *oldest_login;
+    gh_login *newest_login;
+    uint32_t login_count;
     struct gh_session *dirty; /* wants something at the end of the turn */
     struct gh_session *dead;
     gh_timer *audit_timer;
@@ -95,7 +114,6 @@ struct gh_session_env {
     void *drained_arg;
 };
 
-typedef struct gh_session gh_session;
 struct gh_session {
     gh_session_env *env;
     gh_session *next;
@@ -110,7 +128,8 @@ struct gh_session {
     bool is_copying_in;  /* the upstream waits for CopyData */
     bool is_terminating; /* Terminate was read: close when everything is answered */
     bool is_bypass;
-    bool has_login; /* a login was recorded: a logout must follow */
+    bool has_login;  /* a login was recorded: a logout must follow */
+    bool is_counted; /* among the clients of all workers */
     bool has_ssl_answer;
     bool has_gss_answer;
     bool is_upstream_lost; /* it said FATAL: the end of its stream is no surprise */
@@ -146,9 +165,7 @@ struct gh_session {
     uint64_t up_taken; /* bytes that it has taken so far */
     gh_expect_queue queue;
 
-    gh_arena *login; /* until READY */
-    gh_wire_startup startup;
-    gh_auth_scram *scram;
+    gh_login *login; /* until READY */
     gh_tls_server *tls;
 
     gh_env_warehouse *warehouse;
@@ -205,6 +222,11 @@ void gh_session_shake(gh_session *s);
 size_t gh_session_take_startup(gh_session *s, gh_str bytes);
 void gh_session_begin_auth(gh_session *s);
 size_t gh_session_take_auth(gh_session *s, gh_str bytes);
+/* The wait for earlier failures is over. */
+void gh_session_end_wait(gh_session *s);
+void gh_login_new(gh_session *s, const gh_address *peer); /* makes room among them if need be */
+void gh_login_free(gh_session *s);                        /* safe to call twice */
+uint32_t gh_login_left_ms(const gh_session *s);           /* of the time to log in */
 void gh_session_connect(gh_session *s);
 void gh_session_welcome(gh_session *s);
 /* May the client be told this parameter, and how does it read? */

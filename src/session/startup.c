@@ -54,7 +54,8 @@ void gh_session_shake(gh_session *s)
 /* A CancelRequest is acted on and answered with nothing. */
 static void take_cancel(gh_session *s)
 {
-    gh_cancel_request(s->env->o.cancels, s->startup.cancel_pid, s->startup.cancel_key);
+    gh_cancel_request(s->env->o.cancels, s->login->startup.cancel_pid,
+                      s->login->startup.cancel_key);
     gh_session_close(s);
 }
 
@@ -98,7 +99,7 @@ static void take_startup_message(gh_session *s)
         gh_session_fatal_text(s, "28000", "no entry for this host without encryption: use TLS");
         return;
     }
-    if (s->startup.wants_replication) {
+    if (s->login->startup.wants_replication) {
         gh_session_fatal_text(s, "42501", "permission denied to start WAL sender");
         return;
     }
@@ -106,13 +107,14 @@ static void take_startup_message(gh_session *s)
         gh_session_fatal_text(s, "57P03", "the proxy is shutting down");
         return;
     }
-    if (atomic_load_explicit(env->o.clients, memory_order_relaxed) > env->o.clients_max) {
+    if (atomic_load_explicit(env->o.clients, memory_order_relaxed) >= env->o.clients_max) {
         gh_session_fatal_text(s, "53300", "sorry, too many clients already");
         return;
     }
-    s->minor = s->startup.minor < GH_WIRE_MINOR_MAX ? s->startup.minor : GH_WIRE_MINOR_MAX;
-    if (gh_wire_needs_negotiation(&s->startup))
-        gh_wire_put_negotiate(gh_session_out(s), &s->startup);
+    s->minor =
+        s->login->startup.minor < GH_WIRE_MINOR_MAX ? s->login->startup.minor : GH_WIRE_MINOR_MAX;
+    if (gh_wire_needs_negotiation(&s->login->startup))
+        gh_wire_put_negotiate(gh_session_out(s), &s->login->startup);
     gh_session_begin_auth(s);
 }
 
@@ -130,16 +132,16 @@ size_t gh_session_take_startup(gh_session *s, gh_str bytes)
         return bytes.len;
     }
     len = gh_wire_frame_len(&f);
-    gh_arena_free(s->login);
-    s->login = gh_arena_new(4 * GH_WIRE_STARTUP_MAX * sizeof(gh_wire_param));
-    rc = gh_wire_decode_startup(s->login, f.body, s->has_ssl_answer, s->has_gss_answer, &s->startup,
-                                &err);
+    gh_arena_free(s->login->arena);
+    s->login->arena = gh_arena_new(4 * GH_WIRE_STARTUP_MAX * sizeof(gh_wire_param));
+    rc = gh_wire_decode_startup(s->login->arena, f.body, s->has_ssl_answer, s->has_gss_answer,
+                                &s->login->startup, &err);
     if (rc != GH_OK) {
         gh_session_record_failure(s, &err);
         gh_session_fatal(s, &err);
         return len;
     }
-    switch (s->startup.kind) {
+    switch (s->login->startup.kind) {
     case GH_WIRE_SSL_REQUEST:
         take_ssl_request(s, len < bytes.len);
         return len;

@@ -2,7 +2,6 @@
  * The server's certificate and key as a counted snapshot, and TLS over streams in both roles.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,13 +19,6 @@
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 static const unsigned char s_alpn[] = { 10, 'p', 'o', 's', 't', 'g', 'r', 'e', 's', 'q', 'l' };
-
-struct gh_tls_server {
-    atomic_size_t references; /* release: acq_rel; acquire: relaxed */
-    SSL_CTX *ctx;
-    unsigned char end_point[EVP_MAX_MD_SIZE];
-    size_t end_point_len;
-};
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
@@ -104,32 +96,59 @@ static void configure(SSL_CTX *ctx)
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 }
 
-static gh_rc load_files(gh_tls_server *t, const char *cert, const char *key, const char *ca,
-                        gh_err *err)
+static gh_rc load_own(SSL_CTX *ctx, const char *cert, const char *key, gh_err *err)
 {
     gh_rc rc;
 
     ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(t->ctx, cert) != 1)
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
         return openssl_failed("certificate file", cert, err);
     rc = check_key_file(key, err);
     if (rc != GH_OK)
         return rc;
-    if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) != 1)
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
         return openssl_failed("private key file", key, err);
-    if (SSL_CTX_check_private_key(t->ctx) != 1)
+    if (SSL_CTX_check_private_key(ctx) != 1)
         return openssl_failed("private key does not belong to the certificate:", key, err);
+    return GH_OK;
+}
+
+/* A certificate is not demanded; one that is shown must be good. */
+static gh_rc load_client_ca(SSL_CTX *ctx, const char *ca, const char *crl, gh_err *err)
+{
+    ERR_clear_error();
     if (ca[0] == '\0')
         return GH_OK;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca);
     if (names == NULL)
         return openssl_failed("client CA file", ca, err);
-    SSL_CTX_set_client_CA_list(t->ctx, names);
-    if (SSL_CTX_load_verify_locations(t->ctx, ca, NULL) != 1)
+    SSL_CTX_set_client_CA_list(ctx, names);
+    if (SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1)
         return openssl_failed("client CA file", ca, err);
-    /* A certificate is not demanded; one that is shown must be good. */
-    SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    if (crl[0] == '\0')
+        return GH_OK;
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (lookup == NULL || X509_load_crl_file(lookup, crl, X509_FILETYPE_PEM) <= 0)
+        return openssl_failed("client revocation list", crl, err);
+    (void)X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return GH_OK;
+}
+
+static void copy_map(gh_tls_server *t, const gh_tls_options *options)
+{
+    t->client_name = options->client_name;
+    if (options->client_map_len == 0)
+        return;
+    t->client_map = gh_alloc(options->client_map_len * sizeof(*t->client_map));
+    t->client_map_len = options->client_map_len;
+    for (size_t i = 0; i < t->client_map_len; i++) {
+        const gh_tls_mapping *from = &options->client_map[i];
+
+        t->client_map[i] = (gh_tls_mapping){ { gh_strdup(from->name), from->name.len },
+                                             { gh_strdup(from->user), from->user.len } };
+    }
 }
 
 /*
@@ -158,6 +177,7 @@ gh_rc gh_tls_server_new(const gh_tls_options *options, gh_tls_server **out, gh_e
     char *cert = gh_strdup(options->cert_file);
     char *key = gh_strdup(options->key_file);
     char *ca = gh_strdup(options->client_ca_file);
+    char *crl = gh_strdup(options->client_crl_file);
     gh_rc rc;
 
     atomic_init(&t->references, 1);
@@ -167,10 +187,14 @@ gh_rc gh_tls_server_new(const gh_tls_options *options, gh_tls_server **out, gh_e
         goto done;
     }
     configure(t->ctx);
-    rc = load_files(t, cert, key, ca, err);
+    rc = load_own(t->ctx, cert, key, err);
+    if (rc != GH_OK)
+        goto done;
+    rc = load_client_ca(t->ctx, ca, crl, err);
     if (rc != GH_OK)
         goto done;
     hash_certificate(t);
+    copy_map(t, options);
     *out = t;
     t = NULL;
 
@@ -178,6 +202,7 @@ done:
     free(cert);
     free(key);
     free(ca);
+    free(crl);
     gh_tls_server_release(t);
     return rc;
 }
@@ -197,6 +222,11 @@ void gh_tls_server_release(gh_tls_server *t)
     if (atomic_fetch_sub_explicit(&t->references, 1, memory_order_acq_rel) != 1)
         return;
     SSL_CTX_free(t->ctx);
+    for (size_t i = 0; i < t->client_map_len; i++) {
+        free((void *)(uintptr_t)t->client_map[i].name.ptr); /* gh_strdup's */
+        free((void *)(uintptr_t)t->client_map[i].user.ptr);
+    }
+    free(t->client_map);
     free(t);
 }
 
@@ -242,19 +272,6 @@ void gh_tls_info_get(const gh_stream *s, gh_tls_info *out)
     out->version = SSL_get_version(s->ssl);
     out->cipher = SSL_get_cipher_name(s->ssl);
     out->bits = SSL_get_cipher_bits(s->ssl, NULL);
-    X509 *cert = SSL_is_server(s->ssl) ? SSL_get0_peer_certificate(s->ssl) : NULL;
-    if (cert == NULL || SSL_get_verify_result(s->ssl) != X509_V_OK)
-        return;
-    char cn[sizeof(out->client_cn) + 1];
-    int len =
-        X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, cn, sizeof(cn));
-    /*
-     * SECURITY: a CN of "admin\0.evil" must not be read as admin, nor a long one as its beginning.
-     * Attack: tests/unit/tls/test_server.c, client_certificate_names.
-     */
-    if (len <= 0 || (size_t)len >= sizeof(out->client_cn) || strlen(cn) != (size_t)len)
-        return;
-    memcpy(out->client_cn, cn, (size_t)len + 1);
 }
 
 /* ---- the second connection to an upstream --------------------------------------------------- */

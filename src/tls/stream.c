@@ -7,6 +7,7 @@
 #include <gatehouse/tls.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -44,6 +45,49 @@ void gh_stream_adopt(gh_stream *s, int fd, void *ssl)
     *s = (gh_stream){ .fd = fd, .ssl = ssl, .is_open = true, .is_adopted = true };
     if (ssl != NULL)
         gh_tls_tune(ssl);
+}
+
+/*
+ * libpq keeps the number of the descriptor and a reference to the SSL, and says goodbye over both
+ * when it is finished. So the socket moves to another number and a null device takes its place;
+ * and the SSL says of itself that it is shut down, which makes every read and write fail before
+ * its state is touched (a record written in between would break the sequence).
+ */
+gh_rc gh_stream_take(gh_stream *s, int fd, void *ssl, gh_err *err)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int nowhere = moved < 0 ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+    gh_rc rc;
+
+    if (nowhere < 0 || (ssl != NULL && SSL_set_fd(ssl, moved) != 1) ||
+        dup3(nowhere, fd, O_CLOEXEC) != fd) {
+        rc = gh_fail(err, GH_IO, "08006", "the connection failed");
+        gh_err_detail(err, "taking over a socket: %s", strerror(errno));
+        if (moved >= 0)
+            (void)close(moved);
+        if (nowhere >= 0)
+            (void)close(nowhere);
+        return rc;
+    }
+    (void)close(nowhere);
+    if (ssl != NULL) {
+        GH_ASSERT(SSL_up_ref(ssl) == 1);
+        SSL_set_quiet_shutdown(ssl, 1);
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+    *s = (gh_stream){ .fd = moved, .ssl = ssl, .is_open = true };
+    return GH_OK;
+}
+
+void gh_stream_taken(gh_stream *s)
+{
+    ERR_clear_error(); /* of libpq's goodbye */
+    if (s->ssl == NULL)
+        return;
+    (void)SSL_set_app_data(s->ssl, NULL); /* was libpq's connection */
+    SSL_set_quiet_shutdown(s->ssl, 0);
+    SSL_set_shutdown(s->ssl, 0);
+    gh_tls_tune(s->ssl);
 }
 
 void gh_stream_fini(gh_stream *s)

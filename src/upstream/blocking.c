@@ -185,11 +185,10 @@ static gh_rc link_connect(gh_link *l, gh_err *err)
         return rc;
     if (PQserverVersion(l->pg) < 130000)
         return gh_upstream_unavailable(GH_IO, err, "the server is older than PostgreSQL 13");
-    char *init_sql = gh_strdup(gh_upstream_init_sql(l->upstream));
+    char *init_sql = gh_upstream_init_sql(l->upstream, NULL);
     if (init_sql[0] != '\0')
         rc = gh_blocking_query(l->pg, init_sql, -1, LINK_TIMEOUT_MS, NULL, err);
-    gh_cleanse(init_sql, strlen(init_sql));
-    free(init_sql);
+    gh_upstream_drop_sql(init_sql);
     return rc;
 }
 

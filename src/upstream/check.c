@@ -47,7 +47,7 @@ static void describe(PGconn *pg, const PGresult *facts, gh_upstream_report *out)
 
 gh_rc gh_upstream_check(gh_upstream *u, gh_upstream_report *out, gh_err *err)
 {
-    char *init_sql = gh_strdup(gh_upstream_init_sql(u));
+    char *init_sql = gh_upstream_init_sql(u, NULL);
     PGconn *pg = NULL;
     PGresult *facts = NULL;
     gh_rc rc;
@@ -74,7 +74,6 @@ gh_rc gh_upstream_check(gh_upstream *u, gh_upstream_report *out, gh_err *err)
 done:
     PQclear(facts);
     PQfinish(pg);
-    gh_cleanse(init_sql, strlen(init_sql));
-    free(init_sql);
+    gh_upstream_drop_sql(init_sql);
     return rc;
 }

@@ -62,7 +62,8 @@ static const char *find_obstacle(PGconn *pg, const gh_key_trace *key)
     return NULL;
 }
 
-gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, gh_conn **out, gh_err *err)
+gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, struct x509_store_st **trust,
+                  gh_conn **out, gh_err *err)
 {
     const char *obstacle = find_obstacle(pg, key);
 
@@ -80,11 +81,14 @@ gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, gh_conn **
         return rc;
     }
     gh_conn *c = gh_alloc(sizeof(*c));
-    /* Or PQfinish would wait for room in the socket to say goodbye. */
-    (void)PQsetnonblocking(pg, 1);
-    c->pg = pg;
-    gh_stream_adopt(&c->stream, PQsocket(pg),
-                    PQsslInUse(pg) != 0 ? PQsslStruct(pg, "OpenSSL") : NULL);
+    gh_rc rc = gh_stream_take(&c->stream, PQsocket(pg),
+                              PQsslInUse(pg) != 0 ? PQsslStruct(pg, "OpenSSL") : NULL, err);
+    if (rc != GH_OK) {
+        gh_keys_remove(keys, key->pid, key->key);
+        PQfinish(pg);
+        free(c);
+        return rc;
+    }
     c->pid = key->pid;
     c->key = key->key;
     c->keys = gh_keys_acquire(keys);
@@ -92,25 +96,33 @@ gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, gh_conn **
     c->host = host_to_verify(pg);
     for (size_t i = 0; i < GH_COUNT(s_reported); i++) {
         const char *value = PQparameterStatus(pg, s_reported[i]);
-        if (value != NULL &&
-            !gh_conn_set_parameter(c, gh_str_of(s_reported[i]), gh_str_of(value))) {
-            gh_conn_close(c);
-            return gh_upstream_unavailable(GH_BADMSG, err, "the server reports a %s beyond sense",
-                                           s_reported[i]);
-        }
+        if (value != NULL && !gh_conn_set_parameter(c, gh_str_of(s_reported[i]), gh_str_of(value)))
+            rc = gh_upstream_unavailable(GH_BADMSG, err, "the server reports a %s beyond sense",
+                                         s_reported[i]);
     }
-    *out = c;
-    return GH_OK;
+    PQfinish(pg);
+    gh_stream_taken(&c->stream);
+    gh_stream_share_trust(&c->stream, trust);
+    if (rc != GH_OK)
+        gh_conn_close(c);
+    else
+        *out = c;
+    return rc;
 }
 
 void gh_conn_close(gh_conn *c)
 {
+    static const char terminate[5] = { 'X', 0, 0, 0, 4 };
+    size_t put = 0;
+
     if (c == NULL)
         return;
     GH_ASSERT(c->query == NULL);
     GH_ASSERT(c->watch == NULL);
-    gh_stream_fini(&c->stream); /* before libpq's: it only borrows */
-    PQfinish(c->pg);            /* Terminate, close_notify, close */
+    /* As far as it goes out at once: a server sees the connection's end all the same. */
+    gh_rc rc = gh_stream_write(&c->stream, terminate, sizeof(terminate), &put, NULL);
+    (void)rc;
+    gh_stream_fini(&c->stream);
     gh_keys_remove(c->keys, c->pid, c->key);
     gh_keys_release(c->keys);
     for (size_t i = 0; i < c->parameter_count; i++) {

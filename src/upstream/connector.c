@@ -50,13 +50,20 @@ static void on_result(void *arg)
 static void attempt_deliver(void *arg)
 {
     gh_connect *a = arg;
+    gh_rc rc = GH_OK;
 
+    if (a->pg != NULL)
+        rc = gh_conn_new(a->pg, &a->key, a->upstream->keys, &a->upstream->trust, &a->conn, &a->err);
+    (void)rc; /* on failure a->conn is NULL and a->err says why */
+    gh_cleanse(&a->key, sizeof(a->key));
+    a->pg = NULL; /* taken over, or finished */
     gh_loop_post(a->loop, on_result, a);
 }
 
 /*
- * The loop takes a socket off its epoll set at the start of the next turn: only after that may
- * another thread have it (and close it). So the result goes by way of this loop's own next turn.
+ * The loop takes a socket off its epoll set at the start of the next turn: only after that may it
+ * get another number, or another thread have it (and close it). So the result goes by way of this
+ * loop's own next turn.
  */
 static void attempt_end(gh_connect *a)
 {
@@ -108,17 +115,13 @@ static void attempt_poll(gh_connect *a)
         gh_watch_set(a->watch, status == PGRES_POLLING_READING ? GH_READABLE : GH_WRITABLE);
         return;
     }
-    gh_rc rc;
     if (status != PGRES_POLLING_OK) {
-        rc = gh_upstream_refused(PQerrorMessage(a->pg), &a->err);
+        gh_rc rc = gh_upstream_refused(PQerrorMessage(a->pg), &a->err);
+        (void)rc;
         attempt_failed(a);
         return;
     }
     gh_key_trace_end(&a->key, a->pg);
-    rc = gh_conn_new(a->pg, &a->key, a->upstream->keys, &a->conn, &a->err);
-    gh_cleanse(&a->key, sizeof(a->key));
-    a->pg = NULL; /* finished or taken over */
-    (void)rc;     /* on failure a->conn is NULL and a->err says why */
     attempt_end(a);
 }
 
@@ -257,8 +260,8 @@ void gh_upstream_release(gh_upstream *u)
     }
     gh_keys_release(u->keys);
     gh_upstream_forget(u);
-    gh_cleanse(u->init_sql, strlen(u->init_sql));
-    free(u->init_sql);
+    gh_tls_release_trust(u->trust);
+    gh_upstream_drop_sql(u->init_sql);
     free(u->name);
     (void)pthread_mutex_destroy(&u->lock);
     free(u);

@@ -259,9 +259,40 @@ uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u)
     return u->connect_timeout_ms > 0 ? u->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 }
 
-gh_str gh_upstream_init_sql(const gh_upstream *u)
+char *gh_upstream_init_sql(gh_upstream *u, unsigned *generation)
 {
-    return gh_str_of(u->init_sql);
+    char *copy;
+
+    (void)pthread_mutex_lock(&u->lock);
+    copy = gh_strdup(gh_str_of(u->init_sql));
+    if (generation != NULL)
+        *generation = atomic_load_explicit(&u->generation, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&u->lock);
+    return copy;
+}
+
+void gh_upstream_drop_sql(char *sql)
+{
+    gh_cleanse(sql, strlen(sql));
+    free(sql);
+}
+
+unsigned gh_upstream_generation(const gh_upstream *u)
+{
+    return atomic_load_explicit(&u->generation, memory_order_relaxed);
+}
+
+void gh_upstream_set_init_sql(gh_upstream *u, gh_str sql)
+{
+    char *next = gh_strdup(sql);
+    char *last;
+
+    (void)pthread_mutex_lock(&u->lock);
+    last = u->init_sql;
+    u->init_sql = next;
+    (void)atomic_fetch_add_explicit(&u->generation, 1, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&u->lock);
+    gh_upstream_drop_sql(last);
 }
 
 gh_str gh_upstream_name(const gh_upstream *u)

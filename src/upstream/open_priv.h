@@ -13,13 +13,16 @@ struct gh_upstream {
     char **keywords; /* for PQconnectStartParams, NULL at the end; immutable */
     char **values;
     size_t parameter_count;
-    char *init_sql; /* holds a key: cleansed */
     uint32_t connect_timeout_ms;
-    struct gh_keys *keys; /* counted */
-    pthread_mutex_t lock; /* of what follows: starting the connector */
-    gh_loop *loop;        /* the connector's; NULL: not started */
+    struct gh_keys *keys;   /* counted */
+    atomic_uint generation; /* of init_sql; relaxed: who sees it late has the old one */
+    pthread_mutex_t lock;   /* of init_sql, and of starting the connector */
+    char *init_sql;         /* holds a key: cleansed */
+    gh_loop *loop;          /* the connector's; NULL: not started */
     pthread_t thread;
-    gh_connect *active; /* attempts under way: the connector's thread only */
+    /* the connector's thread only */
+    gh_connect *active; /* attempts under way */
+    struct x509_store_st *trust;
 };
 
 GH_MUST_USE gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options,

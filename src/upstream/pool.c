@@ -238,7 +238,8 @@ static uint32_t reset_timeout_ms(const gh_pool *p)
 static void conn_initialise(gh_conn *c, bool needs_discard)
 {
     gh_pool *p = c->pool;
-    gh_str init = gh_upstream_init_sql(p->upstream);
+    char *init_sql = gh_upstream_init_sql(p->upstream, &c->generation);
+    gh_str init = gh_str_of(init_sql);
     gh_str sqls[2];
     size_t count = 0;
 
@@ -251,9 +252,9 @@ static void conn_initialise(gh_conn *c, bool needs_discard)
     if (count == 0) {
         gh_err err = { 0 };
         on_initialised(c, GH_OK, &err);
-        return;
-    }
-    c->query = gh_query_start(p->loop, c, sqls, count, reset_timeout_ms(p), on_initialised, c);
+    } else
+        c->query = gh_query_start(p->loop, c, sqls, count, reset_timeout_ms(p), on_initialised, c);
+    gh_upstream_drop_sql(init_sql);
 }
 
 static void on_connected(void *arg, gh_conn *c, const gh_err *err)
@@ -357,6 +358,10 @@ static void on_pump(void *arg)
         if (!gh_stream_is_quiet(&c->stream)) { /* died since the loop last looked */
             p->stats.lost++;
             conn_drop(c);
+            continue;
+        }
+        if (c->generation != gh_upstream_generation(p->upstream)) {
+            conn_initialise(c, true); /* init_sql changed: it comes back with the new one */
             continue;
         }
         if (c->was_used)

@@ -45,7 +45,11 @@ void gh_key_trace_end(gh_key_trace *t, PGconn *pg);
  */
 GH_MUST_USE PGconn *gh_upstream_start(const gh_upstream *u);
 uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u);
-gh_str gh_upstream_init_sql(const gh_upstream *u);
+/* A copy, to be cleansed and freed by gh_upstream_drop_sql; *generation (may be NULL) grows with
+ * every change. */
+GH_MUST_USE char *gh_upstream_init_sql(gh_upstream *u, unsigned *generation);
+void gh_upstream_drop_sql(char *sql);
+unsigned gh_upstream_generation(const gh_upstream *u);
 
 /* ---- which backends are ours (keys.c) ------------------------------------------------------- */
 
@@ -72,8 +76,7 @@ typedef enum gh_conn_state {
 typedef struct gh_query gh_query;
 
 struct gh_conn {
-    PGconn *pg;
-    gh_stream stream; /* adopted: the socket and TLS are libpq's */
+    gh_stream stream; /* the socket and TLS that libpq made */
     uint32_t pid;
     uint32_t key;
     gh_keys *keys; /* counted: where the two above are noted */
@@ -86,16 +89,17 @@ struct gh_conn {
     gh_conn *prev;
     gh_conn *next;
     gh_conn_state state;
-    bool was_used; /* by a session before */
+    bool was_used;       /* by a session before */
+    unsigned generation; /* of the init_sql that it ran */
     gh_watch *watch;
     gh_query *query;
     gh_cancel *cancel;
     gh_ticket *ticket;
 };
 
-/* Takes over an established PGconn; on failure it is finished. */
-GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys, gh_conn **out,
-                              gh_err *err);
+/* Takes the connection out of an established PGconn, which is finished in any case. */
+GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys,
+                              struct x509_store_st **trust, gh_conn **out, gh_err *err);
 
 /* ---- query runner (query.c) ----------------------------------------------------------------- */
 

@@ -1,9 +1,11 @@
-"""How sessions begin: TLS, SCRAM, startup parameters, and who is let in."""
+"""How sessions begin: TLS, SCRAM, startup parameters, and who is let in; and how they end for who no longer is."""
+import contextlib
 import socket
 import ssl
 import statistics
 import struct
 import sys
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -180,6 +182,206 @@ class Passwords(unittest.TestCase):
         with self.assertRaises(gt.ServerError) as caught:
             proxy.wire('alice', password='wrong', database='nowhere')
         self.assertEqual(caught.exception.sqlstate, '28P01')
+
+
+class Throttle(unittest.TestCase):
+    """Limits as in limits.h: ten failures are free, then the delay doubles from 250 ms to 5 s."""
+    FREE = 10
+
+    def setUp(self):
+        self.proxy = self.enterContext(gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name=self.id()))
+
+    def seconds(self, user, password=None, code='28P01', source=None):
+        begin = time.monotonic()
+        try:
+            self.proxy.wire(user, password=password, source=source).close()
+            self.assertIsNone(code)
+        except gt.ServerError as e:
+            self.assertEqual(e.sqlstate, code)
+        return time.monotonic() - begin
+
+    def test_delays_grow_and_end(self):
+        for _ in range(self.FREE + 1):
+            self.assertLess(self.seconds('alice', 'wrong'), 0.2 * gt.SLOW)
+        waited = [self.seconds('alice', 'wrong') for _ in range(3)]
+        for i, least in enumerate((0.25, 0.5, 1)):
+            self.assertGreaterEqual(waited[i], least * 0.95)
+        # the right password waits too: what comes at once would tell which it is
+        self.assertGreaterEqual(self.seconds('alice', code=None), 1.9)
+        self.assertLess(self.seconds('alice', code=None), 0.2 * gt.SLOW)
+
+    def test_others_do_not_wait(self):
+        for _ in range(self.FREE + 3):
+            self.seconds('alice', 'wrong')
+        self.assertLess(self.seconds('bob', code=None), 0.2 * gt.SLOW)
+        self.assertLess(self.seconds('alice', code=None, source='127.0.0.2'), 0.2 * gt.SLOW)
+
+    def test_an_unknown_user_waits_as_a_known_one(self):
+        times = {u: [self.seconds(u, 'wrong') for _ in range(self.FREE + 4)] for u in ('alice', 'zelda')}
+        for a, z in zip(times['alice'], times['zelda']):
+            self.assertLess(abs(a - z), 0.2 * gt.SLOW)
+
+    def test_guesses_at_once(self):
+        """Sent side by side over both workers, they stand in line all the same; the rest is refused at once."""
+        outcomes = []
+
+        def guess():
+            try:
+                self.proxy.wire('carol', password='wrong', timeout=30)
+            except gt.ServerError as e:
+                outcomes.append((e.sqlstate, e.fields['M']))
+        threads = [threading.Thread(target=guess) for _ in range(60)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        looked_at = [m for code, m in outcomes if code == '28P01']
+        refused = [m for code, m in outcomes if code == '28000']
+        self.assertEqual(len(outcomes), 60)
+        self.assertGreaterEqual(len(looked_at), self.FREE)
+        self.assertLess(len(looked_at), self.FREE + 10)
+        for m in refused:
+            self.assertRegex(m, r'^too many failed logins of this user from this address: try again in \d+ s$')
+        records = lambda: [r for r in self.proxy.audit() if r['kind'] == 'login_failed' and r['user'] == 'carol']
+        gt.wait_for(lambda: len(records()) == 60, 5, 'a record each')
+        self.assertEqual({r['sqlstate'] for r in records()}, {'28P01', '28000'})
+        self.assertEqual(sum('try again' in r['message'] for r in records()), len(refused))
+
+    def test_waiting_holds_nobody_up(self):
+        """A client that waits, or leaves while it does, is no burden to those beside it."""
+        for _ in range(self.FREE + 5):
+            self.seconds('alice', 'wrong')
+        c = gt.Wire(self.proxy.port, 'alice', 'wh', 'wrong', tls='sslrequest', startup=False)
+        c.send(gt.startup_message({'user': 'alice', 'database': 'wh'}))
+        thread = threading.Thread(target=self.leave, args=(c,))
+        thread.start()
+        time.sleep(0.2)
+        self.assertLess(self.seconds('bob', code=None), 0.2 * gt.SLOW)
+        c.socket.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        self.assertLess(self.seconds('bob', code=None), 0.2 * gt.SLOW)
+
+    @staticmethod
+    def leave(c):
+        with contextlib.suppress(OSError, gt.Closed):
+            c.authenticate()
+        c.socket.close()
+
+
+class Crowds(unittest.TestCase):
+    def test_half_open_connections_keep_nobody_out(self):
+        """Silent, in the middle of TLS, in the middle of SCRAM: the oldest make room for who logs in."""
+        with gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name='crowd', workers=1,
+                          limits='logins: 20, clients: 5') as p:
+            held = [socket.create_connection(('127.0.0.1', p.port), 10) for _ in range(40)]
+            for s in held[20:30]:
+                s.sendall(gt.SSL_REQUEST)
+            asked = [gt.Wire(p.port, 'alice', 'wh', tls='sslrequest', startup=False) for _ in range(40)]
+            for c in asked:
+                with contextlib.suppress(OSError):  # some made room already
+                    c.send(gt.startup_message({'user': 'alice', 'database': 'wh'}))
+            for _ in range(10):
+                with p.wire('alice') as c:
+                    self.assertEqual(c.one('SELECT 1'), [['1']])
+            told = 0
+            for c in asked[:20]:
+                with contextlib.suppress(gt.Closed, OSError):
+                    while True:
+                        kind, body = c.receive()
+                        if kind == 'E':
+                            self.assertEqual(gt.error_fields(body)['C'], '53300')
+                            told += 1
+            self.assertGreater(told, 0)
+            self.assertIn('event=login.crowded', p.log())
+            # only who has logged in counts as a client
+            inside = [p.wire('alice') for _ in range(5)]
+            self.assertFalse(self.is_let_in(p))
+            inside.pop().close()
+            gt.wait_for(lambda: self.is_let_in(p), 5, 'the place is free again')
+            for s in held + [c.socket for c in asked + inside]:
+                s.close()
+
+    def is_let_in(self, p):
+        try:
+            p.wire('bob').close()
+            return True
+        except gt.ServerError as e:
+            self.assertEqual(e.sqlstate, '53300')
+            return False
+
+    def test_time_to_log_in(self):
+        with gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name='late',
+                          limits=f'login_timeout: {500 * gt.SLOW}ms') as p:
+            silent = socket.create_connection(('127.0.0.1', p.port), 10)
+            shaking = socket.create_connection(('127.0.0.1', p.port), 10)
+            shaking.sendall(gt.SSL_REQUEST)
+            asked = gt.Wire(p.port, 'alice', 'wh', tls='sslrequest', startup=False)
+            asked.send(gt.startup_message({'user': 'alice', 'database': 'wh'}))
+            begin = time.monotonic()
+            self.assertEqual(asked.receive()[0], 'R')
+            kind, body = asked.receive()
+            self.assertEqual((kind, gt.error_fields(body)['C']), ('E', '57014'))
+            self.assertEqual(gt.error_fields(body)['M'], 'canceling authentication due to timeout')
+            self.assertEqual(silent.recv(1), b'')
+            self.assertEqual(shaking.recv(1), b'S')
+            self.assertEqual(shaking.recv(1), b'')
+            self.assertLess(time.monotonic() - begin, 2 * gt.SLOW)
+            with p.wire('alice') as c:
+                time.sleep(1 * gt.SLOW)
+                self.assertEqual(c.one('SELECT 1'), [['1']], 'who is in stays')
+
+
+class Leaving(unittest.TestCase):
+    """Who is disabled or dropped is out at once, whatever the session does."""
+
+    def test_sessions_end_within_100_ms(self):
+        with gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name='leaving') as p:
+            idle, in_transaction, running, other = (p.wire(u) for u in ('alice', 'alice', 'alice', 'bob'))
+            in_transaction.one('BEGIN')
+            running.send(gt.query_message('SELECT pg_sleep(30)'))
+            p.cli('user', 'disable', '--acl', p.acl, 'alice')
+            changed = time.monotonic()
+            for c in (idle, in_transaction):
+                kind, body = c.receive()
+                self.assertEqual((kind, gt.error_fields(body)['C']), ('E', '57P01'))
+                self.assertRaises(gt.Closed, c.receive)
+            self.assertLess(time.monotonic() - changed, 0.1 * gt.SLOW)
+            with self.assertRaises(gt.Closed):
+                while True:
+                    running.receive()
+            self.assertLess(time.monotonic() - changed, 1 * gt.SLOW)
+            self.assertEqual(other.one('SELECT current_user'), [['bob']])
+            with self.assertRaises(gt.ServerError) as caught:
+                p.wire('alice')
+            self.assertEqual(caught.exception.sqlstate, '28P01')
+            gt.wait_for(lambda: pg.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active'"
+                                       " AND pid <> pg_backend_pid()") == '0\n', 5, 'the statement is cancelled upstream')
+            begin = time.monotonic()
+            p.apply(warehouse.POLICY.replace('  bob: { roles: [support], attributes: { region: US } }\n', ''))
+            self.assertEqual(gt.error_fields(other.receive()[1])['C'], '57P01')
+            self.assertLess(time.monotonic() - begin, 2 * gt.SLOW)
+            logouts = lambda: [r['user'] for r in p.audit() if r['kind'] == 'logout']
+            gt.wait_for(lambda: sorted(logouts()) == ['alice', 'alice', 'alice', 'bob'], 5, 'logouts')
+
+    def test_between_proof_and_welcome(self):
+        """Disabled while the login is under way: the session must not come into being."""
+        with gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, name='between') as p:
+            for _ in range(13):  # so that the next proof waits
+                with self.assertRaises(gt.ServerError):
+                    p.wire('alice', password='wrong')
+            outcome = []
+
+            def log_in():
+                try:
+                    outcome.append(p.wire('alice'))
+                except gt.ServerError as e:
+                    outcome.append(e.sqlstate)
+            thread = threading.Thread(target=log_in)
+            thread.start()
+            time.sleep(0.3)
+            p.cli('user', 'disable', '--acl', p.acl, 'alice')
+            thread.join()
+            self.assertIn(outcome, [['28P01'], ['3D000'], ['57P01']])
 
 
 class Startup(unittest.TestCase):

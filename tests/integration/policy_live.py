@@ -1,6 +1,8 @@
 """A policy applied while the proxy runs holds from the next statement on, in every open session."""
+import contextlib
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -133,6 +135,30 @@ class Live(unittest.TestCase):
                          'wh')
             gt.wait_for(lambda: erin.query('SELECT a FROM crm.fresh')[-1].rows == [['1']], 10, 'the new table')
             self.assertEqual(alice.query('SELECT a FROM crm.fresh')[-1].sqlstate, '42P01')
+
+    def test_new_key_of_the_hash_mask(self):
+        """A new key is used by every connection that begins, pooled ones included."""
+        proxy.apply(warehouse.POLICY.replace('mask: { email: email }', 'mask: { email: email, name: hash }'))
+
+        def look():
+            with proxy.wire('alice') as c:
+                return c.one('SELECT name FROM crm.customers ORDER BY id LIMIT 1')[0][0]
+
+        def other_than(known):
+            value = look()
+            return value if value != known and re.fullmatch('[0-9a-f]{32}', value) else None
+
+        def pooled():
+            return set(proxy.pg.sql("SELECT pid FROM pg_stat_activity WHERE usename = 'gatehouse'").split())
+        first = gt.wait_for(lambda: other_than(None), 5, 'a pseudonym')
+        before = pooled()
+        with contextlib.closing(sqlite3.connect(proxy.acl, timeout=10)) as db, db:
+            db.execute("UPDATE meta SET value = ? WHERE key = 'hash_key'", ('ab' * 32,))
+            db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'version'")
+        second = gt.wait_for(lambda: other_than(first), 5, 'another pseudonym')
+        self.assertEqual({look() for _ in range(8)}, {second})
+        self.assertTrue(before & pooled(), 'pooled connections were set anew, not closed')
+        self.assertNotIn('abababab', proxy.log())
 
     def test_new_password_and_hangup(self):
         proxy.cli('user', 'password', '--acl', proxy.acl, 'grace', stdin='another\n')

@@ -246,7 +246,7 @@ class Gatehouse:
     def __init__(self, scratch, postgres, certs=None, policy='version: 1\n', users=None, warehouse='wh',
                  database=None, upstream_user='gatehouse', upstream_password='upstream-secret', tls='require',
                  workers=2, limits=None, extra='', audit_dir=None, name='proxy', pool='mode: session, size: 50, idle: 5',
-                 warehouses=None, expect_exit=0, wrapper=(), durability='write', env=None):
+                 warehouses=None, expect_exit=0, wrapper=(), durability='write', env=None, client_tls=''):
         self.dir = scratch.path(name)
         self.pg = postgres
         self.certs = certs
@@ -266,6 +266,7 @@ class Gatehouse:
         self.wrapper = list(wrapper)
         self.durability = durability
         self.env = env
+        self.client_tls = client_tls  # more keys of `tls:`, as YAML
         self.port = free_port()
         self.config = self.dir / 'gatehouse.yaml'
         self.acl = self.dir / 'acl.db'
@@ -278,7 +279,8 @@ class Gatehouse:
         lines = ['listen:', f'  - address: 127.0.0.1:{self.port}']
         if self.certs and self.tls != 'disable':
             crt, key = self.certs.server
-            lines.append(f'tls: {{ mode: {self.tls}, cert: {crt}, key: {key} }}')
+            more = f', {self.client_tls}' if self.client_tls else ''
+            lines.append(f'tls: {{ mode: {self.tls}, cert: {crt}, key: {key}{more} }}')
         else:
             lines.append('tls: { mode: disable }')
         lines += ['acl: acl.db', f'audit: {{ dir: {self.audit_dir}, durability: {self.durability}, statements: full }}',
@@ -564,9 +566,9 @@ class Wire:
     """A client of the raw protocol. tls: disable | sslrequest | direct (with ALPN)."""
 
     def __init__(self, port, user, database, password='', tls='disable', parameters=None, startup=True, timeout=20,
-                 host='127.0.0.1', version=196608, certificate=None):
+                 host='127.0.0.1', version=196608, certificate=None, source=None):
         self.user, self.password = user, password
-        self.socket = socket.create_connection((host, port), timeout * SLOW)
+        self.socket = socket.create_connection((host, port), timeout * SLOW, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b''
         self.log = []             # every (type, body) received, in order

@@ -9,6 +9,7 @@
 Suite *auth_verifier_suite(void);
 Suite *auth_scram_suite(void);
 Suite *auth_psql_suite(void);
+Suite *auth_throttle_suite(void);
 
 /*
  * The client's side of SCRAM-SHA-256, written from RFC 5802 with OpenSSL alone: it shares no code

@@ -9,6 +9,7 @@ int main(void)
     srunner_add_suite(runner, auth_verifier_suite());
     srunner_add_suite(runner, auth_scram_suite());
     srunner_add_suite(runner, auth_psql_suite());
+    srunner_add_suite(runner, auth_throttle_suite());
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -172,20 +172,62 @@ START_TEST(config_refuses_what_is_not_there)
 {
     refused(
         "listen: [{ address: '127.0.0.1:1' }]\n"
-        "tls: { cert: a, key: b, client_ca: c }\n"
+        "tls: { cert: a, key: b }\n"
         "acl: { source: host=x, cache: acl.db }\n"
         "audit: { dir: audit }\n"
         "warehouses:\n"
         "  wh: { conninfo: host=db, mode: observe, pool: { mode: transaction } }\n"
         "admin: { address: '127.0.0.1:6433' }\n",
-        "g.yaml:2:36: tls.client_ca: client certificates are not available in this version; remove "
-        "the key\n"
         "g.yaml:3:6: acl: an ACL kept in PostgreSQL (source, cache) is not available in this "
         "version; expected the path of the ACL file\n"
         "g.yaml:6:57: pool.mode: transaction is not available in this version; expected session\n"
         "g.yaml:6:34: mode: observe is not available in this version; expected enforce\n"
         "g.yaml:7:8: admin: metrics and health over HTTP are not available in this version; remove "
         "the key\n");
+}
+END_TEST
+
+#define WITH_TLS(tls)                                                                              \
+    "listen: [{ address: '127.0.0.1:1' }]\ntls: { " tls " }\nacl: a\naudit: { dir: d }\n"          \
+    "warehouses: { wh: { conninfo: host=db } }\n"
+
+START_TEST(config_client_certificates)
+{
+    gh_arena *a = gh_arena_new(0);
+    gh_buf faults;
+    gh_config c = { 0 };
+
+    gh_buf_init(&faults, 0);
+    ck_assert_int_eq(
+        gh_config_read(GH_STR("etc/g.yaml"),
+                       GH_STR(WITH_TLS("cert: a, key: b, client_ca: ca.crt, client_crl: /x.crl, "
+                                       "client_name: uri, client_map: { 'spiffe://x/a': alice }")),
+                       a, &c, &faults),
+        GH_OK);
+    ck_assert(gh_str_is(c.tls.client_ca, "etc/ca.crt"));
+    ck_assert(gh_str_is(c.tls.client_crl, "/x.crl"));
+    ck_assert_int_eq(c.tls.client_name, GH_CONFIG_CLIENT_URI);
+    ck_assert_uint_eq(c.tls.client_map_len, 1);
+    ck_assert(gh_str_is(c.tls.client_map[0].name, "spiffe://x/a"));
+    ck_assert(gh_str_is(c.tls.client_map[0].user, "alice"));
+    ck_assert_int_eq(
+        gh_config_read(GH_STR("g.yaml"), GH_STR(WITH_TLS("cert: a, key: b")), a, &c, &faults),
+        GH_OK);
+    ck_assert_uint_eq(c.tls.client_ca.len, 0);
+    ck_assert_int_eq(c.tls.client_name, GH_CONFIG_CLIENT_CN);
+    ck_assert_uint_eq(c.tls.client_map_len, 0);
+    gh_buf_fini(&faults);
+    gh_arena_free(a);
+    refused(
+        WITH_TLS("cert: a, key: b, client_name: cnn, client_ca: c"),
+        "g.yaml:2:38: tls.client_name: expected one of cn, dn, dns, email, uri, found \"cnn\"\n");
+    refused(WITH_TLS("cert: a, key: b, client_map: { x: y }"),
+            "g.yaml:2:37: client_map: it says how to read client certificates, which need "
+            "client_ca\n");
+    refused(WITH_TLS("cert: a, key: b, client_ca: c, client_map: {}"),
+            "g.yaml:2:51: tls.client_map: expected 1 to 10000 names of certificates\n");
+    refused(WITH_TLS("mode: disable, client_ca: c"),
+            "g.yaml:2:34: tls.client_ca: client certificates need TLS, and tls.mode is disable\n");
 }
 END_TEST
 
@@ -266,6 +308,7 @@ Suite *suite_config(void)
     tcase_add_test(t, config_refuses_bad_addresses);
     tcase_add_test(t, config_plaintext_is_for_loopback);
     tcase_add_test(t, config_refuses_what_is_not_there);
+    tcase_add_test(t, config_client_certificates);
     tcase_add_test(t, config_refuses_bad_warehouses);
     tcase_add_test(t, config_warehouse_name_bound);
     tcase_add_test(t, config_bounds);

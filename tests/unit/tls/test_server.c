@@ -121,6 +121,10 @@ END_TEST
 
 /* ---- handshakes ----------------------------------------------------------------------------- */
 
+/* Of the last handshake: who the client is, asked for alice. */
+static gh_tls_client s_client;
+static char s_identity[GH_TLS_IDENTITY_MAX];
+
 static gh_rc try_handshake(gh_tls_server *t, SSL_CTX *ctx, const char *alpn, bool is_direct,
                            gh_tls_info *info, bool *client_ok)
 {
@@ -134,6 +138,7 @@ static gh_rc try_handshake(gh_tls_server *t, SSL_CTX *ctx, const char *alpn, boo
     ck_assert_int_eq(gh_tls_accept(t, &s, is_direct, &err), GH_OK);
     SSL *client = client_new(ctx, fds[1], alpn);
     *client_ok = shake(client, &s, &rc, &err);
+    s_client = gh_tls_client_check(t, &s, GH_STR("alice"), s_identity);
     if (rc == GH_OK)
         gh_tls_info_get(&s, info);
     else
@@ -186,7 +191,7 @@ START_TEST(versions_and_ciphers)
     ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
     ck_assert_str_eq(info.version, "TLSv1.3");
     ck_assert_int_ge(info.bits, 128);
-    ck_assert_str_eq(info.client_cn, "");
+    ck_assert_int_eq(s_client, GH_TLS_CLIENT_NONE);
     SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
     ck_assert_str_eq(info.version, "TLSv1.2");
@@ -262,10 +267,13 @@ START_TEST(client_certificate_names)
         const char *cn;
         int len;
         const char *expected;
+        gh_tls_client client;
     } cases[] = {
-        { "alice", 5, "alice" },
-        { "admin\0.evil.example", 18, "" },
-        { "admin\0", 6, "" },
+        { "alice", 5, "alice", GH_TLS_CLIENT_IS_USER },
+        { "Alice", 5, "Alice", GH_TLS_CLIENT_OTHER },
+        { "alice2", 6, "alice2", GH_TLS_CLIENT_OTHER },
+        { "alice\0.evil.example", 19, "", GH_TLS_CLIENT_OTHER },
+        { "alice\0", 6, "", GH_TLS_CLIENT_OTHER },
     };
     authority ca = make_certificate("clients", "clients", -1, NULL, "RSA", "SHA256", NULL);
     authority foreign = make_certificate("foreign", "foreign", -1, NULL, "RSA", "SHA256", NULL);
@@ -282,7 +290,8 @@ START_TEST(client_certificate_names)
             make_certificate("client", cases[i].cn, cases[i].len, &ca, "EC", "SHA256", NULL);
         SSL_CTX *ctx = ctx_with("client");
         ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
-        ck_assert_str_eq(info.client_cn, cases[i].expected);
+        ck_assert_str_eq(s_identity, cases[i].expected);
+        ck_assert_int_eq(s_client, cases[i].client);
         SSL_CTX_free(ctx);
         authority_free(&a);
     }
@@ -290,23 +299,77 @@ START_TEST(client_certificate_names)
     authority longest = make_certificate("client", long_name, 64, &ca, "EC", "SHA256", NULL);
     SSL_CTX *ctx = ctx_with("client");
     ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
-    ck_assert_uint_eq(strlen(info.client_cn), 64);
+    ck_assert_uint_eq(strlen(s_identity), 64);
     SSL_CTX_free(ctx);
     authority_free(&longest);
 
     /* none is fine, one of another CA is not */
     ctx = client_ctx();
     ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
-    ck_assert_str_eq(info.client_cn, "");
+    ck_assert_int_eq(s_client, GH_TLS_CLIENT_NONE);
+    ck_assert_str_eq(s_identity, "");
     SSL_CTX_free(ctx);
     authority mallory = make_certificate("mallory", "alice", -1, &foreign, "EC", "SHA256", NULL);
     ctx = ctx_with("mallory");
     ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_IO);
+    ck_assert_int_ne(s_client, GH_TLS_CLIENT_IS_USER);
     SSL_CTX_free(ctx);
     authority_free(&mallory);
     authority_free(&foreign);
     authority_free(&ca);
     gh_tls_server_release(t);
+}
+END_TEST
+
+static gh_tls_client check_by(gh_tls_name name, const gh_tls_mapping *map, size_t map_len)
+{
+    gh_tls_options options = {
+        .cert_file = gh_str_of(test_path("server", ".crt")),
+        .key_file = gh_str_of(test_path("server", ".key")),
+        .client_ca_file = gh_str_of(test_path("clients", ".crt")),
+        .client_name = name,
+        .client_map = map,
+        .client_map_len = map_len,
+    };
+    gh_tls_server *t = NULL;
+    gh_tls_info info;
+    gh_err err = { 0 };
+    bool ok;
+
+    ck_assert_int_eq(gh_tls_server_new(&options, &t, &err), GH_OK);
+    SSL_CTX *ctx = ctx_with("client");
+    ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
+    SSL_CTX_free(ctx);
+    gh_tls_server_release(t);
+    return s_client;
+}
+
+START_TEST(client_names_of_each_kind)
+{
+    const gh_tls_mapping map[] = { { GH_STR("a@x"), GH_STR("bob") },
+                                   { GH_STR("a@x"), GH_STR("alice") },
+                                   { GH_STR("CN=cn"), GH_STR("alice") } };
+    authority ca = make_certificate("clients", "clients", -1, NULL, "EC", "SHA256", NULL);
+    authority a = make_certificate("client", "cn", -1, &ca, "EC", "SHA256",
+                                   "DNS:other,DNS:alice,email:a@x,URI:spiffe://x/alice");
+
+    gh_tls_server_release(server_for_test());
+    ck_assert_int_eq(check_by(GH_TLS_NAME_DNS, NULL, 0), GH_TLS_CLIENT_IS_USER);
+    ck_assert_str_eq(s_identity, "alice");
+    ck_assert_int_eq(check_by(GH_TLS_NAME_CN, NULL, 0), GH_TLS_CLIENT_OTHER);
+    ck_assert_str_eq(s_identity, "cn");
+    ck_assert_int_eq(check_by(GH_TLS_NAME_EMAIL, NULL, 0), GH_TLS_CLIENT_OTHER);
+    ck_assert_str_eq(s_identity, "a@x");
+    ck_assert_int_eq(check_by(GH_TLS_NAME_URI, NULL, 0), GH_TLS_CLIENT_OTHER);
+    ck_assert_str_eq(s_identity, "spiffe://x/alice");
+    ck_assert_int_eq(check_by(GH_TLS_NAME_EMAIL, map, GH_COUNT(map)), GH_TLS_CLIENT_IS_USER);
+    ck_assert_int_eq(check_by(GH_TLS_NAME_DN, map, GH_COUNT(map)), GH_TLS_CLIENT_IS_USER);
+    ck_assert_str_eq(s_identity, "CN=cn");
+    /* With a map, a name means nobody unless the map says so. */
+    ck_assert_int_eq(check_by(GH_TLS_NAME_DNS, map, GH_COUNT(map)), GH_TLS_CLIENT_OTHER);
+    ck_assert_int_eq(check_by(GH_TLS_NAME_EMAIL, map, 1), GH_TLS_CLIENT_OTHER);
+    authority_free(&a);
+    authority_free(&ca);
 }
 END_TEST
 
@@ -320,7 +383,8 @@ START_TEST(unasked_certificate_names_nobody)
     bool ok;
 
     ck_assert_int_eq(try_handshake(t, ctx, NULL, false, &info, &ok), GH_OK);
-    ck_assert_str_eq(info.client_cn, "");
+    ck_assert_int_eq(s_client, GH_TLS_CLIENT_NONE);
+    ck_assert_str_eq(s_identity, "");
     SSL_CTX_free(ctx);
     authority_free(&self);
     gh_tls_server_release(t);
@@ -399,6 +463,7 @@ TCase *server_tests(void)
     tcase_add_test(t, versions_and_ciphers);
     tcase_add_test(t, sessions_are_not_resumed);
     tcase_add_test(t, client_certificate_names);
+    tcase_add_test(t, client_names_of_each_kind);
     tcase_add_test(t, unasked_certificate_names_nobody);
     tcase_add_test(t, streams_outlive_a_reload);
     tcase_add_test(t, garbage_is_refused);

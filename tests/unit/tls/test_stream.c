@@ -202,6 +202,77 @@ START_TEST(adopted_stream_closes_nothing)
 }
 END_TEST
 
+/*
+ * What libpq does when it is finished: it writes, shuts down and closes what it still believes to
+ * have. None of it may reach the other end, or change the state of the TLS session.
+ */
+START_TEST(taken_stream_outlives_its_maker)
+{
+    ends e = ends_open(_i == 1);
+    SSL *ssl = e.s.ssl;
+    int fd = e.s.fd;
+    char bytes[8] = "";
+    size_t moved = 0;
+    gh_stream taken;
+    gh_err err = { 0 };
+
+    ck_assert_int_eq(gh_stream_take(&taken, fd, ssl, &err), GH_OK);
+    ck_assert_int_ne(taken.fd, fd);
+    if (ssl != NULL) {
+        ck_assert_int_le(SSL_write(ssl, "bye", 3), 0);
+        ck_assert_int_le(SSL_read(ssl, bytes, 1), 0);
+        (void)SSL_shutdown(ssl);
+        SSL_free(ssl);
+    }
+    ck_assert_int_lt(send(fd, "bye", 3, MSG_NOSIGNAL), 0);
+    ck_assert_int_eq(close(fd), 0);
+    e.s = (gh_stream){ .fd = -1 };
+    gh_stream_taken(&taken);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(gh_stream_write(&taken, "ping", 4, &moved, &err), GH_OK);
+        ck_assert_int_eq(peer_read(&e, bytes, sizeof(bytes)), 4);
+        ck_assert_int_eq(memcmp(bytes, "ping", 4), 0);
+        ck_assert_int_eq(peer_write(&e, "pong", 4), 4);
+        ck_assert_int_eq(gh_stream_read(&taken, bytes, sizeof(bytes), &moved, &err), GH_OK);
+        ck_assert_uint_eq(moved, 4);
+    }
+    ck_assert_int_eq(gh_stream_read(&taken, bytes, sizeof(bytes), &moved, &err), GH_AGAIN);
+    gh_stream_fini(&taken);
+    ends_close(&e);
+}
+END_TEST
+
+/* Equal trust is held once, another one is not mixed up with it. */
+START_TEST(trust_is_shared_where_it_is_equal)
+{
+    X509_STORE *shared = NULL;
+    SSL_CTX *same[2] = { client_ctx(), client_ctx() };
+    authority other = make_certificate("other-ca", "other", -1, NULL, "EC", "SHA256", NULL);
+    SSL_CTX *different = SSL_CTX_new(TLS_client_method());
+    X509_STORE *first;
+
+    ck_assert_int_eq(SSL_CTX_load_verify_locations(different, test_path("other-ca", ".crt"), NULL),
+                     1);
+    SSL_CTX *all[] = { same[0], same[1], different };
+    for (size_t i = 0; i < GH_COUNT(all); i++) {
+        SSL *ssl = SSL_new(all[i]);
+        gh_stream s;
+
+        gh_stream_adopt(&s, -1, ssl);
+        first = shared;
+        gh_stream_share_trust(&s, &shared);
+        ck_assert(SSL_CTX_get_cert_store(all[i]) == shared);
+        ck_assert(i == 0 || (shared == first) == (i == 1));
+        SSL_free(ssl);
+    }
+    gh_tls_release_trust(shared);
+    SSL_CTX_free(different);
+    SSL_CTX_free(same[0]);
+    SSL_CTX_free(same[1]);
+    authority_free(&other);
+}
+END_TEST
+
 /* ---- TLS only ------------------------------------------------------------------------------- */
 
 /*
@@ -427,6 +498,8 @@ TCase *stream_tests(void)
     tcase_add_loop_test(t, full_socket_takes_up_again, 0, 2);
     tcase_add_loop_test(t, closed_stream_refuses, 0, 2);
     tcase_add_loop_test(t, adopted_stream_closes_nothing, 0, 2);
+    tcase_add_loop_test(t, taken_stream_outlives_its_maker, 0, 2);
+    tcase_add_test(t, trust_is_shared_where_it_is_equal);
     tcase_add_test(t, pending_bytes_are_told);
     tcase_add_test(t, truncated_record_is_no_data);
     tcase_add_test(t, damaged_record_is_an_error);
