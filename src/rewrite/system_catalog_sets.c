@@ -500,11 +500,12 @@ static const gh_macro s_macros[] = {
       "ga.attnum > 0 WHERE gc.oid = $1 AND gc.relkind IN ('v', 'm') AND @rel(gc.oid) AND "
       "@attr(ga.attrelid, ga.attnum) GROUP BY gn.nspname, gc.relname)" },
     /* The row of pg_proc: SQL that runs with the caller's rights and in which every word is a parameter's
-     * name, a keyword, or the name of a function or type of initdb; nothing is quoted. */
+     * name, a keyword, or the name of a function or type of initdb; nothing is quoted. A body of SQL (from 14
+     * on) has no text. */
     { "source", 1,
       "($1.oid = ANY (@funcs) AND $1.prolang = 14 AND NOT $1.prosecdef AND $1.proconfig IS NULL "
       "AND "
-      "$1.prosqlbody IS NULL AND $1.prosrc ~ '^[][A-Za-z0-9_$ \\t\\r\\n+*/%(),;:.<>=!|&~^#?-]*$' "
+      "$1.prosrc <> '' AND $1.prosrc ~ '^[][A-Za-z0-9_$ \\t\\r\\n+*/%(),;:.<>=!|&~^#?-]*$' "
       "AND "
       "NOT EXISTS (SELECT FROM pg_catalog.regexp_matches(pg_catalog.lower($1.prosrc), "
       "'[a-z_][a-z0-9_$]*', 'g') AS gw (w) WHERE gw.w[1] <> ALL (COALESCE($1.proargnames, '{}')) "

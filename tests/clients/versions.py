@@ -140,7 +140,7 @@ class World:
         self.proxy = self.stack.enter_context(
             gt.Gatehouse(scratch, self.pg, certs, policy=POLICY, users=USERS, database='store'))
         self.catalogs = self.stack.enter_context(
-            gt.Gatehouse(scratch, self.pg, certs, policy=catalogs.POLICY, users={'mallory': 'pw'}, name='catalogs', tls='disable',
+            gt.Gatehouse(scratch, self.pg, certs, policy=catalogs.POLICY, users={'mallory': 'pw', 'trudy': 'pw'}, name='catalogs', tls='disable',
                          upstream_user='upstream_account'))
         self.psql = upstreams.psql(parts, scratch)
 
