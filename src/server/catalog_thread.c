@@ -63,10 +63,9 @@ static gh_rc read_password(const gh_config_warehouse *w, gh_secret *out, gh_err 
  * What every upstream session has, whoever uses it.
  *
  * SECURITY: names are sent qualified, so the path finds nothing but built-ins; strings mean what
- * the parser here takes them for. The key of the `hash` mask goes this way, so that no statement
- * holds it. Attack: shared attack corpus, settings.
+ * the parser here takes them for. Attack: shared attack corpus, settings. Catalog queries hold many
+ * small sub-selects: compiling them would take longer than running them.
  */
-/* Catalog queries hold many small sub-selects: compiling them takes longer than running them. */
 static const char s_init_sql[] =
     "SET search_path TO pg_catalog; SET standard_conforming_strings TO on; "
     "SET client_min_messages TO notice; SET jit TO off";
@@ -81,10 +80,13 @@ static gh_str settings(srv *v)
     return gh_arena_printf(v->arena, "-c gatehouse.hash_key=%.*s", GH_STR_ARG(v->hash_key));
 }
 
+/* The ACL file was replaced by one with another key: connections that are open learn of it by SQL, the one
+ * way there is without closing them. */
 void srv_catalogs_set_key(srv *v)
 {
     for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
-        v->catalogs[i].init_sql = init_sql(v);
+        v->catalogs[i].init_sql = gh_arena_printf(v->arena, "%s; SET gatehouse.hash_key TO '%.*s'",
+                                                  s_init_sql, GH_STR_ARG(v->hash_key));
         gh_upstream_set_init_sql(v->catalogs[i].upstream, v->catalogs[i].init_sql);
     }
 }
