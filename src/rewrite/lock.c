@@ -42,6 +42,7 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
         return true;
     where = gh_write_find_keyword(j, target->end, j->end, "where");
     end = gh_judge_clause_end(j, where != SIZE_MAX ? where : target->end);
-    gh_write_guard_where(j, &s->whereClause, where, end, condition);
+    gh_judge_push_write(j, NIL, s->whereClause);
+    gh_write_guard_where(j, target, &s->whereClause, where, end, condition);
     return true;
 }

@@ -505,10 +505,11 @@ static char *constant_sql(gh_judge *j, const Node *n)
     return NULL;
 }
 
-static char *inner_column(gh_judge *j, const Node *n)
+/* The column where the copy will stand: in the sub-select, or in the condition of a write. */
+static char *inner_column(gh_judge *j, const gh_item *item, const Node *n)
 {
     return gh_judge_printf(
-        GH_INNER ".%s",
+        "%s.%s", item->inner,
         gh_judge_ident(j, gh_str_of(strVal(llast(((const ColumnRef *)n)->fields)))));
 }
 
@@ -543,7 +544,7 @@ static char *list_sql(gh_judge *j, const List *list, const char *glue)
 
 /* The copy of a strict comparison of one column with constants; NULL where there is none to make.
  */
-static char *copy_of(gh_judge *j, const A_Expr *e)
+static char *copy_of(gh_judge *j, const gh_item *item, const A_Expr *e)
 {
     const Node *column = e->lexpr;
     const Node *other = e->rexpr;
@@ -554,36 +555,37 @@ static char *copy_of(gh_judge *j, const A_Expr *e)
         if (IsA(column, ColumnRef) && is_constant(j, other)) {
             value = constant_sql(j, other);
             return value == NULL ? NULL
-                                 : gh_judge_printf("%s %s %s", inner_column(j, column),
+                                 : gh_judge_printf("%s %s %s", inner_column(j, item, column),
                                                    strVal(linitial(e->name)), value);
         }
         if (is_constant(j, column) && IsA(other, ColumnRef)) {
             value = constant_sql(j, column);
             return value == NULL ? NULL
                                  : gh_judge_printf("%s %s %s", value, strVal(linitial(e->name)),
-                                                   inner_column(j, other));
+                                                   inner_column(j, item, other));
         }
         return NULL;
     case AEXPR_IN:
         value = list_sql(j, (const List *)other, ", ");
         return value == NULL
                    ? NULL
-                   : gh_judge_printf("%s %s (%s)", inner_column(j, column),
+                   : gh_judge_printf("%s %s (%s)", inner_column(j, item, column),
                                      strcmp(strVal(linitial(e->name)), "=") == 0 ? "IN" : "NOT IN",
                                      value);
     case AEXPR_BETWEEN:
         value = list_sql(j, (const List *)other, " AND ");
-        return value == NULL ? NULL
-                             : gh_judge_printf("%s BETWEEN %s", inner_column(j, column), value);
+        return value == NULL
+                   ? NULL
+                   : gh_judge_printf("%s BETWEEN %s", inner_column(j, item, column), value);
     case AEXPR_OP_ANY:
         if (!IsA(other, ParamRef))
             return NULL;
         value = constant_sql(j, other);
         return value == NULL ? NULL
-                             : gh_judge_printf("%s %s ANY (%s)", inner_column(j, column),
+                             : gh_judge_printf("%s %s ANY (%s)", inner_column(j, item, column),
                                                strVal(linitial(e->name)), value);
     case AEXPR_LIKE:
-        return gh_judge_printf("%s %s %s", inner_column(j, column),
+        return gh_judge_printf("%s %s %s", inner_column(j, item, column),
                                strcmp(strVal(linitial(e->name)), "~~") == 0 ? "LIKE" : "NOT LIKE",
                                constant_sql(j, other));
     case AEXPR_OP_ALL:
@@ -617,7 +619,7 @@ static void copy_conjunct(gh_judge *j, const Node *n)
     if (!IsA(n, A_Expr) || !is_safe_a_expr(j, (const A_Expr *)n, &item) || item == NULL ||
         item->block != j->block)
         return;
-    sql = copy_of(j, (const A_Expr *)n);
+    sql = copy_of(j, item, (const A_Expr *)n);
     if (sql != NULL)
         item->pushed = lappend(item->pushed, sql);
 }

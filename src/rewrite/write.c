@@ -61,8 +61,19 @@ static void close_block(gh_judge *j)
 
 /* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE ------------------------ */
 
-void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
-                          const char *condition)
+/* What is safe of the client's condition, so that indexes serve. */
+static const char *copies(const gh_item *target)
+{
+    const char *out = "";
+    ListCell *cell;
+
+    foreach (cell, target->pushed)
+        out = gh_judge_printf("%s AND (%s)", out, (const char *)lfirst(cell));
+    return out;
+}
+
+void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
+                          size_t where_end, const char *condition)
 {
     bool is_safe;
     const char *before;
@@ -78,7 +89,8 @@ void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t 
     }
     is_safe = gh_judge_is_safe(j, *where);
     before = is_safe ? gh_judge_printf("%s AND (", condition)
-                     : gh_judge_printf("%s AND CASE WHEN %s THEN (", condition, condition);
+                     : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, copies(target),
+                                       condition);
     after = is_safe ? ")" : ") ELSE false END";
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
@@ -112,6 +124,15 @@ static char *touchable(gh_judge *j, gh_item *target, char *granted)
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Of SET (a, b) = (...) every target holds the one source. */
+static void judge_set_value(gh_judge *j, Node **slot)
+{
+    if (!IsA(*slot, MultiAssignRef))
+        gh_judge_expr(j, slot);
+    else if (((MultiAssignRef *)*slot)->colno == 1)
+        gh_judge_expr(j, &((MultiAssignRef *)*slot)->source);
+}
+
 static bool *judge_set_list(gh_judge *j, gh_item *target, List *sets)
 {
     bool *written = palloc0((size_t)target->relation->column_count + 1);
@@ -127,7 +148,7 @@ static bool *judge_set_list(gh_judge *j, gh_item *target, List *sets)
         gh_judge_expr_list(j, t->indirection);
     }
     foreach (cell, sets)
-        gh_judge_expr(j, &lfirst_node(ResTarget, cell)->val);
+        judge_set_value(j, &lfirst_node(ResTarget, cell)->val);
     return written;
 }
 
@@ -195,7 +216,7 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     if (condition == NULL)
         return;
     refuse_unseen(j, target, written, is_blind);
-    gh_write_guard_where(j, &s->whereClause,
+    gh_write_guard_where(j, target, &s->whereClause,
                          gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
                          condition);
     if (!row_stays_inside(target, written))
@@ -229,7 +250,7 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
         return;
-    gh_write_guard_where(j, &s->whereClause,
+    gh_write_guard_where(j, target, &s->whereClause,
                          gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
                          condition);
     close_block(j);
@@ -333,8 +354,8 @@ static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t 
     condition = touchable(j, target, condition);
     if (condition == NULL || set == SIZE_MAX)
         return;
-    gh_write_guard_where(j, &c->whereClause, gh_write_find_keyword(j, set, body_end, "where"),
-                         body_end, condition);
+    gh_write_guard_where(j, target, &c->whereClause,
+                         gh_write_find_keyword(j, set, body_end, "where"), body_end, condition);
     j->block->items = list_truncate(j->block->items, list_length(j->block->items) - 1);
 }
 

@@ -180,16 +180,16 @@ class Rule:
 
 class Policy:
     """One user's part of a policy. `writes`: grants of insert, update and delete as well; `narrow`: few rows, in clear,
-    with the privileges `grants`."""
+    with the privileges `grants`; `simple`: one grant a table, of all privileges, as row-level security could say it."""
 
-    def __init__(self, rng, user, writes=False, narrow=False, grants=None):
-        self.narrow, self.grants = narrow, grants
+    def __init__(self, rng, user, writes=False, narrow=False, grants=None, simple=False):
+        self.narrow, self.grants, self.simple = narrow, grants, simple
         self.user, self.role, self.rng = user, f'r_{user}', rng
         self.attributes = {'grp': rng.choice(['red', 'blue']), 'team': rng.choice(['one', 'two'])}
         self.teams = rng.sample(['red', 'blue', 'green'], rng.randint(1, 2))
         self.tag = f'tag_{user}'
         self.tagged = [(t, c) for t, cs in TABLES.items() for c, _, _ in cs[1:] if rng.random() < 0.08]
-        self.tag_mask = rng.choice(['redact', 'null', "null"]) if rng.random() < 0.4 else None
+        self.tag_mask = rng.choice(['redact', 'null', "null"]) if rng.random() < 0.4 and not simple else None
         self.rules = []
         for table in TABLES:
             self.add_table(table, writes)
@@ -207,6 +207,10 @@ class Policy:
         own = {c for c in names if kinds[c] in OWN and rng.random() < 0.15}
         if self.narrow:
             self.rules.append(Rule(table=table, rows=self.filter(table), masks={}, privileges=[self.grants] if self.grants else None))
+            return
+        if self.simple:
+            self.rules.append(Rule(table=table, rows=self.filter(table), masks={}, privileges=['select', 'insert', 'update', 'delete'],
+                                   columns=None if rng.random() < 0.6 else [c for c in names if c in ('id', 'grp') or rng.random() < 0.6]))
             return
         for _ in range(rng.choice([1, 1, 1, 2, 2, 3])):
             columns = None if rng.random() < 0.5 else [c for c in names if c == 'id' or rng.random() < 0.7]
@@ -286,19 +290,19 @@ class Projection:
         return [c for c, _, _ in TABLES[table]
                 if c not in gone and any(g.columns is None or c in g.columns for g in self.rules(table, False))]
 
-    def project(self, table, ask, rows):
+    def verdicts(self, table, ask):
+        """Of each row by its key: what every rule's filter says, and the masks that are expressions."""
         rules = self.rules(table, False) + self.rules(table, True)
         own = sorted({(c, m) for r in rules for c, m in (r.masks or {}).items() if m in OWN.values()})
         sql = ', '.join(f'({self.policy.resolved(r.rows)})' if r.rows else 'true' for r in rules)
         sql += ''.join(', (' + m.replace('value', c) + ')' for c, m in own)
-        if not rows:
-            return {}
+        truth = {'t': True, 'f': False, None: None}
+        return {int(line[0]): ({r: truth[v] for r, v in zip(rules, line[1:])}, dict(zip(own, line[1 + len(rules):])))
+                for line in ask(f'SELECT id, {sql} FROM w.{table} ORDER BY id')}
+
+    def project(self, table, ask, rows):
         out = {}
-        for line in ask(f'SELECT id, {sql} FROM w.{table} ORDER BY id'):
-            i, words = int(line[0]), line[1:]
-            truth = {'t': True, 'f': False, None: None}
-            f = {r: truth[v] for r, v in zip(rules, words)}
-            computed = dict(zip(own, words[len(rules):]))
+        for i, (f, computed) in self.verdicts(table, ask).items() if rows else ():
             seen = self.row(table, rows[i], f, computed)
             if seen is not None:
                 out[i] = seen
@@ -332,6 +336,13 @@ class Projection:
         if shown == OWN.get(kind):
             return computed[(c, shown)]
         return masked(shown, kind, row[c])
+
+    def may_write(self, table, privilege, columns, f):
+        """May the user do so to (or make) a row of which f says what the filters say?"""
+        if any(f[d] is not False for d in self.rules(table, True) if self.names(d) is None or self.names(d) & set(columns)):
+            return False
+        return any(f[g] is True and privilege in (g.privileges or ()) and (g.columns is None or set(columns) <= set(g.columns))
+                   for g in self.rules(table, False))
 
     def create(self):
         """SQL of the copy that holds only what the user sees; schema f holds fenced views of it."""

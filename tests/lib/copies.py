@@ -52,7 +52,7 @@ class Copies:
         self.scratch, self.pg, self.rng = scratch, pg, random.Random(seed)
         self.writes = writes
         self.rows = {t: cells.random_rows(self.rng, t, range(1, rows_each + 1), tame=9 if narrow else 0) for t in cells.TABLES}
-        self.policies = {f'u{i}': cells.Policy(self.rng, f'u{i}', writes, narrow, grants) for i in range(users)}
+        self.policies = {f'u{i}': cells.Policy(self.rng, f'u{i}', writes, narrow, grants, simple=writes and i % 2 == 0) for i in range(users)}
         self.hidden = hidden
         self.connections = {}
         self.sizes = {}
@@ -79,6 +79,11 @@ class Copies:
         self.pg.sql(f'CREATE DATABASE {database} TEMPLATE empty')
         self.pg.sql(cells.fill(rows), database)
 
+    def state(self, c):
+        """The tables' rows as PostgreSQL writes them."""
+        return {t: {int(r[0]): dict(zip([n for n, _, _ in columns], r)) for r in c.query(f'SELECT * FROM w.{t} ORDER BY id')[-1].rows}
+                for t, columns in cells.TABLES.items()}
+
     def project(self, user, database, rows):
         c = self.direct(database)
 
@@ -104,13 +109,14 @@ class Copies:
         pg.sql('CREATE DATABASE empty TEMPLATE bare')
         pg.sql(cells.create(), 'empty')
         self.fill('whole', self.rows)
+        self.rows = self.state(self.direct('whole'))
         pg.sql(self.hidden[0], 'whole')
         self.seen, self.twins = {}, {}
         for user, policy in self.policies.items():
             self.seen[user] = self.project(user, 'whole', self.rows)
-            pg.sql(f'CREATE DATABASE seen_{user} TEMPLATE bare')
-            pg.sql(self.seen[user].create(), f'seen_{user}')
             if not self.writes:
+                pg.sql(f'CREATE DATABASE seen_{user} TEMPLATE bare')
+                pg.sql(self.seen[user].create(), f'seen_{user}')
                 self.twins[user] = cells.twin(self.rng, policy, self.seen[user], self.rows, lambda rows, user=user: self.judge_rows(user, rows),
                                                policy.narrow)
                 self.fill(self.twin_of(user), self.twins[user])
