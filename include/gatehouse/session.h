@@ -111,8 +111,6 @@ typedef struct gh_session_limits {
 } gh_session_limits;
 /* As the options of the same names; who is inside already stays. */
 void gh_session_env_set_limits(gh_session_env *env, const gh_session_limits *limits);
-/* The upstream's own settings of warehouse `index`, as it now runs them. */
-void gh_session_env_set_init_sql(gh_session_env *env, size_t index, gh_str init_sql);
 /* Idle sessions end now with 57P01, others with their transaction. done(arg) once all are gone. */
 void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *arg);
 /* What is left after the drain's time is cut off. */

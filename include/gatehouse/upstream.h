@@ -62,8 +62,11 @@ gh_upstream *gh_upstream_acquire(gh_upstream *u);
 /* The last release ends the connector's thread; not in a callback of this module. NULL is fine. */
 void gh_upstream_release(gh_upstream *u);
 gh_str gh_upstream_name(const gh_upstream *u);
-/* Any thread. Pools run it before they hand a connection out; those in use keep what they have. */
-void gh_upstream_set_init_sql(gh_upstream *u, gh_str sql);
+/*
+ * New settings, as in the options. Any thread. Pools hand out no connection that started with the
+ * old ones; those in use keep them to their end.
+ */
+void gh_upstream_set_settings(gh_upstream *u, gh_str settings);
 
 typedef struct gh_upstream_report {
     int version_num; /* 150018 */

@@ -80,15 +80,10 @@ static gh_str settings(srv *v)
     return gh_arena_printf(v->arena, "-c gatehouse.hash_key=%.*s", GH_STR_ARG(v->hash_key));
 }
 
-/* The ACL file was replaced by one with another key: connections that are open learn of it by SQL, the one
- * way there is without closing them. */
 void srv_catalogs_set_key(srv *v)
 {
-    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
-        v->catalogs[i].init_sql = gh_arena_printf(v->arena, "%s; SET gatehouse.hash_key TO '%.*s'",
-                                                  s_init_sql, GH_STR_ARG(v->hash_key));
-        gh_upstream_set_init_sql(v->catalogs[i].upstream, v->catalogs[i].init_sql);
-    }
+    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++)
+        gh_upstream_set_settings(v->catalogs[i].upstream, settings(v));
 }
 
 static gh_rc catalog_init(srv *v, size_t index, gh_err *err)

@@ -83,7 +83,6 @@ void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key)
         v->hash_key = hash_key;
         gh_log(GH_INFO, "policy.key", "the key of the hash mask changed: new connections have it");
         srv_catalogs_set_key(v);
-        srv_workers_set_init_sql(v);
     } else
         free_key(hash_key);
     record_or_log(v, GH_AUDIT_POLICY, "policy took effect");

@@ -106,7 +106,6 @@ void srv_workers_kill(srv *v);
 void srv_workers_set_policy(srv *v);
 void srv_workers_set_tls(srv *v);
 void srv_workers_set_limits(srv *v);
-void srv_workers_set_init_sql(srv *v);
 gh_session_limits srv_limits(const srv *v);
 void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read);
 

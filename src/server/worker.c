@@ -208,7 +208,6 @@ typedef struct post {
     gh_tls_server *tls;
     gh_session_tls tls_mode;
     gh_session_limits limits;
-    gh_str init_sql; /* owned */
     size_t index;
     uint64_t read;
 } post;
@@ -262,17 +261,6 @@ static void take_limits(void *arg)
     free(p);
 }
 
-static void take_init_sql(void *arg)
-{
-    post *p = arg;
-
-    if (p->worker->env != NULL)
-        gh_session_env_set_init_sql(p->worker->env, p->index, p->init_sql);
-    gh_cleanse((void *)(uintptr_t)p->init_sql.ptr, p->init_sql.len); /* our own copy */
-    free((void *)(uintptr_t)p->init_sql.ptr);
-    free(p);
-}
-
 static void on_drained(void *arg)
 {
     srv_worker *w = arg;
@@ -317,18 +305,6 @@ void srv_workers_set_limits(srv *v)
 {
     for (size_t i = 0; i < v->worker_count; i++)
         send_post(&v->workers[i], take_limits, (post){ .limits = srv_limits(v) });
-}
-
-void srv_workers_set_init_sql(srv *v)
-{
-    for (size_t i = 0; i < v->worker_count; i++) {
-        for (size_t k = 0; k < v->config->warehouse_count; k++) {
-            gh_str sql = v->catalogs[k].init_sql;
-
-            send_post(&v->workers[i], take_init_sql,
-                      (post){ .index = k, .init_sql = { gh_strdup(sql), sql.len } });
-        }
-    }
 }
 
 void srv_workers_drain(srv *v)

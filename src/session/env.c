@@ -398,13 +398,6 @@ void gh_session_env_set_limits(gh_session_env *env, const gh_session_limits *lim
     }
 }
 
-void gh_session_env_set_init_sql(gh_session_env *env, size_t index, gh_str init_sql)
-{
-    gh_env_free_str(&env->warehouses[index].init_sql);
-    env->warehouses[index].init_sql.ptr = gh_strdup(init_sql);
-    env->warehouses[index].init_sql.len = init_sql.len;
-}
-
 void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *arg)
 {
     gh_session *next;

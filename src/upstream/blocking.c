@@ -31,10 +31,10 @@ static gh_rc wait_for(PGconn *pg, short events, int stop_fd, int64_t deadline_us
     }
 }
 
-gh_rc gh_blocking_connect(const gh_upstream *u, int stop_fd, PGconn **out, gh_err *err)
+gh_rc gh_blocking_connect(gh_upstream *u, int stop_fd, PGconn **out, gh_err *err)
 {
     int64_t deadline_us = gh_clock_us() + (int64_t)gh_upstream_connect_timeout_ms(u) * 1000;
-    PGconn *pg = gh_upstream_start(u);
+    PGconn *pg = gh_upstream_start(u, NULL);
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     gh_rc rc = GH_OK;
 
@@ -185,10 +185,9 @@ static gh_rc link_connect(gh_link *l, gh_err *err)
         return rc;
     if (PQserverVersion(l->pg) < 130000)
         return gh_upstream_unavailable(GH_IO, err, "the server is older than PostgreSQL 13");
-    char *init_sql = gh_upstream_init_sql(l->upstream, NULL);
-    if (init_sql[0] != '\0')
-        rc = gh_blocking_query(l->pg, init_sql, -1, LINK_TIMEOUT_MS, NULL, err);
-    gh_upstream_drop_sql(init_sql);
+    gh_str init_sql = gh_upstream_init_sql(l->upstream);
+    if (init_sql.len > 0)
+        rc = gh_blocking_query(l->pg, init_sql.ptr, -1, LINK_TIMEOUT_MS, NULL, err);
     return rc;
 }
 

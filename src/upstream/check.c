@@ -47,7 +47,7 @@ static void describe(PGconn *pg, const PGresult *facts, gh_upstream_report *out)
 
 gh_rc gh_upstream_check(gh_upstream *u, gh_upstream_report *out, gh_err *err)
 {
-    char *init_sql = gh_upstream_init_sql(u, NULL);
+    gh_str init_sql = gh_upstream_init_sql(u);
     PGconn *pg = NULL;
     PGresult *facts = NULL;
     gh_rc rc;
@@ -59,8 +59,8 @@ gh_rc gh_upstream_check(gh_upstream *u, gh_upstream_report *out, gh_err *err)
         rc = gh_upstream_unavailable(GH_INVALID, err, "the server is older than PostgreSQL 13");
         goto done;
     }
-    if (init_sql[0] != '\0') {
-        rc = gh_blocking_query(pg, init_sql, -1, CHECK_TIMEOUT_MS, NULL, err);
+    if (init_sql.len > 0) {
+        rc = gh_blocking_query(pg, init_sql.ptr, -1, CHECK_TIMEOUT_MS, NULL, err);
         if (rc != GH_OK)
             goto done;
     }
@@ -74,6 +74,5 @@ gh_rc gh_upstream_check(gh_upstream *u, gh_upstream_report *out, gh_err *err)
 done:
     PQclear(facts);
     PQfinish(pg);
-    gh_upstream_drop_sql(init_sql);
     return rc;
 }

@@ -25,6 +25,7 @@ struct gh_connect {
     gh_connect **prev;
     PGconn *pg;
     gh_key_trace key;
+    unsigned generation;
     gh_watch *watch;
     gh_timer *timer;
     /* the result */
@@ -54,7 +55,8 @@ static void attempt_deliver(void *arg)
 
     if (a->pg != NULL)
         rc = gh_conn_new(a->pg, &a->key, a->upstream->keys, &a->upstream->trust, &a->conn, &a->err);
-    (void)rc; /* on failure a->conn is NULL and a->err says why */
+    if (rc == GH_OK && a->conn != NULL)
+        a->conn->generation = a->generation;
     gh_cleanse(&a->key, sizeof(a->key));
     a->pg = NULL; /* taken over, or finished */
     gh_loop_post(a->loop, on_result, a);
@@ -135,7 +137,7 @@ static void attempt_start(void *arg)
     if (a->next != NULL)
         a->next->prev = &a->next;
     u->active = a;
-    a->pg = gh_upstream_start(u);
+    a->pg = gh_upstream_start(u, &a->generation);
     if (PQstatus(a->pg) == CONNECTION_BAD) {
         gh_rc rc = gh_upstream_refused(PQerrorMessage(a->pg), &a->err);
         (void)rc;
@@ -231,6 +233,7 @@ gh_rc gh_upstream_new(const gh_upstream_options *options, gh_upstream **out, gh_
     u->keys = gh_keys_new();
     u->name = gh_strdup(options->name);
     u->init_sql = gh_strdup(options->init_sql);
+    u->settings = options->settings.len > 0 ? gh_strdup(options->settings) : NULL;
     u->connect_timeout_ms = options->connect_timeout_ms;
     gh_rc rc = gh_upstream_parse(u, options, err);
     if (rc != GH_OK) {
@@ -261,7 +264,7 @@ void gh_upstream_release(gh_upstream *u)
     gh_keys_release(u->keys);
     gh_upstream_forget(u);
     gh_tls_release_trust(u->trust);
-    gh_upstream_drop_sql(u->init_sql);
+    free(u->init_sql);
     free(u->name);
     (void)pthread_mutex_destroy(&u->lock);
     free(u);

@@ -146,24 +146,6 @@ static bool is_path(const char *keyword)
     return false;
 }
 
-/* The conninfo's own options and then ours, which win; frees ours. */
-static char *join_options(const char *first, char *then)
-{
-    gh_buf b;
-    char *both;
-
-    gh_buf_init(&b, 0);
-    gh_buf_puts(&b, first);
-    gh_buf_puts(&b, " ");
-    gh_buf_puts(&b, then);
-    both = gh_strdup(gh_buf_str(&b));
-    gh_cleanse(b.ptr, b.len);
-    gh_buf_fini(&b);
-    gh_cleanse(then, strlen(then));
-    free(then);
-    return both;
-}
-
 gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_err *err)
 {
     char *conninfo = gh_strdup(options->conninfo);
@@ -174,7 +156,6 @@ gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_e
                          : gh_strdup((gh_str){ options->password->ptr, options->password->len });
     char *reason = NULL;
     gh_rc rc = GH_OK;
-    char *settings = options->settings.len > 0 ? gh_strdup(options->settings) : NULL;
     const override overrides[] = {
         { "password", password },
         { "application_name", application },
@@ -198,16 +179,14 @@ gh_rc gh_upstream_parse(gh_upstream *u, const gh_upstream_options *options, gh_e
             rc = gh_fail(err, GH_INVALID, "F0000",
                          "conninfo of warehouse " GH_STR_FMT ": replication cannot be asked for",
                          GH_STR_ARG(options->name));
-        else if (strcmp(o->keyword, "options") == 0 && settings != NULL)
-            settings = join_options(o->val, settings);
+        else if (strcmp(o->keyword, "options") == 0)
+            u->options = gh_strdup(gh_str_of(o->val));
         else if (is_path(o->keyword))
             add_path(u, o->keyword, o->val, options->dir);
         else
             add_parameter(u, o->keyword, o->val);
     }
     PQconninfoFree(parsed);
-    if (settings != NULL && rc == GH_OK)
-        add_parameter(u, "options", settings);
     for (size_t i = 0; i < GH_COUNT(overrides) && rc == GH_OK; i++) {
         if (overrides[i].value != NULL)
             add_parameter(u, overrides[i].keyword, overrides[i].value);
@@ -217,17 +196,23 @@ done:
     if (password != NULL)
         gh_cleanse(password, strlen(password));
     gh_cleanse(conninfo, strlen(conninfo));
-    if (settings != NULL)
-        gh_cleanse(settings, strlen(settings));
-    free(settings);
     free(password);
     free(application);
     free(conninfo);
     return rc;
 }
 
+static void drop_secret(char *text)
+{
+    if (text != NULL)
+        gh_cleanse(text, strlen(text));
+    free(text);
+}
+
 void gh_upstream_forget(gh_upstream *u)
 {
+    drop_secret(u->settings);
+    drop_secret(u->options);
     for (size_t i = 0; i < u->parameter_count; i++) {
         gh_cleanse(u->values[i], strlen(u->values[i])); /* one of them is a password */
         free(u->values[i]);
@@ -243,12 +228,50 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
-PGconn *gh_upstream_start(const gh_upstream *u)
+/* The conninfo's own options and then ours, which win; NULL: neither has any. */
+static char *current_options(gh_upstream *u, unsigned *generation)
 {
-    PGconn *pg =
-        PQconnectStartParams((const char *const *)u->keywords, (const char *const *)u->values, 0);
+    gh_buf b;
+    char *both = NULL;
+
+    gh_buf_init(&b, 0);
+    (void)pthread_mutex_lock(&u->lock);
+    if (u->options != NULL)
+        gh_buf_puts(&b, u->options);
+    if (u->settings != NULL) {
+        gh_buf_puts(&b, " ");
+        gh_buf_puts(&b, u->settings);
+    }
+    if (generation != NULL)
+        *generation = gh_upstream_generation(u);
+    (void)pthread_mutex_unlock(&u->lock);
+    if (b.len > 0) {
+        both = gh_strdup(gh_buf_str(&b));
+        gh_cleanse(b.ptr, b.len);
+    }
+    gh_buf_fini(&b);
+    return both;
+}
+
+PGconn *gh_upstream_start(gh_upstream *u, unsigned *generation)
+{
+    size_t count = u->parameter_count;
+    const char **keywords = gh_alloc((count + 2) * sizeof(*keywords)); /* NULL behind the last */
+    const char **values = gh_alloc((count + 2) * sizeof(*values));
+    char *options = current_options(u, generation);
+
+    memcpy(keywords, u->keywords, count * sizeof(*keywords));
+    memcpy(values, u->values, count * sizeof(*values));
+    if (options != NULL) {
+        keywords[count] = "options";
+        values[count] = options;
+    }
+    PGconn *pg = PQconnectStartParams(keywords, values, 0);
 
     GH_ASSERT(pg != NULL); /* out of memory */
+    free(keywords);
+    free(values);
+    drop_secret(options);
     (void)PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(pg, ignore_notice, NULL); /* or libpq prints to stderr */
     return pg;
@@ -259,22 +282,9 @@ uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u)
     return u->connect_timeout_ms > 0 ? u->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 }
 
-char *gh_upstream_init_sql(gh_upstream *u, unsigned *generation)
+gh_str gh_upstream_init_sql(const gh_upstream *u)
 {
-    char *copy;
-
-    (void)pthread_mutex_lock(&u->lock);
-    copy = gh_strdup(gh_str_of(u->init_sql));
-    if (generation != NULL)
-        *generation = atomic_load_explicit(&u->generation, memory_order_relaxed);
-    (void)pthread_mutex_unlock(&u->lock);
-    return copy;
-}
-
-void gh_upstream_drop_sql(char *sql)
-{
-    gh_cleanse(sql, strlen(sql));
-    free(sql);
+    return gh_str_of(u->init_sql);
 }
 
 unsigned gh_upstream_generation(const gh_upstream *u)
@@ -282,17 +292,17 @@ unsigned gh_upstream_generation(const gh_upstream *u)
     return atomic_load_explicit(&u->generation, memory_order_relaxed);
 }
 
-void gh_upstream_set_init_sql(gh_upstream *u, gh_str sql)
+void gh_upstream_set_settings(gh_upstream *u, gh_str settings)
 {
-    char *next = gh_strdup(sql);
+    char *next = gh_strdup(settings);
     char *last;
 
     (void)pthread_mutex_lock(&u->lock);
-    last = u->init_sql;
-    u->init_sql = next;
+    last = u->settings;
+    u->settings = next;
     (void)atomic_fetch_add_explicit(&u->generation, 1, memory_order_relaxed);
     (void)pthread_mutex_unlock(&u->lock);
-    gh_upstream_drop_sql(last);
+    drop_secret(last);
 }
 
 gh_str gh_upstream_name(const gh_upstream *u)

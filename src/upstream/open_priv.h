@@ -14,10 +14,12 @@ struct gh_upstream {
     char **values;
     size_t parameter_count;
     uint32_t connect_timeout_ms;
+    char *init_sql;
+    char *options;          /* the conninfo's own; NULL: none */
     struct gh_keys *keys;   /* counted */
-    atomic_uint generation; /* of init_sql; relaxed: who sees it late has the old one */
-    pthread_mutex_t lock;   /* of init_sql, and of starting the connector */
-    char *init_sql;         /* holds a key: cleansed */
+    atomic_uint generation; /* of settings; relaxed: who sees it late has the old ones */
+    pthread_mutex_t lock;   /* of settings, and of starting the connector */
+    char *settings;         /* NULL: none; holds a key: cleansed */
     gh_loop *loop;          /* the connector's; NULL: not started */
     pthread_t thread;
     /* the connector's thread only */

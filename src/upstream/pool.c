@@ -189,12 +189,18 @@ static void on_idle_readable(void *arg, unsigned ready)
     conn_drop(c);
 }
 
+/* What it started with, the hash mask's key among it, is no longer what a new one starts with. */
+static bool is_outdated(const gh_conn *c)
+{
+    return c->generation != gh_upstream_generation(c->pool->upstream);
+}
+
 /* At rest, checked and reset: for a waiter, for later, or too many. */
 static void conn_rest(gh_conn *c)
 {
     gh_pool *p = c->pool;
 
-    if (p->stats.idle >= p->options.idle && p->first == NULL) {
+    if (is_outdated(c) || (p->stats.idle >= p->options.idle && p->first == NULL)) {
         conn_drop(c);
         return;
     }
@@ -238,8 +244,7 @@ static uint32_t reset_timeout_ms(const gh_pool *p)
 static void conn_initialise(gh_conn *c, bool needs_discard)
 {
     gh_pool *p = c->pool;
-    char *init_sql = gh_upstream_init_sql(p->upstream, &c->generation);
-    gh_str init = gh_str_of(init_sql);
+    gh_str init = gh_upstream_init_sql(p->upstream);
     gh_str sqls[2];
     size_t count = 0;
 
@@ -252,9 +257,9 @@ static void conn_initialise(gh_conn *c, bool needs_discard)
     if (count == 0) {
         gh_err err = { 0 };
         on_initialised(c, GH_OK, &err);
-    } else
-        c->query = gh_query_start(p->loop, c, sqls, count, reset_timeout_ms(p), on_initialised, c);
-    gh_upstream_drop_sql(init_sql);
+        return;
+    }
+    c->query = gh_query_start(p->loop, c, sqls, count, reset_timeout_ms(p), on_initialised, c);
 }
 
 static void on_connected(void *arg, gh_conn *c, const gh_err *err)
@@ -360,8 +365,8 @@ static void on_pump(void *arg)
             conn_drop(c);
             continue;
         }
-        if (c->generation != gh_upstream_generation(p->upstream)) {
-            conn_initialise(c, true); /* init_sql changed: it comes back with the new one */
+        if (is_outdated(c)) {
+            conn_drop(c);
             continue;
         }
         if (c->was_used)

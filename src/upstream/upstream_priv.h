@@ -41,14 +41,14 @@ typedef struct gh_key_trace {
 void gh_key_trace_start(gh_key_trace *t, PGconn *pg);
 void gh_key_trace_end(gh_key_trace *t, PGconn *pg);
 
-/* PQconnectStartParams by the warehouse's options: never NULL. May block for a name to be resolved.
+/*
+ * PQconnectStartParams by the warehouse's options: never NULL. May block for a name to be resolved.
+ * *generation (may be NULL): of the settings that it started with.
  */
-GH_MUST_USE PGconn *gh_upstream_start(const gh_upstream *u);
+GH_MUST_USE PGconn *gh_upstream_start(gh_upstream *u, unsigned *generation);
 uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u);
-/* A copy, to be cleansed and freed by gh_upstream_drop_sql; *generation (may be NULL) grows with
- * every change. */
-GH_MUST_USE char *gh_upstream_init_sql(gh_upstream *u, unsigned *generation);
-void gh_upstream_drop_sql(char *sql);
+gh_str gh_upstream_init_sql(const gh_upstream *u); /* a NUL follows */
+/* Of the settings that a connection starts with: another one, and they changed since. */
 unsigned gh_upstream_generation(const gh_upstream *u);
 
 /* ---- which backends are ours (keys.c) ------------------------------------------------------- */
@@ -90,7 +90,7 @@ struct gh_conn {
     gh_conn *next;
     gh_conn_state state;
     bool was_used;       /* by a session before */
-    unsigned generation; /* of the init_sql that it ran */
+    unsigned generation; /* of the settings that it started with */
     gh_watch *watch;
     gh_query *query;
     gh_cancel *cancel;
@@ -121,7 +121,7 @@ void gh_query_free(gh_query *q); /* before its end: fn is not called. NULL is fi
  * Connects, waiting for the socket and for stop_fd (-1: none; readable ends the wait with
  * GH_CLOSED). The result is to be finished by PQfinish.
  */
-GH_MUST_USE gh_rc gh_blocking_connect(const gh_upstream *u, int stop_fd, PGconn **out, gh_err *err);
+GH_MUST_USE gh_rc gh_blocking_connect(gh_upstream *u, int stop_fd, PGconn **out, gh_err *err);
 /* One Query's last result; out may be NULL. A server's error is GH_INVALID. */
 GH_MUST_USE gh_rc gh_blocking_query(PGconn *pg, const char *sql, int stop_fd, uint32_t timeout_ms,
                                     PGresult **out, gh_err *err);

@@ -81,7 +81,7 @@ START_TEST(key_is_the_backends_own)
 {
     gh_key_trace t = { 0 };
     gh_upstream *u = fixture_upstream("", "");
-    PGconn *pg = gh_upstream_start(u);
+    PGconn *pg = gh_upstream_start(u, NULL);
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
     gh_key_trace_start(&t, pg);
