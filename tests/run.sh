@@ -20,7 +20,7 @@ jobs=${GH_JOBS:-$(nproc)}
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 
-suites=(unit lint clang integration protocol clients attack fault fuzz demo readme bench corpus asan)
+suites=(unit lint clang integration protocol clients attack differential fault fuzz demo readme bench corpus asan)
 only=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -156,7 +156,7 @@ if wanted clang; then
 fi
 
 # ---- the system against a real PostgreSQL ----------------------------------------------------------
-for suite in integration protocol clients attack fault; do
+for suite in integration protocol clients attack differential fault; do
     if wanted $suite; then say "$suite"; kind '' $suite; fi
 done
 if wanted fuzz; then
