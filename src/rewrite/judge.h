@@ -148,8 +148,8 @@ size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const 
  * The client's condition goes behind the row condition: beside it where it is safe, else inside a
  * CASE that PostgreSQL may not look into before the row condition held.
  */
-void gh_write_guard_where(gh_judge *j, Node **where, size_t where_token, size_t where_end,
-                          const char *condition);
+void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
+                          size_t where_end, const char *condition);
 void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
 void gh_judge_merge(gh_judge *j, MergeStmt *s);
 void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
