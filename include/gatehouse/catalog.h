@@ -26,8 +26,9 @@ typedef struct gh_column {
     gh_str type_sql; /* format_type(): usable in a cast; names outside pg_catalog are qualified */
     bool is_not_null;
     bool has_default;
-    char identity;  /* 'a' always, 'd' by default, 0 none */
-    char generated; /* 's' stored, 'v' virtual, 0 none */
+    char identity;    /* 'a' always, 'd' by default, 0 none */
+    char generated;   /* 's' stored, 'v' virtual, 0 none */
+    bool is_computed; /* of a view: more than a column of a table */
 } gh_column;
 
 typedef struct gh_relation {
@@ -92,6 +93,7 @@ typedef struct gh_cast {
     gh_oid function; /* 0: binary coercible or by I/O */
     char context;    /* e a i */
     char method;     /* f i b */
+    bool is_trusted; /* PostgreSQL's own, or an extension's */
 } gh_cast;
 
 typedef struct gh_catalog gh_catalog;
@@ -135,6 +137,7 @@ const gh_function *const *gh_catalog_functions(const gh_catalog *c, gh_str name,
 const gh_function *gh_catalog_function_by_oid(const gh_catalog *c, gh_oid oid);
 const gh_operator *const *gh_catalog_operators(const gh_catalog *c, gh_str name, size_t *count);
 const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target);
+const gh_cast *const *gh_catalog_casts(const gh_catalog *c, size_t *count);
 /* Every relation, ordered by schema and name. */
 const gh_relation *const *gh_catalog_relations(const gh_catalog *c, size_t *count);
 const gh_str *gh_catalog_schemas(const gh_catalog *c, size_t *count);

@@ -5,7 +5,7 @@
  *     statement.c  which statement kinds there are and what each needs
  *     query.c      SELECT and its clauses: blocks, FROM items, common table expressions
  *     expr.c       expressions: columns, functions, operators
- *     type.c       types and casts
+ *     type.c cast.c types and casts
  *     relation.c   what stands in place of a governed relation
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     push.c       conditions that may be copied behind the fence
@@ -95,8 +95,10 @@ typedef struct gh_judge {
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
-    bool is_policy;             /* the text is a row filter or a mask, not a client's */
-    bool is_unsafe;             /* some condition may fail or tell: governed relations are fenced */
+    bool is_policy;  /* the text is a row filter or a mask, not a client's */
+    bool is_unsafe;  /* some condition may fail or tell: governed relations are fenced */
+    bool runs_early; /* something in FROM computes with its neighbours' columns */
+    bool has_outer_join;
     bool asks_statistics;       /* some operator may be run over the planner's statistics */
     bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
     bool takes_reg;             /* the expression judged next may be of a reg* type (reg_value.c) */
@@ -230,6 +232,13 @@ bool gh_type_is_visible(gh_judge *j, const gh_type *t);
 bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid);
 /* The visible relation that a regclass literal names, or NULL. */
 const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
+
+/* ---- cast.c ---------------------------------------------------------------------------------- */
+
+/* Refuses a cast that may call a function which the policy does not allow. */
+void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
+/* The same for what PostgreSQL casts by itself when a column is written. */
+bool gh_cast_may_assign(gh_judge *j, const gh_column *column);
 
 /* ---- relation.c ------------------------------------------------------------------------------ */
 

@@ -163,12 +163,21 @@ const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item
     return NULL;
 }
 
+/*
+ * SECURITY: a view's column may be an expression, which a condition on it would evaluate before the view's own
+ * conditions and joins; so may a virtual generated column. Attack: tests/attack views.
+ */
+static bool is_stored(const gh_column *c)
+{
+    return !c->is_computed && c->generated != 'v';
+}
+
 /* A column whose cells show as they are: nothing but the stored value is evaluated. */
 static const gh_column *bind_clear(gh_judge *j, const ColumnRef *ref, gh_item **item)
 {
     const gh_column *c = gh_judge_bind(j, ref, item);
 
-    if (c == NULL)
+    if (c == NULL || !is_stored(c))
         return NULL;
     if ((*item)->system != NULL)
         return gh_system_is_plain((*item)->system, (*item)->relation, c) ? c : NULL;
@@ -647,7 +656,8 @@ static bool is_safe_using(gh_judge *j, const JoinExpr *join)
             c = gh_relation_column(item->relation, gh_str_of(strVal(lfirst(cell))));
             if (c == NULL || item->decision == NULL)
                 continue;
-            if (item->decision->columns[c - item->relation->columns].show != GH_CLEAR)
+            if (item->decision->columns[c - item->relation->columns].show != GH_CLEAR ||
+                !is_stored(c))
                 return false;
             o = operand_of_type(j, c->type_oid, c->collation);
             if (!are_comparable(first, o))
@@ -656,6 +666,46 @@ static bool is_safe_using(gh_judge *j, const JoinExpr *join)
         }
     }
     return true;
+}
+
+/* Does it name any column? */
+static void find_column(struct Node **slot, void *arg)
+{
+    bool *is_found = arg;
+
+    if (IsA((Node *)*slot, ColumnRef) || !gh_sql_children(*slot, find_column, is_found))
+        *is_found = true;
+}
+
+/*
+ * SECURITY: a function in FROM or a row of VALUES that takes its neighbours' columns is joined to them before
+ * a view's own joins may have left rows out, and so may what an outer join makes of a view's expressions.
+ * Attack: tests/attack views.
+ */
+static void note_early(gh_judge *j, const Node *n)
+{
+    if (n == NULL)
+        return;
+    if (IsA(n, RangeFunction)) {
+        Node *copy = (Node *)(uintptr_t)n;
+
+        if (!gh_sql_children((struct Node *)copy, find_column, &j->runs_early))
+            j->runs_early = true;
+    } else if (IsA(n, JoinExpr)) {
+        const JoinExpr *join = (const JoinExpr *)n;
+
+        j->has_outer_join |= join->jointype != JOIN_INNER;
+        note_early(j, join->larg);
+        note_early(j, join->rarg);
+    }
+}
+
+static void find_columns(gh_judge *j, const List *row)
+{
+    ListCell *cell;
+
+    foreach (cell, row)
+        find_column((struct Node **)&lfirst(cell), &j->runs_early);
 }
 
 static bool is_safe_from(gh_judge *j, const Node *n)
@@ -703,6 +753,7 @@ void gh_judge_push_write(gh_judge *j, const List *from, const Node *where)
     if (!is_safe(j, where))
         j->is_unsafe = true;
     foreach (cell, from) {
+        note_early(j, lfirst(cell));
         if (!is_safe_from(j, lfirst(cell)))
             j->is_unsafe = true;
     }
@@ -721,7 +772,11 @@ static bool has_grouping_sets(const List *group)
 
 void gh_judge_push(gh_judge *j, SelectStmt *s)
 {
+    ListCell *cell;
+
     gh_judge_push_write(j, s->fromClause, s->whereClause);
+    foreach (cell, s->valuesLists)
+        find_columns(j, lfirst(cell));
     if (!is_safe(j, s->havingClause))
         j->is_unsafe = true;
     if (!j->block->is_output && !is_plain_output(j, s->targetList))

@@ -422,12 +422,28 @@ static bool may_stand_as_it_is(const gh_item *item)
            (item->relation->kind != 'v' || item->relation->is_security_barrier);
 }
 
+/* What push.c noted, of views whose own joins and expressions it may run into. */
+static bool may_run_early(const gh_judge *j, const gh_item *item)
+{
+    if (item->decision == NULL || item->is_target || item->relation->kind != 'v')
+        return false;
+    if (j->runs_early)
+        return true;
+    for (uint16_t i = 0; j->has_outer_join && i < item->relation->column_count; i++) {
+        if (item->relation->columns[i].is_computed && item->decision->columns[i].show != GH_HIDDEN)
+            return true;
+    }
+    return false;
+}
+
 void gh_judge_place_items(gh_judge *j)
 {
     ListCell *cell;
 
     foreach (cell, j->items) {
         gh_item *item = lfirst(cell);
+
+        j->is_unsafe = j->is_unsafe || may_run_early(j, item);
 
         if (!item->is_placed && !item->is_target && item->decision != NULL &&
             !may_stand_as_it_is(item) && !prepare(j, item))

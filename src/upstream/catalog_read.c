@@ -87,12 +87,42 @@ static const char s_relations_sql[] =
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
     "WHERE c.relkind <> 't' AND c.relnamespace NOT IN (TABLE hidden) ORDER BY c.oid";
 
+/*
+ * Columns of views that are more than a column of a table, by the stored query: every target list in it says
+ * `{TARGETENTRY :expr {...} :resno n`, where a column is a VAR and nothing else. A view with queries inside
+ * (rtekind 1 and 6), functions or VALUES in its FROM (3 and 5), or other views is taken as a whole: column 0
+ * stands for all.
+ */
+#define PLAIN_ENTRY                                                                                \
+    "\\{TARGETENTRY :expr (?:\\{(?:VAR|CONST) [^{}]*\\}|\\{RELABELTYPE :arg \\{VAR [^{}]*\\} "     \
+    "[^{}]*\\}) "
+/* From 18 on what a query groups by has an entry of its own, of kind 9. */
+#define COMPUTED_GROUP ":rtekind 9 :groupexprs [(](?![{]VAR [^{}]*[}]( [{]VAR [^{}]*[}])*[)])"
+#define COMPUTED                                                                                   \
+    ", views AS MATERIALIZED (SELECT r.oid AS rule, r.ev_class AS oid, r.ev_action::text AS q "    \
+    "FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class WHERE v.relkind = 'v' "               \
+    "AND r.ev_type = '1' AND v.oid >= 16384 AND v.relnamespace NOT IN (TABLE hidden)), entries "   \
+    "AS MATERIALIZED ("                                                                            \
+    "SELECT v.oid, e.m[2]::int AS resno FROM views v, "                                            \
+    "regexp_matches(v.q, '(" PLAIN_ENTRY ")?:resno ([0-9]+) ', 'g') AS e (m) "                     \
+    "WHERE e.m[1] IS NULL), uses AS MATERIALIZED (SELECT v.oid, d.refobjid AS used FROM views v "  \
+    "JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = v.rule "                 \
+    "AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid "                             \
+    "JOIN views u ON u.oid = d.refobjid), tainted AS ((SELECT oid FROM entries "                   \
+    "UNION SELECT oid FROM views WHERE q ~ ':rtekind [35] ' OR q ~ '" COMPUTED_GROUP "') "         \
+    "UNION SELECT u.oid FROM tainted t JOIN uses u ON u.used = t.oid), "                           \
+    "computed AS MATERIALIZED (SELECT oid, resno FROM entries UNION SELECT v.oid, 0 FROM views v " \
+    "JOIN tainted t ON t.oid = v.oid WHERE v.q ~ ':rtekind [1356] ' OR v.q ~ '" COMPUTED_GROUP     \
+    "' "                                                                                           \
+    "OR v.oid IN (SELECT oid FROM uses)) "
+
 /* Of relations that can be read or whose row can be a value; an index's columns are nobody's. */
 static const char s_columns_sql[] =
-    "WITH " HIDDEN
+    "WITH RECURSIVE " HIDDEN COMPUTED
     "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, "
     "format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity, "
-    "a.attgenerated FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+    "a.attgenerated, c.relkind = 'v' AND EXISTS (SELECT FROM computed p WHERE p.oid = a.attrelid "
+    "AND p.resno IN (0, a.attnum)) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', 'I') "
     "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
 
@@ -115,7 +145,9 @@ static const char s_operators_sql[] =
     "FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace";
 
 static const char s_casts_sql[] =
-    "SELECT castsource, casttarget, castfunc, castcontext, castmethod FROM pg_cast";
+    "SELECT castsource, casttarget, castfunc, castcontext, castmethod, castfunc < 16384 OR EXISTS ("
+    "SELECT FROM pg_depend d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid "
+    "AND d.deptype = 'e') FROM pg_cast c";
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -196,6 +228,7 @@ static void take_column(gh_column *c, const PGresult *r, int row)
         .has_default = bool_at(r, row, 8),
         .identity = char_at(r, row, 9),
         .generated = char_at(r, row, 10),
+        .is_computed = bool_at(r, row, 11),
     };
 }
 
@@ -302,6 +335,7 @@ static void take_casts(reading *rd, const PGresult *r)
             .function = oid_at(r, i, 2),
             .context = char_at(r, i, 3),
             .method = char_at(r, i, 4),
+            .is_trusted = bool_at(r, i, 5),
         };
         gh_catalog_add_cast(rd->builder, &c);
     }
