@@ -248,6 +248,12 @@ const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target
     return find_item(&c->cast_by_types, gh_catalog_hash_oids(source, target), &k, match_cast);
 }
 
+const gh_cast *const *gh_catalog_casts(const gh_catalog *c, size_t *count)
+{
+    *count = c->casts.count;
+    return (const gh_cast *const *)(const void *)c->casts.items;
+}
+
 const gh_relation *const *gh_catalog_relations(const gh_catalog *c, size_t *count)
 {
     *count = c->relations.count;

@@ -285,6 +285,7 @@ void gh_judge_cast(gh_judge *j, Node **slot)
     if (type == NULL)
         return;
     if (!is_reg_type(innermost(j->in->catalog, type))) {
+        gh_cast_judge(j, c, type->oid);
         j->takes_reg = true;
         gh_judge_expr(j, &c->arg);
         return;

@@ -21,8 +21,9 @@ static const gh_column *written_column(gh_judge *j, const gh_item *item, const R
                         item->var->relname);
         return NULL;
     }
-    if (t->indirection != NIL &&
-        d->show != GH_CLEAR) { /* the rest of the value would stay unseen */
+    if ((t->indirection != NIL &&
+         d->show != GH_CLEAR) || /* the rest of the value would stay unseen */
+        !gh_cast_may_assign(j, c)) {
         gh_judge_refuse(j, GH_DENIED, "42501", t->location, "permission denied for table %s",
                         item->var->relname);
         return NULL;
@@ -62,13 +63,15 @@ static void close_block(gh_judge *j)
 /* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE ------------------------ */
 
 /* What is safe of the client's condition, so that indexes serve. */
-static const char *copies(const gh_item *target)
+static const char *copies(gh_judge *j, const gh_item *target)
 {
     const char *out = "";
     ListCell *cell;
 
-    foreach (cell, target->pushed)
+    foreach (cell, target->pushed) {
         out = gh_judge_printf("%s AND (%s)", out, (const char *)lfirst(cell));
+        j->reads_literal = true; /* it stands in two places now */
+    }
     return out;
 }
 
@@ -89,7 +92,7 @@ void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size
     }
     is_safe = gh_judge_is_safe(j, *where);
     before = is_safe ? gh_judge_printf("%s AND (", condition)
-                     : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, copies(target),
+                     : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, copies(j, target),
                                        condition);
     after = is_safe ? ")" : ") ELSE false END";
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
