@@ -31,8 +31,10 @@
 
 /* SQL */
 #define GH_SQL_BYTES_MAX         (16u << 20) /* one Query or Parse; limits.statement_bytes */
-#define GH_SQL_ADDED_MAX         (8u << 20)  /* what rewriting may add: one call may become 10 KB */
-#define GH_SQL_SPECIAL_CALLS_MAX 100 /* of functions that become sub-selects over catalogs */
+#define GH_SQL_INLINE_MAX        16384 /* bytes that a worker judges itself; longer ones go to threads */
+#define GH_JUDGE_THREADS_MAX     4          /* such threads */
+#define GH_SQL_ADDED_MAX         (8u << 20) /* what rewriting may add: one call may become 10 KB */
+#define GH_SQL_SPECIAL_CALLS_MAX 100        /* of functions that become sub-selects over catalogs */
 #define GH_SQL_MEMORY_MAX        (512u << 20) /* budget of a statement; limits.statement_memory */
 #define GH_SQL_COMMENT_DEPTH_MAX 32           /* nested comments: the lexer is quadratic */
 #define GH_SQL_DEPTH_MAX         500          /* nesting of the parse tree */

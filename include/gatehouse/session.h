@@ -41,6 +41,15 @@ typedef struct gh_cancel_table gh_cancel_table;
 GH_MUST_USE gh_cancel_table *gh_cancel_table_new(void);
 void gh_cancel_table_free(gh_cancel_table *t); /* when no env is left; NULL is fine */
 
+/* ---- long statements ------------------------------------------------------------------------- */
+
+typedef struct gh_judge_pool gh_judge_pool;
+/* Threads that judge what is longer than GH_SQL_INLINE_MAX, for all workers. GH_IO: cannot start. */
+GH_MUST_USE gh_rc gh_judge_pool_new(size_t threads, gh_judge_pool **out, gh_err *err);
+/* Joins. When no env is left, and before the loops are freed: judgements are posted there. NULL is
+ * fine. */
+void gh_judge_pool_free(gh_judge_pool *p);
+
 /* ---- a worker's sessions --------------------------------------------------------------------- */
 
 typedef struct gh_session_env gh_session_env;
@@ -66,8 +75,9 @@ typedef struct gh_session_env_options {
     gh_auditlog *audit;
     bool is_fingerprint; /* audit texts without literals */
     gh_cancel_table *cancels;
-    gh_policy *policy;  /* acquired */
-    gh_str mock_secret; /* for users that do not exist: gh_auth_scram_args */
+    gh_judge_pool *judge_pool; /* NULL: the worker judges long statements itself */
+    gh_policy *policy;         /* acquired */
+    gh_str mock_secret;        /* for users that do not exist: gh_auth_scram_args */
     const gh_session_warehouse *warehouses;
     size_t warehouse_count;
     uint64_t statement_bytes;

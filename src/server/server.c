@@ -168,6 +168,9 @@ static gh_rc set_up(srv *v, gh_err *err)
     if (rc != GH_OK)
         return rc;
     v->cancels = gh_cancel_table_new();
+    rc = gh_judge_pool_new(v->worker_count, &v->judge_pool, err);
+    if (rc != GH_OK)
+        return rc;
     rc = srv_catalogs_new(v, err);
     if (rc != GH_OK)
         return rc;
@@ -218,6 +221,7 @@ static void stop_workers(srv *v)
 static void tear_down(srv *v)
 {
     stop_workers(v);
+    gh_judge_pool_free(v->judge_pool);
     srv_catalogs_stop(v);
     srv_store_stop(v);
     srv_catalogs_free(v);

@@ -65,6 +65,7 @@ struct srv {
     gh_auditlog *audit;
     gh_auditlog_writer *writer; /* main's */
     gh_cancel_table *cancels;
+    gh_judge_pool *judge_pool;
     gh_policy *policy;  /* main's reference */
     gh_str hash_key;    /* in an allocation of its own; see srv_on_policy */
     gh_str mock_secret; /* the first one: see gh_auth_scram_args */

@@ -46,6 +46,7 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
         .audit = v->audit,
         .is_fingerprint = v->config->audit.statements != GH_CONFIG_FULL,
         .cancels = v->cancels,
+        .judge_pool = v->judge_pool,
         .policy = v->policy,
         .mock_secret = v->mock_secret,
         .warehouses = warehouses,

@@ -9,7 +9,8 @@
  *
  * Reading pauses while: the upstream has not taken what there is; too many answers are outstanding;
  * a barrier stands (what a statement does to the session must be known before the next is judged);
- * a cancel is being delivered; a record is being synced; a catalog is being read.
+ * a cancel is being delivered; a record is being synced; a catalog is being read; another thread
+ * judges the message at hand.
  */
 #include "session_priv.h"
 
@@ -32,8 +33,8 @@ static bool may_take(gh_session *s)
         return true;
     case GH_SESSION_READY:
         return !s->is_terminating && !s->is_held && s->wait_read == 0 && s->cancel == NULL &&
-               s->up_out.len < GH_UPSTREAM_OUT_MAX && !stands_barrier(s) &&
-               s->queue.count < GH_PIPELINE_MAX;
+               !gh_judgement_is_awaited(s) && s->up_out.len < GH_UPSTREAM_OUT_MAX &&
+               !stands_barrier(s) && s->queue.count < GH_PIPELINE_MAX;
     case GH_SESSION_CLOSED:
     case GH_SESSION_HELLO:
     case GH_SESSION_TLS_SHAKE:
@@ -64,7 +65,8 @@ bool gh_session_may_read(const gh_session *s)
         return s->in.len < GH_RELAY_BUFFER_BYTES;
     case GH_SESSION_READY:
         return !s->is_terminating && !s->is_held && s->wait_read == 0 && s->cancel == NULL &&
-               s->up_out.len < GH_UPSTREAM_OUT_MAX && !has_wall && s->queue.count < GH_PIPELINE_MAX;
+               !gh_judgement_is_awaited(s) && s->up_out.len < GH_UPSTREAM_OUT_MAX && !has_wall &&
+               s->queue.count < GH_PIPELINE_MAX;
     case GH_SESSION_CLOSED:
     case GH_SESSION_TLS_SHAKE:
     case GH_SESSION_CLOSING:

@@ -168,7 +168,11 @@ bool gh_session_parse(gh_session *s, gh_str body)
         return true;
     }
     types = copy_types(msg.types);
-    rc = gh_session_judge(s, msg.sql, types, msg.types.len, true, &set, &err);
+    rc = gh_session_judge_or_wait(s, msg.sql, types, msg.types.len, true, &set, &err);
+    if (rc == GH_AGAIN) {
+        free(types);
+        return false;
+    }
     if (rc != GH_OK)
         refuse_recorded(s, msg.sql, NULL, &err);
     else if (!set->is_refused) {

@@ -90,26 +90,30 @@ bool gh_session_refresh(gh_session *s)
     return true;
 }
 
-static gh_rc rewrite(gh_session *s, gh_str sql, const gh_plan_key *key, gh_plan_set **set,
-                     gh_err *err)
+static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
 {
-    gh_rewrite_input in = { .sql = sql,
-                            .catalog = s->catalog,
-                            .view = s->view,
-                            .database = s->database,
-                            .search_path = s->path->schemas,
-                            .search_path_text = s->path->text,
-                            .client_encoding = gh_conn_parameter(s->conn, "client_encoding"),
-                            .param_types = key->param_types,
-                            .param_count = key->param_count,
-                            .is_extended = key->is_extended };
+    return (gh_rewrite_input){ .sql = key->text,
+                               .catalog = s->catalog,
+                               .view = s->view,
+                               .database = s->database,
+                               .search_path = s->path->schemas,
+                               .search_path_text = s->path->text,
+                               .client_encoding = gh_conn_parameter(s->conn, "client_encoding"),
+                               .param_types = key->param_types,
+                               .param_count = key->param_count,
+                               .is_extended = key->is_extended };
+}
+
+static gh_rc rewrite(gh_session *s, const gh_plan_key *key, gh_plan_set **set, gh_err *err)
+{
+    gh_rewrite_input in = question(s, key);
     const gh_plan *plans = NULL;
     size_t count = 0;
     gh_rc rc;
 
     rc = gh_rewrite(&in, s->env->arena, &plans, &count, err);
     if (rc == GH_OK) {
-        *set = gh_plan_set_new(sql, plans, count, gh_session_poison());
+        *set = gh_plan_set_new(key->text, plans, count, gh_session_poison());
         (*set)->scope = s->scope;
     }
     gh_arena_reset(s->env->arena);
@@ -155,9 +159,32 @@ gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t ty
     if (sql.len > s->env->o.statement_bytes)
         return gh_fail(err, GH_LIMIT, "54000", "the statement is longer than %llu bytes",
                        (unsigned long long)s->env->o.statement_bytes);
-    rc = rewrite(s, sql, &key, set, err);
+    rc = rewrite(s, &key, set, err);
     if (rc == GH_OK)
         keep(s, &key, &shape, *set);
+    return rc;
+}
+
+gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
+                               bool is_extended, gh_plan_set **set, gh_err *err)
+{
+    gh_plan_key key = { .scope = s->scope,
+                        .text = sql,
+                        .param_types = types,
+                        .param_count = type_count,
+                        .is_extended = is_extended };
+    gh_rewrite_input in = question(s, &key);
+    gh_rc rc;
+
+    if (s->env->o.judge_pool == NULL || sql.len <= GH_SQL_INLINE_MAX ||
+        sql.len > s->env->o.statement_bytes || gh_plan_cache_find(s->env->plans, &key) != NULL)
+        return gh_session_judge(s, sql, types, type_count, is_extended, set, err);
+    if (!gh_judgement_take(s, &in, &rc, set, err)) {
+        gh_judgement_begin(s, &in);
+        return GH_AGAIN;
+    }
+    if (rc == GH_OK)
+        gh_plan_cache_put(s->env->plans, &key, *set);
     return rc;
 }
 

@@ -458,6 +458,8 @@ static void on_upstream(void *arg, unsigned ready)
         return;
     if ((ready & GH_READABLE) != 0 && s->state == GH_SESSION_READY)
         gh_session_read_upstream(s);
+    if ((ready & GH_WRITABLE) != 0 && s->up_out.len < GH_UPSTREAM_OUT_MAX)
+        gh_session_resume(s); /* with what was left while the upstream had too much to take */
     gh_session_watch(s);
 }
 

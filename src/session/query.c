@@ -228,7 +228,9 @@ bool gh_session_query(gh_session *s, gh_str body)
         return true;
     rc = gh_wire_decode_query(body, &sql, &err);
     if (rc == GH_OK)
-        rc = gh_session_judge(s, sql, NULL, 0, false, &set, &err);
+        rc = gh_session_judge_or_wait(s, sql, NULL, 0, false, &set, &err);
+    if (rc == GH_AGAIN)
+        return false;
     if (rc != GH_OK) {
         refuse_text(s, sql, &err);
         return true;

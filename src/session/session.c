@@ -89,6 +89,7 @@ bool gh_session_flush_client(gh_session *s)
 
 bool gh_session_flush_upstream(gh_session *s)
 {
+    bool was_full = s->up_out.len >= GH_UPSTREAM_OUT_MAX;
     size_t put = 0;
 
     if (s->state == GH_SESSION_CLOSED)
@@ -101,6 +102,9 @@ bool gh_session_flush_upstream(gh_session *s)
     }
     gh_buf_consume(&s->up_out, put);
     s->up_taken += put;
+    /* Messages that are here already bring no readiness of their own: see on_upstream. */
+    if (was_full && s->up_out.len < GH_UPSTREAM_OUT_MAX)
+        gh_watch_wake(s->conn_watch, GH_WRITABLE);
     gh_env_return(s->env, &s->up_out);
     return true;
 }
@@ -252,7 +256,8 @@ void gh_session_start(gh_session_env *env, int fd, const gh_address *peer)
 bool gh_session_is_idle(const gh_session *s)
 {
     return s->queue.count == 0 && s->tx_status == GH_WIRE_TX_IDLE && s->answer_left == 0 &&
-           s->up_in.len == 0 && s->up_out.len == 0 && s->client_left == 0 && !s->is_copying_in;
+           s->up_in.len == 0 && s->up_out.len == 0 && s->client_left == 0 && !s->is_copying_in &&
+           !gh_judgement_is_awaited(s);
 }
 
 /*
@@ -304,6 +309,7 @@ static void drop_identity(gh_session *s)
 {
     gh_cancel_remove(s->env->o.cancels, s->key);
     s->key = NULL;
+    gh_judgement_drop(s);
     gh_login_free(s);
     gh_expect_fini(&s->queue);
     gh_names_clear(&s->statements);

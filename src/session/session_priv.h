@@ -4,7 +4,7 @@
  *     session.c    life: start, states, close        client.c     bytes from the client, message by
  * message startup.c    greeting, TLS, startup packet     query.c      Query, and what goes upstream
  * in its place login.c      SCRAM, warehouse, welcome         extended.c   Parse, Bind, Describe,
- * Execute, Close, Sync judge.c      view, scope, rewriter, cache      relay.c      bytes from the
+ * Execute, Close, Sync judge.c      view, scope, rewriter, cache      judge_pool.c threads for long      relay.c      bytes from the
  * upstream, spans to the client record.c     audit records                     answer.c     what
  * each answer means env.c        the worker's part, turns          cancel.c     cancel keys
  *
@@ -66,6 +66,7 @@ struct gh_view_entry {
 typedef struct gh_cancel_entry gh_cancel_entry;
 typedef struct gh_env_mail gh_env_mail;
 typedef struct gh_session gh_session;
+typedef struct gh_judgement gh_judgement;
 
 /* What a session needs until it is READY. */
 typedef struct gh_login gh_login;
@@ -148,6 +149,7 @@ struct gh_session {
     uint32_t answer_left; /* the same, of an answer */
     uint32_t answer_trim; /* of them, the last ones are not shown */
     gh_auditlog_ticket ticket;
+    gh_judgement *judgement; /* of the message at hand, by another thread; NULL: none */
 
     gh_stream client;
     gh_watch *client_watch;
@@ -284,6 +286,10 @@ bool gh_session_refresh(gh_session *s);
 GH_MUST_USE gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types,
                                    size_t type_count, bool is_extended, gh_plan_set **set,
                                    gh_err *err);
+/* The same; GH_AGAIN: another thread judges, and the message is to be taken again afterwards. */
+GH_MUST_USE gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types,
+                                           size_t type_count, bool is_extended, gh_plan_set **set,
+                                           gh_err *err);
 /* Could a newer catalog know what this error says is missing? Then starts the wait and returns
  * true. */
 bool gh_session_wait_catalog(gh_session *s, const gh_err *err);
@@ -292,6 +298,16 @@ void gh_session_recheck(gh_session *s);
 gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user,
                            int64_t now);
 void gh_env_forget_views(gh_session_env *env);
+
+/* ---- judge_pool.c ---------------------------------------------------------------------------- */
+
+/* Has `in` judged by another thread; the session pauses until then. */
+void gh_judgement_begin(gh_session *s, const gh_rewrite_input *in);
+/* What came of it; *set is acquired. False: there is none for this question. */
+bool gh_judgement_take(gh_session *s, const gh_rewrite_input *in, gh_rc *rc, gh_plan_set **set,
+                       gh_err *err);
+bool gh_judgement_is_awaited(const gh_session *s);
+void gh_judgement_drop(gh_session *s);
 
 /* ---- record.c -------------------------------------------------------------------------------- */
 
