@@ -84,7 +84,6 @@ static const char *const s_allowed[] = {
     "oidlarger",
     "oidsmaller",
     "age",
-    "acldefault",
     "text",
     "name",
     /* of pg_*, which is refused otherwise */
@@ -219,9 +218,9 @@ bool gh_function_listed_information_schema(gh_str name)
     VALUE(n, 1, 1,                                                                                 \
           "(SELECT gv." ns " = ANY (@schemas) FROM pg_catalog." table                              \
           " AS gv WHERE gv.oid = " OID1 " AND " guard ")")
-#define WITHOUT_HIDDEN(f)                                                                          \
+#define WITHOUT_HIDDEN(f, oid)                                                                     \
     "@rel(gh.a1) AND NOT EXISTS (SELECT FROM pg_catalog." f " AS gp WHERE NOT "                    \
-    "@rel(CAST(gp.relid AS pg_catalog.oid)))"
+    "@rel(CAST(gp." oid " AS pg_catalog.oid)))"
 
 /* The relation that a name along the client's path or an OID means; NULL if it may not be seen. */
 #define REL_OF(arg)                                                                                \
@@ -318,7 +317,6 @@ static const gh_special s_specials[] = {
     GUARD("ts_token_type", 1, 1, 1, "@builtin(gh.a1)"),
     GUARD("pg_index_has_property", 2, 2, 1, "@indexid(gh.a1)"),
     GUARD("pg_index_column_has_property", 3, 3, 1, "@indexid(gh.a1)"),
-    GUARD("pg_column_is_updatable", 3, 3, 1, "@rel(gh.a1)"),
     GUARD("pg_relation_is_updatable", 2, 2, 1, "@rel(gh.a1)"),
 
     RELATION("pg_relation_size", 1, 2, "gh.a1 = ANY (@fulls)"),
@@ -326,9 +324,13 @@ static const gh_special s_specials[] = {
     RELATION("pg_indexes_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_total_relation_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_relation_is_publishable", 1, 1, "@rel(gh.a1)"),
-    RELATION("pg_partition_ancestors", 1, 1, WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)")),
-    RELATION("pg_partition_root", 1, 1, WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)")),
-    RELATION("pg_partition_tree", 1, 1, WITHOUT_HIDDEN("pg_partition_tree(gh.a1)")),
+    RELATION("pg_partition_ancestors", 1, 1,
+             WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)", "relid")),
+    RELATION("pg_partition_root", 1, 1, WITHOUT_HIDDEN("pg_partition_ancestors(gh.a1)", "relid")),
+    /* it names the parent of its root as well */
+    RELATION("pg_partition_tree", 1, 1,
+             WITHOUT_HIDDEN("pg_partition_tree(gh.a1)", "relid") " AND " WITHOUT_HIDDEN(
+                 "pg_partition_ancestors(gh.a1)", "relid")),
 
     /* psql 18 joins it; the view of this name shows no row either */
     { "pg_available_extensions", GH_SPECIAL_SET, 0, 0, 0,
@@ -347,6 +349,13 @@ static const gh_special s_specials[] = {
     VALUE("col_description", 2, 2,
           "CASE WHEN @attr(" OID1 ", CAST(gh.a2 AS pg_catalog.int4)) THEN "
           "pg_catalog.col_description(" OID1 ", CAST(gh.a2 AS pg_catalog.int4)) END"),
+    /* of a view the answer depends on the column */
+    VALUE("pg_column_is_updatable", 3, 3,
+          "CASE WHEN @attr(" OID1 ", CAST(gh.a2 AS pg_catalog.int4)) THEN "
+          "pg_catalog.pg_column_is_updatable(CAST(" OID1 " AS pg_catalog.regclass), "
+          "CAST(gh.a2 AS pg_catalog.int2), CAST(gh.a3 AS pg_catalog.bool)) ELSE false END"),
+    /* as text it would name any role of the upstream's */
+    NEVER("acldefault", 2, 2, "CAST(NULL AS pg_catalog.aclitem[])"),
     VALUE("pg_describe_object", 3, 3,
           "CASE WHEN @object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) THEN "
           "pg_catalog.pg_describe_object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) END"),

@@ -53,7 +53,9 @@ static const gh_system_relation s_views[] = {
     { "domain_udt_usage", "@typename(gh.domain_schema, gh.domain_name)", NULL },
     { "domains", "@typename(gh.domain_schema, gh.domain_name)",
       COLUMNS{ HIDE("domain_default"), END } },
-    { "element_types", "@relname(gh.object_schema, gh.object_name) AND gh.object_type = 'TABLE'",
+    { "element_types",
+      "@colnumber(gh.object_schema, gh.object_name, gh.collection_type_identifier) AND "
+      "gh.object_type = 'TABLE'",
       NULL },
     { "enabled_roles", "gh.role_name = CURRENT_USER", NULL },
     { "foreign_data_wrappers", "false", NULL },

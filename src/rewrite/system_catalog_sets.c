@@ -445,13 +445,15 @@ static const gh_macro s_macros[] = {
       "WHERE gk.n <> 0 AND NOT @key($1.partrelid, gk.n)))" },
     { "partid", 1,
       "($1 IN (SELECT gp.partrelid FROM pg_catalog.pg_partitioned_table AS gp WHERE @part(gp)))" },
-    /* pg_class pg_type pg_proc pg_constraint pg_attrdef pg_namespace */
+    /* pg_class pg_type pg_proc pg_constraint pg_attrdef pg_namespace pg_extension; never pg_authid and
+     * pg_database */
     { "object", 3,
       "(CASE $1 WHEN 1259 THEN @rel($2) AND ($3 = 0 OR @attr($2, $3)) WHEN 1247 THEN @type($2) "
       "WHEN "
       "1255 THEN @func($2) WHEN 2606 THEN @conid($2) WHEN 2604 THEN $2 IN (SELECT ga.oid FROM "
       "pg_catalog.pg_attrdef AS ga WHERE @attr(ga.adrelid, ga.adnum)) WHEN 2615 THEN @schema($2) "
-      "WHEN 3079 THEN @extension($2) ELSE $2 < 16384 END)" },
+      "WHEN 3079 THEN @extension($2) WHEN 1260 THEN false WHEN 1262 THEN false ELSE $2 < 16384 "
+      "END)" },
     { "extension", 1,
       "($1 < 16384 OR $1 IN (SELECT gd.refobjid FROM pg_catalog.pg_depend AS gd WHERE gd.classid = "
       "1247 AND gd.refclassid = 3079 AND gd.deptype = 'e' AND gd.objid = ANY (@types)))" },
@@ -466,6 +468,11 @@ static const gh_macro s_macros[] = {
       "= ga.attrelid JOIN pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
       "gn.nspname = $1 AND gc.relname = $2 AND ga.attname = $3 AND @attr(ga.attrelid, "
       "ga.attnum)))" },
+    { "colnumber", 3,
+      "(EXISTS (SELECT FROM pg_catalog.pg_attribute AS ga JOIN pg_catalog.pg_class AS gc ON gc.oid "
+      "= ga.attrelid JOIN pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
+      "gn.nspname = $1 AND gc.relname = $2 AND CAST(ga.attnum AS pg_catalog.text) = CAST($3 AS "
+      "pg_catalog.text) AND @attr(ga.attrelid, ga.attnum)))" },
     { "conname", 2,
       "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON "
       "gn.oid = gc.connamespace WHERE gn.nspname = $1 AND gc.conname = $2 AND @con(gc)))" },

@@ -49,6 +49,9 @@ CREATE VIEW shop.nested_ratios AS SELECT id, ratio AS r FROM shop.ratios;
 CREATE VIEW shop.inner_ratios AS SELECT s.id, s.ratio FROM (SELECT id, region, 100 / (amount - 7770001) AS ratio FROM shop.orders) s
     JOIN shop.open_regions r ON r.region = s.region;
 CREATE VIEW shop.either_ratio AS SELECT id, ratio FROM shop.inner_ratios UNION ALL SELECT id, amount FROM shop.ratios;
+CREATE TABLE lockbox."CNRY-parts" (id integer, region text) PARTITION BY LIST (region);
+CREATE TABLE shop.part_eu PARTITION OF lockbox."CNRY-parts" FOR VALUES IN ('EU');
+CREATE TABLE shop.lists (id integer, hidden_list text[], numbers integer[]);
 GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 '''
 
@@ -115,7 +118,10 @@ grants:
     tables: [shop.ratios, shop.nested_ratios, shop.inner_ratios, shop.either_ratio]
     columns: { except: [note] }
   - to: [reader]
-    tables: [shop.parcels]
+    tables: [shop.parcels, shop.part_eu]
+  - to: [reader]
+    tables: [shop.lists]
+    columns: [id, numbers]
   - to: [writer]
     tables: [shop.parcels]
     privileges: [insert, update]
