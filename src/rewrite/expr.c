@@ -145,6 +145,17 @@ static bool is_unnest_of_many(const gh_judge *j, const FuncCall *f)
            strcmp(strVal(linitial(f->funcname)), "unnest") == 0;
 }
 
+static void qualify_call(gh_judge *j, FuncCall *f, gh_str schema)
+{
+    size_t token;
+
+    if (list_length(f->funcname) != 1 || is_unnest_of_many(j, f))
+        return;
+    token = gh_judge_token(j, f->location);
+    gh_judge_edit(j, token, token, gh_judge_printf("%s.", gh_judge_ident(j, schema)));
+    f->funcname = list_make2(makeString(gh_judge_cstr(schema)), linitial(f->funcname));
+}
+
 static void judge_call(gh_judge *j, Node **slot)
 {
     FuncCall *f = (FuncCall *)*slot;
@@ -178,12 +189,7 @@ static void judge_call(gh_judge *j, Node **slot)
     j->asks_statistics = j->asks_statistics || is_pattern_function(name);
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
-        if (parts == 1 && !is_unnest_of_many(j, f)) {
-            size_t token = gh_judge_token(j, f->location);
-
-            gh_judge_edit(j, token, token, gh_judge_printf("%s.", gh_judge_ident(j, found)));
-            f->funcname = list_make2(makeString(gh_judge_cstr(found)), linitial(f->funcname));
-        }
+        qualify_call(j, f, found);
         return;
     case GH_FUNCTION_SPECIAL:
         j->reads_literal = true;
@@ -194,7 +200,10 @@ static void judge_call(gh_judge *j, Node **slot)
                         "function " GH_STR_FMT " is not allowed", GH_STR_ARG(name));
         return;
     case GH_FUNCTION_UNKNOWN:
-        break;
+        if (!gh_function_is_cast(j, schema, f, &found))
+            break;
+        qualify_call(j, f, found);
+        return;
     }
     gh_judge_refuse(j, GH_DENIED, "42883", f->location,
                     "function " GH_STR_FMT "%s" GH_STR_FMT " does not exist", GH_STR_ARG(schema),

@@ -125,3 +125,23 @@ gh_function_rule gh_function_judge(const gh_judge *j, gh_str schema, gh_str name
     }
     return rule;
 }
+
+/*
+ * SECURITY: upstream a function of the type's name would be called instead, hidden or not; so where one is
+ * there, this is no cast. Attack: tests/attack code behind names.
+ */
+bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *found_schema)
+{
+    gh_str name = gh_str_of(strVal(llast(f->funcname)));
+    const gh_type *type;
+
+    if (list_length(f->args) != 1 || IsA(linitial(f->args), NamedArgExpr) || f->agg_order != NIL ||
+        f->agg_filter != NULL || f->over != NULL || f->agg_within_group || f->agg_star ||
+        f->agg_distinct || f->func_variadic || j->is_from_function)
+        return false;
+    type = gh_type_of_call(j, schema, name);
+    if (type == NULL || has_function(j->in->catalog, type->schema, name))
+        return false;
+    *found_schema = type->schema;
+    return true;
+}

@@ -19,32 +19,77 @@ static size_t column_index(const gh_relation *r, int16_t attnum)
     return SIZE_MAX;
 }
 
+static gh_item *item_of(gh_judge *j, const Node *n)
+{
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        gh_item *item = lfirst(cell);
+
+        if (n != NULL && IsA(n, RangeVar) && item->var == (const RangeVar *)n)
+            return item;
+    }
+    return NULL;
+}
+
+/* The relation whose column stands for a name that USING merged; NULL where none alone does. */
+static gh_item *merged_item(gh_judge *j, const Node *from, const char *name)
+{
+    const JoinExpr *join = (const JoinExpr *)from;
+    gh_item *item;
+    ListCell *cell;
+
+    if (from == NULL || !IsA(from, JoinExpr))
+        return NULL;
+    foreach (cell, join->usingClause) {
+        const Node *side = join->jointype == JOIN_RIGHT ? join->rarg : join->larg;
+
+        if (strcmp(strVal(lfirst(cell)), name) != 0)
+            continue;
+        if (join->jointype == JOIN_FULL)
+            return NULL;
+        item = item_of(j, side);
+        return item != NULL ? item : merged_item(j, side, name);
+    }
+    item = merged_item(j, join->larg, name);
+    return item != NULL ? item : merged_item(j, join->rarg, name);
+}
+
 /* Is the column among the plain references of GROUP BY? */
-static bool is_grouped(gh_judge *j, const List *group, gh_item *item, size_t column)
+static bool is_grouped(gh_judge *j, const SelectStmt *s, const List *group, gh_item *item,
+                       size_t column)
 {
     ListCell *cell;
 
     foreach (cell, group) {
+        const ColumnRef *ref = lfirst(cell);
         gh_item *found = NULL;
         const gh_column *c;
 
-        if (!IsA(lfirst(cell), ColumnRef))
+        if (!IsA(ref, ColumnRef))
             continue;
-        c = gh_judge_bind(j, lfirst_node(ColumnRef, cell), &found);
+        c = gh_judge_bind(j, ref, &found);
+        if (c == NULL && list_length(ref->fields) == 1 && list_length(s->fromClause) == 1 &&
+            IsA(linitial(ref->fields), String)) {
+            found = merged_item(j, linitial(s->fromClause), strVal(linitial(ref->fields)));
+            if (found != NULL && found->relation != NULL && !found->is_renamed)
+                c = gh_relation_column(found->relation, gh_str_of(strVal(linitial(ref->fields))));
+        }
         if (c != NULL && found == item && c == &item->relation->columns[column])
             return true;
     }
     return false;
 }
 
-static bool has_grouped_key(gh_judge *j, const List *group, gh_item *item)
+static bool has_grouped_key(gh_judge *j, const SelectStmt *s, gh_item *item)
 {
     const gh_relation *r = item->relation;
 
     for (uint16_t i = 0; i < r->primary_key_len; i++) {
         size_t column = column_index(r, r->primary_key[i]);
 
-        if (column == SIZE_MAX || !is_clear(item, column) || !is_grouped(j, group, item, column))
+        if (column == SIZE_MAX || !is_clear(item, column) ||
+            !is_grouped(j, s, s->groupClause, item, column))
             return false;
     }
     return r->primary_key_len != 0;
@@ -59,7 +104,7 @@ static char *add_columns(gh_judge *j, SelectStmt *s, gh_item *item, char *text)
         ColumnRef *ref;
 
         if (!(item->is_used[i] || item->has_star) || item->decision->columns[i].show == GH_HIDDEN ||
-            is_grouped(j, group, item, i))
+            is_grouped(j, s, group, item, i))
             continue;
         ref = makeNode(ColumnRef);
         ref->fields = list_make2(makeString(pstrdup(item->alias)),
@@ -91,8 +136,7 @@ void gh_judge_group(gh_judge *j, SelectStmt *s)
         gh_item *item = lfirst(cell);
 
         if (item->relation != NULL && item->decision != NULL && !item->is_renamed &&
-            item->alias != NULL && !item->decision->is_full &&
-            has_grouped_key(j, s->groupClause, item))
+            item->alias != NULL && !item->decision->is_full && has_grouped_key(j, s, item))
             text = add_columns(j, s, item, text);
     }
     if (text[0] == '\0' || start == SIZE_MAX)

@@ -229,6 +229,8 @@ void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type);
 void gh_judge_type(gh_judge *j, TypeName *t);
 void gh_judge_cast(gh_judge *j, Node **slot);
 bool gh_type_is_visible(gh_judge *j, const gh_type *t);
+/* The type that a call of this name casts to, or NULL. */
+const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name);
 bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid);
 /* The visible relation that a regclass literal names, or NULL. */
 const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
@@ -299,6 +301,8 @@ typedef enum gh_function_rule {
 
 gh_function_rule gh_function_judge(const gh_judge *j, gh_str schema, gh_str name,
                                    gh_str *found_schema);
+/* Is the call a cast in a function's clothes (`inet('::1')`)? *found_schema: the type's. */
+bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *found_schema);
 /* Rewrites a call that has a meaning of its own (current_database, current_setting, obj_description
  * ...) */
 void gh_function_special(gh_judge *j, Node **slot);

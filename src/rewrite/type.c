@@ -134,6 +134,18 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
     return type;
 }
 
+/* The built-in type to which `name(x)` casts, where no function has that name. PostgreSQL does so by the type's
+ * text alone, never by a cast that somebody made. */
+const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name)
+{
+    const gh_type *type = find_type(j, schema, name);
+
+    if (type == NULL || type->oid >= OID_MAX_BUILTIN || type->kind == 'c' ||
+        type->category == 'A' || is_reg_type(innermost(j->in->catalog, type)))
+        return NULL;
+    return type;
+}
+
 void gh_judge_type(gh_judge *j, TypeName *t)
 {
     const gh_type *type = judge_type(j, t);

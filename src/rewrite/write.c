@@ -127,10 +127,10 @@ static char *touchable(gh_judge *j, gh_item *target, char *granted)
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* Of SET (a, b) = (...) every target holds the one source. */
+/* Of SET (a, b) = (...) every target holds the one source; those of MERGE's INSERT hold none. */
 static void judge_set_value(gh_judge *j, Node **slot)
 {
-    if (!IsA(*slot, MultiAssignRef))
+    if (*slot == NULL || !IsA(*slot, MultiAssignRef))
         gh_judge_expr(j, slot);
     else if (((MultiAssignRef *)*slot)->colno == 1)
         gh_judge_expr(j, &((MultiAssignRef *)*slot)->source);

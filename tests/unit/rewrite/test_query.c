@@ -1,5 +1,7 @@
 #include "rewrite_tests.h"
 
+#include <stdio.h>
+
 #define ORDERS_COLUMNS                                                                             \
     "\"gh\".\"id\", \"gh\".\"region\", \"gh\".\"amount\", CAST(('***@' || "                        \
     "\"pg_catalog\".\"split_part\"(\"gh\".\"email\", '@', 2)) AS text) AS \"email\", "             \
@@ -31,6 +33,50 @@ START_TEST(whole_relation_is_qualified)
                "select \"orders\".\"id\" from \"sales\".\"orders\"");
     check_sent("root", "select wh.sales.orders.* from wh.sales.orders",
                "select \"orders\".* from \"sales\".\"orders\"");
+}
+END_TEST
+
+START_TEST(cast_in_a_functions_clothes)
+{
+    check_sent("root", "select int4('1'), pg_catalog.bool('t')",
+               "select \"pg_catalog\".\"int4\"('1'), \"pg_catalog\".\"bool\"('t')");
+    check_refused("root", "select int4('1', 2)", "42883", "function int4 does not exist");
+    check_refused("root", "select regclass('hr.people')", "42883",
+                  "function regclass does not exist");
+    check_refused("root", "select pg_catalog.orders('x')", "42883",
+                  "function pg_catalog.orders does not exist");
+}
+END_TEST
+
+/* USING shows the column of one side, which is that side's key. */
+START_TEST(group_by_a_merged_key)
+{
+    static const struct {
+        const char *join;
+        const char *column;
+        const char *group;
+    } cases[] = {
+        { "join", "o.note", "\"id\", \"o\".\"note\"" },
+        { "left join", "o.note", "\"id\", \"o\".\"note\"" },
+        { "right join", "t.title", "\"id\", \"t\".\"title\"" },
+        { "left join", "t.title", "\"id\"" },
+        { "full join", "o.note", "\"id\"" },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char sql[256];
+        const gh_plan *p;
+        size_t len = strlen(cases[i].group);
+
+        snprintf(sql, sizeof(sql),
+                 "select %s from orders o %s ops.tickets t using (id) group by id", cases[i].column,
+                 cases[i].join);
+        p = plan_as("alice", sql);
+        ck_assert_int_eq(p->kind, GH_STMT_QUERY);
+        ck_assert_msg(p->sql.len > len + 9, "%s", p->sql.ptr);
+        ck_assert_str_eq(p->sql.ptr + p->sql.len - len, cases[i].group);
+        ck_assert_int_eq(memcmp(p->sql.ptr + p->sql.len - len - 9, "group by ", 9), 0);
+    }
 }
 END_TEST
 
@@ -255,6 +301,8 @@ Suite *suite_query(void)
     TCase *c = tcase_create("query");
 
     tcase_add_checked_fixture(c, world_setup, world_teardown);
+    tcase_add_test(c, cast_in_a_functions_clothes);
+    tcase_add_test(c, group_by_a_merged_key);
     tcase_add_test(c, governed_relation);
     tcase_add_test(c, whole_relation_is_qualified);
     tcase_add_test(c, missing_attribute_is_null);

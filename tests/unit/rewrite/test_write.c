@@ -82,6 +82,12 @@ START_TEST(writes_need_their_grant)
     check_sent("root", "merge into ops.tickets t using regions r on true when matched then delete",
                "merge into \"ops\".\"tickets\" \"t\" using \"sales\".\"regions\" \"r\" on true "
                "when matched then delete");
+    check_sent("root",
+               "merge into ops.tickets t using regions r on true when not matched then insert "
+               "(region, title) values (r.region, default)",
+               "merge into \"ops\".\"tickets\" \"t\" using \"sales\".\"regions\" \"r\" on true "
+               "when not matched then insert (\"region\", \"title\") values (\"r\".\"region\", "
+               "default)");
     check_refused("alice", "copy ops.tickets from stdin", "42501",
                   "permission denied for table tickets");
     check_sent("root", "copy ops.tickets from stdin",
