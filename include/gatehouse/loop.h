@@ -30,6 +30,11 @@
 typedef struct gh_loop gh_loop;
 
 GH_MUST_USE gh_rc gh_loop_new(gh_loop **out, gh_err *err);
+/*
+ * The same, but what gh_watch_set and gh_watch_free change is so in the kernel when they return, and not
+ * only at the end of the turn: for a descriptor that goes to another thread right after.
+ */
+GH_MUST_USE gh_rc gh_loop_new_immediate(gh_loop **out, gh_err *err);
 /* Runs what was posted and not yet run (it may own memory), then frees. NULL is fine. */
 void gh_loop_free(gh_loop *l);
 /* Serves until gh_loop_stop. GH_IO: the system's polling failed. */

@@ -335,37 +335,37 @@ void gh_signal_free(gh_signal *s)
 /* ---- loop ----------------------------------------------------------------------------------- */
 
 /*
- * Changes of interest are collected and made once a turn. So libevent may take from our epoll a number
- * that was closed since and is another thread's now: the kernel answers ENOENT, as our epoll does not
+ * A loop may collect changes of interest and make them once a turn. So libevent may take from our epoll a
+ * number that was closed since and is another thread's now: the kernel answers ENOENT, as our epoll does not
  * hold that file. The thread sanitizer cannot tell it from a descriptor that is closed too early, which
  * it shall find; in its build each change is made at once.
  */
 #ifdef __SANITIZE_THREAD__
-enum { BASE_FLAGS = EVENT_BASE_FLAG_NOLOCK };
+enum { COLLECT_FLAG = 0 };
 #else
-enum { BASE_FLAGS = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST };
+enum { COLLECT_FLAG = EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST };
 #endif
 
 /* Own locks are not needed. */
-static struct event_base *base_new(void)
+static struct event_base *base_new(int more_flags)
 {
     struct event_config *config = event_config_new();
     struct event_base *base = NULL;
 
     if (config == NULL)
         return NULL;
-    if (event_config_set_flag(config, BASE_FLAGS) == 0)
+    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | more_flags) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
 }
 
-gh_rc gh_loop_new(gh_loop **out, gh_err *err)
+static gh_rc loop_new(int more_flags, gh_loop **out, gh_err *err)
 {
     gh_loop *l = gh_alloc(sizeof(*l));
 
     (void)signal(SIGPIPE, SIG_IGN);
-    l->base = base_new();
+    l->base = base_new(more_flags);
     l->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->base == NULL || l->eventfd < 0) {
         int cause = errno;
@@ -383,6 +383,16 @@ gh_rc gh_loop_new(gh_loop **out, gh_err *err)
     (void)event_assign(&l->wake_timer, l->base, -1, 0, on_wake_timer, l);
     *out = l;
     return GH_OK;
+}
+
+gh_rc gh_loop_new(gh_loop **out, gh_err *err)
+{
+    return loop_new(COLLECT_FLAG, out, err);
+}
+
+gh_rc gh_loop_new_immediate(gh_loop **out, gh_err *err)
+{
+    return loop_new(0, out, err);
 }
 
 void gh_loop_free(gh_loop *l)

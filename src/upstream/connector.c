@@ -48,27 +48,15 @@ static void on_result(void *arg)
 
 /* ---- on the connector's thread -------------------------------------------------------------- */
 
-static void attempt_deliver(void *arg)
-{
-    gh_connect *a = arg;
-    gh_rc rc = GH_OK;
-
-    if (a->pg != NULL)
-        rc = gh_conn_new(a->pg, &a->key, a->upstream->keys, &a->upstream->trust, &a->conn, &a->err);
-    if (rc == GH_OK && a->conn != NULL)
-        a->conn->generation = a->generation;
-    gh_cleanse(&a->key, sizeof(a->key));
-    a->pg = NULL; /* taken over, or finished */
-    gh_loop_post(a->loop, on_result, a);
-}
-
 /*
- * The loop takes a socket off its epoll set at the start of the next turn: only after that may it
- * get another number, or another thread have it (and close it). So the result goes by way of this
- * loop's own next turn.
+ * The socket goes to another thread, under another number, and stays open. Were it still in this loop's
+ * epoll set, the loop would wake for every answer to a session, forever; so it runs with immediate
+ * changes. Test: tests/unit/upstream, connector_lets_go.
  */
 static void attempt_end(gh_connect *a)
 {
+    gh_rc rc = GH_OK;
+
     gh_watch_free(a->watch);
     gh_timer_free(a->timer);
     a->watch = NULL;
@@ -76,7 +64,13 @@ static void attempt_end(gh_connect *a)
     *a->prev = a->next;
     if (a->next != NULL)
         a->next->prev = a->prev;
-    gh_loop_post(a->upstream->loop, attempt_deliver, a);
+    if (a->pg != NULL)
+        rc = gh_conn_new(a->pg, &a->key, a->upstream->keys, &a->upstream->trust, &a->conn, &a->err);
+    if (rc == GH_OK && a->conn != NULL)
+        a->conn->generation = a->generation;
+    gh_cleanse(&a->key, sizeof(a->key));
+    a->pg = NULL; /* taken over, or finished */
+    gh_loop_post(a->loop, on_result, a);
 }
 
 /* The error is in a->err. */
@@ -184,7 +178,7 @@ static gh_rc connector_start(gh_upstream *u, gh_err *err)
     (void)pthread_mutex_lock(&u->lock);
     if (u->loop == NULL) {
         gh_loop *loop = NULL;
-        rc = gh_loop_new(&loop, err);
+        rc = gh_loop_new_immediate(&loop, err);
         if (rc == GH_OK) {
             u->loop = loop;
             (void)sigfillset(&all);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "fixture.h"
 #include "upstream_priv.h"
@@ -254,6 +255,53 @@ START_TEST(release_ends_attempts)
 }
 END_TEST
 
+/* The sockets that epoll sets of this process hold, by inode. */
+static bool is_polled(ino_t inode)
+{
+    char path[64];
+    char line[256];
+    bool found = false;
+
+    for (int fd = 0; fd < 256 && !found; fd++) {
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        FILE *f = fopen(path, "r");
+        if (f == NULL)
+            continue;
+        while (fgets(line, sizeof(line), f) != NULL) {
+            const char *ino = strncmp(line, "tfd:", 4) == 0 ? strstr(line, "ino:") : NULL;
+            found = found || (ino != NULL && strtoull(ino + 4, NULL, 16) == inode);
+        }
+        fclose(f);
+    }
+    return found;
+}
+
+/* What was connected at once with others is in no epoll set of the connector's any more. */
+START_TEST(connector_lets_go)
+{
+    gh_loop *l = new_loop();
+    gh_upstream *u = fixture_upstream("", "");
+    outcome o[6] = { 0 };
+    struct stat st;
+
+    for (size_t i = 0; i < GH_COUNT(o); i++) {
+        o[i].loop = l;
+        gh_upstream_connect(u, l, outcome_take, &o[i]);
+    }
+    for (size_t i = 0; i < GH_COUNT(o); i++) {
+        while (!o[i].is_done)
+            run_loop(l, 20);
+        ck_assert_ptr_nonnull(o[i].conn);
+        ck_assert_int_eq(fstat(gh_conn_stream(o[i].conn)->fd, &st), 0);
+        ck_assert(!is_polled(st.st_ino));
+    }
+    for (size_t i = 0; i < GH_COUNT(o); i++)
+        gh_conn_close(o[i].conn);
+    gh_upstream_release(u);
+    gh_loop_free(l);
+}
+END_TEST
+
 /* As a config file says it: names of files beside it, wherever the process was started. */
 START_TEST(files_are_relative_to_dir)
 {
@@ -375,6 +423,7 @@ TCase *connect_tests(void)
     tcase_add_test(t, silent_server_times_out);
     tcase_add_test(t, abandoned_attempt_is_closed);
     tcase_add_test(t, release_ends_attempts);
+    tcase_add_test(t, connector_lets_go);
     tcase_add_test(t, files_are_relative_to_dir);
     tcase_add_test(t, bad_conninfo_is_invalid);
     tcase_add_test(t, parameters_have_bounds);
