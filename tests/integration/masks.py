@@ -208,6 +208,18 @@ class Numbers(unittest.TestCase):
                 want = (2 * abs(v) + n) // (2 * n) * n * (1 if v >= 0 else -1)
                 self.assertEqual(int(got), max(low, min(high, want)), (n, v))
 
+    def test_the_ends_of_the_type(self):
+        """int4 and int8 near both ends and around zero, where adding half of n would overflow."""
+        for name, bits in (('int4', 31), ('int8', 63)):
+            end = 1 << bits
+            for n in (1, 2, 3, 10, 1000, 1 << 30, (1 << 31) - 1, 1 << 31, 999999999999999):
+                near = [d * s + e for d in (0, 1, 2, n // 2, n // 2 + 1, n, n + n // 2) for s in (1, -1) for e in (0, -end, end - 1)]
+                values = [v for v in dict.fromkeys(near) if -end <= v < end]
+                low, high = -(end // n) * n, (end - 1) // n * n
+                want = [(2 * abs(v) + n) // (2 * n) * n * (1 if v >= 0 else -1) for v in values]
+                self.assertEqual(masked(f'round({n})', name, [f"'{v}'" for v in values]),
+                                 [str(max(low, min(high, w))) for w in want], (name, n))
+
     def test_no_value_makes_it_fail(self):
         self.assertEqual(masked('round(1000)', 'int8', ['9223372036854775807', '-9223372036854775808']),
                          ['9223372036854775000', '-9223372036854775000'])
