@@ -51,8 +51,9 @@ typedef enum gh_audit_kind {
     GH_AUDIT_OUTCOME,      /* statement, who, rows, bytes, duration_us, sqlstate, message */
     GH_AUDIT_REFUSED,      /* as an intent, with sqlstate and message */
     GH_AUDIT_POLICY,       /* policy_version took effect; message */
-    GH_AUDIT_RECOVERED,    /* auditlog's own: the tail of a segment was set aside */
-    GH_AUDIT_GAP           /* auditlog's own: records could not be written for a while */
+    GH_AUDIT_ADMIN, /* somebody acted on the running proxy: by, message; who: on which session */
+    GH_AUDIT_RECOVERED, /* auditlog's own: the tail of a segment was set aside */
+    GH_AUDIT_GAP        /* auditlog's own: records could not be written for a while */
 } gh_audit_kind;
 
 const char *gh_audit_kind_name(gh_audit_kind kind); /* "intent" */
@@ -136,6 +137,7 @@ typedef struct gh_audit_record {
     uint64_t policy_version;
     gh_str sqlstate; /* empty: no error */
     gh_str message;
+    gh_str by; /* GH_AUDIT_ADMIN: the operating system's user */
 } gh_audit_record;
 
 /*

@@ -63,6 +63,13 @@
 /* Relay */
 #define GH_RELAY_BUFFER_BYTES 65536 /* one I/O buffer; an idle client owns none */
 
+/* Control socket */
+#define GH_CONTROL_REQUEST_MAX 1024 /* bytes of a request, without its newline */
+#define GH_CONTROL_CLIENTS_MAX 16   /* connections at once */
+#define GH_CONTROL_IDLE_MS     10000 /* to send a request, and to take the next bytes of the answer */
+#define GH_CONTROL_WAIT_MS     5000  /* for the workers to tell what they know */
+#define GH_CONTROL_RELOAD_MS   60000 /* for the ACL to be read */
+
 /* Audit */
 #define GH_AUDIT_SQL_MAX          65536        /* bytes of SQL in a record; then cut */
 #define GH_AUDIT_RECORD_MAX       (4u << 20)   /* one record, encoded */

@@ -1,7 +1,8 @@
 /*
  * server: the running proxy. Threads, signals, reloads, and what the workers share.
  *
- *     main thread      signals: TERM, INT drain; HUP reads the config file again
+ *     main thread      signals: TERM, INT drain; HUP reads the config file again. The control socket:
+ *                      docs/operations.md
  *     workers (N)      one event loop each: listeners (SO_REUSEPORT), sessions, upstream pools,
  * plan cache store thread     polls the ACL's version, compiles, swaps the policy catalog threads
  * one a warehouse: reads the catalog every few seconds and at once when poked audit writer     the
@@ -20,8 +21,10 @@
 #include <gatehouse/config.h>
 #include <gatehouse/tls.h>
 
-/* Reads the config file again, into the arena. Anything but GH_OK: it stays as it was. */
-typedef gh_rc (*gh_server_reload_fn)(void *arg, gh_arena *a, gh_config *out, gh_err *err);
+/*
+ * Reads the config file again, into the arena. Anything but GH_OK: it stays as it was, and *faults says why, a line each.
+ */
+typedef gh_rc (*gh_server_reload_fn)(void *arg, gh_arena *a, gh_config *out, gh_buf *faults);
 
 /*
  * Serves until SIGTERM or SIGINT, then drains. `reload` is called on SIGHUP, on the caller's

@@ -127,4 +127,29 @@ void gh_session_env_drain(gh_session_env *env, void (*done)(void *arg), void *ar
 void gh_session_env_kill(gh_session_env *env);
 size_t gh_session_env_count(const gh_session_env *env);
 
+/* ---- for people ------------------------------------------------------------------------------ */
+
+/* What happened since the start, and what is now. */
+typedef struct gh_session_counts {
+    uint64_t logins;
+    uint64_t login_failures;
+    uint64_t statements; /* that went upstream */
+    uint64_t refusals;
+    size_t sessions; /* now, those that have not logged in among them */
+    size_t active;   /* ...with a statement under way */
+} gh_session_counts;
+void gh_session_env_counts(const gh_session_env *env, gh_session_counts *out);
+void gh_session_env_pool(const gh_session_env *env, size_t index, gh_pool_stats *out);
+
+/*
+ * Appends a line of JSON for each session: who, from where, since when, and of the statement that is under way
+ * its kind and its text without literals. docs/operations.md has the fields.
+ */
+void gh_session_env_list(const gh_session_env *env, gh_buf *out);
+/*
+ * Ends the session of that id with 57P01 and cancels what it runs; the audit says by whom. False: it is none of
+ * this worker's.
+ */
+bool gh_session_env_end(gh_session_env *env, gh_str id, gh_str by);
+
 #endif

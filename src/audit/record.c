@@ -18,6 +18,7 @@ static const char *const s_kinds[] = {
     [GH_AUDIT_OUTCOME] = "outcome",
     [GH_AUDIT_REFUSED] = "refused",
     [GH_AUDIT_POLICY] = "policy",
+    [GH_AUDIT_ADMIN] = "admin",
     [GH_AUDIT_RECOVERED] = "recovered",
     [GH_AUDIT_GAP] = "gap",
 };
@@ -276,6 +277,12 @@ static void put_fields(gh_buf *out, const gh_audit_record *r)
     case GH_AUDIT_POLICY:
         PUT_NAME(out, ",\"policy_version\":");
         gh_audit_put_u64(out, r->policy_version);
+        put_error(out, r);
+        return;
+    case GH_AUDIT_ADMIN:
+        put_who(out, r);
+        PUT_NAME(out, ",\"by\":");
+        gh_audit_put_string(out, r->by);
         put_error(out, r);
         return;
     case GH_AUDIT_START:

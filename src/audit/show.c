@@ -291,6 +291,11 @@ static void put_what(line *l, gh_audit_kind kind, const gh_json_value *record, g
         put_field(l, "version ", text_of(record, a, "policy_version"));
         put_field(l, " ", text_of(record, a, "message"));
         return;
+    case GH_AUDIT_ADMIN:
+        put_field(l, "by ", text_of(record, a, "by"));
+        put_words(l, ": ");
+        put_error(l, record, a);
+        return;
     case GH_AUDIT_START:
     case GH_AUDIT_STOP:
     case GH_AUDIT_RECOVERED:

@@ -211,5 +211,9 @@ extern const cli_verb cli_policy_rollback;
 extern const cli_verb cli_who;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
+extern const cli_verb cli_session_list;
+extern const cli_verb cli_session_kill;
+extern const cli_verb cli_status;
+extern const cli_verb cli_reload;
 
 #endif

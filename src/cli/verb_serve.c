@@ -5,25 +5,16 @@
 
 #include <gatehouse/server.h>
 
-/* A fault's line goes to the log's stream; the running config stays. */
-static gh_rc reload(void *arg, gh_arena *a, gh_config *out, gh_err *err)
+static gh_rc reload(void *arg, gh_arena *a, gh_config *out, gh_buf *faults)
 {
     const gh_config *running = arg;
     gh_str bytes;
-    gh_buf faults;
-    gh_rc rc = cli_read_file(running->path.ptr, GH_CONFIG_BYTES_MAX, a, &bytes, err);
+    gh_err err = { 0 };
+    gh_rc rc = cli_read_file(running->path.ptr, GH_CONFIG_BYTES_MAX, a, &bytes, &err);
 
     if (rc != GH_OK)
-        return rc;
-    gh_buf_init(&faults, 0);
-    rc = gh_config_read(running->path, bytes, a, out, &faults);
-    if (rc != GH_OK) {
-        (void)fprintf(stderr, GH_STR_FMT, GH_STR_ARG(gh_buf_str(&faults)));
-        rc = gh_fail(err, rc, "F0000", GH_STR_FMT ": the config file has faults",
-                     GH_STR_ARG(running->path));
-    }
-    gh_buf_fini(&faults);
-    return rc;
+        gh_buf_puts(faults, err.public_msg);
+    return rc == GH_OK ? gh_config_read(running->path, bytes, a, out, faults) : rc;
 }
 
 static int run_serve(cli_call *c)

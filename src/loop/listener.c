@@ -5,16 +5,20 @@
 #include <gatehouse/loop.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LISTEN_BACKLOG     1024
 #define ACCEPTS_PER_TURN   64 /* then the other sessions have their turn */
 #define EXHAUSTED_PAUSE_MS 100
+#define FOLDER_LOCK_TRIES  200 /* of 10 ms */
 
 struct gh_listener {
     gh_loop *loop;
@@ -120,6 +124,32 @@ static gh_rc io_failed(const gh_address *address, const char *what, int cause, g
     return rc;
 }
 
+/*
+ * Two processes that both find a stale file would both remove it, the second one the socket that the first has
+ * made meanwhile. So whoever looks, removes and binds holds a lock of the folder. A folder that cannot be
+ * locked cannot hold a socket of ours either, or is on a file system without locks: -1, and on with it.
+ */
+static int lock_folder(const gh_address *address)
+{
+    static const struct timespec pause = { 0, 10000000 };
+    char folder[GH_ADDRESS_TEXT_MAX];
+    char *slash;
+    int fd;
+
+    memcpy(folder, address->text, sizeof(folder));
+    slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return -1;
+    slash[slash == folder ? 1 : 0] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i < FOLDER_LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    return fd;
+}
+
 /* Removes a socket file that nobody answers on. GH_IO: somebody does, or it is no socket. */
 static gh_rc remove_stale(const gh_address *address, gh_err *err)
 {
@@ -204,19 +234,25 @@ gh_rc gh_listener_open(gh_loop *l, const gh_address *address, gh_accept_fn fn, v
     gh_address bound = *address;
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
-    const char *what;
+    int folder = bound.is_unix ? lock_folder(&bound) : -1;
+    gh_rc stale = bound.is_unix ? remove_stale(&bound, err) : GH_OK;
+    const char *what = "";
     struct stat st;
+    int fd = -1;
+    int cause = 0;
 
-    if (bound.is_unix) {
-        gh_rc rc = remove_stale(&bound, err);
-        if (rc != GH_OK)
-            return rc;
-    }
-    int fd = bound_socket(&bound, &what);
-    if (fd < 0 && fall_back_to_ipv4(&bound, errno))
+    if (stale == GH_OK) {
         fd = bound_socket(&bound, &what);
+        if (fd < 0 && fall_back_to_ipv4(&bound, errno))
+            fd = bound_socket(&bound, &what);
+        cause = errno;
+    }
+    if (folder >= 0)
+        (void)close(folder);
+    if (stale != GH_OK)
+        return stale;
     if (fd < 0)
-        return io_failed(&bound, what, errno, err);
+        return io_failed(&bound, what, cause, err);
     memset(&addr, 0, sizeof(addr));
     if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0) {
         gh_rc rc = io_failed(&bound, "getsockname", errno, err);

@@ -159,6 +159,28 @@ static uint64_t next_read(srv_catalog *c, long pause_ms)
     return number;
 }
 
+void srv_catalog_state_get(srv_catalog *c, srv_catalog_state *out)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    *out = c->state;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* err NULL: the read went well. */
+static void set_state(srv_catalog *c, const gh_catalog *catalog, const gh_err *err)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->state.is_failing = err != NULL;
+    if (err != NULL)
+        memcpy(c->state.cause, err->detail[0] != '\0' ? err->detail : err->public_msg,
+               sizeof(c->state.cause));
+    else {
+        c->state.read_us = gh_clock_us();
+        c->state.epoch = gh_catalog_epoch(catalog);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
 static void tell_workers(srv_catalog *c, gh_catalog *catalog, uint64_t number)
 {
     for (size_t i = 0; i < c->server->worker_count; i++)
@@ -188,6 +210,7 @@ static void *catalog_main(void *arg)
             gh_log(GH_WARN, "catalog.failed", "warehouse=" GH_STR_FMT " cause=\"%s\"",
                    GH_STR_ARG(gh_upstream_name(c->upstream)), err.detail);
         was_failing = rc != GH_OK;
+        set_state(c, catalog, rc == GH_OK ? NULL : &err);
         tell_workers(c, rc == GH_OK ? catalog : NULL, number);
         pause_ms = rc == GH_OK ? SRV_CATALOG_MS : SRV_CATALOG_RETRY_MS;
     }

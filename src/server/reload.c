@@ -1,5 +1,5 @@
 /*
- * reload.c: SIGHUP. The config file is read again as a whole; a fault in it, or a certificate that
+ * reload.c: SIGHUP, and `gatehouse reload`. The config file is read again as a whole; a fault in it, or a certificate that
  * does not load, leaves everything as it was.
  *
  *     tls.*, limits.*   ─▶ every worker: new clients, new statements
@@ -94,25 +94,27 @@ static bool same_warehouses(const gh_config *a, const gh_config *b)
     return is_same;
 }
 
-static void name_unless(bool is_same, const char *key)
+static void name_unless(bool is_same, const char *key, gh_buf *lines)
 {
-    if (!is_same)
-        gh_log(GH_WARN, "reload.needs_restart", "key=%s", key);
+    if (is_same)
+        return;
+    gh_log(GH_WARN, "reload.needs_restart", "key=%s", key);
+    gh_buf_printf(lines, "{\"needs_restart\":\"%s\"}\n", key);
 }
 
-static void name_what_waits(const gh_config *a, const gh_config *b)
+static void name_what_waits(const gh_config *a, const gh_config *b, gh_buf *lines)
 {
-    name_unless(same_listen(a, b), "listen");
-    name_unless(gh_str_eq(a->acl, b->acl), "acl");
-    name_unless(same_audit(a, b), "audit");
-    name_unless(same_warehouses(a, b), "warehouses");
-    name_unless(a->workers == b->workers, "workers");
-    name_unless(gh_str_eq(a->control, b->control), "control");
+    name_unless(same_listen(a, b), "listen", lines);
+    name_unless(gh_str_eq(a->acl, b->acl), "acl", lines);
+    name_unless(same_audit(a, b), "audit", lines);
+    name_unless(same_warehouses(a, b), "warehouses", lines);
+    name_unless(a->workers == b->workers, "workers", lines);
+    name_unless(gh_str_eq(a->control, b->control), "control", lines);
 }
 
-/* ---- the signal ------------------------------------------------------------------------------ */
+/* ---- the reload ------------------------------------------------------------------------------ */
 
-static void take(srv *v, const gh_config *next, gh_arena *arena, gh_tls_server *tls)
+static void take(srv *v, const gh_config *next, gh_arena *arena, gh_tls_server *tls, gh_buf *lines)
 {
     gh_tls_server_release(v->tls);
     v->tls = tls;
@@ -121,27 +123,59 @@ static void take(srv *v, const gh_config *next, gh_arena *arena, gh_tls_server *
     v->live_arena = arena;
     srv_workers_set_tls(v);
     srv_workers_set_limits(v);
-    name_what_waits(v->config, next);
+    name_what_waits(v->config, next, lines);
     gh_log(GH_INFO, "server.reloaded", "certificates=%s client_ca=%s", tls != NULL ? "yes" : "none",
            next->tls.client_ca.len > 0 ? "yes" : "none");
 }
 
-void srv_on_reload(void *arg, int signum)
+/* Each line of `text` becomes a fault, in the log and in the answer. */
+static void put_faults(gh_str text, gh_buf *lines)
 {
-    srv *v = arg;
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        gh_str line = { text.ptr, end != NULL ? (size_t)(end - text.ptr) : text.len };
+
+        gh_log(GH_ERROR, "reload.failed", "cause=\"" GH_STR_FMT "\"", GH_STR_ARG(line));
+        gh_buf_puts(lines, "{\"fault\":");
+        gh_audit_put_string(lines, line);
+        gh_buf_puts(lines, "}\n");
+        text.ptr += line.len + (end != NULL ? 1 : 0);
+        text.len -= line.len + (end != NULL ? 1 : 0);
+    }
+}
+
+gh_rc srv_reload(srv *v, gh_buf *lines)
+{
     gh_arena *arena = gh_arena_new(0);
     gh_config next = { 0 };
     gh_tls_server *tls = NULL;
     gh_err err = { 0 };
-    gh_rc rc = v->reload(v->reload_arg, arena, &next, &err);
+    gh_buf faults;
+    gh_rc rc;
+
+    gh_buf_init(&faults, 0);
+    rc = v->reload(v->reload_arg, arena, &next, &faults);
+    if (rc == GH_OK) {
+        rc = gh_server_load_tls(&next, &tls, &err);
+        if (rc != GH_OK)
+            gh_buf_puts(&faults, err.public_msg);
+    }
+    put_faults(gh_buf_str(&faults), lines);
+    gh_buf_fini(&faults);
+    if (rc == GH_OK)
+        take(v, &next, arena, tls, lines);
+    else
+        gh_arena_free(arena);
+    return rc;
+}
+
+void srv_on_reload(void *arg, int signum)
+{
+    gh_buf lines;
 
     (void)signum;
-    if (rc == GH_OK)
-        rc = gh_server_load_tls(&next, &tls, &err);
-    if (rc != GH_OK) {
-        gh_log(GH_ERROR, "reload.failed", "cause=\"%s\"", err.public_msg);
-        gh_arena_free(arena);
-        return;
-    }
-    take(v, &next, arena, tls);
+    gh_buf_init(&lines, 0);
+    if (srv_reload(arg, &lines) == GH_OK)
+        (void)srv_store_look(arg);
+    gh_buf_fini(&lines);
 }

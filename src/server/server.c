@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION "0.1.0"
-
 /* ---- the process ----------------------------------------------------------------------------- */
 
 /* SECURITY: memory holds passwords' proofs, rows and keys: no core file, no other process of this
@@ -63,6 +61,22 @@ static void record_or_log(srv *v, gh_audit_kind kind, const char *message)
     gh_err err = { 0 };
 
     if (record(v, kind, message, &err) != GH_OK)
+        gh_log(GH_ERROR, "audit.failed", "cause=\"%s\"", err.detail);
+}
+
+void srv_record_admin(srv *v, const char *by, const char *what)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_ADMIN,
+                          .time_us = gh_wall_us(),
+                          .by = gh_str_of(by),
+                          .message = gh_str_of(what) };
+    gh_auditlog_ticket ticket;
+    gh_err err = { 0 };
+    gh_rc rc = gh_auditlog_put(v->writer, &r, &err);
+
+    if (rc == GH_OK)
+        rc = gh_auditlog_commit(v->writer, &ticket, &err);
+    if (rc != GH_OK && rc != GH_AGAIN)
         gh_log(GH_ERROR, "audit.failed", "cause=\"%s\"", err.detail);
 }
 
@@ -132,7 +146,7 @@ static gh_rc open_audit(srv *v, gh_err *err)
     if (rc != GH_OK)
         return rc;
     v->writer = gh_auditlog_writer_new(v->audit, no_wake, v);
-    return record(v, GH_AUDIT_START, "gatehouse " VERSION, err);
+    return record(v, GH_AUDIT_START, "gatehouse " SRV_VERSION, err);
 }
 
 static gh_rc make_throttle(srv *v, gh_err *err)
@@ -172,9 +186,9 @@ static gh_rc set_up(srv *v, gh_err *err)
     if (rc != GH_OK)
         return rc;
     rc = srv_catalogs_new(v, err);
-    if (rc != GH_OK)
-        return rc;
-    return srv_workers_new(v, err);
+    if (rc == GH_OK)
+        rc = srv_control_open(v, err); /* before anybody can see that it listens */
+    return rc == GH_OK ? srv_workers_new(v, err) : rc;
 }
 
 static gh_rc start(srv *v, gh_err *err)
@@ -220,6 +234,7 @@ static void stop_workers(srv *v)
 
 static void tear_down(srv *v)
 {
+    srv_control_close(v);
     stop_workers(v);
     gh_judge_pool_free(v->judge_pool);
     srv_catalogs_stop(v);
@@ -236,13 +251,14 @@ static void tear_down(srv *v)
     v->worker_count = 0;
     gh_loop_free(v->loop);
     if (v->writer != NULL)
-        record_or_log(v, GH_AUDIT_STOP, "gatehouse " VERSION);
+        record_or_log(v, GH_AUDIT_STOP, "gatehouse " SRV_VERSION);
     gh_auditlog_writer_free(v->writer);
     gh_auditlog_close(v->audit);
     gh_tls_server_release(v->tls);
     gh_policy_release(v->policy);
     if (v->throttle != NULL)
         (void)pthread_mutex_destroy(&v->throttle_lock);
+    (void)pthread_mutex_destroy(&v->policy_lock);
     gh_auth_throttle_free(v->throttle);
     free_key(v->hash_key);
     gh_arena_free(v->live_arena);
@@ -261,6 +277,8 @@ gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *a
     v->reload = reload;
     v->reload_arg = arg;
     v->arena = gh_arena_new(0);
+    v->started_us = gh_wall_us();
+    (void)pthread_mutex_init(&v->policy_lock, NULL);
     v->worker_count = config->workers > 0 ? config->workers : (size_t)(cores > 0 ? cores : 1);
     if (v->worker_count > GH_CONFIG_WORKERS_MAX)
         v->worker_count = GH_CONFIG_WORKERS_MAX;

@@ -25,7 +25,26 @@
 #define SRV_PLAN_CACHE_BYTES (64u << 20)
 #define SRV_LISTEN_MAX       GH_CONFIG_LISTEN_MAX
 
+#define SRV_VERSION "0.1.0"
+
 typedef struct srv srv;
+typedef struct srv_control srv_control;
+
+/* How the policy in force relates to the ACL file. */
+typedef struct srv_policy_state {
+    uint64_t version;  /* loaded last */
+    int64_t loaded_us; /* wall clock */
+    bool is_stale; /* the file says something else, or cannot be read: the last good policy holds */
+    int64_t stale_us; /* since when */
+    char cause[512];
+} srv_policy_state;
+
+typedef struct srv_catalog_state {
+    int64_t read_us; /* monotonic; of the last read that worked; 0: none yet */
+    uint64_t epoch;
+    bool is_failing;
+    char cause[512];
+} srv_catalog_state;
 
 /* A warehouse's catalog and the thread that reads it. */
 typedef struct srv_catalog {
@@ -38,9 +57,10 @@ typedef struct srv_catalog {
     bool is_started;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    uint64_t started; /* reads begun; under lock */
-    bool is_wanted;   /* a read is wanted now; under lock */
-    bool is_stopping; /* under lock */
+    uint64_t started;        /* reads begun; under lock */
+    bool is_wanted;          /* a read is wanted now; under lock */
+    bool is_stopping;        /* under lock */
+    srv_catalog_state state; /* under lock */
 } srv_catalog;
 
 typedef struct srv_worker {
@@ -81,6 +101,11 @@ struct srv {
     bool is_draining;
     pthread_t store_thread;
     bool is_store_started;
+    pthread_mutex_t policy_lock; /* of policy_state */
+    srv_policy_state policy_state;
+    srv_control *control; /* NULL: the config names none */
+    int64_t started_us;
+    atomic_uint acl_asked;   /* looks at the ACL that main asked for (relaxed: a number to reach) */
     atomic_uint clients;     /* sessions of all workers (relaxed) */
     atomic_bool is_stopping; /* main sets (release), the store thread reads (acquire) */
 };
@@ -89,6 +114,10 @@ struct srv {
 GH_MUST_USE gh_rc srv_policy_load_first(srv *v, gh_err *err);
 GH_MUST_USE gh_rc srv_store_start(srv *v, gh_err *err);
 void srv_store_stop(srv *v);
+/* Any thread. */
+void srv_policy_state_get(srv *v, srv_policy_state *out);
+/* Asks for a look that tries again what failed before; srv_control_on_acl_look tells its number. */
+uint32_t srv_store_look(srv *v);
 
 /* catalog_thread.c */
 GH_MUST_USE gh_rc srv_catalogs_new(srv *v, gh_err *err);
@@ -96,7 +125,8 @@ GH_MUST_USE gh_rc srv_catalogs_start(srv *v, gh_err *err);
 void srv_catalogs_stop(srv *v);
 void srv_catalogs_free(srv *v);
 uint64_t srv_catalog_poke(void *server, size_t index);
-void srv_catalogs_set_key(srv *v); /* hash_key changed */
+void srv_catalogs_set_key(srv *v);                                  /* hash_key changed */
+void srv_catalog_state_get(srv_catalog *c, srv_catalog_state *out); /* any thread */
 
 /* worker.c */
 GH_MUST_USE gh_rc srv_workers_new(srv *v, gh_err *err);
@@ -110,7 +140,14 @@ void srv_workers_set_limits(srv *v);
 gh_session_limits srv_limits(const srv *v);
 void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read);
 
+/* control.c: on main's thread */
+GH_MUST_USE gh_rc srv_control_open(srv *v, gh_err *err);
+void srv_control_close(srv *v);
+void srv_control_on_acl_look(srv *v, uint32_t number);
+
 /* reload.c: on main's thread */
+/* *lines: a line of JSON for each fault, or for each key that waits for a restart. */
+GH_MUST_USE gh_rc srv_reload(srv *v, gh_buf *lines);
 void srv_on_reload(void *arg, int signum);
 gh_session_tls srv_tls_mode(const gh_config *config);
 
@@ -118,5 +155,6 @@ gh_session_tls srv_tls_mode(const gh_config *config);
 /* Takes the reference and the key's bytes (malloc). */
 void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key);
 void srv_on_worker_gone(srv *v);
+void srv_record_admin(srv *v, const char *by, const char *what);
 
 #endif

@@ -23,6 +23,48 @@ static gh_rc load(gh_store *store, gh_policy **out, gh_str *hash_key, gh_err *er
     return rc;
 }
 
+/* ---- what status tells ----------------------------------------------------------------------- */
+
+void srv_policy_state_get(srv *v, srv_policy_state *out)
+{
+    (void)pthread_mutex_lock(&v->policy_lock);
+    *out = v->policy_state;
+    (void)pthread_mutex_unlock(&v->policy_lock);
+}
+
+static void note_loaded(srv *v, uint64_t version)
+{
+    bool was_stale;
+
+    (void)pthread_mutex_lock(&v->policy_lock);
+    was_stale = v->policy_state.is_stale;
+    v->policy_state.is_stale = false;
+    v->policy_state.version = version;
+    v->policy_state.loaded_us = gh_wall_us();
+    (void)pthread_mutex_unlock(&v->policy_lock);
+    if (was_stale)
+        gh_log(GH_INFO, "policy.recovered", "version=%" PRIu64, version);
+}
+
+/* Said once for each cause: it is looked at many times a second. */
+static void note_stale(srv *v, const char *event, const gh_err *err)
+{
+    srv_policy_state *s = &v->policy_state;
+    bool is_new;
+
+    (void)pthread_mutex_lock(&v->policy_lock);
+    is_new = !s->is_stale || strcmp(s->cause, err->public_msg) != 0;
+    if (!s->is_stale)
+        s->stale_us = gh_wall_us();
+    s->is_stale = true;
+    memcpy(s->cause, err->public_msg, sizeof(s->cause));
+    (void)pthread_mutex_unlock(&v->policy_lock);
+    if (is_new)
+        gh_log(GH_ERROR, event, "cause=\"%s\" kept_version=%" PRIu64, err->public_msg, s->version);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
 gh_rc srv_policy_load_first(srv *v, gh_err *err)
 {
     gh_store *store = NULL;
@@ -32,6 +74,8 @@ gh_rc srv_policy_load_first(srv *v, gh_err *err)
         return rc;
     rc = load(store, &v->policy, &v->hash_key, err);
     gh_store_close(store);
+    if (rc == GH_OK)
+        note_loaded(v, gh_policy_version(v->policy));
     return rc;
 }
 
@@ -49,6 +93,32 @@ static void deliver(void *arg)
     free(n);
 }
 
+typedef struct looked {
+    srv *server;
+    uint32_t number;
+} looked;
+
+static void deliver_look(void *arg)
+{
+    looked *l = arg;
+
+    srv_control_on_acl_look(l->server, l->number);
+    free(l);
+}
+
+static void tell_look(srv *v, uint32_t number)
+{
+    looked *l = gh_alloc(sizeof(*l));
+
+    *l = (looked){ v, number };
+    gh_loop_post(v->loop, deliver_look, l);
+}
+
+uint32_t srv_store_look(srv *v)
+{
+    return atomic_fetch_add_explicit(&v->acl_asked, 1, memory_order_relaxed) + 1;
+}
+
 static void tell_main(srv *v, gh_policy *policy, gh_str hash_key)
 {
     news *n = gh_alloc(sizeof(*n));
@@ -57,8 +127,8 @@ static void tell_main(srv *v, gh_policy *policy, gh_str hash_key)
     gh_loop_post(v->loop, deliver, n);
 }
 
-/* False: the file could not be looked at; it is tried again at the next turn. */
-static bool look(srv *v, gh_store *store, uint64_t *version)
+/* False: the file could not be looked at; it is tried again at the next turn. `again`: what failed is too. */
+static bool look(srv *v, gh_store *store, bool again)
 {
     bool is_changed = false;
     gh_policy *policy = NULL;
@@ -66,19 +136,26 @@ static bool look(srv *v, gh_store *store, uint64_t *version)
     gh_err err = { 0 };
 
     if (gh_store_poll(store, &is_changed, &err) != GH_OK) {
-        gh_log(GH_ERROR, "policy.unreadable", "cause=\"%s\"", err.public_msg);
+        note_stale(v, "policy.unreadable", &err);
         return false;
     }
-    if (!is_changed)
+    if (!is_changed && !again)
         return true;
     if (load(store, &policy, &hash_key, &err) != GH_OK) {
-        gh_log(GH_ERROR, "policy.failed", "cause=\"%s\" kept_version=%" PRIu64, err.public_msg,
-               *version);
+        note_stale(v, "policy.failed", &err);
         return true;
     }
-    *version = gh_policy_version(policy);
+    note_loaded(v, gh_policy_version(policy));
     tell_main(v, policy, hash_key);
     return true;
+}
+
+static bool is_stale(srv *v)
+{
+    srv_policy_state state;
+
+    srv_policy_state_get(v, &state);
+    return state.is_stale;
 }
 
 static void *store_main(void *arg)
@@ -86,20 +163,24 @@ static void *store_main(void *arg)
     static const struct timespec pause = { 0, SRV_STORE_POLL_MS * 1000000L };
     srv *v = arg;
     gh_store *store = NULL;
-    uint64_t version = 0;
+    uint32_t told = 0;
 
     while (!atomic_load_explicit(&v->is_stopping, memory_order_acquire)) {
+        uint32_t asked = atomic_load_explicit(&v->acl_asked, memory_order_relaxed);
         gh_err err = { 0 };
 
         if (store == NULL &&
             gh_store_open(v->config->acl.ptr, GH_STORE_READ, &store, &err) != GH_OK) {
-            gh_log(GH_ERROR, "policy.unreadable", "cause=\"%s\"", err.public_msg);
+            note_stale(v, "policy.unreadable", &err);
             store = NULL;
         }
-        if (store != NULL && !look(v, store, &version)) {
+        if (store != NULL && !look(v, store, asked != told && is_stale(v))) {
             gh_store_close(store);
             store = NULL;
         }
+        if (asked != told)
+            tell_look(v, asked);
+        told = asked;
         (void)nanosleep(&pause, NULL);
     }
     gh_store_close(store);

@@ -45,7 +45,7 @@ void gh_session_record_who(gh_session *s)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-static const char *command_of(const gh_plan *p)
+const char *gh_session_command(const gh_plan *p)
 {
     static const char *const names[] = {
         [GH_STMT_REFUSED] = "refused",   [GH_STMT_EMPTY] = "empty",
@@ -132,7 +132,7 @@ static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out
             ids[grants++] = set->plans[i].grant_ids[k];
     }
     gh_audit_plan p = { .decision = decision_of(set),
-                        .command = set->count > 0 ? gh_str_of(command_of(&set->plans[0]))
+                        .command = set->count > 0 ? gh_str_of(gh_session_command(&set->plans[0]))
                                                   : GH_STR("empty"),
                         .grant_ids = ids,
                         .grant_count = grants,
@@ -205,8 +205,7 @@ static size_t skip_dollar(gh_str sql, size_t i)
     return close == NULL ? sql.len : (size_t)(close - sql.ptr) + (end - i);
 }
 
-/* Appends the text with every literal as `?`. What is not understood is left out, never left in. */
-static void put_fingerprint(gh_str sql, gh_buf *out)
+void gh_session_fingerprint(gh_str sql, gh_buf *out)
 {
     size_t i = 0;
 
@@ -268,8 +267,8 @@ static gh_rc put(gh_session *s, gh_audit_record *r, gh_err *err)
         return gh_auditlog_put(s->env->writer, r, err);
     gh_buf_init(&sql, 0);
     gh_buf_init(&rewritten, 0);
-    put_fingerprint(r->sql, &sql);
-    put_fingerprint(r->rewritten, &rewritten);
+    gh_session_fingerprint(r->sql, &sql);
+    gh_session_fingerprint(r->rewritten, &rewritten);
     r->sql = gh_buf_str(&sql);
     r->rewritten = gh_buf_str(&rewritten);
     r->is_fingerprint = true;
@@ -307,6 +306,7 @@ gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err)
     e->started_us = gh_clock_us();
     e->has_intent = true;
     e->is_uncommitted = true;
+    s->env->counts.statements++;
     s->wants_commit = true;
     gh_session_mark(s);
     return GH_OK;
@@ -319,12 +319,13 @@ void gh_session_record_outcome(gh_session *s, gh_expect *e)
                           .who = &s->who,
                           .rows = e->rows,
                           .bytes = e->bytes,
-                          .duration_us = (uint64_t)(gh_clock_us() - e->started_us),
                           .sqlstate = gh_str_of(e->sqlstate) };
 
     if (!e->has_intent)
         return;
     e->has_intent = false;
+    s->idle_since_us = gh_clock_us();
+    r.duration_us = (uint64_t)(s->idle_since_us - e->started_us);
     put_anyway(s, &r);
 }
 
@@ -339,6 +340,7 @@ gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, con
                           .sqlstate = gh_str_of(refusal->sqlstate),
                           .message = gh_str_of(refusal->public_msg) };
 
+    s->env->counts.refusals++;
     s->env->wants_commit = true;
     return put(s, &r, err);
 }
@@ -351,6 +353,7 @@ gh_rc gh_session_record_login(gh_session *s, gh_err *err)
     gh_rc rc = put(s, &r, err);
 
     s->has_login = rc == GH_OK;
+    s->env->counts.logins += rc == GH_OK ? 1 : 0;
     return rc;
 }
 
@@ -361,6 +364,7 @@ void gh_session_record_failure(gh_session *s, const gh_err *err)
                           .sqlstate = gh_str_of(err->sqlstate),
                           .message = gh_str_of(err->public_msg) };
 
+    s->env->counts.login_failures++;
     s->env->wants_commit = true;
     put_anyway(s, &r);
 }
@@ -374,5 +378,15 @@ void gh_session_record_logout(gh_session *s)
     if (!s->has_login)
         return;
     s->has_login = false;
+    put_anyway(s, &r);
+}
+
+void gh_session_record_admin(gh_session *s, gh_str by, const char *what)
+{
+    gh_audit_record r = {
+        .kind = GH_AUDIT_ADMIN, .who = &s->who, .by = by, .message = gh_str_of(what)
+    };
+
+    s->env->wants_commit = true;
     put_anyway(s, &r);
 }

@@ -293,13 +293,13 @@ static void release_upstream(gh_session *s)
 }
 
 /* What was under way when one side vanished has an outcome too. */
-static void end_statements(gh_session *s)
+static void end_statements(gh_session *s, const char *sqlstate)
 {
     for (uint32_t i = 0; i < s->queue.count; i++) {
         gh_expect *e = gh_expect_at(&s->queue, i);
 
         if (e->has_intent && e->sqlstate[0] == '\0')
-            memcpy(e->sqlstate, s->is_upstream_lost ? "08006" : "08003", sizeof("08006"));
+            memcpy(e->sqlstate, s->is_upstream_lost ? "08006" : sqlstate, sizeof("08006"));
         gh_session_record_outcome(s, e);
     }
 }
@@ -349,7 +349,7 @@ void gh_session_close(gh_session *s)
     if (s->state == GH_SESSION_CLOSED)
         return;
     if (s->state == GH_SESSION_READY)
-        end_statements(s);
+        end_statements(s, "08003");
     gh_session_record_logout(s);
     s->state = GH_SESSION_CLOSED;
     release_upstream(s);
@@ -396,7 +396,7 @@ void gh_session_fatal(gh_session *s, const gh_err *err)
     if (s->state == GH_SESSION_CLOSED || s->state == GH_SESSION_CLOSING)
         return;
     if (s->state == GH_SESSION_READY)
-        end_statements(s);
+        end_statements(s, err->sqlstate);
     gh_session_record_logout(s);
     if (s->state == GH_SESSION_TLS_SHAKE) {
         gh_session_close(s);
@@ -428,7 +428,7 @@ void gh_session_lost_upstream(gh_session *s)
     if (was_told) {
         /* Its own FATAL went to the client already. */
         if (s->state == GH_SESSION_READY)
-            end_statements(s);
+            end_statements(s, "08006");
         gh_session_record_logout(s);
         s->state = GH_SESSION_CLOSING;
         release_upstream(s);

@@ -6,7 +6,7 @@
  * in its place login.c      SCRAM, warehouse, welcome         extended.c   Parse, Bind, Describe,
  * Execute, Close, Sync judge.c      view, scope, rewriter, cache      judge_pool.c threads for long      relay.c      bytes from the
  * upstream, spans to the client record.c     audit records                     answer.c     what
- * each answer means env.c        the worker's part, turns          cancel.c     cancel keys
+ * each answer means report.c     what people see of it env.c        the worker's part, turns          cancel.c     cancel keys
  *
  * Lifetime of a session's memory: session. What a statement needs is counted (gh_plan_set) and
  * dropped with its expectation.
@@ -110,6 +110,7 @@ struct gh_session_env {
     bool is_audit_timer_on;
     bool
         wants_commit; /* a record should be in the log at the end of this turn, though nobody waits for it */
+    gh_session_counts counts; /* those that grow */
     bool is_draining;
     void (*drained)(void *arg);
     void *drained_arg;
@@ -190,6 +191,7 @@ struct gh_session {
     gh_audit_id id;
     gh_audit_who who;
     int64_t started_us;
+    int64_t idle_since_us; /* the end of the last statement; 0: there was none */
     char peer[GH_ADDRESS_TEXT_MAX];
 };
 
@@ -320,6 +322,10 @@ GH_MUST_USE gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_s
 GH_MUST_USE gh_rc gh_session_record_login(gh_session *s, gh_err *err);
 void gh_session_record_failure(gh_session *s, const gh_err *err);
 void gh_session_record_logout(gh_session *s);
+void gh_session_record_admin(gh_session *s, gh_str by, const char *what);
+const char *gh_session_command(const gh_plan *p); /* "select" */
+/* Appends the text with every literal as `?`. What is not understood is left out, never left in. */
+void gh_session_fingerprint(gh_str sql, gh_buf *out);
 
 /* ---- relay.c, answer.c ----------------------------------------------------------------------- */
 

@@ -156,7 +156,7 @@ START_TEST(kinds_have_their_fields)
                   { GH_AUDIT_LOGOUT, "logout", 13 }, { GH_AUDIT_OUTCOME, "outcome", 11 },
                   { GH_AUDIT_POLICY, "policy", 5 },  { GH_AUDIT_RECOVERED, "recovered", 4 },
                   { GH_AUDIT_GAP, "gap", 4 },        { GH_AUDIT_REFUSED, "refused", 15 },
-                  { GH_AUDIT_INTENT, "intent", 13 } };
+                  { GH_AUDIT_INTENT, "intent", 13 }, { GH_AUDIT_ADMIN, "admin", 13 } };
     gh_arena *a = gh_arena_new(0);
     gh_audit_who who;
     gh_buf out;
