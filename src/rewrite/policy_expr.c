@@ -7,20 +7,7 @@
  * SECURITY: attributes and user names come from the ACL, never from what a client can set, and go
  * in as quoted literals. Attack: tests/attack capture.
  */
-#include "judge.h"
-
-typedef struct gh_policy_scope {
-    gh_judge judge; /* a judge of its own over the policy's text */
-    const gh_relation *relation;
-    const char *alias;      /* SQL name of the relation where the expression will stand */
-    const gh_column *value; /* masks: what `value` stands for; NULL in a filter */
-    List *inner;    /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
-    bool *is_guard; /* see gh_item */
-    bool is_broken;
-    bool has_query; /* a sub-select: the planner may run it after other conditions */
-} gh_policy_scope;
-
-static void walk(Node **slot, void *arg);
+#include "policy_expr.h"
 
 /* `name`, which may be empty, goes into the error only: the log's fields are no place for it. */
 static void broken_by(gh_policy_scope *p, const char *why, gh_str name)
@@ -34,13 +21,13 @@ static void broken_by(gh_policy_scope *p, const char *why, gh_str name)
            GH_STR_ARG(p->relation->schema), GH_STR_ARG(p->relation->name), why);
 }
 
-static void broken(gh_policy_scope *p, const char *why)
+void gh_policy_broken(gh_policy_scope *p, const char *why)
 {
     broken_by(p, why, (gh_str){ 0 });
 }
 
 /* Does a table of an enclosing sub-select have this column? Unknown ones are taken not to. */
-static bool is_inner_column(const gh_policy_scope *p, gh_str name)
+bool gh_policy_is_inner_column(const gh_policy_scope *p, gh_str name)
 {
     ListCell *cell;
 
@@ -53,13 +40,13 @@ static bool is_inner_column(const gh_policy_scope *p, gh_str name)
     return false;
 }
 
-static void walk_children(gh_policy_scope *p, Node *n)
+void gh_policy_walk_children(gh_policy_scope *p, Node *n)
 {
-    if (!gh_sql_children(n, walk, p))
-        broken(p, "construct is not known");
+    if (!gh_sql_children(n, gh_policy_walk, p))
+        gh_policy_broken(p, "construct is not known");
 }
 
-static void column_ref(gh_policy_scope *p, ColumnRef *ref)
+void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
 {
     gh_judge *j = &p->judge;
     size_t token = gh_judge_token(j, ref->location);
@@ -72,12 +59,12 @@ static void column_ref(gh_policy_scope *p, ColumnRef *ref)
             gh_str_is(p->relation->name, strVal(linitial(ref->fields)))) {
             gh_judge_edit(j, token, token + 1, p->alias);
         } else if (p->inner == NIL) {
-            broken(p, "column reference is qualified");
+            gh_policy_broken(p, "column reference is qualified");
         }
         return;
     }
     name = gh_str_of(strVal(linitial(ref->fields)));
-    if (is_inner_column(p, name))
+    if (gh_policy_is_inner_column(p, name))
         return;
     if (p->value != NULL && gh_str_is(name, "value")) {
         gh_judge_edit(j, token, token + 1,
@@ -109,7 +96,7 @@ static void attribute(gh_policy_scope *p, FuncCall *f, bool is_array)
 
     if (arg == NULL || !IsA(arg, A_Const) || arg->isnull || !IsA(&arg->val, String) ||
         close == SIZE_MAX) {
-        broken(p, "attr() wants one literal");
+        gh_policy_broken(p, "attr() wants one literal");
         return;
     }
     a = gh_view_attribute(j->in->view, gh_str_of(strVal(&arg->val)));
@@ -128,7 +115,7 @@ static void attribute(gh_policy_scope *p, FuncCall *f, bool is_array)
     gh_judge_edit(j, first, close + 1, sql);
 }
 
-static bool is_attribute(const Node *n)
+bool gh_policy_is_attribute(const Node *n)
 {
     const FuncCall *f = (const FuncCall *)n;
 
@@ -136,44 +123,47 @@ static bool is_attribute(const Node *n)
            strcmp(strVal(linitial(f->funcname)), "attr") == 0;
 }
 
-static void call(gh_policy_scope *p, FuncCall *f)
+bool gh_policy_name_call(gh_policy_scope *p, FuncCall *f)
 {
     gh_judge *j = &p->judge;
+    bool is_builtin = false;
     size_t count;
     const gh_function *const *found;
+    size_t token;
 
-    if (is_attribute((Node *)f)) {
+    if (list_length(f->funcname) != 1)
+        return true;
+    found = gh_catalog_functions(j->in->catalog, gh_str_of(strVal(linitial(f->funcname))), &count);
+    for (size_t i = 0; i < count; i++)
+        is_builtin |= gh_str_is(found[i]->schema, "pg_catalog");
+    if (!is_builtin) {
+        broken_by(p, "function is not of pg_catalog and has no schema",
+                  gh_str_of(strVal(linitial(f->funcname))));
+        return false;
+    }
+    token = gh_judge_token(j, f->location);
+    gh_judge_edit(j, token, token, "\"pg_catalog\".");
+    return true;
+}
+
+static void call(gh_policy_scope *p, FuncCall *f)
+{
+    if (gh_policy_is_attribute((Node *)f))
         attribute(p, f, false);
-        return;
-    }
-    if (list_length(f->funcname) == 1) {
-        size_t token = gh_judge_token(j, f->location);
-        bool is_builtin = false;
-
-        found =
-            gh_catalog_functions(j->in->catalog, gh_str_of(strVal(linitial(f->funcname))), &count);
-        for (size_t i = 0; i < count; i++)
-            is_builtin |= gh_str_is(found[i]->schema, "pg_catalog");
-        if (!is_builtin) {
-            broken_by(p, "function is not of pg_catalog and has no schema",
-                      gh_str_of(strVal(linitial(f->funcname))));
-            return;
-        }
-        gh_judge_edit(j, token, token, "\"pg_catalog\".");
-    }
-    walk_children(p, (Node *)f);
+    else if (gh_policy_name_call(p, f))
+        gh_policy_walk_children(p, (Node *)f);
 }
 
 static void operation(gh_policy_scope *p, A_Expr *e)
 {
     bool is_array = e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL;
 
-    if (!is_array || !is_attribute(e->rexpr)) {
-        walk_children(p, (Node *)e);
+    if (!is_array || !gh_policy_is_attribute(e->rexpr)) {
+        gh_policy_walk_children(p, (Node *)e);
         return;
     }
     if (e->lexpr != NULL)
-        walk(&e->lexpr, p);
+        gh_policy_walk((struct Node **)&e->lexpr, p);
     attribute(p, (FuncCall *)e->rexpr, true);
 }
 
@@ -186,7 +176,7 @@ static void value_function(gh_policy_scope *p, const SQLValueFunction *f)
     if (f->op == SVFOP_CURRENT_CATALOG)
         value = j->in->database;
     else if (f->op == SVFOP_CURRENT_SCHEMA)
-        broken(p, "current_schema has no meaning in a policy");
+        gh_policy_broken(p, "current_schema has no meaning in a policy");
     else if (f->op != SVFOP_CURRENT_USER && f->op != SVFOP_USER && f->op != SVFOP_SESSION_USER &&
              f->op != SVFOP_CURRENT_ROLE)
         return; /* dates and times */
@@ -231,40 +221,48 @@ static List *tables_of(gh_policy_scope *p, Node *item, List *out)
     }
     if (IsA(item, JoinExpr))
         return tables_of(p, ((JoinExpr *)item)->rarg, tables_of(p, ((JoinExpr *)item)->larg, out));
-    broken(p, "FROM of a sub-select holds more than tables");
+    gh_policy_broken(p, "FROM of a sub-select holds more than tables");
     return out;
 }
 
-static void sub_select(gh_policy_scope *p, SelectStmt *s)
+List *gh_policy_enter(gh_policy_scope *p, const SelectStmt *s)
 {
     List *outer = p->inner;
     ListCell *cell;
 
-    p->has_query = true;
-    if (s->op != SETOP_NONE || s->withClause != NULL || s->intoClause != NULL ||
-        s->lockingClause != NIL) {
-        broken(p, "sub-select is more than SELECT ... FROM ... WHERE ...");
-        return;
-    }
     p->inner = list_copy(outer);
     if (p->inner == NIL)
         p->inner = list_make1(NULL); /* marks that names are in a sub-select */
     foreach (cell, s->fromClause)
         p->inner = tables_of(p, lfirst(cell), p->inner);
-    walk_children(p, (Node *)s);
+    return outer;
+}
+
+static void sub_select(gh_policy_scope *p, SelectStmt *s)
+{
+    List *outer;
+
+    p->has_query = true;
+    if (s->op != SETOP_NONE || s->withClause != NULL || s->intoClause != NULL ||
+        s->lockingClause != NIL) {
+        gh_policy_broken(p, "sub-select is more than SELECT ... FROM ... WHERE ...");
+        return;
+    }
+    outer = gh_policy_enter(p, s);
+    gh_policy_walk_children(p, (Node *)s);
     p->inner = outer;
 }
 
-static void walk(Node **slot, void *arg)
+void gh_policy_walk(struct Node **slot, void *arg)
 {
     gh_policy_scope *p = arg;
-    Node *n = *slot;
+    Node *n = (Node *)*slot;
 
-    if (p->is_broken || p->judge.rc != GH_OK)
+    if (p->is_broken || p->judge.rc != GH_OK || gh_policy_time(p, n))
         return;
     switch (nodeTag(n)) {
     case T_ColumnRef:
-        column_ref(p, (ColumnRef *)n);
+        gh_policy_column(p, (ColumnRef *)n);
         return;
     case T_FuncCall:
         call(p, (FuncCall *)n);
@@ -284,10 +282,10 @@ static void walk(Node **slot, void *arg)
     case T_RangeVar:
         return; /* tables_of saw that it is qualified */
     case T_ParamRef:
-        broken(p, "parameters have no meaning in a policy");
+        gh_policy_broken(p, "parameters have no meaning in a policy");
         return;
     default:
-        walk_children(p, n);
+        gh_policy_walk_children(p, n);
         return;
     }
 }
@@ -313,7 +311,7 @@ static char *compile(gh_judge *outer, const gh_item *item, const gh_column *valu
                           .is_ascii = outer->is_ascii,
                           .is_policy = true };
     if (expr.len > GH_POLICY_EXPR_MAX) {
-        broken(&p, "is too long");
+        gh_policy_broken(&p, "is too long");
         return NULL;
     }
     if (gh_sql_parse(gh_str_of(gh_judge_printf("SELECT " GH_STR_FMT, GH_STR_ARG(expr))), &text,
@@ -327,12 +325,12 @@ static char *compile(gh_judge *outer, const gh_item *item, const gh_column *valu
         s->limitCount != NULL || s->limitOffset != NULL || s->lockingClause != NIL ||
         s->intoClause != NULL || s->op != SETOP_NONE || s->distinctClause != NIL ||
         s->valuesLists != NIL || linitial_node(ResTarget, s->targetList)->name != NULL) {
-        broken(&p, "is not one expression");
+        gh_policy_broken(&p, "is not one expression");
         return NULL;
     }
     if (gh_sql_check_tree((Node *)(uintptr_t)s, why) != GH_OK)
         return NULL;
-    walk(&linitial_node(ResTarget, s->targetList)->val, &p);
+    gh_policy_walk((struct Node **)&linitial_node(ResTarget, s->targetList)->val, &p);
     gh_buf_init(&out, GH_SQL_BYTES_MAX);
     if (p.is_broken || p.judge.rc != GH_OK ||
         gh_judge_emit(&p.judge, 1, text.token_count, &out, NULL) != GH_OK) {
@@ -373,8 +371,10 @@ char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, c
     if (mask->kind == GH_MASK_EXPR) {
         sql = compile(j, item, column, mask->expr, &why);
         if (sql != NULL)
-            sql =
-                gh_judge_printf("CAST((%s) AS " GH_STR_FMT ")", sql, GH_STR_ARG(column->type_sql));
+            sql = column->type_oid == GH_OID_TIMESTAMPTZ
+                      ? gh_policy_time_mask(sql, column->type_sql)
+                      : gh_judge_printf("CAST((%s) AS " GH_STR_FMT ")", sql,
+                                        GH_STR_ARG(column->type_sql));
     } else {
         gh_buf b;
         char *value = gh_judge_printf("%s.%s", item->inner, gh_judge_ident(j, column->name));

@@ -25,7 +25,6 @@
 #define COLLATION_POSIX   951
 #define TYPE_NAME         19
 #define TYPE_BIGINT       20
-#define TYPE_TIMESTAMPTZ  1184
 #define TYPE_TIMETZ       1266
 
 typedef enum gh_type_class {
@@ -68,7 +67,7 @@ static gh_operand operand_of_type(const gh_judge *j, gh_oid oid, gh_oid collatio
         { 701, CLASS_FLOAT },       { 25, CLASS_TEXT },
         { 1043, CLASS_TEXT },       { 1042, CLASS_TEXT },
         { TYPE_NAME, CLASS_TEXT },  { 1082, CLASS_TIME_POINT },
-        { 1114, CLASS_TIME_POINT }, { TYPE_TIMESTAMPTZ, CLASS_TIME_POINT },
+        { 1114, CLASS_TIME_POINT }, { GH_OID_TIMESTAMPTZ, CLASS_TIME_POINT },
         { 1083, CLASS_TIME },       { TYPE_TIMETZ, CLASS_TIME },
         { 1186, CLASS_INTERVAL },   { 2950, CLASS_UUID },
         { 17, CLASS_BYTEA },        { 26, CLASS_OID },
@@ -276,7 +275,7 @@ static gh_operand folded_operand(const gh_judge *j, const Node *n)
         return left;
     if (n != NULL && IsA(n, TypeCast) && is_literal(((const TypeCast *)n)->arg)) {
         right = cast_operand(j, (const TypeCast *)n);
-        return right.type == TYPE_TIMESTAMPTZ || right.type == TYPE_TIMETZ ||
+        return right.type == GH_OID_TIMESTAMPTZ || right.type == TYPE_TIMETZ ||
                        right.class == CLASS_OID
                    ? s_none
                    : right;

@@ -1,0 +1,796 @@
+/*
+ * Time in row filters and masks. What PostgreSQL reads, prints and cuts of an instant (timestamp with time zone)
+ * depends on the session's TimeZone, which the client sets; how it prints any date, on DateStyle. So an
+ * expression of the policy works on the wall clock of UTC instead, in plain timestamps:
+ *
+ *     at >= '2026-01-01'        gh.at >= timezone('UTC', CAST('2026-01-01' AS timestamp))   index still serves
+ *     at::date = current_date   CAST(timezone('UTC', gh.at) AS date) = <today in UTC>
+ *     left(day::text, 4)        ISO's digits, whatever the style
+ *
+ * An instant that is compared stays one, and the other side becomes one; everywhere else it becomes UTC's
+ * timestamp where it enters the expression. A literal that says its own zone keeps it.
+ *
+ * SECURITY: a client that moves its time zone moves the edge of a filter by up to a week, and reads what lies
+ * between. Attack: tests/integration/policy_time.py.
+ */
+#include "policy_expr.h"
+
+#define OID_DATE      1082
+#define OID_TIMESTAMP 1114
+
+#define TO_UTC   "\"pg_catalog\".\"timezone\"('UTC', "
+#define OF_UTC   TO_UTC "CAST("
+#define NOW_UTC  TO_UTC "CURRENT_TIMESTAMP)"
+#define TODAY    "CAST(" NOW_UTC " AS \"pg_catalog\".\"date\")"
+#define AS_STAMP " AS \"pg_catalog\".\"timestamp\")"
+
+typedef enum gh_time_kind {
+    GH_TIME_NONE = 0,
+    GH_TIME_INSTANT, /* timestamp with time zone */
+    GH_TIME_STAMP,
+    GH_TIME_DAY
+} gh_time_kind;
+
+typedef struct gh_span {
+    size_t first;
+    size_t end; /* SIZE_MAX: not known */
+} gh_span;
+
+static const gh_span s_nowhere = { 0, SIZE_MAX };
+
+/* ---- what kind of time ----------------------------------------------------------------------- */
+
+static gh_time_kind kind_of_type(gh_oid type)
+{
+    switch (type) {
+    case GH_OID_TIMESTAMPTZ:
+        return GH_TIME_INSTANT;
+    case OID_TIMESTAMP:
+        return GH_TIME_STAMP;
+    case OID_DATE:
+        return GH_TIME_DAY;
+    default:
+        return GH_TIME_NONE;
+    }
+}
+
+static gh_time_kind kind_of_column(const gh_policy_scope *p, const ColumnRef *ref)
+{
+    const gh_column *c = NULL;
+    ListCell *cell;
+    gh_str name;
+
+    if (!IsA(llast(ref->fields), String))
+        return GH_TIME_NONE;
+    name = gh_str_of(strVal(llast(ref->fields)));
+    foreach (cell, p->inner) {
+        if (c == NULL && lfirst(cell) != NULL)
+            c = gh_relation_column(lfirst(cell), name);
+    }
+    if (c == NULL && list_length(ref->fields) == 1 && p->value != NULL && gh_str_is(name, "value"))
+        c = p->value;
+    if (c == NULL)
+        c = gh_relation_column(p->relation, name);
+    return c != NULL ? kind_of_type(c->type_oid) : GH_TIME_NONE;
+}
+
+/* The bare name of a function or type of PostgreSQL's own, "" for any other. */
+static const char *own_name(const List *names)
+{
+    if (list_length(names) == 2 && strcmp(strVal(linitial(names)), "pg_catalog") != 0)
+        return "";
+    return list_length(names) <= 2 && names != NIL ? strVal(llast(names)) : "";
+}
+
+static bool is_word(const char *s, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(s, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Functions that make an instant out of other things. */
+static bool makes_instant(const FuncCall *f)
+{
+    static const char *const names[] = {
+        "now",          "transaction_timestamp", "statement_timestamp", "clock_timestamp",
+        "to_timestamp", "make_timestamptz"
+    };
+
+    return is_word(own_name(f->funcname), names, GH_COUNT(names));
+}
+
+static bool is_timezone(const FuncCall *f)
+{
+    return strcmp(own_name(f->funcname), "timezone") == 0 && list_length(f->args) == 2;
+}
+
+/* date_trunc('day', at, 'Europe/Berlin') */
+static bool cuts_in_a_zone(const FuncCall *f)
+{
+    return strcmp(own_name(f->funcname), "date_trunc") == 0 && list_length(f->args) == 3;
+}
+
+static gh_time_kind kind_of(gh_policy_scope *p, const Node *n);
+
+static gh_time_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
+{
+    static const char *const same[] = { "date_trunc", "date_bin", "max", "min" };
+    const char *name = own_name(f->funcname);
+    ListCell *cell;
+
+    if (makes_instant(f) || cuts_in_a_zone(f))
+        return GH_TIME_INSTANT;
+    if (is_timezone(f))
+        return kind_of(p, lsecond(f->args)) == GH_TIME_INSTANT ? GH_TIME_STAMP : GH_TIME_INSTANT;
+    if (!is_word(name, same, GH_COUNT(same)))
+        return GH_TIME_NONE;
+    foreach (cell, f->args) {
+        gh_time_kind kind = kind_of(p, lfirst(cell));
+
+        if (kind != GH_TIME_NONE)
+            return kind == GH_TIME_DAY && name[0] == 'd' ? GH_TIME_INSTANT : kind;
+    }
+    return GH_TIME_NONE;
+}
+
+static gh_time_kind kind_of_sum(gh_policy_scope *p, const A_Expr *e)
+{
+    gh_time_kind left;
+    gh_time_kind right;
+
+    if (e->kind != AEXPR_OP || e->lexpr == NULL ||
+        (strcmp(own_name(e->name), "+") != 0 && strcmp(own_name(e->name), "-") != 0))
+        return GH_TIME_NONE;
+    left = kind_of(p, e->lexpr);
+    right = kind_of(p, e->rexpr);
+    if (left != GH_TIME_NONE && right != GH_TIME_NONE)
+        return GH_TIME_NONE; /* an interval, or days */
+    if (right != GH_TIME_NONE)
+        left = right;
+    return left == GH_TIME_DAY && !IsA(e->rexpr, A_Const) ? GH_TIME_STAMP : left;
+}
+
+static gh_time_kind kind_of_any(gh_policy_scope *p, const List *list)
+{
+    ListCell *cell;
+
+    foreach (cell, list) {
+        const Node *n = lfirst(cell);
+        gh_time_kind kind =
+            kind_of(p, IsA(n, CaseWhen) ? (const Node *)((const CaseWhen *)n)->result : n);
+
+        if (kind != GH_TIME_NONE)
+            return kind;
+    }
+    return GH_TIME_NONE;
+}
+
+static gh_time_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
+{
+    const SelectStmt *q = (const SelectStmt *)s->subselect;
+    gh_time_kind kind;
+    List *outer;
+
+    if (s->subLinkType != EXPR_SUBLINK || !IsA(q, SelectStmt) || q->targetList == NIL)
+        return GH_TIME_NONE;
+    outer = gh_policy_enter(p, q);
+    kind = kind_of(p, linitial_node(ResTarget, q->targetList)->val);
+    p->inner = outer;
+    return kind;
+}
+
+static gh_time_kind kind_of_cast(const TypeCast *c)
+{
+    static const char *const names[] = { "timestamptz", "timestamp", "date" };
+    static const gh_time_kind kinds[] = { GH_TIME_INSTANT, GH_TIME_STAMP, GH_TIME_DAY };
+
+    for (size_t i = 0; i < GH_COUNT(names) && c->typeName->arrayBounds == NIL; i++) {
+        if (strcmp(own_name(c->typeName->names), names[i]) == 0)
+            return kinds[i];
+    }
+    return GH_TIME_NONE;
+}
+
+static gh_time_kind kind_of_value_function(const SQLValueFunction *f)
+{
+    if (f->op == SVFOP_CURRENT_TIMESTAMP || f->op == SVFOP_CURRENT_TIMESTAMP_N)
+        return GH_TIME_INSTANT;
+    if (f->op == SVFOP_LOCALTIMESTAMP || f->op == SVFOP_LOCALTIMESTAMP_N)
+        return GH_TIME_STAMP;
+    return f->op == SVFOP_CURRENT_DATE ? GH_TIME_DAY : GH_TIME_NONE;
+}
+
+static gh_time_kind kind_of(gh_policy_scope *p, const Node *n)
+{
+    if (n == NULL)
+        return GH_TIME_NONE;
+    switch (nodeTag(n)) {
+    case T_ColumnRef:
+        return kind_of_column(p, (const ColumnRef *)n);
+    case T_FuncCall:
+        return kind_of_call(p, (const FuncCall *)n);
+    case T_A_Expr:
+        return kind_of_sum(p, (const A_Expr *)n);
+    case T_TypeCast:
+        return kind_of_cast((const TypeCast *)n);
+    case T_SQLValueFunction:
+        return kind_of_value_function((const SQLValueFunction *)n);
+    case T_CoalesceExpr:
+        return kind_of_any(p, ((const CoalesceExpr *)n)->args);
+    case T_MinMaxExpr:
+        return kind_of_any(p, ((const MinMaxExpr *)n)->args);
+    case T_CaseExpr:
+        return kind_of_any(p, ((const CaseExpr *)n)->args);
+    case T_SubLink:
+        return kind_of_query(p, (const SubLink *)n);
+    default:
+        return GH_TIME_NONE;
+    }
+}
+
+/* ---- literals -------------------------------------------------------------------------------- */
+
+static const char *literal(const Node *n)
+{
+    const A_Const *c = (const A_Const *)n;
+
+    return n != NULL && IsA(n, A_Const) && !c->isnull && IsA(&c->val, String) ? strVal(&c->val)
+                                                                              : NULL;
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Days that are reckoned from today: of the session. */
+static bool is_relative(const char *s)
+{
+    static const char *const words[] = { "today", "tomorrow", "yesterday", "now" };
+
+    for (size_t i = 0; i < GH_COUNT(words); i++) {
+        if (gh_str_ieq(gh_str_of(s), gh_str_of(words[i])))
+            return true;
+    }
+    return false;
+}
+
+/* 01/02/2026: which of the two is the month DateStyle says. */
+static bool is_ambiguous(const char *s)
+{
+    size_t first = strspn(s, "0123456789");
+    size_t second;
+
+    if (first == 0 || first > 2 || s[first] == '\0' || strchr("/.-", s[first]) == NULL)
+        return false;
+    s += first + 1;
+    second = strspn(s, "0123456789");
+    return second > 0 && second <= 2 && s[second] != '\0' && strchr("/.-", s[second]) != NULL;
+}
+
+/* A literal of a date or time that means the same in every session; else the expression is broken. */
+static void check_literal(gh_policy_scope *p, const char *s, gh_time_kind kind)
+{
+    if (s == NULL || kind == GH_TIME_NONE)
+        return;
+    if (is_ambiguous(s))
+        gh_policy_broken(p, "date is not written as year-month-day: DateStyle would decide");
+    else if (is_relative(s) && !(kind == GH_TIME_INSTANT && strlen(s) == 3))
+        gh_policy_broken(p, "day is relative to the session's: current_date is not");
+}
+
+/* Words that end a text without being a zone. */
+static bool is_no_zone(const char *word)
+{
+    static const char *const words[] = { "am", "pm", "bc", "ad" };
+    static const char *const beginnings[] = { "jan", "feb", "mar", "apr", "may", "jun", "jul",
+                                              "aug", "sep", "oct", "nov", "dec", "mon", "tue",
+                                              "wed", "thu", "fri", "sat", "sun" };
+
+    for (size_t i = 0; i < GH_COUNT(beginnings); i++) {
+        if (strncmp(word, beginnings[i], 3) == 0)
+            return true;
+    }
+    return is_word(word, words, GH_COUNT(words));
+}
+
+/*
+ * Does the text mean the same instant in every time zone: "2026-01-01 00:00+02", "... UTC", "infinity"? A sign
+ * is that of a zone only behind a time of day, else it is a date's.
+ */
+static bool has_zone(const char *s)
+{
+    char word[8] = { 0 };
+    size_t len = strlen(s);
+    size_t start;
+
+    while (len > 0 && s[len - 1] == ' ')
+        len--;
+    start = len;
+    while (start > 0 && (is_letter(s[start - 1]) || s[start - 1] == '/' || s[start - 1] == '_'))
+        start--;
+    if (start < len) {
+        for (size_t i = start; i < len && i - start < sizeof(word) - 1; i++)
+            word[i - start] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i]);
+        return !is_no_zone(word);
+    }
+    for (size_t i = 0; i < len; i++) {
+        if ((s[i] == '+' || s[i] == '-') && memchr(s, ':', i) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* ---- where it stands --------------------------------------------------------------------------- */
+
+static size_t type_end(const gh_policy_scope *p, const TypeName *t)
+{
+    const gh_sql_text *text = p->judge.text;
+    size_t i = gh_sql_token_at(text, t->location);
+
+    if (i == SIZE_MAX)
+        return SIZE_MAX;
+    for (i++; i + 1 < text->token_count && strcmp(text->tokens[i].text, ".") == 0;)
+        i += 2;
+    if (i < text->token_count && strcmp(text->tokens[i].text, "(") == 0) {
+        i = gh_sql_token_closing(text, i);
+        if (i == SIZE_MAX)
+            return SIZE_MAX;
+        i++;
+    }
+    if (i + 2 < text->token_count && strcmp(text->tokens[i + 1].text, "time") == 0 &&
+        strcmp(text->tokens[i + 2].text, "zone") == 0)
+        i += 3;
+    return i;
+}
+
+static gh_span span_of(const gh_policy_scope *p, const Node *n);
+
+static gh_span span_of_cast(const gh_policy_scope *p, const TypeCast *c)
+{
+    const gh_sql_text *text = p->judge.text;
+    size_t at = gh_sql_token_at(text, c->location);
+    gh_span arg = span_of(p, c->arg);
+    size_t type = gh_sql_token_at(text, c->typeName->location);
+
+    if (arg.end == SIZE_MAX || c->typeName->arrayBounds != NIL)
+        return s_nowhere;
+    if (at != SIZE_MAX && strcmp(text->tokens[at].text, "::") == 0)
+        return arg.end == at ? (gh_span){ arg.first, type_end(p, c->typeName) } : s_nowhere;
+    if (at != SIZE_MAX && strcmp(text->tokens[at].text, "cast") == 0) {
+        size_t close = gh_sql_token_closing(text, at + 1);
+
+        return close == SIZE_MAX ? s_nowhere : (gh_span){ at, close + 1 };
+    }
+    return type != SIZE_MAX && type < arg.first ? (gh_span){ type, arg.end } : s_nowhere;
+}
+
+/* `timestamp '...'` of the grammar ends with the literal; what is in between must be whole. */
+static gh_span whole(const gh_policy_scope *p, gh_span span)
+{
+    int depth = 0;
+
+    for (size_t i = span.first; span.end != SIZE_MAX && i < span.end; i++) {
+        const gh_token *t = &p->judge.text->tokens[i];
+
+        if (t->kind != GH_TOKEN_SELF || t->text[1] != '\0')
+            continue;
+        depth += t->text[0] == '(' ? 1 : t->text[0] == ')' ? -1 : 0;
+        if (depth < 0)
+            return s_nowhere;
+    }
+    return depth == 0 ? span : s_nowhere;
+}
+
+static gh_span up_to_closing(const gh_policy_scope *p, size_t first, size_t open)
+{
+    size_t close =
+        open < p->judge.text->token_count && strcmp(p->judge.text->tokens[open].text, "(") == 0
+            ? gh_sql_token_closing(p->judge.text, open)
+            : SIZE_MAX;
+
+    return close == SIZE_MAX ? s_nowhere : (gh_span){ first, close + 1 };
+}
+
+/* The tokens of an expression whose end is certain. */
+static gh_span span_of(const gh_policy_scope *p, const Node *n)
+{
+    size_t at = n == NULL ? SIZE_MAX : gh_sql_token_at(p->judge.text, exprLocation(n));
+
+    if (at == SIZE_MAX)
+        return s_nowhere;
+    switch (nodeTag(n)) {
+    case T_A_Const:
+        return literal(n) != NULL || IsA(&((const A_Const *)n)->val, Integer)
+                   ? (gh_span){ at, at + 1 }
+                   : s_nowhere;
+    case T_ColumnRef:
+        return (gh_span){ at, at + 2 * (size_t)list_length(((const ColumnRef *)n)->fields) - 1 };
+    case T_SQLValueFunction:
+        return strcmp(p->judge.text->tokens[at + 1].text, "(") == 0 ? up_to_closing(p, at, at + 1)
+                                                                    : (gh_span){ at, at + 1 };
+    case T_FuncCall: {
+        const FuncCall *f = (const FuncCall *)n;
+
+        if (f->funcformat == COERCE_SQL_SYNTAX || f->agg_filter != NULL || f->over != NULL ||
+            f->agg_within_group)
+            return s_nowhere;
+        return up_to_closing(p, at, at + 2 * (size_t)list_length(f->funcname) - 1);
+    }
+    case T_SubLink:
+        return up_to_closing(p, at, at);
+    case T_TypeCast:
+        return whole(p, span_of_cast(p, (const TypeCast *)n));
+    case T_A_Expr: {
+        const A_Expr *e = (const A_Expr *)n;
+        gh_span left = span_of(p, e->lexpr);
+        gh_span right = span_of(p, e->rexpr);
+
+        if (e->kind != AEXPR_OP || left.end == SIZE_MAX || right.end == SIZE_MAX)
+            return s_nowhere;
+        return whole(p, (gh_span){ left.first, right.end });
+    }
+    default:
+        return s_nowhere;
+    }
+}
+
+/* ---- edits ----------------------------------------------------------------------------------- */
+
+static void put(gh_policy_scope *p, size_t at, const char *text)
+{
+    gh_judge_edit(&p->judge, at, at, text);
+}
+
+static void walk(gh_policy_scope *p, const Node *n)
+{
+    Node *slot = (Node *)(uintptr_t)n;
+
+    if (slot != NULL)
+        gh_policy_walk((struct Node **)&slot, p);
+}
+
+/* As it is: whatever instants are in it stay instants. */
+static void walk_kept(gh_policy_scope *p, const Node *n)
+{
+    bool before = p->keeps_instants;
+
+    p->keeps_instants = true;
+    walk(p, n);
+    p->keeps_instants = before;
+}
+
+/* An instant that is there as such: nothing of the session is asked to make it. */
+static bool is_bare_instant(gh_policy_scope *p, const Node *n)
+{
+    const FuncCall *f = (const FuncCall *)n;
+
+    if (kind_of(p, n) != GH_TIME_INSTANT)
+        return false;
+    if (IsA(n, FuncCall))
+        return (makes_instant(f) && list_length(f->args) < 2) || cuts_in_a_zone(f);
+    if (IsA(n, TypeCast))
+        return literal(((const TypeCast *)n)->arg) != NULL &&
+               has_zone(literal(((const TypeCast *)n)->arg));
+    return IsA(n, ColumnRef) || IsA(n, SQLValueFunction);
+}
+
+static void wrap(gh_policy_scope *p, const Node *n, const char *before, const char *after)
+{
+    gh_span span = span_of(p, n);
+
+    if (span.end == SIZE_MAX) {
+        walk_kept(p, n);
+        return;
+    }
+    put(p, span.first, before);
+    walk_kept(p, n);
+    put(p, span.end, after);
+}
+
+/* ---- comparisons ----------------------------------------------------------------------------- */
+
+static bool can_be_instant(gh_policy_scope *p, const Node *n)
+{
+    return is_bare_instant(p, n) || span_of(p, n).end != SIZE_MAX ||
+           (literal(n) == NULL && kind_of(p, n) == GH_TIME_NONE);
+}
+
+/* One side of a comparison with an instant, as an instant. */
+static void side(gh_policy_scope *p, const Node *n, bool is_kept)
+{
+    const char *text = literal(n);
+    gh_span span = span_of(p, n);
+
+    if (text != NULL && has_zone(text) && !is_kept) {
+        put(p, span.first, OF_UTC);
+        put(p, span.end, " AS \"pg_catalog\".\"timestamptz\"))");
+    } else if (!is_kept) {
+        walk(p, n);
+    } else if (is_bare_instant(p, n) ||
+               (text != NULL ? has_zone(text) : kind_of(p, n) == GH_TIME_NONE)) {
+        walk_kept(p, n); /* of a kind that is not known it may be an instant as well */
+    } else {
+        put(p, span.first, OF_UTC);
+        walk(p, n);
+        put(p, span.end, AS_STAMP ")");
+    }
+}
+
+static bool is_comparison(const A_Expr *e)
+{
+    static const char *const names[] = { "=", "<>", "<", "<=", ">", ">=" };
+
+    switch (e->kind) {
+    case AEXPR_IN:
+    case AEXPR_BETWEEN:
+    case AEXPR_NOT_BETWEEN:
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+        return true;
+    case AEXPR_OP:
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+        return e->lexpr != NULL && is_word(own_name(e->name), names, GH_COUNT(names));
+    case AEXPR_OP_ANY:
+    case AEXPR_OP_ALL:
+    case AEXPR_NULLIF:
+    case AEXPR_LIKE:
+    case AEXPR_ILIKE:
+    case AEXPR_SIMILAR:
+    default:
+        return false;
+    }
+}
+
+static bool comparison(gh_policy_scope *p, const A_Expr *e)
+{
+    List *sides = IsA(e->rexpr, List) ? lcons(e->lexpr, list_copy((const List *)e->rexpr))
+                                      : list_make2(e->lexpr, e->rexpr);
+    gh_time_kind kind = GH_TIME_NONE;
+    bool is_kept = true;
+    ListCell *cell;
+
+    foreach (cell, sides) {
+        gh_time_kind one = kind_of(p, lfirst(cell));
+
+        if (kind == GH_TIME_NONE || one == GH_TIME_INSTANT)
+            kind = one;
+        is_kept &= can_be_instant(p, lfirst(cell));
+    }
+    foreach (cell, sides)
+        check_literal(p, literal(lfirst(cell)), kind);
+    if (kind != GH_TIME_INSTANT)
+        return false;
+    foreach (cell, sides)
+        side(p, lfirst(cell), is_kept);
+    return true;
+}
+
+/* ---- casts ----------------------------------------------------------------------------------- */
+
+static bool is_text_type(const TypeName *t)
+{
+    static const char *const names[] = { "text", "varchar", "bpchar", "name" };
+
+    return t->arrayBounds == NIL && is_word(own_name(t->names), names, GH_COUNT(names));
+}
+
+/* JSON prints dates and times in ISO's form under every DateStyle. */
+static void iso_text(gh_policy_scope *p, const Node *n)
+{
+    gh_span span = span_of(p, n);
+
+    if (span.end == SIZE_MAX) {
+        walk(p, n);
+        return;
+    }
+    put(p, span.first, "\"pg_catalog\".\"replace\"(\"pg_catalog\".\"jsonb_build_array\"(");
+    walk(p, n);
+    put(p, span.end, ") OPERATOR(\"pg_catalog\".->>) 0, 'T', ' ')");
+}
+
+static bool cast(gh_policy_scope *p, const TypeCast *c)
+{
+    size_t type = gh_sql_token_at(p->judge.text, c->typeName->location);
+    size_t end = type_end(p, c->typeName);
+
+    check_literal(p, literal(c->arg), kind_of_cast(c));
+    if (is_text_type(c->typeName) && kind_of(p, c->arg) != GH_TIME_NONE) {
+        iso_text(p, c->arg);
+        walk(p, (const Node *)c->typeName);
+        return true;
+    }
+    if (strcmp(own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
+        end == SIZE_MAX)
+        return false;
+    if (c->typeName->arrayBounds == NIL && literal(c->arg) != NULL && has_zone(literal(c->arg))) {
+        wrap(p, (const Node *)c, TO_UTC, ")");
+        return true;
+    }
+    walk(p, c->arg);
+    gh_judge_edit(&p->judge, type, end, "\"pg_catalog\".\"timestamp\"");
+    return true;
+}
+
+/* ---- functions ------------------------------------------------------------------------------- */
+
+/* `x AT TIME ZONE z`: of an instant it asks nobody else for a zone; of a timestamp it makes an instant. */
+static bool at_time_zone(gh_policy_scope *p, const FuncCall *f)
+{
+    const Node *zone = linitial(f->args);
+    const Node *time = lsecond(f->args);
+
+    if (kind_of(p, time) == GH_TIME_INSTANT) {
+        walk(p, zone);
+        walk_kept(p, time);
+    } else {
+        gh_span first = span_of(p, time);
+        gh_span last = span_of(p, zone);
+        gh_span span = f->funcformat != COERCE_SQL_SYNTAX ? span_of(p, (const Node *)f)
+                       : first.end != SIZE_MAX && last.end != SIZE_MAX
+                           ? whole(p, (gh_span){ first.first, last.end })
+                           : s_nowhere;
+
+        if (span.end != SIZE_MAX)
+            put(p, span.first, TO_UTC);
+        walk(p, zone);
+        walk(p, time);
+        if (span.end != SIZE_MAX)
+            put(p, span.end, ")");
+    }
+    return true;
+}
+
+/* Functions that work on timestamps as they do on instants, in the session's zone there. */
+static bool takes_stamps(const FuncCall *f)
+{
+    static const char *const names[] = { "date_trunc", "date_part", "extract",  "to_char",
+                                         "date_bin",   "age",       "isfinite", "overlaps",
+                                         "max",        "min",       "count" };
+
+    return is_word(own_name(f->funcname), names, GH_COUNT(names)) && !cuts_in_a_zone(f);
+}
+
+static bool prints(const FuncCall *f)
+{
+    static const char *const names[] = { "concat", "concat_ws", "format" };
+
+    return is_word(own_name(f->funcname), names, GH_COUNT(names));
+}
+
+static void arguments(gh_policy_scope *p, const FuncCall *f)
+{
+    ListCell *cell;
+
+    foreach (cell, f->args) {
+        gh_time_kind kind = kind_of(p, lfirst(cell));
+
+        if (prints(f) && kind != GH_TIME_NONE)
+            iso_text(p, lfirst(cell));
+        else if (kind == GH_TIME_INSTANT && !takes_stamps(f))
+            walk_kept(p, lfirst(cell)); /* it wants an instant */
+        else
+            walk(p, lfirst(cell));
+    }
+}
+
+static bool call(gh_policy_scope *p, FuncCall *f)
+{
+    gh_span span = span_of(p, (const Node *)f);
+    size_t open = 2 * (size_t)list_length(f->funcname) - 1;
+    bool is_instant = makes_instant(f) || cuts_in_a_zone(f);
+    /* Of a text or of numbers without a zone: what the session's zone makes of it is taken back. */
+    bool is_local = makes_instant(f) && (list_length(f->args) == 2 || list_length(f->args) == 6);
+
+    if (is_timezone(f))
+        return at_time_zone(p, f);
+    if (gh_policy_is_attribute((const Node *)f) || f->agg_order != NIL || f->agg_filter != NULL ||
+        f->over != NULL)
+        return false;
+    if (is_instant && span.end != SIZE_MAX)
+        put(p, span.first, is_local ? "CAST(" : TO_UTC);
+    if (!gh_policy_name_call(p, f))
+        return true;
+    if (strcmp(own_name(f->funcname), "age") == 0 && list_length(f->args) == 1 &&
+        span.end != SIZE_MAX) /* counted from today */
+        put(p, span.first + open + 1, "CAST(" TODAY AS_STAMP ", ");
+    arguments(p, f);
+    if (is_instant && span.end != SIZE_MAX)
+        put(p, span.end, is_local ? AS_STAMP : ")");
+    return true;
+}
+
+static bool value_function(gh_policy_scope *p, const SQLValueFunction *f)
+{
+    gh_span span = span_of(p, (const Node *)f);
+    const char *sql;
+
+    switch (f->op) {
+    case SVFOP_CURRENT_TIMESTAMP:
+    case SVFOP_CURRENT_TIMESTAMP_N:
+    case SVFOP_LOCALTIMESTAMP:
+    case SVFOP_LOCALTIMESTAMP_N:
+        sql = NOW_UTC;
+        break;
+    case SVFOP_CURRENT_DATE:
+        sql = TODAY;
+        break;
+    case SVFOP_CURRENT_TIME:
+    case SVFOP_CURRENT_TIME_N:
+    case SVFOP_LOCALTIME:
+    case SVFOP_LOCALTIME_N:
+        sql = "CAST(" NOW_UTC " AS \"pg_catalog\".\"time\")";
+        break;
+    case SVFOP_CURRENT_ROLE:
+    case SVFOP_CURRENT_USER:
+    case SVFOP_USER:
+    case SVFOP_SESSION_USER:
+    case SVFOP_CURRENT_CATALOG:
+    case SVFOP_CURRENT_SCHEMA:
+    default:
+        return false;
+    }
+    if (span.end != SIZE_MAX)
+        gh_judge_edit(&p->judge, span.first, span.end, sql);
+    return true;
+}
+
+/* ---- entry ----------------------------------------------------------------------------------- */
+
+/* Operators that are neither comparisons nor sums: `||` prints, others want instants, ranges among them. */
+static bool operation(gh_policy_scope *p, const A_Expr *e)
+{
+    const Node *sides[] = { e->lexpr, e->rexpr };
+    const char *name = own_name(e->name);
+
+    if (is_comparison(e))
+        return comparison(p, e);
+    if (e->kind != AEXPR_OP || e->lexpr == NULL || strcmp(name, "+") == 0 || strcmp(name, "-") == 0)
+        return false;
+    for (size_t i = 0; i < GH_COUNT(sides); i++) {
+        gh_time_kind kind = kind_of(p, sides[i]);
+
+        if (strcmp(name, "||") == 0 && kind != GH_TIME_NONE)
+            iso_text(p, sides[i]);
+        else if (kind == GH_TIME_INSTANT)
+            walk_kept(p, sides[i]);
+        else
+            walk(p, sides[i]);
+    }
+    return true;
+}
+
+bool gh_policy_time(gh_policy_scope *p, Node *n)
+{
+    if (p->keeps_instants)
+        return false;
+    switch (nodeTag(n)) {
+    case T_A_Expr:
+        return operation(p, (const A_Expr *)n);
+    case T_TypeCast:
+        return cast(p, (const TypeCast *)n);
+    case T_FuncCall:
+        return call(p, (FuncCall *)n);
+    case T_SQLValueFunction:
+        return value_function(p, (const SQLValueFunction *)n);
+    case T_ColumnRef:
+        if (kind_of(p, n) != GH_TIME_INSTANT)
+            return false;
+        put(p, span_of(p, n).first, TO_UTC);
+        gh_policy_column(p, (ColumnRef *)n);
+        put(p, span_of(p, n).end, ")");
+        return true;
+    default:
+        return false;
+    }
+}
+
+char *gh_policy_time_mask(const char *sql, gh_str type_sql)
+{
+    return gh_judge_printf("CAST(" OF_UTC "(%s)" AS_STAMP ") AS " GH_STR_FMT ")", sql,
+                           GH_STR_ARG(type_sql));
+}
