@@ -110,6 +110,31 @@ static gh_audit_decision decision_of(const gh_plan_set *set)
     return GH_AUDIT_DECIDED_ALLOWED;
 }
 
+/* EXECUTE and FETCH read what PREPARE and DECLARE named: of this session, now. */
+static bool is_by_name(const gh_plan *p)
+{
+    return p->kind == GH_STMT_EXECUTE || p->kind == GH_STMT_FETCH;
+}
+
+static bool has_names(const gh_plan_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (is_by_name(&set->plans[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The plan whose relations and grants count: of what a name stands for, else the statement's own. */
+static const gh_plan *reading_plan(const gh_session *s, const gh_plan *p)
+{
+    const gh_named *n = NULL;
+
+    if (is_by_name(p))
+        n = gh_names_find(p->kind == GH_STMT_EXECUTE ? &s->statements : &s->portals, p->name);
+    return n != NULL && n->set->count == 1 ? &n->set->plans[0] : p;
+}
+
 static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out)
 {
     size_t touches = 0;
@@ -118,18 +143,22 @@ static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out
     int64_t *ids;
 
     for (size_t i = 0; i < set->count; i++) {
-        touches += set->plans[i].touch_count;
-        grants += set->plans[i].grant_count;
+        const gh_plan *p = reading_plan(s, &set->plans[i]);
+
+        touches += p->touch_count;
+        grants += p->grant_count;
     }
     relations = gh_alloc((touches + 1) * sizeof(*relations));
     ids = gh_alloc((grants + 1) * sizeof(*ids));
     touches = 0;
     grants = 0;
     for (size_t i = 0; i < set->count; i++) {
-        for (size_t k = 0; k < set->plans[i].touch_count; k++)
-            relations[touches++] = relation_of(&set->plans[i].touches[k]);
-        for (size_t k = 0; k < set->plans[i].grant_count; k++)
-            ids[grants++] = set->plans[i].grant_ids[k];
+        const gh_plan *p = reading_plan(s, &set->plans[i]);
+
+        for (size_t k = 0; k < p->touch_count; k++)
+            relations[touches++] = relation_of(&p->touches[k]);
+        for (size_t k = 0; k < p->grant_count; k++)
+            ids[grants++] = p->grant_ids[k];
     }
     gh_audit_plan p = { .decision = decision_of(set),
                         .command = set->count > 0 ? gh_str_of(gh_session_command(&set->plans[0]))
@@ -157,6 +186,9 @@ static gh_str fragment_of(gh_session *s, gh_plan_set *set)
         encode_plan(s, set, b);
         set->extra = b;
         set->extra_free = free_fragment;
+    } else if (has_names(set)) { /* the set serves other sessions, the names are this one's */
+        gh_buf_clear(b);
+        encode_plan(s, set, b);
     }
     return gh_buf_str(b);
 }

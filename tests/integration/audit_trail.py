@@ -84,6 +84,23 @@ class Records(unittest.TestCase):
                 c.results()
         self.assertEqual(len(of_text('mark-5', ('intent',), 3)), 3)
 
+    def test_what_a_name_stands_for_is_recorded_where_it_runs(self):
+        """Who reads by EXECUTE and FETCH reads the relations of what was prepared, whoever shares the plan."""
+        with proxy.wire('alice') as c, proxy.wire('alice') as other:
+            c.query('PREPARE p AS SELECT id, email FROM crm.customers WHERE id > 0')
+            other.query('PREPARE p AS SELECT 1')
+            for session in (c, other):
+                session.query('EXECUTE p /* mark-exec */')
+            c.query('BEGIN; DECLARE cur CURSOR FOR SELECT id FROM crm.customers')
+            c.query('FETCH 2 FROM cur /* mark-fetch */')
+        first, second = of_text('mark-exec', ('intent',), 2)
+        self.assertEqual([r['name'] for r in first['relations']], ['customers'])
+        self.assertIn('id', first['relations'][0]['clear'] + first['relations'][0]['masked'])
+        self.assertTrue(first['grants'])
+        self.assertEqual(second['relations'], [])
+        fetched, = of_text('mark-fetch', ('intent',))
+        self.assertEqual([r['name'] for r in fetched['relations']], ['customers'])
+
     def test_error_of_the_upstream(self):
         with proxy.wire('alice') as c:
             self.assertEqual(c.query('SELECT 1 / (id - 3) /* mark-6 */ FROM crm.customers')[-1].sqlstate, '22012')
