@@ -54,6 +54,7 @@ typedef struct gh_err {
     char hint[200];       /* public too; empty for none */
     char detail[512];     /* operators only: may name rules, hosts */
     uint32_t position;    /* 1-based character position in the client's statement, 0 for none */
+    bool awaits_catalog;  /* a newer catalog of the warehouse may have what was missing */
 } gh_err;
 
 /* Fills *err (may be NULL) unless it holds an earlier failure, and returns rc. fmt makes public_msg. */

@@ -45,7 +45,16 @@ typedef struct gh_relation {
     uint16_t column_count;
     const int16_t *primary_key; /* attnums, NULL without one */
     uint16_t primary_key_len;
+    gh_str definition; /* of a view, every name with its schema; empty: it was not asked for */
 } gh_relation;
+
+/* Relations by name; a glob holds stars, each for any text. */
+typedef struct gh_name_pattern {
+    gh_str schema;
+    gh_str name;
+    bool is_schema_glob;
+    bool is_name_glob;
+} gh_name_pattern;
 
 typedef struct gh_type {
     gh_oid oid;
@@ -105,6 +114,8 @@ gh_catalog_builder *gh_catalog_builder_new(void);
 void gh_catalog_builder_free(gh_catalog_builder *b); /* NULL is fine */
 void gh_catalog_add_schema(gh_catalog_builder *b, gh_oid oid, gh_str name);
 void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r); /* with its columns */
+/* Of a relation that was added; nothing where there is none. */
+void gh_catalog_set_definition(gh_catalog_builder *b, gh_oid oid, gh_str definition);
 void gh_catalog_add_type(gh_catalog_builder *b, const gh_type *t);
 void gh_catalog_add_function(gh_catalog_builder *b, const gh_function *f);
 void gh_catalog_add_operator(gh_catalog_builder *b, const gh_operator *o);

@@ -38,6 +38,7 @@
 #define GH_SQL_MEMORY_MAX        (512u << 20) /* budget of a statement; limits.statement_memory */
 #define GH_SQL_COMMENT_DEPTH_MAX 32           /* nested comments: the lexer is quadratic */
 #define GH_SQL_DEPTH_MAX         500          /* nesting of the parse tree */
+#define GH_SQL_VIEW_DEPTH_MAX    16           /* views in views that are expanded */
 #define GH_SQL_RELATIONS_MAX     200   /* relations in one statement: planning is superlinear */
 #define GH_SQL_STATEMENTS_MAX    10000 /* statements in one Query */
 

@@ -201,6 +201,13 @@ typedef struct gh_policy_user {
     bool is_disabled;
 } gh_policy_user;
 
+/*
+ * Which relations of the warehouse the grants with `through` name, whoever holds them: what their views'
+ * definitions are needed of. In the arena, which must have no budget; strings belong to the policy.
+ */
+const gh_name_pattern *gh_policy_through(const gh_policy *p, gh_str warehouse, gh_arena *a,
+                                         size_t *count);
+
 /* NULL if unknown. */
 const gh_policy_user *gh_policy_user_find(const gh_policy *p, gh_str name);
 
@@ -313,6 +320,13 @@ typedef struct gh_decision {
  * epoch; the result lives as long as the view. Never NULL: what no grant names gives a zeroed decision.
  */
 const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_relation *r);
+
+/*
+ * The same of a relation inside a view that is expanded: a view that no grant of select names is decided as
+ * if a grant with `through` gave all of it, so that the rules of its own tables, and denies and tags, are
+ * what limits it.
+ */
+const gh_decision *gh_view_decide_inside(gh_view *v, const gh_catalog *c, const gh_relation *r);
 
 /*
  * Does a grant of select name schema.name as a whole, and no deny take it? For what is named as relations

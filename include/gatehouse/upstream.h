@@ -229,6 +229,11 @@ void gh_catalog_reader_free(gh_catalog_reader *r); /* NULL is fine */
  */
 void gh_catalog_reader_stop(gh_catalog_reader *r);
 /*
+ * Of which views the snapshot shall hold the definition, with the views that they read; none before. The
+ * next read gives a new snapshot if this is another answer than before.
+ */
+void gh_catalog_reader_expand(gh_catalog_reader *r, const gh_name_pattern *patterns, size_t count);
+/*
  * The warehouse's catalog. One round trip when nothing changed since `previous` (may be NULL; must
  * be the last one that this reader gave): then *next is `previous`, acquired. Otherwise a new
  * snapshot, read in one transaction, whose epoch is greater. A lost connection is made anew at the

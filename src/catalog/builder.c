@@ -84,11 +84,23 @@ void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
     }
     copy.schema = intern(b, r->schema);
     copy.name = keep_str(b, r->name);
+    copy.definition = keep_str(b, r->definition);
     copy.columns = columns;
     copy.primary_key = NULL;
     if (r->primary_key_len > 0)
         copy.primary_key = keep(b, r->primary_key, r->primary_key_len * sizeof(r->primary_key[0]));
     list_add(&b->catalog->relations, keep(b, &copy, sizeof(copy)));
+}
+
+/* There are few views to expand, and the list is not sorted yet. */
+void gh_catalog_set_definition(gh_catalog_builder *b, gh_oid oid, gh_str definition)
+{
+    for (size_t i = 0; i < b->catalog->relations.count; i++) {
+        gh_relation *r = (gh_relation *)(uintptr_t)b->catalog->relations.items[i];
+
+        if (r->oid == oid)
+            r->definition = keep_str(b, definition);
+    }
 }
 
 void gh_catalog_add_type(gh_catalog_builder *b, const gh_type *t)

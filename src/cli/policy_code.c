@@ -144,8 +144,18 @@ static gh_str link_sql(cli_call *c, gh_str hash_key)
                            GH_STR_ARG(key));
 }
 
-gh_rc cli_live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_key, cli_live *out,
-                    gh_err *err)
+void cli_expand_views(gh_catalog_reader *reader, const gh_policy *policy, gh_str warehouse)
+{
+    gh_arena *a = gh_arena_new(0);
+    size_t count = 0;
+    const gh_name_pattern *patterns = gh_policy_through(policy, warehouse, a, &count);
+
+    gh_catalog_reader_expand(reader, patterns, count);
+    gh_arena_free(a);
+}
+
+static gh_rc live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_key,
+                       const gh_policy *policy, cli_live *out, gh_err *err)
 {
     gh_secret password = { 0 };
     gh_catalog_reader *reader = NULL;
@@ -163,6 +173,8 @@ gh_rc cli_live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_key, 
     gh_secret_fini(&password);
     if (rc == GH_OK) {
         reader = gh_catalog_reader_new(live.upstream);
+        if (policy != NULL)
+            cli_expand_views(reader, policy, w->name);
         rc = gh_catalog_read(reader, NULL, &live.catalog, err);
     }
     gh_catalog_reader_free(reader);
@@ -173,6 +185,18 @@ gh_rc cli_live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_key, 
     live.link = gh_link_new(live.upstream);
     *out = live;
     return GH_OK;
+}
+
+gh_rc cli_live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_key, cli_live *out,
+                    gh_err *err)
+{
+    return live_open(c, w, hash_key, NULL, out, err);
+}
+
+gh_rc cli_live_open_for(cli_call *c, const gh_config_warehouse *w, const gh_policy *policy,
+                        gh_str hash_key, cli_live *out, gh_err *err)
+{
+    return live_open(c, w, hash_key, policy, out, err);
 }
 
 void cli_live_close(cli_live *live)

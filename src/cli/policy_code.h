@@ -31,6 +31,12 @@ GH_MUST_USE int cli_pick_warehouse(cli_call *c, const gh_config_warehouse **out)
 /* Reads its catalog. Masks that hash use the key. */
 GH_MUST_USE gh_rc cli_live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_key,
                                 cli_live *out, gh_err *err);
+/* The same, with the definitions of the views that the policy's grants expand. */
+GH_MUST_USE gh_rc cli_live_open_for(cli_call *c, const gh_config_warehouse *w,
+                                    const gh_policy *policy, gh_str hash_key, cli_live *out,
+                                    gh_err *err);
+/* The same of a reader that has not read yet. */
+void cli_expand_views(gh_catalog_reader *reader, const gh_policy *policy, gh_str warehouse);
 void cli_live_close(cli_live *live);
 /* A relation that can be granted: no index or sequence, no system catalog. */
 bool cli_is_table(const gh_relation *r);

@@ -2,6 +2,7 @@
  * explain: what a statement of a user's becomes and why, by the same decision that a running proxy takes.
  */
 #include "cli_priv.h"
+#include "policy_code.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -31,7 +32,8 @@ static const gh_config_warehouse *find_warehouse(const gh_config *config, const 
     return NULL;
 }
 
-static gh_rc read_catalog(const gh_config_warehouse *w, gh_str dir, gh_catalog **out, gh_err *err)
+static gh_rc read_catalog(const gh_config_warehouse *w, gh_str dir, const gh_policy *policy,
+                          gh_catalog **out, gh_err *err)
 {
     gh_secret password = { 0 };
     gh_upstream *upstream = NULL;
@@ -46,6 +48,7 @@ static gh_rc read_catalog(const gh_config_warehouse *w, gh_str dir, gh_catalog *
     }
     if (rc == GH_OK) {
         reader = gh_catalog_reader_new(upstream);
+        cli_expand_views(reader, policy, w->name);
         rc = gh_catalog_read(reader, NULL, out, err);
     }
     gh_catalog_reader_free(reader);
@@ -180,7 +183,7 @@ static int run_explain(cli_call *c)
     if (w == NULL)
         return cli_usage(c, "--warehouse must name a warehouse of the config file");
     if (gh_policy_compile(&acl, &policy, &err) != GH_OK ||
-        read_catalog(w, c->config.dir, &catalog, &err) != GH_OK) {
+        read_catalog(w, c->config.dir, policy, &catalog, &err) != GH_OK) {
         code = cli_fail_err(&err);
     } else if (gh_policy_user_find(policy, gh_str_of(user)) == NULL) {
         code = cli_fail("no such user: %s", user);

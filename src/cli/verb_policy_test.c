@@ -447,7 +447,7 @@ static int run_policy_test(cli_call *c)
     t.outcomes = gh_arena_alloc(c->arena, acl.test_count * sizeof(*t.outcomes));
     GH_ASSERT(t.outcomes != NULL); /* the call's arena has no budget */
     if (gh_policy_compile(&acl, &t.policy, &err) != GH_OK ||
-        cli_live_open(c, w, acl.hash_key, &live, &err) != GH_OK) {
+        cli_live_open_for(c, w, t.policy, acl.hash_key, &live, &err) != GH_OK) {
         code = cli_fail_err(&err);
     } else {
         t.live = &live;

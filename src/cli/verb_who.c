@@ -36,7 +36,7 @@ static gh_str joined_filters(who *w, const gh_decision *d, gh_filter_set set, co
     return text;
 }
 
-static gh_str rows_text(who *w, const gh_decision *d)
+static gh_str granted_rows(who *w, const gh_decision *d)
 {
     gh_arena *a = w->c->arena;
 
@@ -49,6 +49,16 @@ static gh_str rows_text(who *w, const gh_decision *d)
         return shown;
     return gh_arena_printf(a, GH_STR_FMT " but not " GH_STR_FMT, GH_STR_ARG(shown),
                            GH_STR_ARG(joined_filters(w, d, d->row_denies, " nor ")));
+}
+
+static gh_str rows_text(who *w, const gh_decision *d)
+{
+    gh_str rows = granted_rows(w, d);
+
+    return d->is_through
+               ? gh_arena_printf(w->c->arena, GH_STR_FMT " that the rules of its tables show",
+                                 GH_STR_ARG(rows))
+               : rows;
 }
 
 static gh_str arm_text(who *w, const gh_mask *mask)

@@ -37,6 +37,8 @@
 #include <stdlib.h>
 
 static const gh_decision s_nothing;
+/* What a view inside another one stands for where no grant names it: everything that its tables show. */
+static const pol_rule s_inside = { .privileges = GH_SELECT, .flags = POL_THROUGH };
 
 /* ---- which rules apply ---------------------------------------------------------------------- */
 
@@ -145,6 +147,19 @@ static bool find_rules(pol_work *w)
     }
     free(f.items);
     return fits;
+}
+
+/* Denies and the masks of tags hold for it too, so they are decided together. */
+static void add_inside(pol_work *w)
+{
+    for (size_t i = 0; i < w->rule_count; i++) {
+        const pol_rule *r = w->rules[i].rule;
+
+        if ((r->flags & POL_DENY) == 0 && (r->privileges & GH_SELECT) != 0)
+            return;
+    }
+    if (w->is_inside && w->r->kind == 'v' && w->rule_count < GH_POLICY_RULES_MAX)
+        w->rules[w->rule_count++] = (pol_applied){ .rule = &s_inside, .filter = POL_NONE };
 }
 
 /* ---- columns and tags ----------------------------------------------------------------------- */
@@ -414,6 +429,9 @@ static void write_grants_of(pol_work *w, const pol_applied *a, gh_write_grant *o
 
         if (!has_privilege(a, p) || !w->shares[p].is_held)
             continue;
+        /* The tables' own grants would have to be asked, and are not: fail closed. */
+        if (w->r->kind == 'v' && (a->rule->flags & POL_THROUGH) != 0)
+            continue;
         left = pol_bits_new(w->scratch, w->column_words);
         for (size_t i = 0; i < w->column_words; i++)
             left[i] = a->columns[i] & ~w->shares[p].gone[i];
@@ -474,7 +492,8 @@ static void list_ids(pol_work *w, gh_decision *d)
     uint16_t count = 0;
 
     for (size_t i = 0; i < w->rule_count; i++) { /* the rules are sorted by id */
-        if (!w->rules[i].is_idle && (count == 0 || ids[count - 1] != w->rules[i].rule->id))
+        if (!w->rules[i].is_idle && w->rules[i].rule != &s_inside &&
+            (count == 0 || ids[count - 1] != w->rules[i].rule->id))
             ids[count++] = w->rules[i].rule->id;
     }
     d->grant_ids = ids;
@@ -487,7 +506,10 @@ static const gh_decision *decide(pol_work *w)
     uint32_t held = 0;
 
     w->column_words = (size_t)w->column_count / 64 + 1;
-    if (!find_rules(w) || w->rule_count == 0)
+    if (!find_rules(w))
+        return &s_nothing;
+    add_inside(w);
+    if (w->rule_count == 0)
         return &s_nothing;
     number_columns(w);
     find_tags(w);
@@ -542,8 +564,8 @@ uint64_t *pol_select_denies(const pol_work *w, uint16_t column)
 }
 
 const gh_decision *pol_decide(const gh_policy *p, gh_str warehouse, const uint32_t *principals,
-                              uint32_t principal_count, int64_t now, const gh_catalog *c,
-                              const gh_relation *r, gh_arena *a)
+                              uint32_t principal_count, int64_t now, bool is_inside,
+                              const gh_catalog *c, const gh_relation *r, gh_arena *a)
 {
     pol_work w = { .p = p,
                    .c = c,
@@ -552,6 +574,7 @@ const gh_decision *pol_decide(const gh_policy *p, gh_str warehouse, const uint32
                    .principals = principals,
                    .principal_count = principal_count,
                    .now = now,
+                   .is_inside = is_inside,
                    .column_count = r->column_count,
                    .arena = a };
     const gh_decision *d;

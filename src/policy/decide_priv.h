@@ -84,6 +84,7 @@ typedef struct pol_work {
     const uint32_t *principals;
     uint32_t principal_count;
     int64_t now;
+    bool is_inside;    /* see gh_view_decide_inside */
     gh_arena *arena;   /* of the result */
     gh_arena *scratch; /* of the work */
     uint16_t column_count;

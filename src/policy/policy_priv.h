@@ -270,6 +270,7 @@ pol_type pol_type_of(const gh_catalog *c, const gh_column *column);
 typedef struct pol_memo {
     struct pol_memo *next;
     gh_oid oid;
+    bool is_inside; /* see gh_view_decide_inside */
     uint64_t epoch;
     gh_str shape; /* of the relation that was decided on: names and types */
     const gh_decision *decision;
@@ -277,8 +278,8 @@ typedef struct pol_memo {
 
 /* Decides; everything in the result lives in the arena. `principals` is ascending. */
 const gh_decision *pol_decide(const gh_policy *p, gh_str warehouse, const uint32_t *principals,
-                              uint32_t principal_count, int64_t now, const gh_catalog *c,
-                              const gh_relation *r, gh_arena *a);
+                              uint32_t principal_count, int64_t now, bool is_inside,
+                              const gh_catalog *c, const gh_relation *r, gh_arena *a);
 /* The first end of a grant to any of them that names the relation and holds now. */
 int64_t pol_grants_end(const gh_policy *p, gh_str warehouse, const uint32_t *principals,
                        uint32_t principal_count, int64_t now, const gh_relation *r);

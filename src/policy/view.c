@@ -340,7 +340,8 @@ static void memo_add(gh_view *v, pol_memo *m)
     v->memo_count++;
 }
 
-static const gh_decision *decide_anew(gh_view *v, const gh_catalog *c, const gh_relation *r)
+static const gh_decision *decide_anew(gh_view *v, const gh_catalog *c, const gh_relation *r,
+                                      bool is_inside)
 {
     uint64_t epoch = gh_catalog_epoch(c);
     pol_memo *m;
@@ -349,16 +350,18 @@ static const gh_decision *decide_anew(gh_view *v, const gh_catalog *c, const gh_
     gh_buf_init(&shape, 0);
     put_shape(&shape, c, r);
     for (m = v->memo[r->oid & v->memo_mask]; m != NULL; m = m->next) {
-        if (m->oid == r->oid && gh_str_eq(m->shape, gh_buf_str(&shape)))
+        if (m->oid == r->oid && m->is_inside == is_inside &&
+            gh_str_eq(m->shape, gh_buf_str(&shape)))
             break;
     }
     if (m == NULL) {
         m = gh_arena_alloc(v->arena, sizeof(*m));
         GH_ASSERT(m != NULL); /* the arena has no budget */
         m->oid = r->oid;
+        m->is_inside = is_inside;
         m->shape = gh_arena_dup(v->arena, gh_buf_str(&shape));
         m->decision = pol_decide(v->policy, v->warehouse, v->principals, v->principal_count, v->now,
-                                 c, r, v->arena);
+                                 is_inside, c, r, v->arena);
         memo_add(v, m);
     }
     m->epoch = epoch;
@@ -366,20 +369,31 @@ static const gh_decision *decide_anew(gh_view *v, const gh_catalog *c, const gh_
     return m->decision;
 }
 
-const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_relation *r)
+static const gh_decision *decide(gh_view *v, const gh_catalog *c, const gh_relation *r,
+                                 bool is_inside)
 {
     uint64_t epoch = gh_catalog_epoch(c);
     const gh_decision *d = NULL;
 
     GH_ASSERT(pthread_mutex_lock(&v->lock) == 0);
     for (const pol_memo *m = v->memo[r->oid & v->memo_mask]; m != NULL && d == NULL; m = m->next) {
-        if (m->oid == r->oid && m->epoch == epoch)
+        if (m->oid == r->oid && m->epoch == epoch && m->is_inside == is_inside)
             d = m->decision;
     }
     if (d == NULL)
-        d = decide_anew(v, c, r);
+        d = decide_anew(v, c, r, is_inside);
     GH_ASSERT(pthread_mutex_unlock(&v->lock) == 0);
     return d;
+}
+
+const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_relation *r)
+{
+    return decide(v, c, r, false);
+}
+
+const gh_decision *gh_view_decide_inside(gh_view *v, const gh_catalog *c, const gh_relation *r)
+{
+    return decide(v, c, r, r->kind == 'v');
 }
 
 /* A relation of that name with one column, whose name nobody can write. */
@@ -390,8 +404,8 @@ bool gh_view_names(gh_view *v, const gh_catalog *c, gh_str schema, gh_str name)
         .schema = schema, .name = name, .kind = 'c', .columns = &column, .column_count = 1
     };
     gh_arena *a = gh_arena_new(0);
-    const gh_decision *d =
-        pol_decide(v->policy, v->warehouse, v->principals, v->principal_count, v->now, c, &r, a);
+    const gh_decision *d = pol_decide(v->policy, v->warehouse, v->principals, v->principal_count,
+                                      v->now, false, c, &r, a);
     bool is_named = d->column_count == 1 && d->columns[0].show != GH_HIDDEN;
 
     gh_arena_free(a);
@@ -424,7 +438,7 @@ const gh_str *gh_view_sources(gh_view *v, const gh_catalog *c, const gh_relation
     /* Alone, a principal has only what its own grants give it. */
     for (uint32_t k = 0; k < v->principal_count; k++) {
         const gh_decision *d =
-            pol_decide(v->policy, v->warehouse, &v->principals[k], 1, v->now, c, r, scratch);
+            pol_decide(v->policy, v->warehouse, &v->principals[k], 1, v->now, false, c, r, scratch);
 
         for (uint16_t i = 0; i < d->column_count; i++) {
             if (d->columns[i].show == GH_HIDDEN && !d->columns[i].is_writable[1] &&

@@ -103,7 +103,8 @@ static char *add_columns(gh_judge *j, SelectStmt *s, gh_item *item, char *text)
     for (size_t i = 0; i < item->relation->column_count; i++) {
         ColumnRef *ref;
 
-        if (!(item->is_used[i] || item->has_star) || item->decision->columns[i].show == GH_HIDDEN ||
+        if (!(item->is_used[i] || item->has_star) ||
+            (item->decision->columns[i].show == GH_HIDDEN && !item->keeps_hidden) ||
             is_grouped(j, s, group, item, i))
             continue;
         ref = makeNode(ColumnRef);

@@ -7,6 +7,7 @@
  *     expr.c       expressions: columns, functions, operators
  *     type.c cast.c types and casts
  *     relation.c   what stands in place of a governed relation
+ *     through.c    views that are expanded: their definition is judged as a query of the user's
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     push.c       conditions that may be copied behind the fence
  *     function.c setting.c system_catalog.c   allow-lists
@@ -55,6 +56,9 @@ typedef struct gh_item {
     bool is_placed;       /* text and tree hold what stands for it */
     bool *is_guard;       /* columns that filters read, by index; NULL: nobody asks */
     bool is_excluded;     /* `excluded` of ON CONFLICT DO UPDATE */
+    bool keeps_hidden;    /* inside a view: hidden columns are NULL */
+    char *body;           /* of a view that is expanded: its definition as the user may run it... */
+    bool *is_computed;    /* ...and by index which columns are more than a column of a table */
     bool is_target;       /* of INSERT, UPDATE, DELETE, MERGE */
     bool has_star;        /* all columns are read */
     size_t first;         /* tokens of the name, with ONLY and * */
@@ -98,7 +102,7 @@ typedef struct gh_judge {
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
-    bool is_policy;  /* the text is a row filter or a mask, not a client's */
+    bool is_policy;  /* the text is not the client's, but a policy's or a view's */
     bool is_unsafe;  /* some condition may fail or tell: governed relations are fenced */
     bool runs_early; /* something in FROM computes with its neighbours' columns */
     bool has_outer_join;
@@ -106,6 +110,11 @@ typedef struct gh_judge {
     bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
     bool takes_reg;             /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
+    int view_depth;             /* the text is the definition of a view in so many */
+    int relations_outside;      /* of what is around the view: for the limit */
+    gh_block *view_block;       /* around the definition's query */
+    bool *is_computed;          /* see gh_item... */
+    int column_count;           /* ...of which there are so many */
     unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
 } gh_judge;
 
@@ -266,6 +275,15 @@ char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
 /* Puts what stands for each relation into text and tree. */
 void gh_judge_place_items(gh_judge *j);
 void gh_judge_note_touches(gh_judge *j);
+
+/* ---- through.c ------------------------------------------------------------------------------- */
+
+/* What a relation inside a view shows. */
+const gh_decision *gh_through_decide(const gh_judge *j, const gh_relation *r);
+/* Is it one that shows no row? */
+bool gh_through_is_empty(const gh_item *item);
+/* Fills item->body, or refuses. */
+void gh_through_expand(gh_judge *j, gh_item *item);
 
 /* ---- policy_expr.c --------------------------------------------------------------------------- */
 

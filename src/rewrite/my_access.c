@@ -126,13 +126,14 @@ static void put_masks(gh_buf *out, const gh_column_decision *d)
     gh_buf_fini(&b);
 }
 
-static const char *shows(const gh_column_decision *d)
+/* Of a view that is expanded the tables inside decide, cell by cell. */
+static const char *shows(const gh_column_decision *d, bool is_through)
 {
     switch (d->show) {
     case GH_HIDDEN:
         return "unreadable";
     case GH_CLEAR:
-        return "clear";
+        return is_through ? "by row" : "clear";
     case GH_MASKED:
         return "masked";
     case GH_BY_CELL:
@@ -162,11 +163,11 @@ static void put_relation(const gh_judge *j, const gh_relation *r, gh_buf *b)
         put(&b[TABLE_SCHEMA], r->schema);
         put(&b[TABLE_NAME], r->name);
         put(&b[COLUMN_NAME], r->columns[i].name);
-        put(&b[SHOWS], gh_str_of(shows(c)));
+        put(&b[SHOWS], gh_str_of(shows(c, d->is_through)));
         put_masks(&b[MASK], c);
-        put(&b[ROWS], gh_str_of((d->privileges & GH_SELECT) == 0 ? "none"
-                                : d->is_every_row                ? "all"
-                                                                 : "filtered"));
+        put(&b[ROWS], gh_str_of((d->privileges & GH_SELECT) == 0    ? "none"
+                                : d->is_every_row && !d->is_through ? "all"
+                                                                    : "filtered"));
         put(&b[ROLES], roles[i]);
         put_time(&b[VALID_UNTIL], valid_until);
     }

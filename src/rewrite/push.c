@@ -148,7 +148,7 @@ const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item
             if (i->relation == NULL || i->is_renamed)
                 return NULL;
             c = gh_relation_column(i->relation, gh_str_of(column));
-            if (c == NULL || (i->decision != NULL &&
+            if (c == NULL || (i->decision != NULL && !i->keeps_hidden &&
                               i->decision->columns[c - i->relation->columns].show == GH_HIDDEN))
                 continue;
             if (found != NULL)
@@ -166,9 +166,12 @@ const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item
  * SECURITY: a view's column may be an expression, which a condition on it would evaluate before the view's own
  * conditions and joins; so may a virtual generated column. Attack: tests/attack views.
  */
-static bool is_stored(const gh_column *c)
+static bool is_stored(const gh_item *item, const gh_column *c)
 {
-    return !c->is_computed && c->generated != 'v';
+    bool is_computed =
+        item->is_computed != NULL ? item->is_computed[c - item->relation->columns] : c->is_computed;
+
+    return !is_computed && c->generated != 'v';
 }
 
 /* A column whose cells show as they are: nothing but the stored value is evaluated. */
@@ -176,13 +179,22 @@ static const gh_column *bind_clear(gh_judge *j, const ColumnRef *ref, gh_item **
 {
     const gh_column *c = gh_judge_bind(j, ref, item);
 
-    if (c == NULL || !is_stored(c))
+    if (c == NULL || !is_stored(*item, c))
         return NULL;
     if ((*item)->system != NULL)
         return gh_system_is_plain((*item)->system, (*item)->relation, c) ? c : NULL;
     if ((*item)->decision == NULL)
         return NULL;
-    return (*item)->decision->columns[c - (*item)->relation->columns].show == GH_CLEAR ? c : NULL;
+    switch ((*item)->decision->columns[c - (*item)->relation->columns].show) {
+    case GH_CLEAR:
+        return c;
+    case GH_HIDDEN: /* found, so it is NULL */
+        return (*item)->keeps_hidden ? c : NULL;
+    case GH_MASKED:
+    case GH_BY_CELL:
+        break;
+    }
+    return NULL;
 }
 
 /* ---- what is safe ---------------------------------------------------------------------------- */
@@ -656,7 +668,7 @@ static bool is_safe_using(gh_judge *j, const JoinExpr *join)
             if (c == NULL || item->decision == NULL)
                 continue;
             if (item->decision->columns[c - item->relation->columns].show != GH_CLEAR ||
-                !is_stored(c))
+                !is_stored(item, c))
                 return false;
             o = operand_of_type(j, c->type_oid, c->collation);
             if (!are_comparable(first, o))
@@ -739,6 +751,24 @@ static bool is_plain_output(gh_judge *j, const List *targets)
     return true;
 }
 
+/* Which columns of a view that is expanded are plain ones: a condition on another is one on what computes
+ * it. */
+static void note_computed(gh_judge *j, const List *targets)
+{
+    ListCell *cell;
+
+    foreach (cell, targets) {
+        const Node *value = lfirst_node(ResTarget, cell)->val;
+        gh_item *item = NULL;
+        bool is_plain =
+            is_parsed_value(value) ||
+            (IsA(value, ColumnRef) && bind_clear(j, (const ColumnRef *)value, &item) != NULL);
+
+        if (is_plain && foreach_current_index(cell) < j->column_count)
+            j->is_computed[foreach_current_index(cell)] = false;
+    }
+}
+
 bool gh_judge_is_safe(gh_judge *j, const Node *condition)
 {
     return is_safe(j, condition);
@@ -778,7 +808,9 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
         find_columns(j, lfirst(cell));
     if (!is_safe(j, s->havingClause))
         j->is_unsafe = true;
-    if (!j->block->is_output && !is_plain_output(j, s->targetList))
+    if (j->view_block != NULL && j->block->outer == j->view_block)
+        note_computed(j, s->targetList);
+    else if (!j->block->is_output && !is_plain_output(j, s->targetList))
         j->is_unsafe = true;
     /* A filter of one value for a column makes PostgreSQL 15 take the column for a constant, also where a
      * grouping set has made it NULL: it then does not sort by it. */

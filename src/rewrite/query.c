@@ -269,7 +269,7 @@ static void judge_relation(gh_judge *j, Node **slot)
         return;
     item->slot = slot;
     gh_judge_locate(j, item);
-    if (list_length(j->items) >= GH_SQL_RELATIONS_MAX) {
+    if (list_length(j->items) + j->relations_outside >= GH_SQL_RELATIONS_MAX) {
         gh_judge_refuse(j, GH_LIMIT, "54001", v->location,
                         "more than %d relations in one statement", GH_SQL_RELATIONS_MAX);
         return;

@@ -50,7 +50,8 @@ static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
         if (item->system == NULL)
             return false;
     } else {
-        item->decision = gh_view_decide(j->in->view, j->in->catalog, r);
+        item->decision = j->view_depth > 0 ? gh_through_decide(j, r)
+                                           : gh_view_decide(j->in->view, j->in->catalog, r);
         if (!item->decision->exists)
             return false;
     }
@@ -122,20 +123,15 @@ bool gh_judge_resolve(gh_judge *j, gh_item *item)
                         "permission denied for table %s", item->var->relname);
         return false;
     }
-    /* Fail closed: owner's rights would show more than the grant means. */
-    if (item->decision != NULL && item->decision->is_through && !item->is_target) {
-        gh_judge_refuse(j, GH_DENIED, "42501", item->var->location, "permission denied for view %s",
-                        item->var->relname);
-        gh_err_detail(j->err,
-                      "a grant on it says through: true, which this version does not expand");
-        return false;
-    }
     if (item->decision != NULL && item->decision->column_count != item->relation->column_count) {
         gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
         gh_err_detail(j->err, "decision and relation differ in columns");
         return false;
     }
-    return true;
+    item->keeps_hidden = j->view_depth > 0;
+    if (item->decision != NULL && item->decision->is_through && !item->is_target)
+        gh_through_expand(j, item);
+    return j->rc == GH_OK;
 }
 
 /* ---- the sub-select -------------------------------------------------------------------------- */
@@ -215,6 +211,16 @@ char *gh_relation_column_sql(gh_judge *j, const gh_item *item, size_t i)
     return NULL;
 }
 
+/*
+ * Through a set operation every column is computed, wanted or not; what a view computes may fail, so what the
+ * statement does not read is left out.
+ */
+static bool is_left_out(const gh_item *item, size_t column)
+{
+    return item->is_computed != NULL && item->is_computed[column] && item->is_used != NULL &&
+           !item->is_used[column] && !item->has_star;
+}
+
 static char *column_list(gh_judge *j, const gh_item *item)
 {
     gh_buf b;
@@ -223,19 +229,23 @@ static char *column_list(gh_judge *j, const gh_item *item)
 
     gh_buf_init(&b, 0);
     for (size_t i = 0; i < item->relation->column_count && j->rc == GH_OK; i++) {
+        const gh_column *c = &item->relation->columns[i];
+        bool is_hidden = item->decision->columns[i].show == GH_HIDDEN;
         char *value;
 
-        if (item->decision->columns[i].show == GH_HIDDEN)
+        if (is_hidden && !item->keeps_hidden)
             continue;
-        value = gh_relation_column_sql(j, item, i);
+        is_hidden = is_hidden || gh_through_is_empty(item) || is_left_out(item, i);
+        value = is_hidden ? gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql))
+                          : gh_relation_column_sql(j, item, i);
         if (value == NULL) {
             gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
                             item->var->relname);
             break;
         }
         gh_buf_printf(&b, "%s%s", is_first ? "" : ", ", value);
-        if (item->decision->columns[i].show != GH_CLEAR)
-            gh_buf_printf(&b, " AS %s", gh_judge_ident(j, item->relation->columns[i].name));
+        if (item->decision->columns[i].show != GH_CLEAR || is_hidden)
+            gh_buf_printf(&b, " AS %s", gh_judge_ident(j, c->name));
         is_first = false;
     }
     out = gh_judge_cstr(gh_buf_str(&b));
@@ -331,7 +341,7 @@ static const char *fence(gh_judge *j, const gh_item *item)
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, " UNION ALL SELECT ");
     for (size_t i = 0; i < item->relation->column_count; i++) {
-        if (item->decision->columns[i].show == GH_HIDDEN)
+        if (item->decision->columns[i].show == GH_HIDDEN && !item->keeps_hidden)
             continue;
         gh_buf_printf(&b, "%sCAST(NULL AS " GH_STR_FMT ")", is_first ? "" : ", ",
                       GH_STR_ARG(item->relation->columns[i].type_sql));
@@ -343,16 +353,31 @@ static const char *fence(gh_judge *j, const gh_item *item)
     return out;
 }
 
+/* What the sub-select reads: the relation, or the definition of a view that is expanded. */
+static char *source(gh_judge *j, const gh_item *item)
+{
+    char *names = pstrdup("");
+
+    if (item->body == NULL)
+        return gh_judge_printf("%s%s.%s AS " GH_INNER, item->var->inh ? "" : "ONLY ",
+                               gh_judge_ident(j, item->relation->schema),
+                               gh_judge_ident(j, item->relation->name));
+    for (size_t i = 0; i < item->relation->column_count; i++)
+        names = gh_judge_printf("%s%s%s", names, i == 0 ? "" : ", ",
+                                gh_judge_ident(j, item->relation->columns[i].name));
+    return gh_judge_printf("(%s) AS " GH_INNER "(%s)", item->body, names);
+}
+
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item)
 {
     const char *where;
 
     if (!prepare(j, item))
         return NULL;
+    if (gh_through_is_empty(item)) /* nothing of it is asked for: it may be closed to the account */
+        return gh_judge_printf("(SELECT %s WHERE false)", item->columns);
     where = inner_condition(j, item);
-    return gh_judge_printf("(SELECT %s FROM %s%s.%s AS " GH_INNER "%s%s%s)", item->columns,
-                           item->var->inh ? "" : "ONLY ", gh_judge_ident(j, item->relation->schema),
-                           gh_judge_ident(j, item->relation->name),
+    return gh_judge_printf("(SELECT %s FROM %s%s%s%s)", item->columns, source(j, item),
                            where[0] != '\0' ? " WHERE " : "", where, fence(j, item));
 }
 
@@ -430,7 +455,10 @@ static bool may_run_early(const gh_judge *j, const gh_item *item)
     if (j->runs_early)
         return true;
     for (uint16_t i = 0; j->has_outer_join && i < item->relation->column_count; i++) {
-        if (item->relation->columns[i].is_computed && item->decision->columns[i].show != GH_HIDDEN)
+        bool is_computed = item->is_computed != NULL ? item->is_computed[i]
+                                                     : item->relation->columns[i].is_computed;
+
+        if (is_computed && item->decision->columns[i].show != GH_HIDDEN)
             return true;
     }
     return false;
@@ -523,7 +551,7 @@ void gh_judge_note_touches(gh_judge *j)
         t->clear = names_of(j, item, item->is_used, false, true);
         t->masked = names_of(j, item, item->is_used, true, false);
         t->filtered = names_of(j, item, item->is_filtered, false, false);
-        t->is_row_filtered = !item->decision->is_every_row;
+        t->is_row_filtered = !item->decision->is_every_row || item->decision->is_through;
         memcpy(&grants[j->plan->grant_count], item->decision->grant_ids,
                item->decision->grant_count * sizeof(int64_t));
         j->plan->grant_count += item->decision->grant_count;

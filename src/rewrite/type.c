@@ -73,6 +73,15 @@ bool gh_type_is_visible(gh_judge *j, const gh_type *t)
     return gh_system_type_is_visible(j, t->oid);
 }
 
+/* A view's author may name what the user does not know of: a type shows nothing of a table. */
+static bool may_name(gh_judge *j, const gh_type *t)
+{
+    const gh_type *inner = innermost(j->in->catalog, t);
+
+    return gh_type_is_visible(j, t) ||
+           (j->view_depth > 0 && inner != NULL && inner->oid >= OID_MAX_BUILTIN);
+}
+
 /* By name as the client wrote it; NULL where it does not exist for the user. */
 static const gh_type *find_type(gh_judge *j, gh_str schema, gh_str name)
 {
@@ -81,7 +90,7 @@ static const gh_type *find_type(gh_judge *j, gh_str schema, gh_str name)
 
     if (schema.len != 0) {
         t = gh_catalog_type(c, schema, name);
-        return t != NULL && gh_type_is_visible(j, t) ? t : NULL;
+        return t != NULL && may_name(j, t) ? t : NULL;
     }
     t = gh_catalog_type(c, GH_STR("pg_catalog"), name);
     if (t != NULL)

@@ -35,7 +35,8 @@ gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege)
     if (!gh_judge_resolve(j, item))
         return NULL;
     if (item->decision == NULL || (item->decision->privileges & privilege) == 0 ||
-        item->is_renamed || strchr("rpvf", item->relation->kind) == NULL) {
+        item->is_renamed || strchr("rpvf", item->relation->kind) == NULL ||
+        (item->decision->is_through && privilege != GH_INSERT)) {
         gh_judge_refuse(j, GH_DENIED, "42501", v->location, "permission denied for table %s",
                         v->relname);
         return NULL;
@@ -51,9 +52,10 @@ gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege)
 
 /* ---- references ------------------------------------------------------------------------------ */
 
+/* A target stands as it is: the tables' own rules cannot be had inside it. */
 static bool may_read(const gh_item *item)
 {
-    return (item->decision->privileges & GH_SELECT) != 0;
+    return (item->decision->privileges & GH_SELECT) != 0 && !item->decision->is_through;
 }
 
 static bool is_system_column(const char *name)

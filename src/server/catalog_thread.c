@@ -86,6 +86,45 @@ void srv_catalogs_set_key(srv *v)
         gh_upstream_set_settings(v->catalogs[i].upstream, settings(v));
 }
 
+void srv_catalogs_set_policy(srv *v)
+{
+    for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++) {
+        srv_catalog *c = &v->catalogs[i];
+        gh_policy *old;
+
+        (void)pthread_mutex_lock(&c->lock);
+        old = c->policy;
+        c->policy = gh_policy_acquire(v->policy);
+        c->is_wanted = true;
+        (void)pthread_cond_signal(&c->wake);
+        (void)pthread_mutex_unlock(&c->lock);
+        gh_policy_release(old);
+    }
+}
+
+/* Tells the reader of which views the policy needs the definition. */
+static void take_policy(srv_catalog *c)
+{
+    gh_arena *a;
+    gh_policy *policy;
+    size_t count = 0;
+    const gh_name_pattern *patterns;
+
+    (void)pthread_mutex_lock(&c->lock);
+    policy = gh_policy_acquire(c->policy);
+    (void)pthread_mutex_unlock(&c->lock);
+    if (policy == c->told) {
+        gh_policy_release(policy);
+        return;
+    }
+    gh_policy_release(c->told);
+    c->told = policy;
+    a = gh_arena_new(0);
+    patterns = gh_policy_through(policy, gh_upstream_name(c->upstream), a, &count);
+    gh_catalog_reader_expand(c->reader, patterns, count);
+    gh_arena_free(a);
+}
+
 static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
 {
     const gh_config_warehouse *w = &v->config->warehouses[index];
@@ -96,6 +135,7 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
     c->server = v;
     c->index = index;
     c->init_sql = gh_str_of(s_init_sql);
+    c->policy = gh_policy_acquire(v->policy);
     (void)pthread_mutex_init(&c->lock, NULL);
     (void)pthread_cond_init(&c->wake, NULL);
     if (rc == GH_OK) {
@@ -201,6 +241,7 @@ static void *catalog_main(void *arg)
 
         if (number == 0)
             break;
+        take_policy(c);
         gh_rc rc = gh_catalog_read(c->reader, catalog, &next, &err);
 
         if (rc == GH_OK) {
@@ -272,6 +313,8 @@ void srv_catalogs_free(srv *v)
         if (c->server == NULL)
             continue;
         gh_catalog_reader_free(c->reader);
+        gh_policy_release(c->policy);
+        gh_policy_release(c->told);
         gh_upstream_release(c->upstream);
         (void)pthread_cond_destroy(&c->wake);
         (void)pthread_mutex_destroy(&c->lock);

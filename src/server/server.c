@@ -101,6 +101,7 @@ void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key)
         free_key(hash_key);
     record_or_log(v, GH_AUDIT_POLICY, "policy took effect");
     gh_log(GH_INFO, "policy.loaded", "version=%" PRIu64, gh_policy_version(policy));
+    srv_catalogs_set_policy(v);
     srv_workers_set_policy(v);
 }
 

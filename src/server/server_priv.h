@@ -58,6 +58,8 @@ typedef struct srv_catalog {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     uint64_t started;        /* reads begun; under lock */
+    gh_policy *policy;       /* tells which views are expanded; a reference; under lock */
+    gh_policy *told;         /* the one that the reader knows; a reference of the thread's */
     bool is_wanted;          /* a read is wanted now; under lock */
     bool is_stopping;        /* under lock */
     srv_catalog_state state; /* under lock */
@@ -125,7 +127,8 @@ GH_MUST_USE gh_rc srv_catalogs_start(srv *v, gh_err *err);
 void srv_catalogs_stop(srv *v);
 void srv_catalogs_free(srv *v);
 uint64_t srv_catalog_poke(void *server, size_t index);
-void srv_catalogs_set_key(srv *v);                                  /* hash_key changed */
+void srv_catalogs_set_key(srv *v); /* hash_key changed */
+void srv_catalogs_set_policy(srv *v);
 void srv_catalog_state_get(srv_catalog *c, srv_catalog_state *out); /* any thread */
 
 /* worker.c */

@@ -191,7 +191,7 @@ gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types, s
 bool gh_session_wait_catalog(gh_session *s, const gh_err *err)
 {
     static const char *const missing[] = { "42P01", "42703", "42704", "42883", "3F000" };
-    bool is_missing = false;
+    bool is_missing = err->awaits_catalog;
 
     if (s->has_waited)
         return false;

@@ -20,18 +20,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "upstream_priv.h"
+#include "catalog_read_priv.h"
 
 #define READ_TIMEOUT_MS 120000
-#define DIGEST_MAX      512
-
-struct gh_catalog_reader {
-    gh_upstream *upstream;
-    PGconn *pg; /* NULL: not connected */
-    int stop_fd;
-    uint64_t epoch; /* of the last snapshot given; 0: none yet */
-    char digest[DIGEST_MAX];
-};
+#define DIGEST_MAX      GH_CATALOG_DIGEST_MAX
 
 #define HIDDEN                                                                                     \
     "hidden AS MATERIALIZED (SELECT oid FROM pg_namespace "                                        \
@@ -421,12 +413,22 @@ static gh_rc read_all(gh_catalog_reader *r, reading *rd, gh_err *err)
     return rc;
 }
 
+/* Of what the reader is about to give. */
+static bool is_same_digest(gh_catalog_reader *r, gh_rc *rc, gh_err *err)
+{
+    char digest[DIGEST_MAX];
+
+    *rc = read_digest(r, digest, err);
+    return *rc == GH_OK && strcmp(digest, r->digest) == 0;
+}
+
 /* One snapshot of the server for all queries, the digest among them: it must belong to what was
  * read. */
 static gh_rc read_snapshot(gh_catalog_reader *r, gh_catalog **next, gh_err *err)
 {
     char digest[DIGEST_MAX];
     reading *rd = gh_alloc(sizeof(*rd));
+    bool is_whole = false;
     gh_rc rc;
 
     rd->builder = gh_catalog_builder_new();
@@ -439,8 +441,13 @@ static gh_rc read_snapshot(gh_catalog_reader *r, gh_catalog **next, gh_err *err)
     if (rc == GH_OK)
         rc = query(r, "COMMIT", NULL, err);
     if (rc == GH_OK) {
-        r->epoch++;
         memcpy(r->digest, digest, sizeof(r->digest));
+        rc = gh_catalog_read_views(r, rd->builder, is_same_digest, &is_whole, err);
+    }
+    if (rc != GH_OK || !is_whole)
+        r->digest[0] = '\0';
+    if (rc == GH_OK) {
+        r->epoch++;
         *next = gh_catalog_builder_finish(rd->builder, r->epoch);
         rd->builder = NULL;
     }
@@ -464,7 +471,8 @@ static gh_rc connect_reader(gh_catalog_reader *r, gh_err *err)
     return query(r,
                  "SET search_path = pg_catalog; SET statement_timeout = '60s'; "
                  "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; "
-                 "SET extra_float_digits = 1; SET jit = off",
+                 "SET extra_float_digits = 1; SET jit = off; SET datestyle = 'ISO, MDY'; "
+                 "SET intervalstyle = 'iso_8601'; SET quote_all_identifiers = off",
                  NULL, err);
 }
 
@@ -516,6 +524,7 @@ void gh_catalog_reader_free(gh_catalog_reader *r)
     PQfinish(r->pg);
     (void)close(r->stop_fd);
     gh_upstream_release(r->upstream);
+    free(r->views);
     free(r);
 }
 

@@ -32,11 +32,6 @@ def show(what, user, sql, parameters, *answers):
     sys.stdout.flush()
 
 
-def both_fail(a, b):
-    """Both met a value, or too many rows: which failing part comes first is the plan's business."""
-    return a.sqlstate and b.sqlstate and a.sqlstate[:2] in ('21', '22') and b.sqlstate[:2] in ('21', '22')
-
-
 def compare(world, user, sql, parameters, count):
     if not world.proxy.alive():
         raise gt.TestError(f'the proxy died:\n{world.proxy.log()[-3000:]}')
@@ -49,13 +44,13 @@ def compare(world, user, sql, parameters, count):
         return
     count['failing' if seen.sqlstate else 'answering' if seen.rows else 'empty'] += 1
     wrong = []
-    if full.outcome != seen.outcome and not both_fail(full, seen) and not world.plans(user, sql, parameters, full.outcome):
+    if full.outcome != seen.outcome and not copies.both_fail(full.outcome, seen.outcome) and not world.plans(user, sql, parameters, full.outcome):
         wrong.append('the visible cells answer otherwise')
     if full.raw != twin.raw:
         if full.outcome == twin.outcome or not world.plans(user, sql, parameters, full.outcome) or not world.plans(user, sql, parameters, twin.outcome):
             wrong.append('LEAK: hidden cells change the answer')
     count['explained'] += not wrong and (full.outcome != seen.outcome or full.raw != twin.raw)
-    if not wrong and not full.sqlstate and full.types != seen.types and not any(t > 16384 for t in full.types + seen.types):
+    if not wrong and not full.sqlstate and not seen.sqlstate and full.types != seen.types and not any(t > 16384 for t in full.types + seen.types):
         wrong.append(f'other types: {full.types} {seen.types}')
     count['wrong'] += bool(wrong)
     if wrong:

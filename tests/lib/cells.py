@@ -246,9 +246,11 @@ class Policy:
         return expr.replace("attr('teams')", array).replace("attr('missing')", 'NULL::text').replace('current_user', f"{literal(self.user)}::name")
 
 
-def policy_file(policies):
+def policy_file(policies, views=None):
     """One policy of many users. Masking is by tag, and each user's tag is excepted for all the others."""
-    parts = [p.yaml() for p in policies]
+    parts = [p.yaml() | ({'views': views.yaml(p)} if views else {}) for p in policies]
+    for part in parts:
+        part['grants'] = '\n'.join(g for g in (part['grants'], part.get('views')) if g)
     out = ['version: 1']
     for key in ('roles', 'users', 'tags', 'grants', 'denies'):
         found = [p[key] for p in parts if p.get(key)]

@@ -46,14 +46,14 @@ def ask(c, sql, parameters=None):
 
 class Copies:
     """Use as a context. `users`: how many; `rows_each`: rows a table; `hidden`: SQL of what nobody is granted, for the
-    warehouse and for the twins."""
+    warehouse and for the twins; `views`: a views.Views, whose views stand in all of them."""
 
-    def __init__(self, scratch, pg, seed, users, rows_each=30, writes=False, narrow=False, hidden=('', ''), grants=None):
+    def __init__(self, scratch, pg, seed, users, rows_each=30, writes=False, narrow=False, hidden=('', ''), grants=None, views=None):
         self.scratch, self.pg, self.rng = scratch, pg, random.Random(seed)
         self.writes = writes
         self.rows = {t: cells.random_rows(self.rng, t, range(1, rows_each + 1), tame=9 if narrow else 0) for t in cells.TABLES}
         self.policies = {f'u{i}': cells.Policy(self.rng, f'u{i}', writes, narrow, grants, simple=writes and i % 2 == 0) for i in range(users)}
-        self.hidden = hidden
+        self.hidden, self.views = hidden, views
         self.connections = {}
         self.sizes = {}
 
@@ -107,7 +107,7 @@ class Copies:
         pg.sql('CREATE DATABASE bare')
         pg.sql(cells.SCHEMA, 'bare')
         pg.sql('CREATE DATABASE empty TEMPLATE bare')
-        pg.sql(cells.create(), 'empty')
+        pg.sql(cells.create() + (self.views.create() if self.views else ''), 'empty')
         self.fill('whole', self.rows)
         self.rows = self.state(self.direct('whole'))
         pg.sql(self.hidden[0], 'whole')
@@ -116,14 +116,14 @@ class Copies:
             self.seen[user] = self.project(user, 'whole', self.rows)
             if not self.writes:
                 pg.sql(f'CREATE DATABASE seen_{user} TEMPLATE bare')
-                pg.sql(self.seen[user].create(), f'seen_{user}')
+                pg.sql(self.seen_sql(user), f'seen_{user}')
                 self.twins[user] = cells.twin(self.rng, policy, self.seen[user], self.rows, lambda rows, user=user: self.judge_rows(user, rows),
                                                policy.narrow)
                 self.fill(self.twin_of(user), self.twins[user])
                 pg.sql(self.hidden[1], self.twin_of(user))
         databases = ['whole'] + [self.twin_of(u) for u in self.twins]
         warehouses = '\n'.join(f'{d}:\n  conninfo: "{pg.conninfo(d, "gatehouse", tls=False)}"\n  password_file: wh.pass' for d in databases)
-        self.proxy = gt.Gatehouse(self.scratch, pg, policy=cells.policy_file(self.policies.values()), users={u: 'pw' for u in self.policies},
+        self.proxy = gt.Gatehouse(self.scratch, pg, policy=cells.policy_file(self.policies.values(), self.views), users={u: 'pw' for u in self.policies},
                                   warehouses=warehouses)
         self.proxy.__enter__()
         return self
@@ -133,6 +133,9 @@ class Copies:
             c.close()
         self.proxy.__exit__(*exc)
 
+    def seen_sql(self, user):
+        return self.seen[user].create() + (self.views.seen(self.policies[user], self.seen[user]) if self.views else '')
+
     @staticmethod
     def twin_of(user):
         """Its name is as long as the warehouse's, so that answers that name it differ in those bytes alone."""
@@ -140,8 +143,9 @@ class Copies:
 
     def tables(self, user):
         """What a user sees, for queries.py: name -> [(column, kind)]."""
-        return {t: [(c, k) for c, k, _ in columns if c in self.seen[user].columns[t]]
-                for t, columns in cells.TABLES.items() if self.seen[user].columns[t]}
+        out = {t: [(c, k) for c, k, _ in columns if c in self.seen[user].columns[t]]
+               for t, columns in cells.TABLES.items() if self.seen[user].columns[t]}
+        return out | (self.views.tables(self.policies[user]) if self.views else {})
 
     def sized(self, user):
         """Copies of what the user sees in which PostgreSQL takes some of the tables for large: names of databases."""
@@ -151,7 +155,7 @@ class Copies:
             for large in itertools.product((False, True), repeat=len(tables)):
                 name = f'size{"".join(map(str, map(int, large)))}_{user}'
                 self.pg.sql(f'CREATE DATABASE {name} TEMPLATE bare')
-                self.pg.sql(self.seen[user].create(), name)
+                self.pg.sql(self.seen_sql(user), name)
                 for table, is_large in zip(tables, large):
                     if is_large:
                         first = self.seen[user].columns[table][0]
@@ -172,24 +176,31 @@ class Copies:
             yield from ((f'seen_{user}', p) for p in PLANS)
             yield from ((d, p) for d in self.sized(user) for p in PLANS[:3])
         for database, setting in ways():
-            for text in (sql, fenced(sql)):
+            texts = [(sql, 'w, public'), (fenced(sql), 'f, w, public')]
+            if self.views:
+                texts.append((fenced(sql, 's'), 's, f, w, public'))
+            for text, path in texts:
                 c = self.prepared(gt.Wire(self.pg.port, 'gatehouse', database, 'upstream-secret'))
                 try:
-                    if text != sql:
-                        c.query('SET search_path TO f, w, public')
+                    c.query(f'SET search_path TO {path}')
                     if setting:
                         c.query(setting)
                     c.query('BEGIN')
                     outcome = ask(c, text, parameters).outcome
-                    if outcome == wanted or (is_catalog and outcome[0] == wanted[0] == 'rows'):
+                    if outcome == wanted or both_fail(outcome, wanted) or (is_catalog and outcome[0] == wanted[0] == 'rows'):
                         return True
                 finally:
                     c.close()
         return False
 
 
-def fenced(sql):
+def both_fail(a, b):
+    """Both met a value, or too many rows: which failing part comes first is the plan's business."""
+    return a[0] == b[0] == 'error' and a[1][:2] in ('21', '22') and b[1][:2] in ('21', '22')
+
+
+def fenced(sql, views='f'):
     """The statement over the fenced views of schema f."""
-    for table in cells.TABLES:
-        sql = sql.replace(f'w.{table}', f'f.{table}')
-    return sql
+    for name in cells.TABLES:
+        sql = sql.replace(f'w.{name}', f'f.{name}')
+    return sql.replace('w.v_', f'{views}.v_')

@@ -7,6 +7,9 @@
  *     sales.v_open   id region (a view)                    everyone, whole
  *     ops.tickets    id region title body secret           alice: read and write all but secret, her region
  *     hr.people      id name                               nobody but root
+ *     mart.*         id x (views)                          alice: with `through`
+ *     inner_.v_inner region title (a view)                 nobody but root
+ *     inner_.v_rows  id region (a view)                    alice: with `through`, rows that a filter gives
  */
 #ifndef REWRITE_TESTS_H
 #define REWRITE_TESTS_H
@@ -18,6 +21,7 @@ Suite *suite_query(void);
 Suite *suite_write(void);
 Suite *suite_function(void);
 Suite *suite_setting(void);
+Suite *suite_through(void);
 
 /* Fresh for each test; freed with it. */
 void world_setup(void);

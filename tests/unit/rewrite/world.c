@@ -1,5 +1,6 @@
 #include "rewrite_tests.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static gh_catalog *s_catalog;
@@ -11,6 +12,8 @@ typedef struct column_spec {
     gh_oid type;
     const char *type_sql;
 } column_spec;
+
+static const char *s_definition = ""; /* of the relation that is added next */
 
 static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, const char *name,
                          char kind, const column_spec *specs, uint16_t count)
@@ -24,8 +27,9 @@ static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, 
                       .is_stored_as_written = true,
                       .columns = columns,
                       .column_count = count,
-                      .primary_key = key,
-                      .primary_key_len = 1 };
+                      .primary_key = kind == 'v' ? NULL : key,
+                      .primary_key_len = kind == 'v' ? 0 : 1,
+                      .definition = gh_str_of(s_definition) };
 
     for (uint16_t i = 0; i < count; i++)
         columns[i] = (gh_column){ .name = gh_str_of(specs[i].name),
@@ -35,6 +39,51 @@ static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, 
                                   .type_sql = gh_str_of(specs[i].type_sql) };
     gh_catalog_add_relation(b, &r);
     free(columns);
+}
+
+static void add_view(gh_catalog_builder *b, gh_oid oid, const char *name, const char *definition)
+{
+    static const column_spec columns[] = { { "id", 23, "integer" }, { "x", 25, "text" } };
+
+    s_definition = definition;
+    add_relation(b, oid, "mart", name, 'v', columns, 2);
+    s_definition = "";
+}
+
+/* Views that are granted with `through`. */
+static void add_views(gh_catalog_builder *b)
+{
+    char name[16];
+    char below[64];
+
+    add_view(b, 22000, "v_plain",
+             " SELECT orders.id,\n    orders.note AS x\n   FROM sales.orders;");
+    add_view(b, 22001, "v_hidden",
+             "SELECT o.id, o.secret AS x FROM sales.orders o WHERE o.secret <> 'a';");
+    add_view(b, 22002, "v_none", "SELECT p.id, p.name AS x FROM hr.people p;");
+    add_view(b, 22003, "v_computed", "SELECT o.id, lower(o.note) AS x FROM sales.orders o;");
+    add_view(b, 22004, "v_unsafe",
+             "SELECT o.id, o.note AS x FROM sales.orders o WHERE (1 / o.id) = 1;");
+    add_view(b, 22005, "v_file", "SELECT 1 AS id, pg_read_file(o.note) AS x FROM sales.orders o;");
+    add_view(b, 22006, "v_app", "SELECT o.id, app.leak(o.note) AS x FROM sales.orders o;");
+    add_view(b, 22007, "v_unread", "");
+    add_view(b, 22008, "v_broken", "SELECT FROM WHERE;");
+    add_view(b, 22009, "v_two", "SELECT 1; SELECT 2;");
+    add_view(b, 22010, "v_table", "SELECT x.id, x.x FROM sales.nothing x;");
+    add_view(b, 22011, "v_outer", "SELECT i.id, i.x FROM inner_.v_inner i;");
+    for (int i = 0; i <= GH_SQL_VIEW_DEPTH_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "v_depth%d", i);
+        (void)snprintf(below, sizeof(below), "SELECT v.id, v.x FROM mart.v_depth%d v;", i - 1);
+        add_view(b, 22100 + (gh_oid)i, name,
+                 i == 0 ? "SELECT o.id, o.note AS x FROM sales.orders o;" : below);
+    }
+    for (int i = 0; i <= 10; i++) {
+        (void)snprintf(name, sizeof(name), "v_wide%d", i);
+        (void)snprintf(below, sizeof(below),
+                       "SELECT a.id, b.x FROM mart.v_wide%d a, mart.v_wide%d b;", i - 1, i - 1);
+        add_view(b, 22200 + (gh_oid)i, name,
+                 i == 0 ? "SELECT o.id, o.note AS x FROM sales.orders o;" : below);
+    }
 }
 
 static void add_type(gh_catalog_builder *b, gh_oid oid, const char *name, char category)
@@ -84,6 +133,8 @@ static gh_catalog *make_catalog(void)
     gh_catalog_add_schema(b, 20000, GH_STR("sales"));
     gh_catalog_add_schema(b, 20001, GH_STR("ops"));
     gh_catalog_add_schema(b, 20002, GH_STR("hr"));
+    gh_catalog_add_schema(b, 20003, GH_STR("mart"));
+    gh_catalog_add_schema(b, 20004, GH_STR("inner_"));
     add_type(b, 16, "bool", 'B');
     add_type(b, 19, "name", 'S');
     add_type(b, 23, "int4", 'N');
@@ -99,6 +150,12 @@ static gh_catalog *make_catalog(void)
     add_relation(b, 21002, "sales", "v_open", 'v', open, 2);
     add_relation(b, 21003, "ops", "tickets", 'r', tickets, 5);
     add_relation(b, 21004, "hr", "people", 'r', people, 2);
+    add_views(b);
+    s_definition = "SELECT r.region AS id, r.title AS x FROM sales.regions r;";
+    add_relation(b, 21005, "inner_", "v_inner", 'v', regions, 2);
+    s_definition = "SELECT t.id, t.title AS region FROM ops.tickets t;";
+    add_relation(b, 21006, "inner_", "v_rows", 'v', open, 2);
+    s_definition = "";
     gh_catalog_set_server(b, 150018, GH_STR("svc"), GH_STR("wh"));
     return gh_catalog_builder_finish(b, 1);
 }
@@ -122,6 +179,8 @@ static gh_policy *make_policy(void)
     static const gh_str orders[] = { { "sales.orders", 12 } };
     static const gh_str lookups[] = { { "sales.regions", 13 }, { "sales.v_open", 12 } };
     static const gh_str tickets[] = { { "ops.tickets", 11 } };
+    static const gh_str marts[] = { { "mart.*", 6 } };
+    static const gh_str rows[] = { { "inner_.v_rows", 13 } };
     static const gh_str all[] = { { "*.*", 3 } };
     static const gh_str secret[] = { { "secret", 6 } };
     static const gh_acl_column_mask masks[] = { { { "email", 5 },
@@ -161,6 +220,21 @@ static gh_policy *make_policy(void)
           .privileges = GH_ALL_PRIVILEGES,
           .valid_from = INT64_MIN,
           .valid_until = INT64_MAX },
+        { .id = 5,
+          .to = { staff, 1 },
+          .tables = { marts, 1 },
+          .privileges = GH_ALL_PRIVILEGES,
+          .is_through = true,
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
+        { .id = 6,
+          .to = { staff, 1 },
+          .tables = { rows, 1 },
+          .privileges = GH_SELECT,
+          .rows = GH_STR("1 / id = 1"),
+          .is_through = true,
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
     };
     const gh_acl acl = { .version = 1,
                          .users = users,
@@ -168,7 +242,7 @@ static gh_policy *make_policy(void)
                          .roles = roles,
                          .role_count = 2,
                          .rules = rules,
-                         .rule_count = 4 };
+                         .rule_count = 6 };
     gh_policy *policy = NULL;
     gh_err err = { 0 };
 
