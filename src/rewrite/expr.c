@@ -21,7 +21,9 @@ static void replace_value(gh_judge *j, Node **slot, size_t first, size_t end, co
     bool is_bracketed =
         first >= 1 && first != SIZE_MAX && strcmp(j->text->tokens[first - 1].text, "(") == 0;
 
-    if (!j->block->is_condition && !is_bracketed)
+    if (j->is_from_function)
+        text = gh_judge_printf("COALESCE(%s)", sql);
+    else if (!j->block->is_condition && !is_bracketed)
         text = gh_judge_printf("(SELECT %s AS %s)", sql, gh_judge_ident(j, gh_str_of(name)));
     gh_judge_edit(j, first, end, text);
     *slot = gh_judge_parse_expr(j, text);
@@ -175,8 +177,11 @@ static void judge_call(gh_judge *j, Node **slot)
         schema = gh_str_of(strVal(linitial(f->funcname)));
     j->is_from_function = false;
     foreach (cell, f->args) {
+        int column = gh_str_is(name, "array_to_string") ? gh_print_parts(lfirst(cell)) : 0;
+
         j->takes_reg = gh_reg_may_be_argument(j, f);
         gh_judge_expr(j, (Node **)&lfirst(cell));
+        gh_print_column(j, (Node **)&lfirst(cell), column);
     }
     j->is_from_function = is_from_function;
     gh_judge_expr_list(j, f->agg_order);
@@ -325,6 +330,24 @@ static void judge_sublink(gh_judge *j, SubLink *s)
     gh_judge_select(j, (SelectStmt *)s->subselect);
 }
 
+static void judge_target(gh_judge *j, ResTarget *t)
+{
+    Node **value = (Node **)&t->val;
+    int parts = gh_print_parts(*value);
+    bool is_printed = gh_reg_is_kept_in(j->block);
+    size_t first = SIZE_MAX;
+    size_t end = SIZE_MAX;
+    gh_wrap w = is_printed ? gh_print_role(j, *value, &first, &end) : (gh_wrap){ 0 };
+
+    gh_print_wrap(j, &w, first, end);
+    j->takes_reg = is_printed;
+    gh_judge_expr(j, value);
+    gh_print_place(j, &w, value);
+    if (is_printed)
+        gh_print_column(j, value, parts);
+    gh_judge_expr_list(j, t->indirection);
+}
+
 void gh_judge_expr(gh_judge *j, Node **slot)
 {
     Node *n = *slot;
@@ -354,13 +377,11 @@ void gh_judge_expr(gh_judge *j, Node **slot)
     case T_TypeCast:
         reg = takes_reg ? NULL : gh_reg_of_cast(j, (TypeCast *)n, &after);
         gh_judge_cast(j, slot);
-        if (reg != NULL)
+        if (reg != NULL && IsA(*slot, TypeCast)) /* else it became text */
             gh_reg_flatten(j, slot, after, reg);
         return;
     case T_ResTarget:
-        j->takes_reg = gh_reg_is_kept_in(j->block);
-        gh_judge_expr(j, (Node **)&((ResTarget *)n)->val);
-        gh_judge_expr_list(j, ((ResTarget *)n)->indirection);
+        judge_target(j, (ResTarget *)n);
         return;
     case T_NullTest:
         j->takes_reg = true;

@@ -302,7 +302,8 @@ static const gh_special s_specials[] = {
     NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),
     NEVER("pg_database_size", 1, 1, NO_SIZE),
     NEVER("pg_tablespace_size", 1, 1, NO_SIZE),
-    { "pg_tablespace_location", GH_SPECIAL_VALUE, 1, 1, 1, "CAST('' AS pg_catalog.text)" },
+    { "pg_tablespace_location", GH_SPECIAL_VALUE, 1, 1, 1,
+      "CASE WHEN gh.a1 IS NOT NULL THEN CAST('' AS pg_catalog.text) END" },
 
     GUARD("pg_get_constraintdef", 1, 2, 1, "@conid(gh.a1)"),
     GUARD("pg_get_indexdef", 1, 3, 1, "@indexid(gh.a1)"),
@@ -355,7 +356,9 @@ static const gh_special s_specials[] = {
           "pg_catalog.pg_column_is_updatable(CAST(" OID1 " AS pg_catalog.regclass), "
           "CAST(gh.a2 AS pg_catalog.int2), CAST(gh.a3 AS pg_catalog.bool)) ELSE false END"),
     /* as text it would name any role of the upstream's */
-    NEVER("acldefault", 2, 2, "CAST(NULL AS pg_catalog.aclitem[])"),
+    VALUE("acldefault", 2, 2,
+          "CASE WHEN " OID2 " = @owner THEN pg_catalog.acldefault(CAST(gh.a1 AS "
+          "pg_catalog.\"char\"), @owner) END"),
     VALUE("pg_describe_object", 3, 3,
           "CASE WHEN @object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) THEN "
           "pg_catalog.pg_describe_object(" OID1 ", " OID2 ", CAST(gh.a3 AS pg_catalog.int4)) END"),

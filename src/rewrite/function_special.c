@@ -131,6 +131,13 @@ static Node *build(gh_judge *j, const char *sql, gh_placing *p)
     return n;
 }
 
+Node *gh_function_build(gh_judge *j, const char *sql, Node *first)
+{
+    gh_placing p = { .args = &first, .count = 1 };
+
+    return build(j, sql, &p);
+}
+
 /* An argument that is more than a name or a literal is computed once, however often a condition looks at
  * it; a name is cheaper without the fence. */
 static const char *fence(const List *args)
@@ -181,10 +188,12 @@ static bool is_alone_in_set(const gh_judge *j, const gh_call *c)
     return is_self(&t[c->first - 2], "("); /* brackets around brackets: whatever is before them */
 }
 
-/* The whole call becomes a sub-select. Where it is a FROM item it must stay a call. */
+/* The whole call becomes a sub-select. Where it is a FROM item it must look like a call: COALESCE does, and
+ * judge_range_function gives the item the call's name. */
 static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
 {
-    bool is_wrapped = is_alone_in_set(j, c);
+    bool is_from = j->is_from_function;
+    bool is_wrapped = !is_from && is_alone_in_set(j, c);
     gh_placing p = { .count = c->args };
     Node *args[ARGS_MAX];
     char *columns = pstrdup("");
@@ -194,21 +203,18 @@ static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
     ListCell *cell;
     int n = 0;
 
-    if (j->is_from_function) {
-        refuse_call(j, c);
-        return;
-    }
     foreach (cell, c->f->args) {
         args[n++] = lfirst(cell);
         columns = gh_judge_printf("%s%sa%d", columns, n == 1 ? "" : ", ", n);
         marks = gh_judge_printf("%s%s$%d", marks, n == 1 ? "" : ", ", n);
     }
     p.args = args;
-    prefix = gh_judge_printf("%s(SELECT %s AS \"%s\"%s", is_wrapped ? "CASE WHEN true THEN " : "",
+    prefix = gh_judge_printf("%s(SELECT %s AS \"%s\"%s",
+                             is_wrapped ? "CASE WHEN true THEN " : (is_from ? "COALESCE(" : ""),
                              sql, c->name, n == 0 ? "" : " FROM (SELECT ");
     suffix = n == 0 ? pstrdup(")") : gh_judge_printf("%s) AS gh (%s))", fence(c->f->args), columns);
-    if (is_wrapped)
-        suffix = gh_judge_printf("%s END", suffix);
+    if (is_wrapped || is_from)
+        suffix = gh_judge_printf("%s%s", suffix, is_wrapped ? " END" : ")");
     if (n == 0) {
         gh_judge_edit(j, c->first, c->delimiters[1] + 1, gh_judge_printf("%s%s", prefix, suffix));
     } else {
@@ -261,12 +267,16 @@ static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
     qualify(j, c);
 }
 
-static void guard(gh_judge *j, gh_call *c)
+static void guard(gh_judge *j, Node **slot, gh_call *c)
 {
     char *condition = gh_system_expand(j, c->special->sql);
+    gh_wrap w = j->is_from_function ? (gh_wrap){ 0 } : gh_print_call(j, c->name);
 
-    if (condition != NULL)
-        guard_argument(j, c, c->special->guarded - 1, "oid", condition);
+    if (condition == NULL)
+        return;
+    gh_print_wrap(j, &w, c->first, c->delimiters[c->args] + 1);
+    guard_argument(j, c, c->special->guarded - 1, "oid", condition);
+    gh_print_place(j, &w, slot);
 }
 
 static bool is_system(const gh_relation *r)
@@ -275,7 +285,7 @@ static bool is_system(const gh_relation *r)
 }
 
 /* A name is looked up here, along the client's path, and becomes its OID. */
-static void relation(gh_judge *j, gh_call *c)
+static void relation(gh_judge *j, Node **slot, gh_call *c)
 {
     A_Const *arg = linitial(c->f->args);
     const gh_relation *r;
@@ -284,7 +294,7 @@ static void relation(gh_judge *j, gh_call *c)
 
     if (!is_const_string((Node *)arg) ||
         strspn(const_string((Node *)arg), "0123456789") == strlen(const_string((Node *)arg))) {
-        guard(j, c);
+        guard(j, slot, c);
         return;
     }
     text = const_string((Node *)arg);
@@ -301,7 +311,7 @@ static void relation(gh_judge *j, gh_call *c)
     }
     arg->val.sval.sval = gh_judge_printf("%u", r->oid);
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
-    guard(j, c);
+    guard(j, slot, c);
 }
 
 /* ---- settings -------------------------------------------------------------------------------------- */
@@ -452,6 +462,10 @@ static const gh_lookup s_lookups[] = {
       "(SELECT gn.oid FROM pg_catalog.pg_namespace AS gn WHERE "
       "pg_catalog.quote_ident(CAST(gn.nspname AS pg_catalog.text)) = gt.t)",
       "@schema(gr.o)", NULL, NULL },
+    { "regrole", NULL,
+      "(CASE WHEN gt.t IN (CAST(@user AS pg_catalog.text), pg_catalog.quote_ident(CAST(@user AS "
+      "pg_catalog.text))) THEN @owner END)",
+      "gr.o = @owner", NULL, NULL },
     { "regconfig", NULL,
       "(SELECT gc.oid FROM pg_catalog.pg_ts_config AS gc WHERE gc.cfgname = gt.t)",
       "@builtin(gr.o)", NULL, NULL },
@@ -503,8 +517,11 @@ static char *search(gh_judge *j, const gh_lookup *l)
     const char *when;
     char *out;
 
-    if (l->function == NULL)
-        return visible(j, l, l->find);
+    if (l->function == NULL) {
+        const char *find = gh_system_expand(j, l->find);
+
+        return find == NULL ? NULL : visible(j, l, find);
+    }
     when = gh_system_expand(j, l->when);
     if (when == NULL)
         return NULL;
@@ -630,10 +647,10 @@ void gh_function_special(gh_judge *j, Node **slot)
         set(j, slot, &c);
         return;
     case GH_SPECIAL_GUARD:
-        guard(j, &c);
+        guard(j, slot, &c);
         return;
     case GH_SPECIAL_RELATION:
-        relation(j, &c);
+        relation(j, slot, &c);
         return;
     case GH_SPECIAL_SETTING:
         setting(j, slot, &c);
@@ -664,8 +681,7 @@ static void leftmost(struct Node **slot, void *arg)
         *least = 0; /* a node that nobody knows: no token of ours starts there */
 }
 
-/* The token at which the operand of `::` starts: the leftmost of its nodes and the brackets around. */
-static size_t operand_start(gh_judge *j, Node *operand, size_t cast)
+size_t gh_function_operand_start(gh_judge *j, Node *operand, size_t cast)
 {
     const gh_token *t = j->text->tokens;
     int location = -1;
@@ -691,15 +707,14 @@ static size_t operand_start(gh_judge *j, Node *operand, size_t cast)
     return first;
 }
 
-/* The name that PostgreSQL gives to a column computed from this operand, or the type's. */
-static const char *column_name(const Node *operand, const gh_type *type)
+const char *gh_function_column_name(const Node *operand, const gh_type *type)
 {
     if (IsA(operand, ColumnRef) && IsA(llast(((const ColumnRef *)operand)->fields), String))
         return strVal(llast(((const ColumnRef *)operand)->fields));
     if (IsA(operand, FuncCall))
         return strVal(llast(((const FuncCall *)operand)->funcname));
     if (IsA(operand, TypeCast))
-        return column_name(((const TypeCast *)operand)->arg, type);
+        return gh_function_column_name(((const TypeCast *)operand)->arg, type);
     return gh_judge_cstr(type->name);
 }
 
@@ -721,7 +736,7 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     if (j->rc != GH_OK)
         return;
     if (cast != SIZE_MAX && is_self(&j->text->tokens[cast], "::")) {
-        first = operand_start(j, c->arg, cast);
+        first = gh_function_operand_start(j, c->arg, cast);
     } else if (cast != SIZE_MAX) { /* CAST ( operand AS type ) */
         first = cast + 2;
         end = gh_sql_token_at(j->text, c->typeName->location) - 1;
@@ -734,7 +749,7 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     prefix = gh_judge_printf(
         "(SELECT gr.o AS %s FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS "
         "pg_catalog.oid) ELSE %s END FROM (SELECT CAST((",
-        gh_judge_ident(j, gh_str_of(column_name(c->arg, type))), sql);
+        gh_judge_ident(j, gh_str_of(gh_function_column_name(c->arg, type))), sql);
     suffix =
         gh_judge_printf(") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o) WHERE gr.o = 0 OR "
                         "%s)",

@@ -11,6 +11,7 @@
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     push.c       conditions that may be copied behind the fence
  *     function.c setting.c system_catalog.c   allow-lists
+ *     catalog_print.c names of objects as the client's search_path prints them
  *
  * Everything here lives in the parser's memory context (palloc) and dies with gh_sql_run; what the
  * plan keeps is copied into the caller's arena.
@@ -235,6 +236,41 @@ const char *gh_reg_of_call(const gh_judge *j, const FuncCall *f);
 const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after);
 /* Casts the expression that ends before the token `after`. */
 void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type);
+
+/* ---- catalog_print.c --------------------------------------------------------------------------- */
+
+/* Text around an expression, as tokens and as a tree over $1; zeroed: nothing is put around. */
+typedef struct gh_wrap {
+    const char *prefix;
+    const char *suffix;
+} gh_wrap;
+
+/* What goes around a call of a function that prints names as the search_path has them. */
+gh_wrap gh_print_call(gh_judge *j, const char *function);
+/* The same around the operand of a cast from a reg* type to text. */
+gh_wrap gh_print_reg_cast(gh_judge *j, const TypeCast *c, const gh_type *target, size_t *first,
+                          size_t *end);
+/* The same around a cast to regrole in the final result. */
+gh_wrap gh_print_role(gh_judge *j, const Node *n, size_t *first, size_t *end);
+/* A cast of OIDs to an array of a reg* type becomes one of text; false: it is no such cast. */
+bool gh_print_reg_array(gh_judge *j, Node **slot);
+/* Puts a wrap around the tokens [first, end), and later around the node that came of them. */
+void gh_print_wrap(gh_judge *j, const gh_wrap *w, size_t first, size_t end);
+void gh_print_place(gh_judge *j, const gh_wrap *w, Node **slot);
+/* A column of a catalog that stands where it is printed: in the final result, under a cast to text, as the
+ * argument of array_to_string. `parts`: of its name, as the client wrote it. */
+void gh_print_column(gh_judge *j, Node **slot, int parts);
+/* Those parts; 0 for what is no column. */
+int gh_print_parts(const Node *n);
+
+/* ---- function_special.c ------------------------------------------------------------------------ */
+
+/* Parses trusted text in which $1 stands for the node. */
+Node *gh_function_build(gh_judge *j, const char *sql, Node *first);
+/* The token at which the operand of `::` starts: the leftmost of its nodes and the brackets around. */
+size_t gh_function_operand_start(gh_judge *j, Node *operand, size_t cast);
+/* The name that PostgreSQL gives to a column computed from this operand, or the type's. */
+const char *gh_function_column_name(const Node *operand, const gh_type *type);
 
 /* ---- type.c ---------------------------------------------------------------------------------- */
 

@@ -32,6 +32,14 @@
         NULL, NULL                                                                                 \
     }
 #define ROWS_BUILTIN "@builtin(gh.oid)"
+#define TABLE_FIGURES(name)                                                                        \
+    {                                                                                              \
+        name, "@rel(gh.relid)", NULL                                                               \
+    }
+#define INDEX_FIGURES(name)                                                                        \
+    {                                                                                              \
+        name, "@rel(gh.relid) AND @rel(gh.indexrelid)", NULL                                       \
+    }
 
 static const gh_system_relation s_relations[] = {
     { "pg_aggregate", "@func(CAST(gh.aggfnoid AS pg_catalog.oid))",
@@ -77,6 +85,8 @@ static const gh_system_relation s_relations[] = {
           { "relhassubclass", "(@full(gh.oid) AND gh.relhassubclass)" },
           { "relrowsecurity", "(@builtin(gh.oid) AND gh.relrowsecurity)" },
           { "relforcerowsecurity", "(@builtin(gh.oid) AND gh.relforcerowsecurity)" },
+          { "relacl",
+            "CASE WHEN gh.relkind IN ('r', 'v', 'm', 'p', 'f', 'S') THEN @acl(gh.oid) END" },
           { "reloptions", "CASE WHEN @full(gh.oid) THEN gh.reloptions END" },
           { "relpartbound", "CASE WHEN @full(gh.oid) THEN gh.relpartbound END" },
           END } },
@@ -114,8 +124,10 @@ static const gh_system_relation s_relations[] = {
     { "pg_largeobject_metadata", "false", NULL },
     { "pg_locks", "false", NULL },
     { "pg_matviews", "@relname(gh.schemaname, gh.matviewname)",
-      COLUMNS{ HIDE("definition"), END } },
-    { "pg_namespace", "@schema(gh.oid)", NULL },
+      COLUMNS{ { "definition", "@viewdefname(gh.schemaname, gh.matviewname)" }, END } },
+    { "pg_namespace", "@schema(gh.oid)",
+      COLUMNS{ { "nspacl", "ARRAY[pg_catalog.makeaclitem(@owner, @owner, 'USAGE', false)]" },
+               END } },
     { "pg_opclass", ROWS_BUILTIN, NULL },
     { "pg_operator", ROWS_BUILTIN, NULL },
     { "pg_opfamily", ROWS_BUILTIN, NULL },
@@ -133,11 +145,11 @@ static const gh_system_relation s_relations[] = {
     { "pg_publication", "false", NULL },
     { "pg_publication_namespace", "false", NULL },
     { "pg_publication_rel", "false", NULL },
-    { "pg_publication_tables", "false", NULL },
     { "pg_range", "@type(gh.rngtypid)", NULL },
     { "pg_rewrite", "false", NULL },
     { "pg_roles", "gh.rolname = CURRENT_USER",
-      COLUMNS{ { "rolname", "@user" },
+      COLUMNS{ { "oid", "@owner" },
+               { "rolname", "@user" },
                { "rolsuper", "false" },
                { "rolcreaterole", "false" },
                { "rolcreatedb", "false" },
@@ -168,6 +180,7 @@ static const gh_system_relation s_relations[] = {
     { "pg_stat_activity", "gh.pid = pg_catalog.pg_backend_pid()",
       COLUMNS{ { "datname", "@db" },
                { "usename", "@user" },
+               { "usesysid", "@owner" },
                { "query", NULL },
                { "query_id", NULL },
                { "pid", NULL },
@@ -203,6 +216,7 @@ static const gh_system_relation s_relations[] = {
       COLUMNS{ { "typdefault", "CASE WHEN @builtin(gh.oid) THEN gh.typdefault END" }, END } },
     { "pg_user", "gh.usename = CURRENT_USER",
       COLUMNS{ { "usename", "@user" },
+               { "usesysid", "@owner" },
                { "usesuper", "false" },
                { "usecreatedb", "false" },
                { "userepl", "false" },
@@ -211,9 +225,50 @@ static const gh_system_relation s_relations[] = {
                HIDE("useconfig"),
                END } },
     { "pg_user_mappings", "false", NULL },
-    { "pg_views", "@relname(gh.schemaname, gh.viewname)", COLUMNS{ HIDE("definition"), END } },
-    { "pg_stat_all_tables", "@rel(gh.relid)", NULL },
-    { "pg_stat_user_tables", "@rel(gh.relid)", NULL },
+    { "pg_views", "@relname(gh.schemaname, gh.viewname)",
+      COLUMNS{ { "definition", "@viewdefname(gh.schemaname, gh.viewname)" }, END } },
+    TABLE_FIGURES("pg_stat_all_tables"),
+    TABLE_FIGURES("pg_stat_sys_tables"),
+    TABLE_FIGURES("pg_stat_user_tables"),
+    TABLE_FIGURES("pg_stat_xact_all_tables"),
+    TABLE_FIGURES("pg_stat_xact_sys_tables"),
+    TABLE_FIGURES("pg_stat_xact_user_tables"),
+    TABLE_FIGURES("pg_statio_all_tables"),
+    TABLE_FIGURES("pg_statio_sys_tables"),
+    TABLE_FIGURES("pg_statio_user_tables"),
+    TABLE_FIGURES("pg_statio_all_sequences"),
+    TABLE_FIGURES("pg_statio_sys_sequences"),
+    TABLE_FIGURES("pg_statio_user_sequences"),
+    INDEX_FIGURES("pg_stat_all_indexes"),
+    INDEX_FIGURES("pg_stat_sys_indexes"),
+    INDEX_FIGURES("pg_stat_user_indexes"),
+    INDEX_FIGURES("pg_statio_all_indexes"),
+    INDEX_FIGURES("pg_statio_sys_indexes"),
+    INDEX_FIGURES("pg_statio_user_indexes"),
+    /* What tells of the server and of other people is there, and empty: clients look before they ask. */
+    { "pg_prepared_xacts", "false", NULL },
+    { "pg_publication_tables", "false", NULL },
+    { "pg_replication_origin_status", "false", NULL },
+    { "pg_replication_slots", "false", NULL },
+    { "pg_stat_archiver", "false", NULL },
+    { "pg_stat_bgwriter", "false", NULL },
+    { "pg_stat_database", "false", NULL },
+    { "pg_stat_database_conflicts", "false", NULL },
+    { "pg_stat_gssapi", "false", NULL },
+    { "pg_stat_progress_analyze", "false", NULL },
+    { "pg_stat_progress_basebackup", "false", NULL },
+    { "pg_stat_progress_cluster", "false", NULL },
+    { "pg_stat_progress_copy", "false", NULL },
+    { "pg_stat_progress_create_index", "false", NULL },
+    { "pg_stat_progress_vacuum", "false", NULL },
+    { "pg_stat_replication", "false", NULL },
+    { "pg_stat_ssl", "false", NULL },
+    { "pg_stat_subscription", "false", NULL },
+    { "pg_stat_user_functions", "false", NULL },
+    { "pg_stat_wal_receiver", "false", NULL },
+    { "pg_stats", "false", NULL },
+    { "pg_stats_ext", "false", NULL },
+    { "pg_subscription_rel", "false", NULL },
 };
 
 static const gh_system_relation *find_in(const gh_system_relation *list, size_t count, gh_str name)
@@ -315,15 +370,24 @@ static char *column_sql(gh_judge *j, const gh_system_relation *s, const gh_relat
     return plain_column(j, r, c);
 }
 
-/*
- * Figures of tables tell of rows that do not show, so only the names of the tables are there.
- */
-static bool is_figure(const gh_relation *r, const gh_column *c)
+/* Figures of a relation tell of rows that do not show, unless all of them do. */
+static char *figure(gh_judge *j, const gh_relation *r, const gh_column *c)
 {
-    return gh_str_is(r->schema, "pg_catalog") && r->name.len > 8 &&
-           memcmp(r->name.ptr, "pg_stat_", 8) == 0 && ends_with(r->name, "_tables") &&
-           !gh_str_is(c->name, "relid") && !gh_str_is(c->name, "schemaname") &&
-           !gh_str_is(c->name, "relname");
+    static const char *const names[] = { "relid", "indexrelid", "schemaname", "relname",
+                                         "indexrelname" };
+    bool is_view = ends_with(r->name, "_tables") || ends_with(r->name, "_indexes") ||
+                   ends_with(r->name, "_sequences");
+
+    if (!is_view || !gh_str_is(r->schema, "pg_catalog") || r->name.len < 8 ||
+        memcmp(r->name.ptr, "pg_stat", 7) != 0)
+        return NULL;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (gh_str_is(c->name, names[i]))
+            return NULL;
+    }
+    return gh_judge_printf("CASE WHEN %s THEN gh.%s END",
+                           gh_system_expand(j, "gh.relid = ANY (@fulls)"),
+                           gh_judge_ident(j, c->name));
 }
 
 /* System columns are columns of the sub-select only where the statement names them: `*` must not show
@@ -397,6 +461,27 @@ static void put_fence(const gh_judge *j, unsigned columns, gh_buf *b)
     gh_buf_puts(b, " OFFSET 0");
 }
 
+/*
+ * Only what the statement names is computed: behind a fence the planner could leave nothing out, and some
+ * columns ask other catalogs for each row. A list of names for the columns goes by their places.
+ */
+static bool is_wanted(const gh_item *item, uint16_t index)
+{
+    return item->is_used[index] || item->has_star || item->is_renamed;
+}
+
+static void put_source(gh_judge *j, const gh_relation *r, gh_buf *b)
+{
+    const char *query =
+        gh_str_is(r->schema, "information_schema") ? gh_system_information_query(r->name) : NULL;
+
+    if (query == NULL)
+        gh_buf_printf(b, " FROM %s.%s AS gh", gh_judge_ident(j, r->schema),
+                      gh_judge_ident(j, r->name));
+    else
+        gh_buf_printf(b, " FROM (%s) AS gh", gh_system_expand(j, query));
+}
+
 char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
 {
     const gh_system_relation *s = item->system;
@@ -411,16 +496,21 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     gh_buf_puts(&b, "(SELECT ");
     for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {
         const gh_column *c = &r->columns[i];
-        const char *sql = is_figure(r, c) ? NULL : column_sql(j, s, r, c);
+        const char *sql = is_wanted(item, i) ? figure(j, r, c) : NULL;
 
+        if (sql == NULL && is_wanted(item, i))
+            sql = column_sql(j, s, r, c);
         if (sql == NULL)
             continue;
         gh_buf_printf(&b, "%s%s AS %s", columns == 0 ? "" : ", ", sql, gh_judge_ident(j, c->name));
         columns++;
     }
+    if (columns == 0) { /* count(*) and the like */
+        gh_buf_puts(&b, "NULL AS \"gh\"");
+        columns++;
+    }
     columns += put_system_columns(j, r, &b);
-    gh_buf_printf(&b, " FROM %s.%s AS gh", gh_judge_ident(j, r->schema),
-                  gh_judge_ident(j, r->name));
+    put_source(j, r, &b);
     put_conditions(j, item, &b);
     put_fence(j, columns, &b);
     gh_buf_puts(&b, ")");

@@ -19,7 +19,7 @@
  *     @relname(s,r) @colname(s,r,c) @typename(s,t)   by names
  *     @may(p,o)     p is a privilege's name, o a relation
  *     @user @db     names, as this user knows them
- *     @owner        OID of the upstream's account, under which the user's own name is shown
+ *     @owner        OID under which the user's own name is shown
  *     @schemas      schema OIDs of the client's search_path, pg_catalog first
  *     @current_schema @path @implicit_path @settings
  *     @find_relation @find_type @find_function  OID of what the text gt.t names, if it is visible
@@ -38,6 +38,13 @@ typedef struct gh_system_column {
     const char *sql; /* over the alias gh; NULL: the column is not there */
 } gh_system_column;
 
+/*
+ * OID of the role that owns everything and that the user is. SECURITY: no role has it (initdb gives those below
+ * 16384, and never gets there), so that no output function can print the name of the upstream's account.
+ * Attack: tests/attack, upstream-account.
+ */
+#define GH_SYSTEM_OWNER "16383"
+
 struct gh_system_relation {
     const char *name;
     const char *where;               /* over the alias gh; NULL: every row */
@@ -50,6 +57,10 @@ char *gh_system_expand(gh_judge *j, const char *text);
 /* Is this type, outside initdb's, one that the catalogs show? Of tables' row types: the table's. */
 bool gh_system_type_is_visible(gh_judge *j, gh_oid oid);
 
+bool gh_system_schema_is_visible(gh_judge *j, gh_oid oid);
+
+/* A query that stands for a view of information_schema, as a template; NULL: the view itself. */
+const char *gh_system_information_query(gh_str name);
 const gh_system_relation *gh_system_information_find(gh_str name);
 
 #endif

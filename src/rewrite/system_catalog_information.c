@@ -21,10 +21,31 @@
 #define ROWS_TABLE   "@relname(gh.table_schema, gh.table_name)"
 #define ROWS_COLUMN  "@colname(gh.table_schema, gh.table_name, gh.column_name)"
 #define ROWS_ROUTINE "@routine(gh.specific_schema, gh.specific_name)"
-/* The upstream account's rights, of which show those that the user has too. */
-#define IS_SELECT "gh.privilege_type = 'SELECT' AND gh.grantee = CURRENT_USER"
-#define IS_HELD                                                                                    \
-    "gh.grantee = CURRENT_USER AND @maybyname(gh.table_schema, gh.table_name, gh.privilege_type)"
+/* The upstream's own views show rights of its account; these say what the user holds. */
+#define NAME(x) "CAST(" x " AS information_schema.sql_identifier)"
+#define GRANT_ROW                                                                                  \
+    "SELECT " NAME("@user") " AS grantor, " NAME("@user") " AS grantee, " NAME(                    \
+        "@db") " AS table_catalog, " NAME("gn.nspname") " AS table_schema, " NAME("gc.relname") " AS table_name, "
+#define GRANT_TYPE                                                                                 \
+    "CAST(gp.p AS information_schema.character_data) AS privilege_type, "                          \
+    "CAST('NO' AS information_schema.yes_or_no) AS is_grantable"
+#define GRANT_FROM                                                                                 \
+    " FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid = "              \
+    "gc.relnamespace "
+#define TABLE_GRANTS                                                                               \
+    GRANT_ROW GRANT_TYPE ", CAST(CASE WHEN gp.p = 'SELECT' THEN 'YES' ELSE 'NO' END AS "           \
+                         "information_schema.yes_or_no) AS with_hierarchy" GRANT_FROM              \
+                         "CROSS JOIN (VALUES ('SELECT'), ('INSERT'), "                             \
+                         "('UPDATE'), ('DELETE'), ('TRUNCATE')) AS gp (p) WHERE gc.relkind IN "    \
+                         "('r', 'v', 'f', 'p') AND "                                               \
+                         "@rel(gc.oid) AND @may(gp.p, gc.oid)"
+#define COLUMN_GRANTS                                                                              \
+    GRANT_ROW NAME("ga.attname") " AS column_name, " GRANT_TYPE GRANT_FROM                         \
+                                 "JOIN pg_catalog.pg_attribute AS ga ON ga.attrelid = gc.oid AND " \
+                                 "ga.attnum > 0 AND NOT "                                          \
+                                 "ga.attisdropped CROSS JOIN (VALUES ('SELECT')) AS gp (p) WHERE " \
+                                 "gc.relkind IN ('r', 'v', 'f', 'p') AND "                         \
+                                 "@attr(ga.attrelid, ga.attnum) AND @may(gp.p, gc.oid)"
 
 static const gh_system_relation s_views[] = {
     { "administrable_role_authorizations", "false", NULL },
@@ -39,7 +60,7 @@ static const gh_system_relation s_views[] = {
     { "collations", "gh.collation_schema = 'pg_catalog'", NULL },
     { "column_domain_usage", ROWS_COLUMN, NULL },
     { "column_options", "false", NULL },
-    { "column_privileges", IS_SELECT " AND " ROWS_COLUMN, NULL },
+    { "column_privileges", NULL, NULL },
     { "column_udt_usage", ROWS_COLUMN, NULL },
     { "columns", ROWS_COLUMN,
       COLUMNS{ IF_FULL("column_default"), IF_FULL("generation_expression"),
@@ -68,9 +89,9 @@ static const gh_system_relation s_views[] = {
       NULL },
     { "parameters", ROWS_ROUTINE, COLUMNS{ HIDE("parameter_default"), END } },
     { "referential_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
-    { "role_column_grants", IS_SELECT " AND " ROWS_COLUMN, NULL },
+    { "role_column_grants", NULL, NULL },
     { "role_routine_grants", "false", NULL },
-    { "role_table_grants", ROWS_TABLE " AND " IS_HELD, NULL },
+    { "role_table_grants", NULL, NULL },
     { "role_usage_grants", "false", NULL },
     { "routine_privileges", "false", NULL },
     { "routines", ROWS_ROUTINE, COLUMNS{ HIDE("routine_definition"), END } },
@@ -90,7 +111,7 @@ static const gh_system_relation s_views[] = {
     { "sql_sizing", NULL, NULL },
     { "table_constraints",
       "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)", NULL },
-    { "table_privileges", ROWS_TABLE " AND " IS_HELD, NULL },
+    { "table_privileges", NULL, NULL },
     { "tables", ROWS_TABLE, NULL },
     { "triggered_update_columns", "false", NULL },
     { "triggers", "false", NULL },
@@ -101,7 +122,10 @@ static const gh_system_relation s_views[] = {
     { "view_column_usage", "false", NULL },
     { "view_routine_usage", "false", NULL },
     { "view_table_usage", "false", NULL },
-    { "views", ROWS_TABLE, COLUMNS{ HIDE("view_definition"), END } },
+    { "views", ROWS_TABLE,
+      COLUMNS{ { "view_definition", "CAST(@viewdefname(gh.table_schema, gh.table_name) AS "
+                                    "information_schema.character_data)" },
+               END } },
 };
 
 const gh_system_relation *gh_system_information_find(gh_str name)
@@ -111,4 +135,13 @@ const gh_system_relation *gh_system_information_find(gh_str name)
             return &s_views[i];
     }
     return NULL;
+}
+
+const char *gh_system_information_query(gh_str name)
+{
+    if (gh_str_is(name, "column_privileges") || gh_str_is(name, "role_column_grants"))
+        return COLUMN_GRANTS;
+    return gh_str_is(name, "table_privileges") || gh_str_is(name, "role_table_grants")
+               ? TABLE_GRANTS
+               : NULL;
 }

@@ -18,6 +18,7 @@
 #include <inttypes.h>
 
 #define OID_MAX_BUILTIN  16384u
+#define OID_PG_TOAST     99
 #define EXPAND_DEPTH_MAX 12
 
 typedef struct gh_numbers {
@@ -308,6 +309,7 @@ static const gh_system_sets *sets_of(gh_judge *j)
             see_schema(j, s, t->schema);
     }
     see_row_types(j, s);
+    add(&s->schemas, OID_PG_TOAST); /* as pg_catalog: initdb's relations are in it */
     see_schema(j, s, GH_STR("pg_catalog"));
     see_schema(j, s, GH_STR("information_schema"));
     see_schema(j, s, GH_STR("public")); /* every database has it, in every client's path */
@@ -321,6 +323,11 @@ static const gh_system_sets *sets_of(gh_judge *j)
         s->sql_may[bit] = array_of(&s->may[bit], "oid");
     j->sets = s;
     return s;
+}
+
+bool gh_system_schema_is_visible(gh_judge *j, gh_oid oid)
+{
+    return oid != 0 && contains(&sets_of(j)->schemas, oid);
 }
 
 bool gh_system_type_is_visible(gh_judge *j, gh_oid oid)
@@ -498,6 +505,17 @@ static const gh_macro s_macros[] = {
       "(EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
       "= gc.relnamespace WHERE gn.nspname = $1 AND gc.relname = $2 AND @may(CAST($3 AS "
       "pg_catalog.text), gc.oid)))" },
+    /* Of a privilege's name and a relation: those that the user holds, in PostgreSQL's order. */
+    { "acl", 1,
+      "(SELECT pg_catalog.array_agg(pg_catalog.makeaclitem(@owner, @owner, gp.p, false) ORDER BY "
+      "gp.n) FROM "
+      "(VALUES (1, 'INSERT'), (2, 'SELECT'), (3, 'UPDATE'), (4, 'DELETE'), (5, 'TRUNCATE')) AS gp "
+      "(n, p) "
+      "WHERE @may(gp.p, $1))" },
+    { "viewdefname", 2,
+      "(SELECT @viewdef(gv.oid) FROM pg_catalog.pg_class AS gv JOIN pg_catalog.pg_namespace AS gm "
+      "ON "
+      "gm.oid = gv.relnamespace WHERE gm.nspname = $1 AND gv.relname = $2)" },
     { "viewdef", 1,
       "(SELECT ' SELECT ' || pg_catalog.string_agg(pg_catalog.quote_ident(CAST(ga.attname AS "
       "pg_catalog.text)), ', ' ORDER BY ga.attnum) || ' FROM ' || pg_catalog.quote_ident(CAST("
@@ -522,8 +540,7 @@ static const gh_macro s_macros[] = {
       "gw.w[1] AND @builtin(gt.oid))))" },
     { "sourceid", 1,
       "(EXISTS (SELECT FROM pg_catalog.pg_proc AS gp WHERE gp.oid = $1 AND @source(gp)))" },
-    { "owner", 0,
-      "(SELECT go.oid FROM pg_catalog.pg_roles AS go WHERE go.rolname = CURRENT_USER)" },
+    { "owner", 0, "CAST(" GH_SYSTEM_OWNER " AS pg_catalog.oid)" },
 };
 
 /* Values of this statement; NULL if the name is not one. */

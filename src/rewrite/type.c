@@ -239,8 +239,15 @@ static void judge_regclass(gh_judge *j, A_Const *arg)
     char *quoted;
 
     if (r == NULL) {
-        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
-                        strVal(&arg->val));
+        char *schema;
+        char *name;
+
+        if (split_name(strVal(&arg->val), &schema, &name))
+            gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s%s%s\" does not exist",
+                            schema != NULL ? schema : "", schema != NULL ? "." : "", name);
+        else
+            gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
+                            strVal(&arg->val));
         return;
     }
     quoted = gh_judge_printf("\"%s\".\"%s\"", gh_judge_cstr(r->schema), gh_judge_cstr(r->name));
@@ -296,19 +303,36 @@ static void judge_regtype(gh_judge *j, A_Const *arg)
     }
 }
 
+static void judge_plain_cast(gh_judge *j, TypeCast *c, const gh_type *type)
+{
+    size_t first;
+    size_t end;
+    gh_wrap w = gh_print_reg_cast(j, c, type, &first, &end);
+    int parts = gh_print_parts(c->arg);
+
+    gh_print_wrap(j, &w, first, end);
+    gh_cast_judge(j, c, type->oid);
+    j->takes_reg = true;
+    gh_judge_expr(j, &c->arg);
+    gh_print_place(j, &w, &c->arg);
+    if (type->category == 'S')
+        gh_print_column(j, &c->arg, parts);
+}
+
 void gh_judge_cast(gh_judge *j, Node **slot)
 {
     TypeCast *c = (TypeCast *)*slot;
-    const gh_type *type = judge_type(j, c->typeName);
+    const gh_type *type;
     A_Const *arg = (A_Const *)c->arg;
     bool is_text_const;
 
+    if (gh_print_reg_array(j, slot))
+        return;
+    type = judge_type(j, c->typeName);
     if (type == NULL)
         return;
     if (!is_reg_type(innermost(j->in->catalog, type))) {
-        gh_cast_judge(j, c, type->oid);
-        j->takes_reg = true;
-        gh_judge_expr(j, &c->arg);
+        judge_plain_cast(j, c, type);
         return;
     }
     j->reads_literal = true;

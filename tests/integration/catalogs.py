@@ -299,9 +299,79 @@ class Catalogs(unittest.TestCase):
         sql = ("SELECT table_name, grantee, string_agg(privilege_type, ' ' ORDER BY privilege_type) FROM information_schema.{}"
                " WHERE table_schema = 'shop' GROUP BY 1, 2 ORDER BY 1")
         for view in ('table_privileges', 'role_table_grants'):
-            for user, regions in (('mallory', 'SELECT'), ('trudy', 'DELETE INSERT SELECT')):
+            for user, more in (('mallory', {}), ('trudy', {'hid_events': 'SELECT', 'hid_view': 'SELECT', 'regions': 'DELETE INSERT SELECT'})):
                 with self.subTest(view=view, user=user), proxy.wire(user) as c:
-                    self.assertEqual(c.one(sql.format(view)), [['orders', user, 'SELECT'], ['regions', user, regions]])
+                    wanted = {'events': 'SELECT', 'orders': 'SELECT', 'regions': 'SELECT', 'totals': 'SELECT'} | more
+                    self.assertEqual(c.one(sql.format(view)), [[t, user, p] for t, p in sorted(wanted.items())])
+
+    def test_the_user_is_the_only_role(self):
+        """Whatever prints a role prints the user's name, or a number that is nobody's."""
+        with proxy.wire('mallory') as c:
+            for sql, expected in (
+                    ("SELECT acldefault('r', relowner) FROM pg_class WHERE relname = 'orders'", '{16383=arwdDxt/16383}'),
+                    ("SELECT relowner::regrole FROM pg_class WHERE relname = 'orders'", 'mallory'),
+                    ("SELECT relowner::regrole::text || '!' FROM pg_class WHERE relname = 'orders'", 'mallory!'),
+                    ("SELECT count(*) FROM pg_class WHERE relname = 'orders' AND relowner = 'mallory'::regrole", '1'),
+                    ("SELECT 'gatehouse'::regrole", None), ("SELECT 'postgres'::regrole", None), ("SELECT 'nobody'::regrole", None),
+                    ("SELECT 10::regrole", None), ("SELECT (SELECT oid FROM pg_roles)::regrole", 'mallory'),
+                    ("SELECT relacl FROM pg_class WHERE relname = 'orders'", '{mallory=r/mallory}'),
+                    ("SELECT array_to_string(c.relacl, '+') FROM pg_catalog.pg_class c WHERE relname = 'orders'", 'mallory=r/mallory'),
+                    ("SELECT relacl::text FROM pg_class WHERE relname = 'orders'", '{mallory=r/mallory}'),
+                    ("SELECT format('%s', relacl) FROM pg_class WHERE relname = 'orders'", '{16383=r/16383}'),
+                    ("SELECT to_json(relacl) FROM pg_class WHERE relname = 'orders'", '["16383=r/16383"]'),
+                    ("SELECT pg_get_userbyid(x.grantee) FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x"
+                     " WHERE relname = 'orders'", 'mallory'),
+                    ("SELECT rolname FROM pg_roles r JOIN pg_class c ON c.relowner = r.oid WHERE relname = 'orders'", 'mallory')):
+                with self.subTest(sql):
+                    self.assertEqual(c.one(sql), [[expected]])
+        with proxy.wire('trudy') as c:
+            self.assertEqual(c.one("SELECT relacl FROM pg_class WHERE relname = 'regions'"), [['{trudy=ard/trudy}']])
+
+    def test_names_as_the_path_prints_them(self):
+        sql = ("SELECT format_type('shop.orders'::regclass::oid, -1), 'shop.orders'::regclass::text, CAST('shop.orders'::regclass AS text),"
+               " (SELECT format_type(oid, -1) FROM pg_type WHERE typname = 'orders')")
+        with proxy.wire('mallory') as c:
+            self.assertEqual(c.one(sql)[0][1:], ['shop.orders'] * 3)
+            c.query('SET search_path TO shop')
+            self.assertEqual(c.one(sql)[0][1:], ['orders'] * 3)
+            c.query('SET search_path TO hid_vault, "shop", public')
+            self.assertEqual(c.one(sql)[0][1:], ['orders'] * 3)
+            self.assertEqual([col[0] for col in c.query(sql)[-1].columns], ['format_type', 'text', 'text', 'format_type'])
+
+    def test_functions_of_initdb_by_name(self):
+        with proxy.wire('mallory') as c:
+            self.assertEqual(c.one("SELECT typinput, typreceive::text, typsend || '!' FROM pg_type WHERE typname = 'int4'"),
+                             [['int4in', 'int4recv', '2407!']])
+            self.assertEqual(c.one("SELECT count(*) FROM pg_type WHERE typname = '_int4' AND typinput = 'array_in'::regproc"), [['1']])
+            # beside anything else it is a number, which takes in no name
+            for sql in ("SELECT coalesce(typinput, 'hid_peek') FROM pg_type", "SELECT typinput FROM pg_type UNION SELECT 'now'"):
+                with self.subTest(sql):
+                    self.assertEqual(c.query(sql)[-1].sqlstate, '22P02')
+
+    def test_rewritten_functions_stand_in_from(self):
+        with proxy.wire('mallory') as c:
+            for sql, columns, rows in (
+                    ('SELECT * FROM current_schema()', ['current_schema'], [['public']]),
+                    ('SELECT * FROM current_database() AS d', ['d'], [['wh']]),
+                    ('SELECT x.* FROM current_user AS x, pg_get_userbyid(10) y', ['x'], [['mallory']]),
+                    ('SELECT * FROM current_schemas(false) a(b)', ['b'], [['{public}']]),
+                    ('SELECT * FROM current_user, session_user, current_date d', ['current_user', 'session_user', 'd'], None),
+                    ("SELECT h FROM pg_class c, has_table_privilege(c.oid, 'select') h WHERE relname = 'orders'", ['h'], [['t']]),
+                    ("SELECT * FROM has_table_privilege('hid_vault.hid_keys', 'select')", ['has_table_privilege'], [[None]])):
+                with self.subTest(sql):
+                    result = c.query(sql)[-1]
+                    self.assertEqual((result.error, result.names, result.rows), (None, columns, rows or result.rows))
+
+    def test_figures(self):
+        """Of what shows whole there are figures, of anything else none."""
+        with proxy.wire('mallory') as c:
+            for view in ('pg_stat_user_tables', 'pg_statio_user_tables', 'pg_stat_all_tables', 'pg_statio_all_tables', 'pg_stat_xact_user_tables'):
+                with self.subTest(view):
+                    result = c.query(f"SELECT * FROM {view} WHERE schemaname = 'shop' AND relname IN ('orders', 'hid_events')")[-1]
+                    self.assertEqual([r[1:3] for r in result.rows], [['shop', 'orders']])
+                    self.assertEqual(set(result.rows[0][3:]), {None})
+            for view in ('pg_stats', 'pg_stat_database', 'pg_stat_replication', 'pg_prepared_xacts'):
+                self.assertEqual(c.query(f'SELECT * FROM {view}')[-1].rows, [])
 
     def test_sequences_and_sources(self):
         with proxy.wire('trudy') as c:
