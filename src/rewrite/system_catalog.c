@@ -444,6 +444,14 @@ static void put_conditions(gh_judge *j, const gh_item *item, gh_buf *b)
     }
 }
 
+/* Tools show the columns of a table as they come, and from PostgreSQL they come in order. */
+static const char *order_of(const gh_relation *r)
+{
+    return gh_str_is(r->schema, "information_schema") && gh_str_is(r->name, "columns")
+               ? " ORDER BY gh.table_schema, gh.table_name, gh.ordinal_position"
+               : "";
+}
+
 /*
  * SECURITY: a condition of the client's that ran before the filter would tell of hidden names by failing, so
  * the catalogs have the fence of governed relations. Attack: tests/attack, catalogs.
@@ -453,7 +461,7 @@ static void put_fence(const gh_judge *j, unsigned columns, gh_buf *b)
     if (!j->is_unsafe)
         return;
     if (j->asks_statistics) { /* as in relation.c; a NULL of no type takes the other arm's */
-        gh_buf_puts(b, " UNION ALL SELECT ");
+        gh_buf_puts(b, ") UNION ALL SELECT ");
         for (unsigned i = 0; i < columns; i++)
             gh_buf_puts(b, i == 0 ? "NULL" : ", NULL");
         gh_buf_puts(b, " WHERE false");
@@ -493,7 +501,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     if (gh_my_access_is(s))
         return gh_my_access_sql(j);
     gh_buf_init(&b, 0);
-    gh_buf_puts(&b, "(SELECT ");
+    gh_buf_puts(&b, j->is_unsafe && j->asks_statistics ? "((SELECT " : "(SELECT ");
     for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {
         const gh_column *c = &r->columns[i];
         const char *sql = is_wanted(item, i) ? figure(j, r, c) : NULL;
@@ -512,6 +520,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     columns += put_system_columns(j, r, &b);
     put_source(j, r, &b);
     put_conditions(j, item, &b);
+    gh_buf_puts(&b, order_of(r));
     put_fence(j, columns, &b);
     gh_buf_puts(&b, ")");
     out = j->rc == GH_OK && !b.failed ? gh_judge_cstr(gh_buf_str(&b)) : NULL;
