@@ -40,6 +40,7 @@ typedef struct gh_relation {
     bool is_security_barrier; /* a view with security_barrier */
     bool is_partition;
     bool is_stored_as_written; /* no BEFORE ROW trigger, no rule changes what is written */
+    bool is_temporary;         /* of one session: its own, whatever the policy says */
     gh_oid row_type;           /* reltype */
     const gh_column *columns;  /* in attnum order */
     uint16_t column_count;

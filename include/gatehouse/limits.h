@@ -57,6 +57,7 @@
 
 /* Sessions */
 #define GH_SESSION_STATEMENTS_MAX 10000 /* statements, portals of a session */
+#define GH_SESSION_TEMPORARY_MAX  1000  /* temporary relations of a session, indexes too */
 #define GH_LOGIN_TIMEOUT_MS       60000 /* limits.login_timeout */
 #define GH_LOGINS_MAX             1000  /* a worker's, not logged in yet; limits.logins */
 #define GH_CLIENTS_MAX            10000 /* limits.clients */

@@ -20,6 +20,10 @@
  * 22P02 with this text in its message. To the client it is 42501. */
 #define GH_CHECK_MARK "gatehouse row check"
 
+/* The schema under which gh_rewrite_input.temporary holds its relations, and the name by which they are
+ * sent: upstream it means the session's own, always. */
+#define GH_TEMPORARY_SCHEMA "pg_temp"
+
 /* What the session must know of a statement that it forwards. */
 typedef enum gh_stmt_kind {
     GH_STMT_REFUSED = 0, /* `error` says why; nothing of it is sent */
@@ -100,13 +104,17 @@ typedef struct gh_plan {
     bool is_shareable;    /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
     bool reads_session;   /* depends on more than the cache's key says: do not cache */
-    bool changes_catalog; /* DDL went through (temporary tables, bypass): refresh the catalog */
+    bool changes_catalog; /* DDL went through (bypass): refresh the catalog */
+    bool changes_temporary; /* the session's temporary tables are others now */
 } gh_plan;
 
 /* What the session tells of itself. Strings are borrowed for the call. */
 typedef struct gh_rewrite_input {
     gh_str sql; /* the Query's or Parse's text, without its NUL */
     const gh_catalog *catalog;
+    /* The session's temporary relations, under GH_TEMPORARY_SCHEMA; its one schema is their real one.
+     * NULL: it has none. */
+    const gh_catalog *temporary;
     gh_view *view;
     gh_str database;           /* the warehouse as the client named it */
     gh_str_list search_path;   /* the client's, effective schemas in order, without pg_catalog */

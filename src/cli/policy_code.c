@@ -136,12 +136,13 @@ static gh_str link_sql(cli_call *c, gh_str hash_key)
     for (size_t i = 0; i < hash_key.len; i++)
         if (memchr("0123456789abcdefABCDEF", hash_key.ptr[i], 22) == NULL)
             key.len = 0;
-    return gh_arena_printf(c->arena,
-                           "SET search_path TO pg_catalog; SET standard_conforming_strings TO on; "
-                           "SET client_encoding TO 'UTF8'; SET client_min_messages TO warning; "
-                           "SET statement_timeout TO '60s'; SET lock_timeout TO '10s'; "
-                           "SET gatehouse.hash_key TO '" GH_STR_FMT "'",
-                           GH_STR_ARG(key));
+    return gh_arena_printf(
+        c->arena,
+        "SET search_path TO pg_catalog, pg_temp; SET standard_conforming_strings TO on; "
+        "SET client_encoding TO 'UTF8'; SET client_min_messages TO warning; "
+        "SET statement_timeout TO '60s'; SET lock_timeout TO '10s'; "
+        "SET gatehouse.hash_key TO '" GH_STR_FMT "'",
+        GH_STR_ARG(key));
 }
 
 void cli_expand_views(gh_catalog_reader *reader, const gh_policy *policy, gh_str warehouse)

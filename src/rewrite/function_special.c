@@ -305,7 +305,7 @@ static void relation(gh_judge *j, Node **slot, gh_call *c)
         return;
     }
     if (strstr(c->special->sql, "@fulls") != NULL &&
-        (is_system(r) || !gh_view_decide(j->in->view, j->in->catalog, r)->is_full)) {
+        (is_system(r) || !gh_judge_decide(j, r)->is_full)) {
         refuse_call(j, c);
         return;
     }

@@ -321,6 +321,19 @@ bool gh_through_is_empty(const gh_item *item);
 /* Fills item->body, or refuses. */
 void gh_through_expand(gh_judge *j, gh_item *item);
 
+/* ---- temporary.c, temporary_table.c ----------------------------------------------------------- */
+
+/* Does the name of a schema mean the session's temporary one? */
+bool gh_temporary_is_schema(const gh_judge *j, gh_str schema);
+const gh_relation *gh_temporary_relation(const gh_judge *j, gh_str name);
+const gh_relation *gh_temporary_relation_by_oid(const gh_judge *j, gh_oid oid);
+/* What the user may do with a relation: the policy's word, or everything where it is temporary. */
+const gh_decision *gh_judge_decide(const gh_judge *j, const gh_relation *r);
+/* CREATE, ALTER, DROP ... of a temporary table. False: it is of nothing temporary. */
+bool gh_judge_temporary(gh_judge *j, Node *stmt);
+/* SELECT INTO; false where it says so, or nothing is put anywhere. */
+bool gh_judge_select_into(gh_judge *j, SelectStmt *s);
+
 /* ---- policy_expr.c --------------------------------------------------------------------------- */
 
 /* SQL of a row filter over columns of the relation by item->inner; NULL after a refusal. */

@@ -66,7 +66,9 @@ static gh_item *find_by_schema(gh_judge *j, const char *schema, const char *name
             gh_item *item = lfirst(cell);
 
             if (item->relation != NULL && !item->has_alias && !item->is_covered &&
-                gh_str_is(item->relation->schema, schema) && gh_str_is(item->relation->name, name))
+                gh_str_is(item->relation->name, name) &&
+                (gh_str_is(item->relation->schema, schema) ||
+                 (item->relation->is_temporary && gh_temporary_is_schema(j, gh_str_of(schema)))))
                 return item;
         }
     }

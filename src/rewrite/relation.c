@@ -23,7 +23,7 @@ bool gh_relation_is_known(const gh_judge *j, const gh_relation *r)
 {
     if (is_system_schema(r->schema))
         return gh_system_relation_find(r->schema, r->name) != NULL;
-    return gh_view_decide(j->in->view, j->in->catalog, r)->exists;
+    return gh_judge_decide(j, r)->exists;
 }
 
 static bool is_readable_kind(char kind)
@@ -34,10 +34,12 @@ static bool is_readable_kind(char kind)
 /* The first relation of the name that exists for this user. */
 static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
 {
-    const gh_relation *r =
-        gh_catalog_relation(j->in->catalog, schema, gh_str_of(item->var->relname));
+    gh_str name = gh_str_of(item->var->relname);
+    bool is_temporary = gh_temporary_is_schema(j, schema);
+    const gh_relation *r = is_temporary ? gh_temporary_relation(j, name)
+                                        : gh_catalog_relation(j->in->catalog, schema, name);
 
-    item->system = gh_my_access_find(schema, gh_str_of(item->var->relname), &r);
+    item->system = gh_my_access_find(schema, name, &r);
     if (item->system != NULL) {
         item->relation = r;
         item->inner = GH_INNER;
@@ -50,8 +52,8 @@ static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
         if (item->system == NULL)
             return false;
     } else {
-        item->decision = j->view_depth > 0 ? gh_through_decide(j, r)
-                                           : gh_view_decide(j->in->view, j->in->catalog, r);
+        item->decision =
+            j->view_depth > 0 ? gh_through_decide(j, r) : gh_judge_decide(j, r);
         if (!item->decision->exists)
             return false;
     }
@@ -65,11 +67,16 @@ bool gh_relation_lookup(gh_judge *j, gh_item *item)
 {
     gh_str_list path = j->in->search_path;
     bool names_catalog = false;
+    bool names_temporary = false;
 
     if (item->var->schemaname != NULL)
         return take_known(j, item, gh_str_of(item->var->schemaname));
-    for (size_t i = 0; i < path.count; i++)
+    for (size_t i = 0; i < path.count; i++) {
         names_catalog |= gh_str_is(path.items[i], "pg_catalog");
+        names_temporary |= gh_temporary_is_schema(j, path.items[i]);
+    }
+    if (!names_temporary && take_known(j, item, GH_STR(GH_TEMPORARY_SCHEMA)))
+        return true;
     if (!names_catalog && take_known(j, item, GH_STR("pg_catalog")))
         return true;
     for (size_t i = 0; i < path.count; i++) {

@@ -150,7 +150,7 @@ static void take_virtual(gh_judge *j, const VariableSetStmt *v, const char *name
         return;
     }
     /* The upstream's own path never changes; this only keeps the answer's shape. */
-    send_text(j, "SET search_path TO \"pg_catalog\"");
+    send_text(j, "SET search_path TO \"pg_catalog\", \"pg_temp\"");
     if (v->kind == VAR_RESET)
         j->plan->tag = GH_STR("RESET");
     if (v->kind == VAR_SET_VALUE) {
@@ -396,6 +396,7 @@ static void judge_explain(gh_judge *j, ExplainStmt *e)
 static void judge_discard(gh_judge *j, const DiscardStmt *d)
 {
     j->plan->kind = GH_STMT_DISCARD;
+    j->plan->changes_temporary = d->target == DISCARD_ALL || d->target == DISCARD_TEMP;
     switch (d->target) {
     case DISCARD_ALL:
         set_name(j, "all");
@@ -521,7 +522,8 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
     switch (nodeTag(n)) {
     case T_SelectStmt:
         j->plan->kind = GH_STMT_QUERY;
-        gh_judge_select(j, (SelectStmt *)n);
+        if (!gh_judge_select_into(j, (SelectStmt *)n))
+            gh_judge_select(j, (SelectStmt *)n);
         return;
     case T_InsertStmt:
     case T_UpdateStmt:
@@ -587,7 +589,8 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
         judge_notify(j, "NOTIFY");
         return;
     default:
-        refuse_kind(j, n, first);
+        if (!gh_judge_temporary(j, n))
+            refuse_kind(j, n, first);
         return;
     }
 }

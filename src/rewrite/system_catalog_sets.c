@@ -145,6 +145,18 @@ static void see_schema(const gh_judge *j, gh_system_sets *s, gh_str name)
         add(&s->schemas, oid);
 }
 
+/* OID of the session's temporary schema; 0 without one. */
+static gh_oid temporary_schema(const gh_judge *j)
+{
+    const gh_str *names;
+    size_t count = 0;
+
+    if (j->in->temporary == NULL || j->is_policy)
+        return 0;
+    names = gh_catalog_schemas(j->in->temporary, &count);
+    return count == 1 ? gh_catalog_schema(j->in->temporary, names[0]) : 0;
+}
+
 static void see_columns(const gh_judge *j, gh_system_sets *s, const gh_relation *r,
                         const gh_decision *d)
 {
@@ -157,14 +169,10 @@ static void see_columns(const gh_judge *j, gh_system_sets *s, const gh_relation 
     }
 }
 
-static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
+static void see_decided(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
 {
-    const gh_decision *d;
+    const gh_decision *d = gh_judge_decide(j, r);
 
-    if (r->kind == '\0' || strchr("rpvmfS", r->kind) == NULL || r->oid < OID_MAX_BUILTIN ||
-        is_system_schema(r->schema))
-        return;
-    d = gh_view_decide(j->in->view, j->in->catalog, r);
     if (!d->exists || d->column_count != r->column_count)
         return;
     add(&s->rels, r->oid);
@@ -175,7 +183,39 @@ static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation
             add(&s->may[bit], r->oid);
     }
     see_columns(j, s, r, d);
-    see_schema(j, s, r->schema);
+    if (!r->is_temporary)
+        see_schema(j, s, r->schema);
+}
+
+static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
+{
+    if (r->kind != '\0' && strchr("rpvmfS", r->kind) != NULL && r->oid >= OID_MAX_BUILTIN &&
+        !is_system_schema(r->schema))
+        see_decided(j, s, r);
+}
+
+/* The session's own temporary relations with their schema and row types; indexes by their tables. */
+static void see_temporary(const gh_judge *j, gh_system_sets *s)
+{
+    size_t count;
+    const gh_relation *const *relations;
+
+    if (j->in->temporary == NULL || j->is_policy)
+        return;
+    relations = gh_catalog_relations(j->in->temporary, &count);
+    for (size_t i = 0; i < count; i++) {
+        const gh_type *t = gh_catalog_type_by_oid(j->in->temporary, relations[i]->row_type);
+
+        if (strchr("rpvS", relations[i]->kind) == NULL)
+            continue;
+        see_decided(j, s, relations[i]);
+        if (t == NULL)
+            continue;
+        add(&s->types, t->oid);
+        if (t->array != 0)
+            add(&s->types, t->array);
+    }
+    add(&s->schemas, temporary_schema(j));
 }
 
 /* The same walk as see_type, of what stays hidden. */
@@ -300,6 +340,7 @@ static const gh_system_sets *sets_of(gh_judge *j)
         see_relation(j, s, relations[i]);
         withhold_columns(j, s, relations[i]);
     }
+    see_temporary(j, s);
     see_functions(j, s);
     see_named_types(j, s);
     for (size_t i = 0; i < s->types.count; i++) {
@@ -361,8 +402,11 @@ static char *path_names(gh_judge *j, bool is_implicit)
     const gh_system_sets *s = sets_of(j);
     char *out = pstrdup("");
 
+    if (is_implicit && temporary_schema(j) != 0)
+        out = gh_judge_printf(
+            "%s, ", name_literal(j, gh_catalog_schemas(j->in->temporary, &(size_t){ 0 })[0]));
     if (is_implicit)
-        out = name_literal(j, GH_STR("pg_catalog"));
+        out = gh_judge_printf("%s%s", out, name_literal(j, GH_STR("pg_catalog")));
     for (size_t i = 0; i < j->in->search_path.count; i++) {
         gh_str name = j->in->search_path.items[i];
         gh_oid oid = gh_catalog_schema(j->in->catalog, name);
@@ -380,6 +424,8 @@ static const char *path_oids(gh_judge *j)
     gh_numbers n = { 0 };
 
     add(&n, gh_catalog_schema(j->in->catalog, GH_STR("pg_catalog")));
+    if (temporary_schema(j) != 0)
+        add(&n, temporary_schema(j));
     for (size_t i = 0; i < j->in->search_path.count; i++) {
         gh_oid oid = gh_catalog_schema(j->in->catalog, j->in->search_path.items[i]);
 

@@ -221,6 +221,9 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text)
     if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
         const gh_relation *r =
             gh_catalog_relation_by_oid(j->in->catalog, (gh_oid)strtoul(text, NULL, 10));
+
+        if (r == NULL)
+            r = gh_temporary_relation_by_oid(j, (gh_oid)strtoul(text, NULL, 10));
         return r != NULL && gh_relation_is_known(j, r) ? r : NULL;
     }
     if (!split_name(text, &schema, &name))

@@ -62,12 +62,14 @@ static gh_rc read_password(const gh_config_warehouse *w, gh_secret *out, gh_err 
 /*
  * What every upstream session has, whoever uses it.
  *
- * SECURITY: names are sent qualified, so the path finds nothing but built-ins; strings mean what
- * the parser here takes them for. Attack: shared attack corpus, settings. Catalog queries hold many
+ * SECURITY: names are sent qualified, so the path finds nothing but built-ins; a temporary schema that
+ * is not named in it would come first, and a table of the client's would be the type that a name such
+ * as uuid means. Strings mean what the parser here takes them for. Attack: shared attack corpus,
+ * settings; tests/attack temporary-tables. Catalog queries hold many
  * small sub-selects: compiling them would take longer than running them.
  */
 static const char s_init_sql[] =
-    "SET search_path TO pg_catalog; SET standard_conforming_strings TO on; "
+    "SET search_path TO pg_catalog, pg_temp; SET standard_conforming_strings TO on; "
     "SET client_min_messages TO notice; SET jit TO off";
 
 /*

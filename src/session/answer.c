@@ -123,6 +123,7 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
     case GH_STMT_OTHER:
         break;
     }
+    gh_session_note_temporary(s, p);
     if (p->changes_catalog)
         (void)s->env->o.poke_catalog(s->env->o.poke_arg, s->warehouse->index);
 }
@@ -167,6 +168,7 @@ static gh_answer on_complete(gh_session *s, gh_str body)
     gh_expect *e = gh_expect_head(&s->queue);
     const gh_plan *p = plan_of(e);
     bool is_swallowed;
+    bool is_pipelined;
     gh_str new_tag = { NULL, 0 };
     gh_str tag;
 
@@ -174,6 +176,9 @@ static gh_answer on_complete(gh_session *s, gh_str body)
         return GH_ANSWER_BROKEN;
     is_swallowed = e->is_swallowed;
     s->is_copying_in = false;
+    if (e->is_temporary && !gh_session_take_temporary(s))
+        return GH_ANSWER_BROKEN;
+    is_pipelined = e->kind == GH_EXPECT_EXECUTE;
     if (p != NULL) {
         if (p->kind != GH_STMT_QUERY && p->kind != GH_STMT_WRITE)
             apply(s, e, p, tag);
@@ -186,6 +191,8 @@ static gh_answer on_complete(gh_session *s, gh_str body)
     end_statement(s, e);
     if (s->needs_init)
         send_init(s);
+    if (s->temporary.is_stale && is_pipelined)
+        gh_session_read_temporary(s, false);
     return is_swallowed || new_tag.len > 0 ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
@@ -213,6 +220,7 @@ static gh_answer on_ready(gh_session *s, gh_str body)
 {
     gh_expect *e = gh_expect_head(&s->queue);
     bool is_swallowed;
+    bool wants_temporary;
     char status;
 
     if (e == NULL || (e->kind != GH_EXPECT_QUERY && e->kind != GH_EXPECT_SYNC) ||
@@ -230,8 +238,11 @@ static gh_answer on_ready(gh_session *s, gh_str body)
         gh_names_clear_before(&s->portals, e->batch);
     }
     is_swallowed = e->is_swallowed;
+    wants_temporary = !is_swallowed && gh_session_wants_temporary(s, e, status);
     gh_expect_pop(&s->queue);
-    if (is_swallowed)
+    if (wants_temporary)
+        gh_session_read_temporary(s, true);
+    if (is_swallowed || wants_temporary)
         return GH_ANSWER_DROP;
     if (status != GH_WIRE_TX_FAILED) /* which goes back on what it set */
         gh_session_tell_path(s);
@@ -370,6 +381,16 @@ static gh_answer on_copy_in(gh_session *s)
     s->is_copying_in = true;
     s->has_barrier = false;
     return GH_ANSWER_RELAY;
+}
+
+static gh_answer on_temporary_row(gh_session *s, gh_str body)
+{
+    const gh_expect *e = gh_expect_head(&s->queue);
+
+    if (!runs(e) || !e->is_temporary)
+        return GH_ANSWER_BROKEN;
+    gh_temporary_row(&s->temporary, body);
+    return GH_ANSWER_DROP;
 }
 
 /* ---- errors
@@ -525,6 +546,8 @@ static gh_answer on_error(gh_session *s, gh_str body)
         gh_wire_put_error(gh_session_out(s), GH_WIRE_ERROR, &err);
     s->has_failed_since = true;
     s->is_copying_in = false;
+    if (e->is_temporary)
+        gh_session_fail_temporary(s);
     memcpy(e->sqlstate, err.sqlstate, sizeof(e->sqlstate));
     if (e->kind == GH_EXPECT_QUERY)
         e->is_failed = true;
@@ -659,11 +682,12 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
         return on_parameter(s, body);
     case GH_WIRE_B_NOTIFICATION_RESPONSE:
         return on_notification(s);
+    case GH_WIRE_B_DATA_ROW: /* the others are passed on in pieces */
+        return on_temporary_row(s, body);
     case GH_WIRE_B_AUTHENTICATION:
     case GH_WIRE_B_BACKEND_KEY_DATA:
     case GH_WIRE_B_COPY_BOTH_RESPONSE:
     case GH_WIRE_B_COPY_DATA:
-    case GH_WIRE_B_DATA_ROW:
     case GH_WIRE_B_NEGOTIATE_PROTOCOL_VERSION:
         break;
     }

@@ -164,7 +164,8 @@ static void deliver(void *arg)
         s = e->session;
     unlock(d->table, d->pid);
     free(d);
-    if (s == NULL || s->state != GH_SESSION_READY || s->cancel != NULL || s->queue.count == 0)
+    if (s == NULL || s->state != GH_SESSION_READY || s->cancel != NULL || s->queue.count == 0 ||
+        gh_expect_head(&s->queue)->is_temporary) /* the client's statement is done */
         return;
     s->cancel = gh_conn_cancel(s->env->o.loop, s->conn, on_cancelled, s);
     gh_session_watch(s);

@@ -40,6 +40,7 @@ typedef struct gh_expect {
     bool is_revoked;     /* cancelled because the policy changed: `refusal` says so */
     bool is_portal;      /* Close: of a portal */
     bool is_described;   /* ParameterDescription came, RowDescription is next */
+    bool is_temporary;   /* asks for the session's temporary tables */
     char sqlstate[6];    /* of the error that was shown */
     uint64_t batch;      /* Query, Sync: its number among them */
     uint32_t plan_at;    /* Query: the statement of the set that is being answered */

@@ -505,4 +505,7 @@ void gh_session_sync(gh_session *s)
     s->is_skipping = false;
     gh_wire_put_empty(&s->up_out, GH_WIRE_F_SYNC);
     gh_session_pushed(s, e);
+    /* The end of its transaction may take away what the pipeline made. */
+    if (s->temporary.is_touched)
+        gh_session_set_barrier(s);
 }

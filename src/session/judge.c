@@ -33,6 +33,7 @@ static void make_scope(gh_session *s, uint64_t view_id)
     gh_buf_init(&b, 0);
     gh_buf_put(&b, &view_id, sizeof(view_id));
     gh_buf_put(&b, &epoch, sizeof(epoch));
+    gh_buf_put(&b, &s->temporary.id, sizeof(s->temporary.id));
     put_part(&b, s->user);
     put_part(&b, s->database);
     put_part(&b, gh_conn_parameter(s->conn, "client_encoding"));
@@ -47,7 +48,8 @@ static bool is_fresh(const gh_session *s, int64_t now)
 {
     return s->view != NULL && s->policy_generation == s->env->policy_generation &&
            now < gh_view_valid_until(s->view) && s->catalog == s->warehouse->catalog &&
-           s->path == gh_settings_path(&s->settings) && s->scope_encoding == s->encoding_changes;
+           s->path == gh_settings_path(&s->settings) && s->scope_encoding == s->encoding_changes &&
+           s->scope_temporary == s->temporary.id;
 }
 
 bool gh_session_refresh(gh_session *s)
@@ -84,6 +86,7 @@ bool gh_session_refresh(gh_session *s)
         s->path = path;
     }
     s->scope_encoding = s->encoding_changes;
+    s->scope_temporary = s->temporary.id;
     make_scope(s, entry->id);
     if (is_new_view)
         gh_session_record_who(s);
@@ -94,6 +97,7 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
 {
     return (gh_rewrite_input){ .sql = key->text,
                                .catalog = s->catalog,
+                               .temporary = s->temporary.catalog,
                                .view = s->view,
                                .database = s->database,
                                .search_path = s->path->schemas,

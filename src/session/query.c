@@ -85,7 +85,8 @@ void gh_session_set_barrier(gh_session *s)
 {
     s->has_barrier = true;
     s->barrier = s->queue.popped + s->queue.count - 1;
-    if (gh_expect_at(&s->queue, s->queue.count - 1)->kind != GH_EXPECT_QUERY)
+    if (gh_expect_at(&s->queue, s->queue.count - 1)->kind != GH_EXPECT_QUERY &&
+        gh_expect_at(&s->queue, s->queue.count - 1)->kind != GH_EXPECT_SYNC)
         gh_wire_put_empty(&s->up_out, GH_WIRE_F_FLUSH);
 }
 
@@ -124,7 +125,7 @@ bool gh_session_needs_barrier(const gh_session *s, const gh_plan_set *set)
         case GH_STMT_OTHER:
             break;
         }
-        if (p->changes_catalog)
+        if (p->changes_catalog || gh_session_changes_temporary(s, p))
             return true;
     }
     return false;

@@ -50,9 +50,15 @@ static bool broken(gh_session *s, const char *what)
     return false;
 }
 
-static bool is_streamed(uint8_t type)
+/* Rows that the session itself asked for are few, and it wants each as a whole. */
+static bool is_streamed(const gh_session *s, uint8_t type)
 {
-    return type == GH_WIRE_B_DATA_ROW || type == GH_WIRE_B_COPY_DATA;
+    const gh_expect *e;
+
+    if (type != GH_WIRE_B_DATA_ROW)
+        return type == GH_WIRE_B_COPY_DATA;
+    e = gh_expect_head(&s->queue);
+    return e == NULL || !e->is_temporary;
 }
 
 /* A whole message. */
@@ -109,7 +115,7 @@ static bool begin_stream(gh_session *s, uint8_t type, char *head, size_t len)
 /* How much of a streamed message's beginning must lie together. */
 static size_t head_len(const gh_session *s, uint8_t type)
 {
-    return is_streamed(type) && gh_session_answer_trim(s, type) != 0 ? 7 : 5;
+    return is_streamed(s, type) && gh_session_answer_trim(s, type) != 0 ? 7 : 5;
 }
 
 /* Goes on with a message of which up_in holds the beginning. Returns the bytes used; *ok false: the
@@ -140,7 +146,7 @@ static size_t collect(gh_session *s, const char *bytes, size_t len, bool *ok)
         if (s->up_in.len < head_len(s, f.type))
             return used;
     }
-    if (is_streamed(f.type)) {
+    if (is_streamed(s, f.type)) {
         *ok = begin_stream(s, f.type, s->up_in.ptr, gh_wire_frame_len(&f));
         if (*ok && s->is_relaying)
             emit_copy(s, gh_buf_str(&s->up_in));
@@ -199,7 +205,7 @@ static bool take(gh_session *s, char *bytes, size_t len)
         rc = gh_wire_frame_backend((gh_str){ bytes + used, len - used }, &f, NULL);
         if (rc != GH_OK && rc != GH_AGAIN)
             return broken(s, "bad frame");
-        if (rc == GH_OK && is_streamed(f.type) && len - used >= head_len(s, f.type)) {
+        if (rc == GH_OK && is_streamed(s, f.type) && len - used >= head_len(s, f.type)) {
             ok = begin_stream(s, f.type, bytes + used, gh_wire_frame_len(&f));
             continue;
         }

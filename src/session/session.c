@@ -235,6 +235,7 @@ void gh_session_start(gh_session_env *env, int fd, const gh_address *peer)
     s->peer[sizeof(s->peer) - 1] = '\0';
     s->id = gh_auditlog_next_id(env->writer);
     gh_audit_who_init(&s->who);
+    gh_temporary_init(&s->temporary);
     gh_buf_init(&s->in, 0);
     gh_buf_init(&s->out, 0);
     gh_buf_init(&s->up_in, GH_ANSWER_BYTES_MAX + 64);
@@ -315,6 +316,7 @@ static void drop_identity(gh_session *s)
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
     gh_settings_fini(&s->settings);
+    gh_temporary_fini(&s->temporary);
     gh_path_release(s->told_path);
     gh_path_release(s->path);
     s->path = NULL;

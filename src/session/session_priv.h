@@ -22,6 +22,7 @@
 #include "expect.h"
 #include "names.h"
 #include "settings.h"
+#include "temporary.h"
 
 #define GH_SPARE_BUFFERS 64
 #define GH_PIPELINE_MAX  1024 /* answers outstanding before the client is not read further */
@@ -95,6 +96,7 @@ struct gh_session_env {
     gh_env_warehouse *warehouses;
     gh_view_entry *views[256];
     uint64_t next_view;
+    uint64_t next_temporary;
     gh_arena *arena;  /* of the statement that is being judged */
     char *read_bytes; /* GH_RELAY_BUFFER_BYTES that every read of this worker goes to */
     gh_buf spare[GH_SPARE_BUFFERS];
@@ -182,6 +184,8 @@ struct gh_session {
     uint64_t policy_generation;
     uint64_t encoding_changes;
     uint64_t scope_encoding;
+    uint64_t scope_temporary;
+    gh_temporary temporary;
     gh_settings settings;
     gh_path *told_path; /* what ParameterStatus said last */
     gh_names statements;
@@ -351,6 +355,22 @@ void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *
 GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err);
 /* The same of all that the statements of a set use by name. */
 GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);
+
+/* ---- temporary_read.c ------------------------------------------------------------------------ */
+
+/* A statement is complete. */
+void gh_session_note_temporary(gh_session *s, const gh_plan *p);
+/* Could the temporary tables be others behind this statement? */
+bool gh_session_changes_temporary(const gh_session *s, const gh_plan *p);
+/* Asks for them; `is_idle`: no pipeline is under way, so a Sync ends the question, and its answer is
+ * the client's. */
+void gh_session_read_temporary(gh_session *s, bool is_idle);
+/* The answer is complete. False: it is none. */
+bool gh_session_take_temporary(gh_session *s);
+/* The question failed. */
+void gh_session_fail_temporary(gh_session *s);
+/* Must they be read before the client has this ReadyForQuery, the answer to `ended`? */
+bool gh_session_wants_temporary(gh_session *s, const gh_expect *ended, char status);
 
 /* ---- env.c, cancel.c ------------------------------------------------------------------------- */
 

@@ -164,6 +164,23 @@ static const gh_shape s_shapes[] = {
     LEAF(NotifyStmt),
     SHAPE(TruncateStmt, 1, AT(TruncateStmt, relations)),
     SHAPE(LockStmt, 1, AT(LockStmt, relations)),
+
+    /* Of temporary tables. What hangs on a column's constraints is checked where they are judged. */
+    SHAPE(CreateStmt, 6, AT(CreateStmt, relation), AT(CreateStmt, tableElts),
+          AT(CreateStmt, inhRelations), AT(CreateStmt, ofTypename), AT(CreateStmt, constraints),
+          AT(CreateStmt, options)),
+    SHAPE(Constraint, 4, AT(Constraint, raw_expr), AT(Constraint, options),
+          AT(Constraint, where_clause), AT(Constraint, pktable)),
+    SHAPE(TableLikeClause, 1, AT(TableLikeClause, relation)),
+    SHAPE(CreateTableAsStmt, 2, AT(CreateTableAsStmt, query), AT(CreateTableAsStmt, into)),
+    SHAPE(IntoClause, 2, AT(IntoClause, rel), AT(IntoClause, options)),
+    SHAPE(IndexStmt, 5, AT(IndexStmt, relation), AT(IndexStmt, indexParams),
+          AT(IndexStmt, indexIncludingParams), AT(IndexStmt, options), AT(IndexStmt, whereClause)),
+    SHAPE(AlterTableStmt, 2, AT(AlterTableStmt, relation), AT(AlterTableStmt, cmds)),
+    SHAPE(AlterTableCmd, 1, AT(AlterTableCmd, def)),
+    SHAPE(RenameStmt, 1, AT(RenameStmt, relation)),
+    SHAPE(VacuumStmt, 2, AT(VacuumStmt, options), AT(VacuumStmt, rels)),
+    SHAPE(VacuumRelation, 1, AT(VacuumRelation, relation)),
 };
 
 /* Tags are small numbers: a direct index, filled on first use by each thread. */

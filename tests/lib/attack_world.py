@@ -84,6 +84,7 @@ roles:
   reader: { description: reads the shop }
   writer: { description: takes orders }
   owner: { description: sees everything }
+  scratch: { description: may keep copies, may: [temp_tables] }
 users:
   mallory: { roles: [reader], attributes: { region: EU, dept: it } }
   wanda: { roles: [reader, writer], attributes: { region: EU, dept: it } }
@@ -91,6 +92,7 @@ users:
   noattr: { roles: [reader] }
   olga: { roles: [owner] }
   gone: { kind: human }
+  tina: { roles: [reader, scratch], attributes: { region: EU, dept: it } }
 tags:
   secret: ["*.*.owner"]
 grants:
@@ -139,4 +141,4 @@ denies:
 functions:
   - { to: [reader], allow: [lib.plus_one] }
 '''
-USERS = {name: f'{name}-pass' for name in ('mallory', 'wanda', 'oddone', 'noattr', 'olga', 'gone')}
+USERS = {name: f'{name}-pass' for name in ('mallory', 'wanda', 'oddone', 'noattr', 'olga', 'gone', 'tina')}

@@ -1,0 +1,653 @@
+/*
+ * Statements that make, change and drop temporary tables. Whatever a client calls the table, it is
+ * sent as "pg_temp"."name", so what comes into being is the session's own and ends with it; nothing
+ * permanent can come of any of these. Expressions in defaults, checks, generated columns and
+ * indexes go through the same judge as those of a query.
+ *
+ *     CREATE TEMP TABLE t (id serial, region text DEFAULT lower('EU'), LIKE sales.orders)
+ *       t                 → "pg_temp"."t"
+ *       lower             → "pg_catalog".lower
+ *       LIKE sales.orders → the visible columns with their types, unless all of it is visible
+ *
+ * What is not about a temporary table is not judged here but refused by its kind, hidden and absent
+ * names alike.
+ */
+#include "judge.h"
+
+/* pg_class.relpersistence */
+#define TEMPORARY 't'
+#define PERMANENT 'p'
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* Writes the name of a relation as it is sent. */
+static void place_name(gh_judge *j, RangeVar *v, gh_str schema, gh_str name)
+{
+    size_t token = gh_judge_token(j, v->location);
+    size_t len = 1 + (v->schemaname != NULL ? 2u : 0u) + (v->catalogname != NULL ? 2u : 0u);
+
+    v->catalogname = NULL;
+    v->schemaname = gh_judge_cstr(schema);
+    if (token != SIZE_MAX)
+        gh_judge_edit(j, token, token + len,
+                      gh_judge_printf("%s.%s", gh_judge_ident(j, schema), gh_judge_ident(j, name)));
+}
+
+/* The relation that the name means to the client; NULL: none that it may know of. */
+static const gh_relation *find(gh_judge *j, RangeVar *v)
+{
+    gh_item probe = { .var = v };
+
+    if (v->catalogname != NULL && !gh_str_is(j->in->database, v->catalogname))
+        return NULL;
+    if (!gh_relation_lookup(j, &probe))
+        return NULL;
+    return probe.relation;
+}
+
+/* An index is no relation that a query may name. */
+static const gh_relation *find_index(const gh_judge *j, const RangeVar *v)
+{
+    const gh_relation *r =
+        v->schemaname == NULL || gh_temporary_is_schema(j, gh_str_of(v->schemaname))
+            ? gh_temporary_relation(j, gh_str_of(v->relname))
+            : NULL;
+
+    return r != NULL && r->kind == 'i' ? r : NULL;
+}
+
+/* An existing temporary relation, its name placed; false: the name means no such thing. */
+static bool place_existing(gh_judge *j, RangeVar *v)
+{
+    const gh_relation *r = find(j, v);
+
+    if (r == NULL)
+        r = find_index(j, v);
+    if (r == NULL || !r->is_temporary)
+        return false;
+    place_name(j, v, r->schema, r->name);
+    return true;
+}
+
+/* Would CREATE of this name make something temporary? */
+static bool is_new_temporary(const gh_judge *j, const RangeVar *v)
+{
+    if (v->relpersistence == TEMPORARY)
+        return true;
+    if (v->relpersistence != PERMANENT)
+        return false;
+    if (v->schemaname != NULL)
+        return gh_temporary_is_schema(j, gh_str_of(v->schemaname));
+    return j->in->search_path.count > 0 && gh_temporary_is_schema(j, j->in->search_path.items[0]);
+}
+
+static void place_new(gh_judge *j, RangeVar *v)
+{
+    size_t count = 0;
+
+    if (v->catalogname != NULL && !gh_str_is(j->in->database, v->catalogname)) {
+        gh_judge_refuse(j, GH_INVALID, "0A000", v->location,
+                        "cross-database references are not implemented: \"%s.%s.%s\"",
+                        v->catalogname, v->schemaname, v->relname);
+        return;
+    }
+    if (v->schemaname != NULL && !gh_temporary_is_schema(j, gh_str_of(v->schemaname))) {
+        gh_judge_refuse(j, GH_INVALID, "42P16", v->location,
+                        "cannot create temporary relation in non-temporary schema");
+        return;
+    }
+    if (j->in->temporary != NULL)
+        (void)gh_catalog_relations(j->in->temporary, &count);
+    if (count >= GH_SESSION_TEMPORARY_MAX) {
+        gh_judge_refuse(j, GH_LIMIT, "54000", v->location,
+                        "more than %d temporary relations in one session",
+                        GH_SESSION_TEMPORARY_MAX);
+        return;
+    }
+    place_name(j, v, GH_STR(GH_TEMPORARY_SCHEMA), gh_str_of(v->relname));
+}
+
+static void refuse_part(gh_judge *j, int location, const char *what)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", location, "%s is not allowed for a temporary table",
+                    what);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static void judge_storage(gh_judge *j, const List *options)
+{
+    static const char *const known[] = { "fillfactor", "autovacuum_enabled", "oids",
+                                         "parallel_workers" };
+    ListCell *cell;
+
+    foreach (cell, options) {
+        const DefElem *d = lfirst_node(DefElem, cell);
+        bool is_known = false;
+
+        for (size_t i = 0; i < GH_COUNT(known); i++)
+            is_known |= strcmp(d->defname, known[i]) == 0;
+        if (!is_known || d->defnamespace != NULL)
+            refuse_part(j, d->location, gh_judge_printf("option \"%.40s\"", d->defname));
+    }
+}
+
+/* Options of a sequence that name nothing. */
+static void judge_identity(gh_judge *j, const List *options)
+{
+    static const char *const known[] = { "start", "increment", "minvalue", "maxvalue",
+                                         "cache", "cycle",     "restart" };
+    ListCell *cell;
+
+    foreach (cell, options) {
+        const DefElem *d = lfirst_node(DefElem, cell);
+        bool is_known = false;
+
+        for (size_t i = 0; i < GH_COUNT(known); i++)
+            is_known |= strcmp(d->defname, known[i]) == 0;
+        if (!is_known)
+            refuse_part(j, d->location, gh_judge_printf("sequence option \"%.40s\"", d->defname));
+    }
+}
+
+/* ---- columns and constraints ----------------------------------------------------------------- */
+
+/*
+ * The tree of a statement is checked for its depth before it is judged; constraints hang beside. As in a
+ * condition no sub-select may stand for a value.
+ */
+static void judge_expression(gh_judge *j, Node **slot)
+{
+    if (*slot == NULL || j->rc != GH_OK)
+        return;
+    j->rc = gh_sql_check_tree((struct Node *)*slot, j->err);
+    gh_judge_condition(j, slot);
+}
+
+/* Words that PostgreSQL takes for an integer with a sequence, whatever types there are. */
+static bool is_serial(const TypeName *t)
+{
+    static const char *const names[] = { "serial",  "serial4",     "bigserial",
+                                         "serial8", "smallserial", "serial2" };
+    const char *name;
+
+    if (list_length(t->names) != 1 || t->arrayBounds != NIL || t->typmods != NIL || t->setof ||
+        t->pct_type)
+        return false;
+    name = strVal(linitial(t->names));
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* PostgreSQL takes only temporary tables for what a temporary table references. */
+static void judge_references(gh_judge *j, Constraint *c)
+{
+    const gh_relation *r = find(j, c->pktable);
+
+    if (r == NULL)
+        gh_judge_refuse(j, GH_DENIED, "42P01", c->pktable->location,
+                        "relation \"%s%s%s\" does not exist",
+                        c->pktable->schemaname != NULL ? c->pktable->schemaname : "",
+                        c->pktable->schemaname != NULL ? "." : "", c->pktable->relname);
+    else if (!r->is_temporary)
+        gh_judge_refuse(j, GH_INVALID, "42P16", c->pktable->location,
+                        "constraints on temporary tables may reference only temporary tables");
+    else
+        place_name(j, c->pktable, r->schema, r->name);
+}
+
+static void judge_constraint(gh_judge *j, Constraint *c)
+{
+    switch (c->contype) {
+    case CONSTR_NULL:
+    case CONSTR_NOTNULL:
+    case CONSTR_ATTR_DEFERRABLE:
+    case CONSTR_ATTR_NOT_DEFERRABLE:
+    case CONSTR_ATTR_DEFERRED:
+    case CONSTR_ATTR_IMMEDIATE:
+        return;
+    case CONSTR_DEFAULT:
+    case CONSTR_GENERATED:
+    case CONSTR_CHECK:
+        judge_expression(j, &c->raw_expr);
+        return;
+    case CONSTR_IDENTITY:
+        judge_identity(j, c->options);
+        return;
+    case CONSTR_PRIMARY:
+    case CONSTR_UNIQUE:
+        if (c->indexname != NULL || c->indexspace != NULL || c->access_method != NULL ||
+            c->where_clause != NULL)
+            refuse_part(j, c->location, "this constraint");
+        judge_storage(j, c->options);
+        return;
+    case CONSTR_FOREIGN:
+        judge_references(j, c);
+        return;
+    case CONSTR_EXCLUSION:
+    default:
+        refuse_part(j, c->location, "this constraint");
+        return;
+    }
+}
+
+static void judge_column(gh_judge *j, ColumnDef *c)
+{
+    ListCell *cell;
+
+    if (c->fdwoptions != NIL || c->typeName == NULL)
+        refuse_part(j, c->location, "this column");
+    else if (!is_serial(c->typeName))
+        gh_judge_type(j, c->typeName);
+    if (c->collClause != NULL)
+        gh_judge_expr(j, (Node **)&c->collClause);
+    judge_expression(j, &c->raw_default); /* USING of ALTER COLUMN ... TYPE */
+    foreach (cell, c->constraints)
+        judge_constraint(j, lfirst_node(Constraint, cell));
+}
+
+/* ---- LIKE ------------------------------------------------------------------------------------ */
+
+/* Takes along expressions of the relation, which run as it is written to. */
+#define LIKE_HARMLESS                                                                              \
+    (CREATE_TABLE_LIKE_COMMENTS | CREATE_TABLE_LIKE_COMPRESSION | CREATE_TABLE_LIKE_STORAGE)
+
+static bool may_stand(const gh_item *item, bits32 options)
+{
+    if (item->relation->is_temporary)
+        return item->decision->is_full;
+    return item->decision->is_full && !item->decision->is_through &&
+           ((options & ~(bits32)LIKE_HARMLESS) == 0 ||
+            (item->decision->privileges & GH_INSERT) != 0);
+}
+
+/* The visible columns, as definitions. */
+static char *column_definitions(gh_judge *j, const gh_item *item)
+{
+    char *out = pstrdup("");
+
+    for (uint16_t i = 0; i < item->relation->column_count; i++) {
+        const gh_column *c = &item->relation->columns[i];
+        gh_show show = item->decision->columns[i].show;
+
+        if (show == GH_HIDDEN)
+            continue;
+        item->is_used[i] = true;
+        out = gh_judge_printf("%s%s%s " GH_STR_FMT "%s", out, out[0] == '\0' ? "" : ", ",
+                              gh_judge_ident(j, c->name), GH_STR_ARG(c->type_sql),
+                              c->is_not_null && show == GH_CLEAR ? " NOT NULL" : "");
+    }
+    return out;
+}
+
+static List *parse_definitions(gh_judge *j, const char *definitions)
+{
+    gh_sql_text t;
+    char *sql = gh_judge_printf("CREATE TABLE x (%s)", definitions);
+
+    if (gh_sql_parse(gh_str_of(sql), &t, j->err) != GH_OK || list_length(t.stmts) != 1) {
+        gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+        return NIL;
+    }
+    return ((CreateStmt *)linitial_node(RawStmt, t.stmts)->stmt)->tableElts;
+}
+
+/* The token behind LIKE name INCLUDING x EXCLUDING y. */
+static size_t like_end(const gh_judge *j, size_t name_end)
+{
+    const gh_token *t = j->text->tokens;
+
+    while (
+        name_end + 1 < j->text->token_count && t[name_end].kind == GH_TOKEN_KEYWORD &&
+        (strcmp(t[name_end].text, "including") == 0 || strcmp(t[name_end].text, "excluding") == 0))
+        name_end += 2;
+    return name_end;
+}
+
+/* The elements that stand for it. */
+static List *judge_like(gh_judge *j, TableLikeClause *l)
+{
+    gh_item *item = palloc0(sizeof(gh_item));
+    RangeVar *v = l->relation;
+    size_t token = gh_judge_token(j, v->location);
+    size_t end = token + 1 + (v->schemaname != NULL ? 2u : 0u) + (v->catalogname != NULL ? 2u : 0u);
+    char *definitions;
+
+    item->block = j->block;
+    item->var = v;
+    if (token == SIZE_MAX || !gh_judge_resolve(j, item))
+        return NIL;
+    if (item->decision == NULL) {
+        refuse_part(j, v->location, "LIKE a system catalog");
+        return NIL;
+    }
+    item->is_used = palloc0((size_t)item->relation->column_count + 1);
+    item->is_filtered = palloc0((size_t)item->relation->column_count + 1);
+    item->is_placed = true;
+    j->items = lappend(j->items, item);
+    definitions = column_definitions(j, item);
+    if (may_stand(item, l->options)) {
+        place_name(j, v, item->relation->schema, item->relation->name);
+        return list_make1(l);
+    }
+    if ((l->options & ~(bits32)LIKE_HARMLESS) != 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", v->location,
+                        "LIKE with these options is not allowed for table %s", v->relname);
+        return NIL;
+    }
+    gh_judge_edit(j, token - 1, like_end(j, end), definitions);
+    return parse_definitions(j, definitions);
+}
+
+/* ---- CREATE TABLE ---------------------------------------------------------------------------- */
+
+static bool may_create(const gh_judge *j)
+{
+    return (gh_view_may(j->in->view) & GH_MAY_TEMP_TABLES) != 0;
+}
+
+static void changes(gh_judge *j)
+{
+    j->plan->kind = GH_STMT_OTHER;
+    j->plan->changes_temporary = true;
+}
+
+static bool create_table(gh_judge *j, CreateStmt *s)
+{
+    List *elements = NIL;
+    ListCell *cell;
+
+    if (!is_new_temporary(j, s->relation) || !may_create(j))
+        return false;
+    changes(j);
+    if (s->inhRelations != NIL || s->partbound != NULL || s->partspec != NULL ||
+        s->ofTypename != NULL || s->tablespacename != NULL || s->accessMethod != NULL) {
+        refuse_part(j, -1, "this form of CREATE TABLE");
+        return true;
+    }
+    place_new(j, s->relation);
+    judge_storage(j, s->options);
+    foreach (cell, s->tableElts) {
+        Node *n = lfirst(cell);
+
+        if (IsA(n, TableLikeClause)) {
+            elements = list_concat(elements, judge_like(j, (TableLikeClause *)n));
+            continue;
+        }
+        if (IsA(n, ColumnDef))
+            judge_column(j, (ColumnDef *)n);
+        else if (IsA(n, Constraint))
+            judge_constraint(j, (Constraint *)n);
+        else
+            refuse_part(j, -1, "this form of CREATE TABLE");
+        elements = lappend(elements, n);
+    }
+    s->tableElts = elements;
+    return true;
+}
+
+/* ---- CREATE TABLE AS, SELECT INTO ------------------------------------------------------------ */
+
+static void judge_into(gh_judge *j, IntoClause *into)
+{
+    changes(j);
+    if (into->accessMethod != NULL || into->tableSpaceName != NULL || into->viewQuery != NULL)
+        refuse_part(j, -1, "this form of CREATE TABLE AS");
+    judge_storage(j, into->options);
+    place_new(j, into->rel);
+}
+
+/* What is stored is read again, so nothing of it is the final result. */
+static void judge_source(gh_judge *j, SelectStmt *s)
+{
+    gh_stmt_kind kind = j->plan->kind;
+    gh_block *inner = palloc0(sizeof(gh_block));
+
+    inner->outer = j->block;
+    j->block = inner;
+    gh_judge_select(j, s);
+    j->block = inner->outer;
+    j->plan->kind = kind;
+}
+
+/* WITH [NO] DATA is no part of the query. */
+static void leave_out_data(gh_judge *j)
+{
+    const gh_token *t = j->text->tokens;
+    size_t end = j->end;
+
+    if (end < j->first + 3 || t[end - 1].kind != GH_TOKEN_KEYWORD ||
+        strcmp(t[end - 1].text, "data") != 0)
+        return;
+    end -= strcmp(t[end - 2].text, "no") == 0 ? 3 : 2;
+    if (t[end].kind == GH_TOKEN_KEYWORD && strcmp(t[end].text, "with") == 0)
+        j->end = end;
+}
+
+static bool create_table_as(gh_judge *j, CreateTableAsStmt *s)
+{
+    if (s->objtype != OBJECT_TABLE || !is_new_temporary(j, s->into->rel) || !may_create(j))
+        return false;
+    judge_into(j, s->into);
+    leave_out_data(j);
+    if (IsA(s->query, SelectStmt))
+        judge_source(j, (SelectStmt *)s->query);
+    else
+        refuse_part(j, -1, "CREATE TABLE AS EXECUTE");
+    return true;
+}
+
+bool gh_judge_select_into(gh_judge *j, SelectStmt *s)
+{
+    SelectStmt *leaf = s;
+    IntoClause *into;
+
+    while (leaf->op != SETOP_NONE)
+        leaf = leaf->larg;
+    into = leaf->intoClause;
+    if (into == NULL || !is_new_temporary(j, into->rel) || !may_create(j))
+        return false;
+    judge_into(j, into);
+    leaf->intoClause = NULL; /* what the query itself does is judged without */
+    judge_source(j, s);
+    leaf->intoClause = into;
+    return true;
+}
+
+/* ---- CREATE INDEX ---------------------------------------------------------------------------- */
+
+static void judge_index_element(gh_judge *j, IndexElem *e)
+{
+    if (list_length(e->collation) > 1 || list_length(e->opclass) > 1 || e->opclassopts != NIL)
+        refuse_part(j, -1, "this index");
+    judge_expression(j, &e->expr);
+}
+
+static bool create_index(gh_judge *j, IndexStmt *s)
+{
+    static const char *const methods[] = { "btree", "hash", "gin", "gist", "brin", "spgist" };
+    bool is_known = false;
+    ListCell *cell;
+
+    if (!place_existing(j, s->relation))
+        return false;
+    changes(j);
+    for (size_t i = 0; i < GH_COUNT(methods); i++)
+        is_known |= strcmp(s->accessMethod, methods[i]) == 0;
+    if (!is_known || s->tableSpace != NULL || s->excludeOpNames != NIL)
+        refuse_part(j, -1, "this index");
+    judge_storage(j, s->options);
+    foreach (cell, s->indexParams)
+        judge_index_element(j, lfirst_node(IndexElem, cell));
+    foreach (cell, s->indexIncludingParams)
+        judge_index_element(j, lfirst_node(IndexElem, cell));
+    judge_expression(j, &s->whereClause);
+    return true;
+}
+
+/* ---- ALTER TABLE ----------------------------------------------------------------------------- */
+
+static void judge_alteration(gh_judge *j, AlterTableCmd *c)
+{
+    switch (c->subtype) {
+    case AT_AddColumn:
+    case AT_AlterColumnType:
+        if (c->def != NULL && IsA(c->def, ColumnDef)) {
+            judge_column(j, (ColumnDef *)c->def);
+            return;
+        }
+        break;
+    case AT_AddConstraint:
+        if (c->def != NULL && IsA(c->def, Constraint)) {
+            judge_constraint(j, (Constraint *)c->def);
+            return;
+        }
+        break;
+    case AT_ColumnDefault:
+        judge_expression(j, &c->def);
+        return;
+    case AT_DropColumn:
+    case AT_DropNotNull:
+    case AT_SetNotNull:
+    case AT_DropExpression:
+    case AT_DropIdentity:
+    case AT_DropConstraint:
+    case AT_ValidateConstraint:
+        return;
+    default:
+        break;
+    }
+    refuse_part(j, -1, "this form of ALTER TABLE");
+}
+
+static bool alter_table(gh_judge *j, AlterTableStmt *s)
+{
+    ListCell *cell;
+
+    if (s->objtype != OBJECT_TABLE || !place_existing(j, s->relation))
+        return false;
+    changes(j);
+    foreach (cell, s->cmds)
+        judge_alteration(j, lfirst_node(AlterTableCmd, cell));
+    return true;
+}
+
+static bool rename_object(gh_judge *j, RenameStmt *s)
+{
+    if (s->relation == NULL ||
+        (s->renameType != OBJECT_TABLE && s->renameType != OBJECT_INDEX &&
+         s->renameType != OBJECT_TABCONSTRAINT &&
+         !(s->renameType == OBJECT_COLUMN && s->relationType == OBJECT_TABLE)))
+        return false;
+    if (!place_existing(j, s->relation))
+        return false;
+    changes(j);
+    return true;
+}
+
+/* ---- DROP, ANALYZE --------------------------------------------------------------------------- */
+
+static RangeVar *name_of(const List *parts)
+{
+    int count = list_length(parts);
+    RangeVar *v = makeNode(RangeVar);
+
+    v->relname = strVal(llast(parts));
+    if (count > 1)
+        v->schemaname = strVal(list_nth(parts, count - 2));
+    if (count > 2)
+        v->catalogname = strVal(list_nth(parts, count - 3));
+    v->location = -1;
+    return v;
+}
+
+/*
+ * Whether a name that means nothing temporary is hidden or absent must not show, so IF EXISTS finds
+ * nothing then; what the client may see it may not drop.
+ */
+static bool judge_dropped(gh_judge *j, const DropStmt *s, RangeVar *v)
+{
+    const gh_relation *r = s->removeType == OBJECT_INDEX ? find_index(j, v) : find(j, v);
+
+    if (r != NULL && r->is_temporary)
+        return true;
+    if (!may_create(j))
+        return false;
+    if (r != NULL)
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "must be owner of table %s", v->relname);
+    else if (!s->missing_ok)
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "%s \"%s\" does not exist",
+                        s->removeType == OBJECT_INDEX ? "index" : "table", v->relname);
+    return true;
+}
+
+/* The names have no places in the text; what is sent is made of them. */
+static bool drop(gh_judge *j, const DropStmt *s)
+{
+    char *names = pstrdup("");
+    char *sql;
+    gh_str kept;
+    ListCell *cell;
+
+    if (s->removeType != OBJECT_TABLE && s->removeType != OBJECT_INDEX)
+        return false;
+    foreach (cell, s->objects) {
+        RangeVar *v = name_of(lfirst(cell));
+
+        if (!judge_dropped(j, s, v))
+            return false;
+        names =
+            gh_judge_printf("%s%s\"" GH_TEMPORARY_SCHEMA "\".%s", names,
+                            names[0] == '\0' ? "" : ", ", gh_judge_ident(j, gh_str_of(v->relname)));
+    }
+    changes(j);
+    sql = gh_judge_printf("DROP %s%s %s%s", s->removeType == OBJECT_INDEX ? "INDEX" : "TABLE",
+                          s->missing_ok ? " IF EXISTS" : "", names,
+                          s->behavior == DROP_CASCADE ? " CASCADE" : "");
+    kept = gh_arena_dup(j->arena, gh_str_of(sql));
+    if (kept.ptr == NULL)
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+    j->plan->sql = kept;
+    return true;
+}
+
+static bool analyze(gh_judge *j, const VacuumStmt *s)
+{
+    ListCell *cell;
+
+    if (s->is_vacuumcmd || s->rels == NIL || s->options != NIL)
+        return false;
+    foreach (cell, s->rels) {
+        if (!place_existing(j, lfirst_node(VacuumRelation, cell)->relation))
+            return false;
+    }
+    j->plan->kind = GH_STMT_OTHER;
+    return true;
+}
+
+/* ---- entry ----------------------------------------------------------------------------------- */
+
+bool gh_judge_temporary(gh_judge *j, Node *stmt)
+{
+    switch (nodeTag(stmt)) {
+    case T_CreateStmt:
+        return create_table(j, (CreateStmt *)stmt);
+    case T_CreateTableAsStmt:
+        return create_table_as(j, (CreateTableAsStmt *)stmt);
+    case T_IndexStmt:
+        return create_index(j, (IndexStmt *)stmt);
+    case T_AlterTableStmt:
+        return alter_table(j, (AlterTableStmt *)stmt);
+    case T_RenameStmt:
+        return rename_object(j, (RenameStmt *)stmt);
+    case T_DropStmt:
+        return drop(j, (DropStmt *)stmt);
+    case T_VacuumStmt:
+        return analyze(j, (VacuumStmt *)stmt);
+    default:
+        return false;
+    }
+}
