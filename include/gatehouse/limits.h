@@ -56,11 +56,12 @@
 #define GH_YAML_NODES_MAX          (32u << 20)  /* nodes of one YAML file */
 
 /* Sessions */
-#define GH_SESSION_STATEMENTS_MAX 10000 /* statements, portals of a session */
-#define GH_SESSION_TEMPORARY_MAX  1000  /* temporary relations of a session, indexes too */
-#define GH_LOGIN_TIMEOUT_MS       60000 /* limits.login_timeout */
-#define GH_LOGINS_MAX             1000  /* a worker's, not logged in yet; limits.logins */
-#define GH_CLIENTS_MAX            10000 /* limits.clients */
+#define GH_SESSION_STATEMENTS_MAX          10000 /* statements, portals of a session */
+#define GH_SESSION_UPSTREAM_STATEMENTS_MAX 500   /* of them that the upstream keeps */
+#define GH_SESSION_TEMPORARY_MAX           1000  /* temporary relations of a session, indexes too */
+#define GH_LOGIN_TIMEOUT_MS                60000 /* limits.login_timeout */
+#define GH_LOGINS_MAX                      1000  /* a worker's, not logged in yet; limits.logins */
+#define GH_CLIENTS_MAX                     10000 /* limits.clients */
 
 /* Relay */
 #define GH_RELAY_BUFFER_BYTES 65536 /* one I/O buffer; an idle client owns none */

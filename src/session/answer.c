@@ -26,12 +26,26 @@ static const gh_plan *plan_of(const gh_expect *e)
     return &e->set->plans[e->plan_at < e->set->count ? e->plan_at : e->set->count - 1];
 }
 
-static void forget_statement(gh_names *t, gh_str name)
+static void forget_statement(gh_session *s, gh_str name)
+{
+    gh_named *n;
+
+    if (name.len == 0) {
+        gh_session_forget_uses(s);
+        gh_names_clear(&s->statements);
+        return;
+    }
+    n = gh_names_take(&s->statements, name);
+    gh_session_forget_use(s, n);
+    gh_named_release(n);
+}
+
+static void forget_portal(gh_session *s, gh_str name)
 {
     if (name.len == 0)
-        gh_names_clear(t);
+        gh_names_clear(&s->portals);
     else
-        gh_named_release(gh_names_take(t, name));
+        gh_named_release(gh_names_take(&s->portals, name));
 }
 
 static void apply_path(gh_session *s, const gh_plan *p)
@@ -61,6 +75,7 @@ static void apply_discard(gh_session *s, const gh_plan *p)
     if (gh_str_is(p->name, "plans") || gh_str_is(p->name, "sequences") ||
         gh_str_is(p->name, "temp"))
         return;
+    gh_session_forget_uses(s);
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
     gh_settings_set(&s->settings, NULL, false);
@@ -96,10 +111,10 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
         s->has_failed_since = false;
         break;
     case GH_STMT_DEALLOCATE:
-        forget_statement(&s->statements, p->name);
+        forget_statement(s, p->name);
         break;
     case GH_STMT_CLOSE:
-        forget_statement(&s->portals, p->name);
+        forget_portal(s, p->name);
         break;
     case GH_STMT_DISCARD:
         apply_discard(s, p);

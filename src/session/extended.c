@@ -70,6 +70,8 @@ static void undo_entry(gh_names *t, gh_expect *e)
 
 void gh_session_undo(gh_session *s, gh_expect *e)
 {
+    if (e->is_temporary) /* of no client's name */
+        return;
     switch (e->kind) {
     case GH_EXPECT_PARSE:
         if (e->is_swallowed)
@@ -83,8 +85,10 @@ void gh_session_undo(gh_session *s, gh_expect *e)
     case GH_EXPECT_CLOSE: {
         gh_names *t = e->is_portal ? &s->portals : &s->statements;
 
-        if (e->named != NULL && !e->is_swallowed && !e->named->is_in_table &&
-            gh_names_find(t, gh_named_name(e->named)) == NULL)
+        if (e->named != NULL && e->is_swallowed)
+            gh_session_undo_eviction(s, e->named);
+        else if (e->named != NULL && !e->named->is_in_table &&
+                 gh_names_find(t, gh_named_name(e->named)) == NULL)
             gh_named_release(gh_names_put(t, e->named));
         break;
     }
@@ -131,13 +135,16 @@ static void put_parse(gh_session *s, const gh_named *n)
 
 static void send_parse(gh_session *s, const gh_wire_parse *msg, gh_oid *types, gh_plan_set *set)
 {
-    gh_expect *e = gh_session_push(s, GH_EXPECT_PARSE);
+    gh_named *n = gh_named_new(msg->name, set, s->scope);
+    gh_expect *e;
 
+    n->types = types;
+    n->type_count = msg->types.len;
+    n->is_upstream = true;
+    gh_session_use_statement(s, n);
+    e = gh_session_push(s, GH_EXPECT_PARSE);
     e->set = gh_plan_set_acquire(set);
-    e->named = gh_named_new(msg->name, set, s->scope);
-    e->named->types = types;
-    e->named->type_count = msg->types.len;
-    e->named->is_upstream = true;
+    e->named = n;
     e->replaced = gh_names_put(&s->statements, e->named);
     put_parse(s, e->named);
     gh_session_pushed(s, e);
@@ -215,9 +222,25 @@ static bool judge_again(gh_session *s, gh_named *n)
     return true;
 }
 
-static bool make_current(gh_session *s, gh_named *n)
+void gh_session_prepare_upstream(gh_session *s, gh_named *n)
 {
     gh_expect *e;
+
+    n->is_upstream = true;
+    gh_session_use_statement(s, n);
+    e = gh_session_push(s, GH_EXPECT_CLOSE);
+    e->is_swallowed = true;
+    gh_wire_put_close(&s->up_out, 'S', gh_named_name(n));
+    gh_session_pushed(s, e);
+    e = gh_session_push(s, GH_EXPECT_PARSE);
+    e->is_swallowed = true;
+    e->named = gh_named_acquire(n);
+    put_parse(s, n);
+    gh_session_pushed(s, e);
+}
+
+static bool make_current(gh_session *s, gh_named *n)
+{
     gh_err err = { 0 };
 
     if (n->is_sql) {
@@ -229,17 +252,9 @@ static bool make_current(gh_session *s, gh_named *n)
     if (n->scope != s->scope && !judge_again(s, n))
         return false;
     if (n->is_upstream)
-        return true;
-    e = gh_session_push(s, GH_EXPECT_CLOSE);
-    e->is_swallowed = true;
-    gh_wire_put_close(&s->up_out, 'S', gh_named_name(n));
-    gh_session_pushed(s, e);
-    e = gh_session_push(s, GH_EXPECT_PARSE);
-    e->is_swallowed = true;
-    e->named = gh_named_acquire(n);
-    put_parse(s, n);
-    gh_session_pushed(s, e);
-    n->is_upstream = true;
+        gh_session_use_statement(s, n);
+    else
+        gh_session_prepare_upstream(s, n);
     return true;
 }
 
@@ -292,7 +307,10 @@ static gh_named *bound_statement(gh_session *s, gh_str name)
         refuse_count(s, "portals");
         return NULL;
     }
-    return make_current(s, n) ? n : NULL;
+    if (!make_current(s, n))
+        return NULL;
+    gh_session_restore_named(s, n->set, false);
+    return n;
 }
 
 static gh_expect *push_bind(gh_session *s, gh_str portal, gh_named *statement)
@@ -308,10 +326,15 @@ static gh_expect *push_bind(gh_session *s, gh_str portal, gh_named *statement)
     return e;
 }
 
+static bool strips_column(const gh_plan_set *set)
+{
+    return set->count == 1 && set->plans[0].strips_column;
+}
+
 /* A format for each column of the result needs one more where Gatehouse's check is the last column. */
 static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_plan_set *set)
 {
-    bool has_check = set->count == 1 && set->plans[0].strips_column && msg->result_formats.len > 1;
+    bool has_check = strips_column(set) && msg->result_formats.len > 1;
     size_t formats = (size_t)msg->result_formats.len * 2;
     gh_buf tail;
 
@@ -383,6 +406,11 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     statement = bound_statement(s, cut_name(name));
     if (statement == NULL)
         return f->header_len;
+    /* Its formats, which come last, decide how long the message becomes (put_bind). */
+    if (strips_column(statement->set) && f->body_len <= s->env->o.statement_bytes) {
+        s->client_left = 0;
+        return 0;
+    }
     e = push_bind(s, cut_name(portal), statement);
     gh_buf_put_u8(&s->up_out, GH_WIRE_F_BIND);
     gh_buf_put_u32(&s->up_out, (uint32_t)(f->body_len - names + cut_name(portal).len +
@@ -429,15 +457,19 @@ void gh_session_describe(gh_session *s, gh_str body)
             refuse_portal(s, msg.name);
         return;
     }
-    if (msg.kind == 'S' ? make_current(s, n) : is_current(s, n))
-        push_describe(s, &msg, n->set);
+    if (msg.kind == 'S' ? !make_current(s, n) : !is_current(s, n))
+        return;
+    gh_session_restore_named(s, n->set, false);
+    push_describe(s, &msg, n->set);
 }
 
 static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *portal)
 {
-    gh_expect *e = gh_session_push(s, GH_EXPECT_EXECUTE);
+    gh_expect *e;
     gh_err err = { 0 };
 
+    gh_session_restore_named(s, portal->set, false);
+    e = gh_session_push(s, GH_EXPECT_EXECUTE);
     e->set = gh_plan_set_acquire(portal->set);
     e->named = gh_named_acquire(portal);
     if (gh_session_check_names(s, portal->set, &err) != GH_OK ||
@@ -487,6 +519,7 @@ void gh_session_close_name(gh_session *s, gh_str body)
     e = gh_session_push(s, GH_EXPECT_CLOSE);
     e->is_portal = msg.kind == 'P';
     e->named = gh_names_take(e->is_portal ? &s->portals : &s->statements, msg.name);
+    gh_session_forget_use(s, e->named);
     gh_wire_put_close(&s->up_out, msg.kind, msg.name);
     gh_session_pushed(s, e);
 }

@@ -61,6 +61,7 @@ static void free_judgement(gh_judgement *j)
     gh_path_release(j->path);
     gh_view_release(j->in.view);
     gh_catalog_release((gh_catalog *)(uintptr_t)j->in.catalog);
+    gh_catalog_release((gh_catalog *)(uintptr_t)j->in.temporary);
     free(j);
 }
 
@@ -195,6 +196,8 @@ void gh_judgement_begin(gh_session *s, const gh_rewrite_input *in)
     }
     gh_view_acquire(in->view);
     gh_catalog_acquire((gh_catalog *)(uintptr_t)in->catalog);
+    if (in->temporary != NULL)
+        gh_catalog_acquire((gh_catalog *)(uintptr_t)in->temporary);
     j->path = gh_path_acquire(s->path); /* search_path and its text lie in it */
     s->judgement = j;
     (void)pthread_mutex_lock(&p->lock);

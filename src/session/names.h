@@ -27,6 +27,9 @@ struct gh_named {
     gh_plan_set *set; /* counted */
     gh_oid *types;    /* owned */
     gh_named *statement; /* of a portal: what was bound; counted */
+    gh_named *newer;     /* in the order of use: evict.c */
+    gh_named *older;
+    bool is_listed;
     char name[];
 };
 
@@ -38,6 +41,13 @@ static inline gh_str gh_named_name(const gh_named *n)
 {
     return (gh_str){ n->name, n->name_len };
 }
+
+/* Statements that the upstream has, in the order of their last use; a reference each. */
+typedef struct gh_lru {
+    gh_named *newest;
+    gh_named *oldest;
+    uint32_t count;
+} gh_lru;
 
 typedef struct gh_names {
     gh_named **buckets;

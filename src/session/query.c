@@ -241,10 +241,12 @@ bool gh_session_query(gh_session *s, gh_str body)
         gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
         return false;
     }
-    if (gh_session_check_names(s, set, &err) != GH_OK)
+    if (gh_session_check_names(s, set, &err) != GH_OK) {
         refuse_text(s, sql, &err);
-    else
+    } else {
+        gh_session_restore_named(s, set, true);
         send_query(s, set);
+    }
     gh_plan_set_release(set);
     return true;
 }

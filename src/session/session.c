@@ -313,6 +313,7 @@ static void drop_identity(gh_session *s)
     gh_judgement_drop(s);
     gh_login_free(s);
     gh_expect_fini(&s->queue);
+    gh_session_forget_uses(s);
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
     gh_settings_fini(&s->settings);

@@ -190,6 +190,7 @@ struct gh_session {
     gh_path *told_path; /* what ParameterStatus said last */
     gh_names statements;
     gh_names portals;
+    gh_lru lru; /* of statements */
 
     gh_cancel_entry *key;
     gh_audit_id id;
@@ -256,6 +257,9 @@ void gh_session_resume(gh_session *s);
 bool gh_session_query(gh_session *s, gh_str body);
 bool gh_session_parse(gh_session *s, gh_str body);
 void gh_session_bind(gh_session *s, gh_str body);
+/* Sends Close and Parse of a statement that the upstream does not have; the client sees neither's
+ * answer. */
+void gh_session_prepare_upstream(gh_session *s, gh_named *n);
 /* A Bind whose body does not fit the buffer: its names are at hand, the rest follows. Returns the
  * bytes used, 0: need more. */
 size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f);
@@ -355,6 +359,16 @@ void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *
 GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err);
 /* The same of all that the statements of a set use by name. */
 GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);
+
+/* ---- evict.c --------------------------------------------------------------------------------- */
+
+/* A statement is about to be prepared or used; whatever is one too many upstream is closed there. */
+void gh_session_use_statement(gh_session *s, gh_named *n);
+void gh_session_undo_eviction(gh_session *s, gh_named *n);
+void gh_session_forget_use(gh_session *s, gh_named *n); /* NULL is fine */
+void gh_session_forget_uses(gh_session *s);
+/* Prepares again what the statements of a set name in SQL. */
+void gh_session_restore_named(gh_session *s, const gh_plan_set *set, bool is_query);
 
 /* ---- temporary_read.c ------------------------------------------------------------------------ */
 
