@@ -52,8 +52,7 @@ static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
         if (item->system == NULL)
             return false;
     } else {
-        item->decision =
-            j->view_depth > 0 ? gh_through_decide(j, r) : gh_judge_decide(j, r);
+        item->decision = j->view_depth > 0 ? gh_through_decide(j, r) : gh_judge_decide(j, r);
         if (!item->decision->exists)
             return false;
     }

@@ -10,7 +10,7 @@
  *
  * SECURITY: "pg_temp" always means the session's own schema, so not even a wrong snapshot could
  * reach another session's table; and text of the policy or of a view never looks there. Attack: tests/attack
- * cases/20-temporary-tables.
+ * cases/21-temporary-tables.
  */
 #include "judge.h"
 

@@ -443,6 +443,19 @@ static uint32_t client_position(const gh_expect *e, uint32_t position)
     return gh_plan_position(p, position);
 }
 
+/* Errors that PostgreSQL raises before it looks whether the transaction failed: what does not parse, a
+ * message that is none, a name that the protocol does not know. */
+static bool comes_first(const char *sqlstate)
+{
+    static const char *const first[] = { "42601", "08P01", "26000", "34000" };
+
+    for (size_t i = 0; i < GH_COUNT(first); i++) {
+        if (strcmp(sqlstate, first[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Is this the error of our own poison, or of our own cancel? */
 static bool is_refusal(const gh_expect *e, const gh_upstream_error *up)
 {
@@ -450,9 +463,8 @@ static bool is_refusal(const gh_expect *e, const gh_upstream_error *up)
         return false;
     if (e->is_revoked)
         return gh_str_is(up->sqlstate, "57014");
-    /* A syntax error comes before the check for a failed transaction, as in PostgreSQL. */
     if (gh_str_is(up->sqlstate, "25P02"))
-        return strcmp(e->refusal->sqlstate, "42601") == 0;
+        return comes_first(e->refusal->sqlstate);
     return gh_str_is(up->sqlstate, "42703");
 }
 

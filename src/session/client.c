@@ -146,10 +146,10 @@ static bool handle(gh_session *s, const gh_wire_frame *f, gh_str message)
         gh_session_close_name(s, f->body);
         return true;
     case GH_WIRE_F_FLUSH:
-        gh_session_flush_message(s);
+        gh_session_flush_message(s, f->body);
         return true;
     case GH_WIRE_F_SYNC:
-        gh_session_sync(s);
+        gh_session_sync(s, f->body);
         return true;
     case GH_WIRE_F_COPY_DONE:
     case GH_WIRE_F_COPY_FAIL:
@@ -166,6 +166,18 @@ static bool handle(gh_session *s, const gh_wire_frame *f, gh_str message)
     return true;
 }
 
+/* The bytes are no protocol any more. In COPY that is an error of the statement first, as PostgreSQL says it. */
+static void break_off(gh_session *s, const gh_err *err)
+{
+    if (wire_state(s) != GH_WIRE_STATE_COPY_IN) {
+        gh_session_fatal(s, err);
+        return;
+    }
+    gh_wire_put_error(gh_session_out(s), GH_WIRE_ERROR, err);
+    gh_session_fatal_text(s, "08P01",
+                          "terminating connection because protocol synchronization was lost");
+}
+
 /* What may not be buffered, or is not acted on. Returns the bytes used, or 0 where the whole
  * message is wanted. */
 static size_t take_unbuffered(gh_session *s, const gh_wire_frame *f, gh_wire_action action,
@@ -180,7 +192,7 @@ static size_t take_unbuffered(gh_session *s, const gh_wire_frame *f, gh_wire_act
         return bytes.len;
     case GH_WIRE_ILLEGAL:
         if (gh_wire_illegal(wire_state(s), f->type, &err) != GH_OK)
-            gh_session_fatal(s, &err);
+            break_off(s, &err);
         return bytes.len;
     case GH_WIRE_IGNORE:
         return drop_body(s, f);
@@ -219,7 +231,7 @@ static size_t take_message(gh_session *s, gh_str bytes)
     if (rc == GH_AGAIN)
         return 0;
     if (rc != GH_OK) {
-        gh_session_fatal(s, &err);
+        break_off(s, &err);
         return bytes.len;
     }
     used = take_unbuffered(s, &f, gh_wire_judge(wire_state(s), f.type), bytes);

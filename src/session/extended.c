@@ -351,6 +351,20 @@ static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_plan_set *
     gh_buf_fini(&tail);
 }
 
+/* A message that is none; PostgreSQL looks for the statement before it reads on. */
+static void refuse_bind(gh_session *s, gh_str body, const gh_err *err)
+{
+    gh_rd r = { body.ptr, body.ptr + body.len, false };
+    gh_str name;
+
+    (void)gh_rd_cstr(&r);
+    name = gh_rd_cstr(&r);
+    if (!r.failed && gh_names_find(&s->statements, name) == NULL)
+        refuse_statement(s, name);
+    else
+        gh_session_refuse(s, true, err);
+}
+
 void gh_session_bind(gh_session *s, gh_str body)
 {
     gh_wire_bind msg;
@@ -361,7 +375,7 @@ void gh_session_bind(gh_session *s, gh_str body)
     if (!gh_session_refresh(s))
         return;
     if (gh_wire_decode_bind(body, &msg, &err) != GH_OK) {
-        gh_session_refuse(s, true, &err);
+        refuse_bind(s, body, &err);
         return;
     }
     statement = bound_statement(s, msg.statement);
@@ -524,21 +538,37 @@ void gh_session_close_name(gh_session *s, gh_str body)
     gh_session_pushed(s, e);
 }
 
-void gh_session_flush_message(gh_session *s)
+static bool has_no_body(gh_session *s, gh_str body, bool is_extended)
 {
+    gh_err err = { 0 };
+
+    if (body.len == 0)
+        return true;
+    gh_session_say(&err, "08P01", "invalid message format");
+    gh_session_refuse(s, is_extended, &err);
+    return false;
+}
+
+void gh_session_flush_message(gh_session *s, gh_str body)
+{
+    if (!has_no_body(s, body, true))
+        return;
     gh_env_lend(s->env, &s->up_out);
     gh_wire_put_empty(&s->up_out, GH_WIRE_F_FLUSH);
     gh_session_mark(s);
 }
 
-void gh_session_sync(gh_session *s)
+void gh_session_sync(gh_session *s, gh_str body)
 {
     gh_expect *e = gh_session_push(s, GH_EXPECT_SYNC);
 
     s->is_skipping = false;
+    /* One with a body ends the skipping too, and is an error. */
+    e->is_swallowed = body.len > 0;
     gh_wire_put_empty(&s->up_out, GH_WIRE_F_SYNC);
     gh_session_pushed(s, e);
     /* The end of its transaction may take away what the pipeline made. */
     if (s->temporary.is_touched)
         gh_session_set_barrier(s);
+    (void)has_no_body(s, body, false);
 }

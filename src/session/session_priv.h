@@ -266,8 +266,8 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f);
 void gh_session_describe(gh_session *s, gh_str body);
 void gh_session_execute(gh_session *s, gh_str body);
 void gh_session_close_name(gh_session *s, gh_str body);
-void gh_session_flush_message(gh_session *s);
-void gh_session_sync(gh_session *s);
+void gh_session_flush_message(gh_session *s, gh_str body);
+void gh_session_sync(gh_session *s, gh_str body);
 void gh_session_too_large(gh_session *s, uint8_t type);
 void gh_session_refuse_function_call(gh_session *s);
 /* Of a user who may bypass. */
