@@ -146,6 +146,13 @@ typedef struct gh_audit_record {
  */
 void gh_audit_encode(const gh_audit_record *r, gh_buf *out);
 
+/*
+ * The code point at s.ptr[at], 0 for a byte that starts no valid sequence (RFC 3629); *len is its
+ * length. A NUL is one, too: callers take ASCII before they come here.
+ */
+uint32_t gh_audit_utf8_at(gh_str s, size_t at, size_t *len);
+/* Would a terminal take the character for a command, or print what stands around it in another order? */
+bool gh_audit_is_unprintable(uint32_t code);
 /* Appends s as a JSON string with its quotes. */
 void gh_audit_put_string(gh_buf *out, gh_str s);
 size_t gh_audit_time_text(int64_t time_us, char out[GH_AUDIT_TIME_TEXT]);

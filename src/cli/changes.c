@@ -114,12 +114,12 @@ static void put_json(gh_buf *b, const gh_store_changed *x, uint64_t version)
                   x->origin == GH_ORIGIN_POLICY ? "policy" : "cli", version);
 }
 
-static void put_line(gh_buf *b, const gh_store_changed *x)
+static void put_line(const cli_call *c, gh_buf *b, const gh_store_changed *x)
 {
     gh_buf_printf(b, "%c ", x->sign);
     if (gh_str_is(x->kind, "grant"))
         gh_buf_printf(b, "%s %" PRId64 ": ", x->is_deny ? "deny" : "grant", x->id);
-    gh_buf_put_str(b, x->title);
+    gh_buf_put_str(b, cli_one_line(c->arena, x->title));
     gh_buf_puts(b, x->sign == '=' ? " (it was so already)\n" : "\n");
 }
 
@@ -138,10 +138,9 @@ void cli_print_changes(const cli_call *c, const gh_store_changes *changes)
         if (cli_has(c, "--json"))
             put_json(&b, x, changes->version);
         else
-            put_line(&b, x);
+            put_line(c, &b, x);
     }
-    if (b.len > 0)
-        (void)fwrite(b.ptr, 1, b.len, stdout);
+    cli_print_lines(gh_buf_str(&b)); /* JSON has nothing that would change */
     gh_buf_fini(&b);
     if (is_of_files)
         (void)fputs("gatehouse: policy files made this: change them, too, or the next "

@@ -147,6 +147,9 @@ void cli_table_put_list(cli_table *t, gh_str_list list);
 void cli_table_put_number(cli_table *t, int64_t v);
 void cli_table_print(cli_table *t, const cli_call *c, FILE *out);
 void cli_table_fini(cli_table *t);
+/* Lines for people, with what a terminal would obey as `?`; a name in them must be one line. */
+void cli_print_lines(gh_str lines);
+gh_str cli_one_line(gh_arena *a, gh_str s);
 gh_str cli_join(gh_arena *a, gh_str_list list); /* "a, b" */
 gh_str cli_time_text(gh_arena *a,
                      int64_t us); /* 2026-12-31T08:00:00Z; empty for "always" and "for ever" */

@@ -1,6 +1,7 @@
 /*
  * Results: aligned for a terminal, tabs for a pipe, an object a line for programs. What comes from
- * the ACL is shown with its control characters as `?`: a name must not move a terminal's cursor.
+ * the ACL is shown with what a terminal would obey as `?`: a name must neither move its cursor nor turn text
+ * around, which would make the review of a policy see another one. Test: tests/integration/cli.py.
  */
 #include "cli_priv.h"
 
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <gatehouse/audit.h> /* gh_audit_put_string */
+#include <gatehouse/audit.h> /* gh_audit_put_string, gh_audit_is_unprintable */
 
 void cli_table_init(cli_table *t, const char *const *headings, size_t columns, gh_arena *a)
 {
@@ -62,12 +63,33 @@ static size_t shown_width(gh_str s)
     return n;
 }
 
-static void put_shown(FILE *out, gh_str s)
+static void put_shown(FILE *out, gh_str s, bool keeps_lines)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char ch = (unsigned char)s.ptr[i];
-        (void)fputc(ch < 0x20 || ch == 0x7f ? '?' : ch, out);
+    size_t len;
+
+    for (size_t i = 0; i < s.len; i += len) {
+        uint32_t code = gh_audit_utf8_at(s, i, &len);
+
+        if (gh_audit_is_unprintable(code) && !(keeps_lines && code == '\n'))
+            (void)fputc('?', out);
+        else
+            (void)fwrite(s.ptr + i, 1, len, out);
     }
+}
+
+void cli_print_lines(gh_str lines)
+{
+    put_shown(stdout, lines, true);
+}
+
+gh_str cli_one_line(gh_arena *a, gh_str s)
+{
+    gh_str out = gh_arena_dup(a, s);
+
+    for (size_t i = 0; i < out.len; i++)
+        if (out.ptr[i] == '\n')
+            ((char *)(uintptr_t)out.ptr)[i] = '?';
+    return out;
 }
 
 static void put_json_cell(gh_buf *b, const cli_cell *cell)
@@ -108,7 +130,7 @@ static void print_json(const cli_table *t, FILE *out)
 static void print_row(const cli_table *t, const cli_cell *cells, const size_t *widths, FILE *out)
 {
     for (size_t i = 0; i < t->columns; i++) {
-        put_shown(out, cells[i].text);
+        put_shown(out, cells[i].text, false);
         if (i + 1 == t->columns)
             break;
         if (widths == NULL)

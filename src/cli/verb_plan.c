@@ -46,8 +46,8 @@ static void put_json_text(gh_buf *b, const char *key, gh_str text)
 
 static gh_str relation_name(cli_call *c, const gh_relation *r)
 {
-    return gh_arena_printf(c->arena, GH_STR_FMT "." GH_STR_FMT, GH_STR_ARG(r->schema),
-                           GH_STR_ARG(r->name));
+    return cli_one_line(c->arena, gh_arena_printf(c->arena, GH_STR_FMT "." GH_STR_FMT,
+                                                  GH_STR_ARG(r->schema), GH_STR_ARG(r->name)));
 }
 
 static void put_change_json(planning *p, const cli_live *live, const effect *e,
@@ -102,8 +102,9 @@ static void put_witness(planning *p, const cli_live *live, const effect *e, char
         gh_str cell = rows->cells[i];
         gh_buf_puts(b, i == 0 ? "" : is_json ? "," : ", ");
         if (!is_json) {
-            gh_buf_printf(b, GH_STR_FMT "=" GH_STR_FMT, GH_STR_ARG(rows->columns[i]),
-                          GH_STR_ARG(cell.ptr == NULL ? GH_STR("NULL") : cell));
+            gh_buf_printf(
+                b, GH_STR_FMT "=" GH_STR_FMT, GH_STR_ARG(rows->columns[i]),
+                GH_STR_ARG(cell.ptr == NULL ? GH_STR("NULL") : cli_one_line(p->c->arena, cell)));
             continue;
         }
         gh_audit_put_string(b, rows->columns[i]);
@@ -277,8 +278,7 @@ static void print_differences(const planning *p)
     gh_buf b;
 
     if (!cli_has(p->c, "--json")) {
-        if (lines.len > 0)
-            (void)fwrite(lines.ptr, 1, lines.len, stdout);
+        cli_print_lines(lines);
         return;
     }
     gh_buf_init(&b, 0);
@@ -314,8 +314,7 @@ static int report(planning *p)
                          "says\n",
                          s->kept);
     }
-    if (p->effects.len > 0)
-        (void)fwrite(p->effects.ptr, 1, p->effects.len, stdout);
+    cli_print_lines(gh_buf_str(&p->effects));
     if (p->warnings.len > 0)
         (void)fwrite(p->warnings.ptr, 1, p->warnings.len, stderr);
     return cli_has(p->c, "--detailed-exitcode") && changes > 0 ? PLAN_CHANGES : GH_CLI_DONE;

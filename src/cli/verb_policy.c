@@ -9,8 +9,7 @@
 
 static void print_summary(const cli_call *c, const gh_store_summary *s)
 {
-    if (s->lines.len > 0)
-        (void)fwrite(s->lines.ptr, 1, s->lines.len, stdout);
+    cli_print_lines(gh_buf_str(&s->lines));
     if (s->added + s->changed + s->removed == 0)
         (void)printf("nothing to change; the ACL is at version %llu\n",
                      (unsigned long long)s->version);

@@ -151,7 +151,8 @@ static void say(applying *p, char sign, const store_item *item, const char *more
     if (item->kind == STORE_RULE)
         gh_buf_printf(b, "%s %lld: ", item->of.rule->is_deny ? "deny" : "grant",
                       (long long)item->id);
-    gh_buf_put_str(b, item->title);
+    for (size_t i = 0; i < item->title.len; i++) /* a line each, whatever is in it */
+        gh_buf_put_u8(b, item->title.ptr[i] == '\n' ? '?' : (uint8_t)item->title.ptr[i]);
     gh_buf_printf(b, "%s\n", more);
 }
 

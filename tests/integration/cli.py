@@ -383,6 +383,18 @@ class Apply(Case):
                          'would be: 0 added, 0 changed, 2 removed; nothing was changed, this would be version 3\n')
         self.assertEqual(len(self.sql('SELECT * FROM acl')), 1)
 
+    def test_names_neither_command_a_terminal_nor_forge_a_line(self):
+        hostile = ('version: 1\nroles: { "ro\\u202ele": { description: "d\\u001b]0;x\\u0007\\n- role b" } }\n'
+                   'grants: [{ to: ["ro\\u202ele"], tables: ["\\"we\\u001b[31mird\\n- grant 7: x\\".t"], reason: "\\u2066r" }]\n')
+        file = self.file('hostile.yaml', hostile)
+        shown = cli('policy', 'plan', '--acl', self.acl, file).stdout
+        shown += self.apply(hostile)
+        for verb in (['grants'], ['role', 'list'], ['policy', 'history'], ['grant', 'insert', 'on', '"a\n+ b\x1b[0m".t', 'to', 'ro\u202ele']):
+            shown += self.ok(*verb, '--acl', self.acl)
+        self.assertNotRegex(shown, '[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]')
+        self.assertNotRegex(shown, '(?m)^(- |\\+ b)')
+        self.assertIn('"we?[31mird?- grant 7: x".t', shown)
+
     def test_folder_merges(self):
         folder = self.dir / 'policies'
         folder.mkdir()
