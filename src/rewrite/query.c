@@ -547,6 +547,45 @@ static void judge_values(gh_judge *j, List *rows)
         gh_judge_expr_list(j, lfirst(cell));
 }
 
+/* Is it a sub-select that the clause locks the rows of? Without names it locks those of all. */
+static bool locks_query(const Node *n, const List *names)
+{
+    const Alias *alias;
+    ListCell *cell;
+
+    if (n == NULL)
+        return false;
+    if (IsA(n, JoinExpr))
+        return locks_query(((const JoinExpr *)n)->larg, names) ||
+               locks_query(((const JoinExpr *)n)->rarg, names);
+    if (!IsA(n, RangeSubselect))
+        return false;
+    alias = ((const RangeSubselect *)n)->alias;
+    foreach (cell, names) {
+        if (alias != NULL && strcmp(lfirst_node(RangeVar, cell)->relname, alias->aliasname) == 0)
+            return true;
+    }
+    return names == NIL;
+}
+
+/*
+ * SECURITY: PostgreSQL locks through a sub-select whatever is read in it, without asking for any privilege but
+ * the upstream account's. Attack: tests/attack writes.
+ */
+static void refuse_locked_queries(gh_judge *j, const SelectStmt *s)
+{
+    ListCell *clause;
+    ListCell *item;
+
+    foreach (clause, s->lockingClause) {
+        foreach (item, s->fromClause) {
+            if (locks_query(lfirst(item), lfirst_node(LockingClause, clause)->lockedRels))
+                gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                                "row locks on a sub-select are not allowed");
+        }
+    }
+}
+
 /*
  * FOR UPDATE of a sub-select would lock what the fence reads, not what the client names, so only
  * relations that stand as they are may be locked.
@@ -557,6 +596,7 @@ static void judge_locking(gh_judge *j, const SelectStmt *s)
 
     if (s->lockingClause == NIL)
         return;
+    refuse_locked_queries(j, s);
     foreach (cell, j->block->items) {
         const gh_item *item = lfirst(cell);
 
