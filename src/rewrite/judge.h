@@ -10,6 +10,7 @@
  *     through.c    views that are expanded: their definition is judged as a query of the user's
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     push.c       conditions that may be copied behind the fence
+ *     early.c      what is computed before a view's own joins
  *     function.c setting.c system_catalog.c   allow-lists
  *     catalog_print.c names of objects as the client's search_path prints them
  *
@@ -346,6 +347,12 @@ char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, c
 /* The text as UTF-8; *must_escape: what is sent must be ASCII. */
 gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out, bool *must_escape,
                           gh_err *err);
+
+/* ---- early.c --------------------------------------------------------------------------------- */
+
+/* Notes what an item of FROM, and what a row of VALUES, computes with its neighbours' columns. */
+void gh_judge_note_early(gh_judge *j, const Node *from);
+void gh_judge_note_early_row(gh_judge *j, const List *row);
 
 /* ---- push.c ---------------------------------------------------------------------------------- */
 

@@ -679,46 +679,6 @@ static bool is_safe_using(gh_judge *j, const JoinExpr *join)
     return true;
 }
 
-/* Does it name any column? */
-static void find_column(struct Node **slot, void *arg)
-{
-    bool *is_found = arg;
-
-    if (IsA((Node *)*slot, ColumnRef) || !gh_sql_children(*slot, find_column, is_found))
-        *is_found = true;
-}
-
-/*
- * SECURITY: a function in FROM or a row of VALUES that takes its neighbours' columns is joined to them before
- * a view's own joins may have left rows out, and so may what an outer join makes of a view's expressions.
- * Attack: tests/attack views.
- */
-static void note_early(gh_judge *j, const Node *n)
-{
-    if (n == NULL)
-        return;
-    if (IsA(n, RangeFunction)) {
-        Node *copy = (Node *)(uintptr_t)n;
-
-        if (!gh_sql_children((struct Node *)copy, find_column, &j->runs_early))
-            j->runs_early = true;
-    } else if (IsA(n, JoinExpr)) {
-        const JoinExpr *join = (const JoinExpr *)n;
-
-        j->has_outer_join |= join->jointype != JOIN_INNER;
-        note_early(j, join->larg);
-        note_early(j, join->rarg);
-    }
-}
-
-static void find_columns(gh_judge *j, const List *row)
-{
-    ListCell *cell;
-
-    foreach (cell, row)
-        find_column((struct Node **)&lfirst(cell), &j->runs_early);
-}
-
 static bool is_safe_from(gh_judge *j, const Node *n)
 {
     const JoinExpr *join = (const JoinExpr *)n;
@@ -782,7 +742,7 @@ void gh_judge_push_write(gh_judge *j, const List *from, const Node *where)
     if (!is_safe(j, where))
         j->is_unsafe = true;
     foreach (cell, from) {
-        note_early(j, lfirst(cell));
+        gh_judge_note_early(j, lfirst(cell));
         if (!is_safe_from(j, lfirst(cell)))
             j->is_unsafe = true;
     }
@@ -805,7 +765,7 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
 
     gh_judge_push_write(j, s->fromClause, s->whereClause);
     foreach (cell, s->valuesLists)
-        find_columns(j, lfirst(cell));
+        gh_judge_note_early_row(j, lfirst(cell));
     if (!is_safe(j, s->havingClause))
         j->is_unsafe = true;
     if (j->view_block != NULL && j->block->outer == j->view_block)
