@@ -1,5 +1,5 @@
 /*
- * Private to policy_expr.c and policy_time.c: one expression of the policy on its way to SQL.
+ * Private to policy_expr.c, policy_time.c and policy_time_text.c: one expression of the policy on its way to SQL.
  */
 #ifndef GATEHOUSE_REWRITE_POLICY_EXPR_H
 #define GATEHOUSE_REWRITE_POLICY_EXPR_H
@@ -33,6 +33,12 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref);
 bool gh_policy_name_call(gh_policy_scope *p, FuncCall *f);
 /* attr('x') */
 bool gh_policy_is_attribute(const Node *n);
+
+/* ---- policy_time_text.c ---------------------------------------------------------------------- */
+
+bool gh_time_text_is_relative(const char *s);
+bool gh_time_text_is_ambiguous(const char *s);
+bool gh_time_text_has_zone(const char *s);
 
 /* ---- policy_time.c --------------------------------------------------------------------------- */
 

@@ -241,34 +241,18 @@ static const char *literal(const Node *n)
                                                                               : NULL;
 }
 
-static bool is_letter(char c)
+/* The text that a cast reads, where it is known: a literal, or an attribute of the user's. */
+static const char *text_of(const gh_policy_scope *p, const Node *n)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+    const FuncCall *f = (const FuncCall *)n;
+    const gh_acl_attribute *a;
 
-/* Days that are reckoned from today: of the session. */
-static bool is_relative(const char *s)
-{
-    static const char *const words[] = { "today", "tomorrow", "yesterday", "now" };
-
-    for (size_t i = 0; i < GH_COUNT(words); i++) {
-        if (gh_str_ieq(gh_str_of(s), gh_str_of(words[i])))
-            return true;
-    }
-    return false;
-}
-
-/* 01/02/2026: which of the two is the month DateStyle says. */
-static bool is_ambiguous(const char *s)
-{
-    size_t first = strspn(s, "0123456789");
-    size_t second;
-
-    if (first == 0 || first > 2 || s[first] == '\0' || strchr("/.-", s[first]) == NULL)
-        return false;
-    s += first + 1;
-    second = strspn(s, "0123456789");
-    return second > 0 && second <= 2 && s[second] != '\0' && strchr("/.-", s[second]) != NULL;
+    if (!gh_policy_is_attribute(n) || list_length(f->args) != 1)
+        return literal(n);
+    if (literal(linitial(f->args)) == NULL)
+        return NULL;
+    a = gh_view_attribute(p->judge.in->view, gh_str_of(literal(linitial(f->args))));
+    return a != NULL && !a->is_list ? gh_judge_cstr(a->values.items[0]) : NULL;
 }
 
 /* A literal of a date or time that means the same in every session; else the expression is broken. */
@@ -276,52 +260,10 @@ static void check_literal(gh_policy_scope *p, const char *s, gh_time_kind kind)
 {
     if (s == NULL || kind == GH_TIME_NONE)
         return;
-    if (is_ambiguous(s))
+    if (gh_time_text_is_ambiguous(s))
         gh_policy_broken(p, "date is not written as year-month-day: DateStyle would decide");
-    else if (is_relative(s) && !(kind == GH_TIME_INSTANT && strlen(s) == 3))
+    else if (gh_time_text_is_relative(s) && !(kind == GH_TIME_INSTANT && strlen(s) == 3))
         gh_policy_broken(p, "day is relative to the session's: current_date is not");
-}
-
-/* Words that end a text without being a zone. */
-static bool is_no_zone(const char *word)
-{
-    static const char *const words[] = { "am", "pm", "bc", "ad" };
-    static const char *const beginnings[] = { "jan", "feb", "mar", "apr", "may", "jun", "jul",
-                                              "aug", "sep", "oct", "nov", "dec", "mon", "tue",
-                                              "wed", "thu", "fri", "sat", "sun" };
-
-    for (size_t i = 0; i < GH_COUNT(beginnings); i++) {
-        if (strncmp(word, beginnings[i], 3) == 0)
-            return true;
-    }
-    return is_word(word, words, GH_COUNT(words));
-}
-
-/*
- * Does the text mean the same instant in every time zone: "2026-01-01 00:00+02", "... UTC", "infinity"? A sign
- * is that of a zone only behind a time of day, else it is a date's.
- */
-static bool has_zone(const char *s)
-{
-    char word[8] = { 0 };
-    size_t len = strlen(s);
-    size_t start;
-
-    while (len > 0 && s[len - 1] == ' ')
-        len--;
-    start = len;
-    while (start > 0 && (is_letter(s[start - 1]) || s[start - 1] == '/' || s[start - 1] == '_'))
-        start--;
-    if (start < len) {
-        for (size_t i = start; i < len && i - start < sizeof(word) - 1; i++)
-            word[i - start] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i]);
-        return !is_no_zone(word);
-    }
-    for (size_t i = 0; i < len; i++) {
-        if ((s[i] == '+' || s[i] == '-') && memchr(s, ':', i) != NULL)
-            return true;
-    }
-    return false;
 }
 
 /* ---- where it stands --------------------------------------------------------------------------- */
@@ -473,8 +415,8 @@ static bool is_bare_instant(gh_policy_scope *p, const Node *n)
     if (IsA(n, FuncCall))
         return (makes_instant(f) && list_length(f->args) < 2) || cuts_in_a_zone(f);
     if (IsA(n, TypeCast))
-        return literal(((const TypeCast *)n)->arg) != NULL &&
-               has_zone(literal(((const TypeCast *)n)->arg));
+        return text_of(p, ((const TypeCast *)n)->arg) != NULL &&
+               gh_time_text_has_zone(text_of(p, ((const TypeCast *)n)->arg));
     return IsA(n, ColumnRef) || IsA(n, SQLValueFunction);
 }
 
@@ -505,13 +447,13 @@ static void side(gh_policy_scope *p, const Node *n, bool is_kept)
     const char *text = literal(n);
     gh_span span = span_of(p, n);
 
-    if (text != NULL && has_zone(text) && !is_kept) {
+    if (text != NULL && gh_time_text_has_zone(text) && !is_kept) {
         put(p, span.first, OF_UTC);
         put(p, span.end, " AS \"pg_catalog\".\"timestamptz\"))");
     } else if (!is_kept) {
         walk(p, n);
     } else if (is_bare_instant(p, n) ||
-               (text != NULL ? has_zone(text) : kind_of(p, n) == GH_TIME_NONE)) {
+               (text != NULL ? gh_time_text_has_zone(text) : kind_of(p, n) == GH_TIME_NONE)) {
         walk_kept(p, n); /* of a kind that is not known it may be an instant as well */
     } else {
         put(p, span.first, OF_UTC);
@@ -607,7 +549,8 @@ static bool cast(gh_policy_scope *p, const TypeCast *c)
     if (strcmp(own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
         end == SIZE_MAX)
         return false;
-    if (c->typeName->arrayBounds == NIL && literal(c->arg) != NULL && has_zone(literal(c->arg))) {
+    if (c->typeName->arrayBounds == NIL && text_of(p, c->arg) != NULL &&
+        gh_time_text_has_zone(text_of(p, c->arg))) {
         wrap(p, (const Node *)c, TO_UTC, ")");
         return true;
     }

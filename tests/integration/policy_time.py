@@ -1,5 +1,6 @@
 """Row filters and masks over dates and times: the session's own TimeZone and DateStyle change nothing of what they give.
 The oracle is PostgreSQL with the same expression in a session whose time zone is UTC and whose style is ISO."""
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -40,6 +41,9 @@ FILTERS = [
     "at = ANY (ARRAY['2026-01-01', '2026-01-02']::timestamptz[])",
     "at > now() - interval '36 hours'",
     "at > (now() - '2 days'::interval) AND at <= current_timestamp + interval '1 day'",
+    "at >= attr('zoned')::timestamptz",
+    "at >= CAST(attr('plain') AS timestamp with time zone)",
+    "day >= attr('plain')::date AND at IS NOT NULL",
     "at::date = '2026-01-01'",
     "at::date = current_date",
     "cast(at AS date) >= date '2026-01-01'",
@@ -91,6 +95,7 @@ FILTERS = [
     "at IS NULL OR day > '2026-06-01'",
     "NOT (at < '2026-01-01')",
 ]
+ATTRIBUTES = {'zoned': '2026-01-01 02:00:00+02', 'plain': '2026-01-01'}
 # The column, and the mask over it.
 MASKS = [
     ('at', "date_trunc('day', value)"),
@@ -138,7 +143,8 @@ def setUpModule():
         rules += f'  - {{ to: [user:ann], tables: [m{i}.visit], mask: {{ {column}: {quoted(text)} }} }}\n'
     PG.sql(copies, 'wh')
     PROXY = unittest.enterModuleContext(gt.Gatehouse(
-        scratch, PG, certs, policy=f'version: 1\nusers:\n  ann: {{}}\ngrants:\n{rules}', users={'ann': 'pw'}))
+        scratch, PG, certs, policy=f'version: 1\nusers:\n  ann: {{ attributes: {ATTRIBUTES!r} }}\ngrants:\n{rules}',
+        users={'ann': 'pw'}))
 
 
 def rows_of(session, statement):
@@ -152,7 +158,8 @@ def rows_of(session, statement):
 class Time(unittest.TestCase):
     def test_filters_mean_utc_whatever_the_session_says(self):
         for i, text in enumerate(FILTERS):
-            want = PG.sql(f"SET TimeZone = 'UTC'; SELECT id FROM t.visit WHERE {text} ORDER BY id", 'wh').split()
+            plain = re.sub(r"attr\('(\w+)'\)", lambda m: f"'{ATTRIBUTES[m[1]]}'::text", text)
+            want = PG.sql(f"SET TimeZone = 'UTC'; SELECT id FROM t.visit WHERE {plain} ORDER BY id", 'wh').split()
             self.assertTrue(0 < len(want) < 325, f'{text} chooses nothing')
             for session in SESSIONS:
                 with self.subTest(text, **session):
