@@ -101,6 +101,7 @@ typedef struct gh_plan {
     bool strips_column;   /* the answer's last column is Gatehouse's check of the new row: not
                              shown... */
     bool strips_result;   /* ...or, where the client asked for no result, the whole result */
+    bool checks_rows;     /* a written row may be refused: GH_CHECK_MARK */
     bool is_shareable;    /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
     bool reads_session;   /* depends on more than the cache's key says: do not cache */

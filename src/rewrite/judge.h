@@ -62,8 +62,14 @@ typedef struct gh_item {
     char *body;           /* of a view that is expanded: its definition as the user may run it... */
     bool *is_computed;    /* ...and by index which columns are more than a column of a table */
     bool is_target;       /* of INSERT, UPDATE, DELETE, MERGE */
-    bool has_star;        /* all columns are read */
-    size_t first;         /* tokens of the name, with ONLY and * */
+    size_t star_edit;     /* of a target: the text that stands for a star of RETURNING... */
+    ResTarget *star_target; /* ...and its first column; NULL: there is none */
+    char *sample;           /* TABLESAMPLE that goes inside... */
+    Node **sample_slot;     /* ...from here... */
+    size_t sample_first;    /* ...and from these tokens */
+    size_t sample_end;
+    bool has_star; /* all columns are read */
+    size_t first;  /* tokens of the name, with ONLY and * */
     size_t end;
     bool *is_used;     /* by index into relation->columns */
     bool *is_filtered; /* of them: read by a condition */
@@ -78,6 +84,7 @@ struct gh_block {
     List *items;     /* of gh_item * */
     gh_item *target; /* of a write: its columns are reached as they are stored */
     List *ctes;      /* of char *: names that WITH brings into scope here */
+    List *bare_ctes; /* of them: writes without RETURNING, which nothing may read */
     bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
     bool merges_columns;      /* a join merges columns of one name: a star shows them once */
     bool is_arms;             /* the walk stands in the arms of a set operation */

@@ -308,8 +308,7 @@ static gh_operand folded_operand(const gh_judge *j, const Node *n)
     return left.class == CLASS_CONST ? right : left;
 }
 
-/* The class of a value that is the same for every row and cannot fail on any; CLASS_NONE where it
- * is anything else. */
+/* The class of a value that is the same for every row and fails on none; else CLASS_NONE. */
 static gh_operand constant(const gh_judge *j, const Node *n)
 {
     if (n == NULL)
@@ -562,8 +561,7 @@ static char *list_sql(gh_judge *j, const List *list, const char *glue)
     return out;
 }
 
-/* The copy of a strict comparison of one column with constants; NULL where there is none to make.
- */
+/* The copy of a strict comparison of one column with constants; NULL: there is none to make. */
 static char *copy_of(gh_judge *j, const gh_item *item, const A_Expr *e)
 {
     const Node *column = e->lexpr;
@@ -711,21 +709,18 @@ static bool is_plain_output(gh_judge *j, const List *targets)
     return true;
 }
 
-/* Which columns of a view that is expanded are plain ones: a condition on another is one on what computes
- * it. */
+/* Of a view that is expanded: a condition on a column that is no plain one is one on what computes it. */
 static void note_computed(gh_judge *j, const List *targets)
 {
-    ListCell *cell;
-
-    foreach (cell, targets) {
-        const Node *value = lfirst_node(ResTarget, cell)->val;
+    for (int i = 0; i < list_length(targets) && i < j->column_count; i++) {
+        const Node *value = list_nth_node(ResTarget, targets, i)->val;
+        bool is_column = IsA(value, ColumnRef);
         gh_item *item = NULL;
-        bool is_plain =
-            is_parsed_value(value) ||
-            (IsA(value, ColumnRef) && bind_clear(j, (const ColumnRef *)value, &item) != NULL);
 
-        if (is_plain && foreach_current_index(cell) < j->column_count)
-            j->is_computed[foreach_current_index(cell)] = false;
+        if (is_column && IsA(llast(((const ColumnRef *)value)->fields), A_Star))
+            return; /* from here on no position is certain */
+        j->is_computed[i] = !is_parsed_value(value) &&
+                            (!is_column || bind_clear(j, (const ColumnRef *)value, &item) == NULL);
     }
 }
 
@@ -748,17 +743,6 @@ void gh_judge_push_write(gh_judge *j, const List *from, const Node *where)
     }
 }
 
-static bool has_grouping_sets(const List *group)
-{
-    ListCell *cell;
-
-    foreach (cell, group) {
-        if (IsA(lfirst(cell), GroupingSet))
-            return true;
-    }
-    return false;
-}
-
 void gh_judge_push(gh_judge *j, SelectStmt *s)
 {
     ListCell *cell;
@@ -771,9 +755,5 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
     if (j->view_block != NULL && j->block->outer == j->view_block)
         note_computed(j, s->targetList);
     else if (!j->block->is_output && !is_plain_output(j, s->targetList))
-        j->is_unsafe = true;
-    /* A filter of one value for a column makes PostgreSQL 15 take the column for a constant, also where a
-     * grouping set has made it NULL: it then does not sort by it. */
-    if (has_grouping_sets(s->groupClause))
         j->is_unsafe = true;
 }

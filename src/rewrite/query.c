@@ -189,15 +189,27 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
 
 /* ---- FROM ------------------------------------------------------------------------------------ */
 
-static bool is_cte(const gh_judge *j, const char *name)
+static bool has_name(const List *names, const char *name)
+{
+    ListCell *cell;
+
+    foreach (cell, names) {
+        if (strcmp(lfirst(cell), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* SECURITY: a write without RETURNING has one here that holds its check; nobody may read it, as in PostgreSQL. */
+static bool is_cte(gh_judge *j, const RangeVar *v)
 {
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
-        ListCell *cell;
-
-        foreach (cell, b->ctes) {
-            if (strcmp(lfirst(cell), name) == 0)
-                return true;
-        }
+        if (!has_name(b->ctes, v->relname))
+            continue;
+        if (has_name(b->bare_ctes, v->relname))
+            gh_judge_refuse(j, GH_INVALID, "0A000", v->location,
+                            "WITH query \"%s\" does not have a RETURNING clause", v->relname);
+        return true;
     }
     return false;
 }
@@ -267,7 +279,7 @@ static void judge_relation(gh_judge *j, Node **slot)
     item->var = v;
     if (v->alias == NULL)
         item->alias = v->relname;
-    if (v->schemaname == NULL && is_cte(j, v->relname))
+    if (v->schemaname == NULL && is_cte(j, v))
         return;
     item->slot = slot;
     gh_judge_locate(j, item);
@@ -324,10 +336,47 @@ static void cover(gh_judge *j, int start)
     }
 }
 
-/* A sample of the visible rows alone cannot be had; of a whole table it is what it always was. */
-static void judge_sample(gh_judge *j, RangeTableSample *s)
+/*
+ * SECURITY: of a filtered table a sample may be drawn by coins alone. SYSTEM takes whole pages, and what
+ * REPEATABLE draws depends on where a row is stored, so both tell of the rows around it; a coin for each row,
+ * newly cast each time, tells nothing. Its odds are a constant, so that no row has a say in them.
+ * Attack: tests/attack places.
+ */
+static bool may_be_inside(const gh_judge *j, const RangeTableSample *s)
 {
+    const Node *odds = list_length(s->args) == 1 ? linitial(s->args) : NULL;
+
+    return odds != NULL && (IsA(odds, ParamRef) || IsA(odds, A_Const)) && s->repeatable == NULL &&
+           strcmp(strVal(llast(s->method)), "bernoulli") == 0 && j->rc == GH_OK;
+}
+
+/* The clause as it will stand inside; the client's is cut out. */
+static void take_sample(gh_judge *j, Node **slot, gh_item *item)
+{
+    const RangeTableSample *s = (const RangeTableSample *)*slot;
+    const Node *odds = linitial(s->args);
+    size_t method = gh_judge_token(j, s->location);
+    size_t close = method == SIZE_MAX ? SIZE_MAX : gh_sql_token_closing(j->text, method + 1);
+
+    if (close != method + 3 || method == 0) /* one token between the brackets */
+        return;
+    if (IsA(odds, ParamRef))
+        item->sample = gh_judge_printf("$%d", ((const ParamRef *)odds)->number);
+    else if (j->text->tokens[method + 2].kind == GH_TOKEN_NUMBER)
+        item->sample = gh_judge_printf("%s", j->text->tokens[method + 2].text);
+    else
+        return;
+    item->sample = gh_judge_printf(" TABLESAMPLE bernoulli (%s)", item->sample);
+    item->sample_slot = slot;
+    item->sample_first = method - 1;
+    item->sample_end = close + 1;
+}
+
+static void judge_sample(gh_judge *j, Node **slot)
+{
+    RangeTableSample *s = (RangeTableSample *)*slot;
     const char *method = strVal(llast(s->method));
+    gh_item *item;
     gh_scope old;
 
     if (!IsA(s->relation, RangeVar) || list_length(s->method) != 1 ||
@@ -336,8 +385,11 @@ static void judge_sample(gh_judge *j, RangeTableSample *s)
         return;
     }
     judge_relation(j, &s->relation);
-    if (j->rc == GH_OK)
-        ((gh_item *)llast(j->block->items))->must_stand = true;
+    item = llast(j->block->items);
+    item->must_stand = true;
+    if (may_be_inside(j, s) && item->relation != NULL && item->decision != NULL &&
+        strchr("rpm", item->relation->kind) != NULL)
+        take_sample(j, slot, item);
     old = narrow(j, NIL);
     gh_judge_expr_list(j, s->args);
     gh_judge_expr(j, &s->repeatable);
@@ -456,7 +508,7 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
         return;
     }
     case T_RangeTableSample:
-        judge_sample(j, (RangeTableSample *)n);
+        judge_sample(j, slot);
         return;
     case T_RangeFunction:
         judge_range_function(j, (RangeFunction *)n);
@@ -508,6 +560,15 @@ void gh_judge_with(gh_judge *j, WithClause *w)
 
     if (w == NULL)
         return;
+    foreach (cell, w->ctes) {
+        const CommonTableExpr *c = lfirst_node(CommonTableExpr, cell);
+        const Node *n = c->ctequery;
+
+        if ((IsA(n, InsertStmt) && ((const InsertStmt *)n)->returningList == NIL) ||
+            (IsA(n, UpdateStmt) && ((const UpdateStmt *)n)->returningList == NIL) ||
+            (IsA(n, DeleteStmt) && ((const DeleteStmt *)n)->returningList == NIL))
+            j->block->bare_ctes = lappend(j->block->bare_ctes, c->ctename);
+    }
     if (w->recursive) {
         foreach (cell, w->ctes)
             j->block->ctes = lappend(j->block->ctes, lfirst_node(CommonTableExpr, cell)->ctename);

@@ -365,9 +365,10 @@ static char *source(gh_judge *j, const gh_item *item)
     char *names = pstrdup("");
 
     if (item->body == NULL)
-        return gh_judge_printf("%s%s.%s AS " GH_INNER, item->var->inh ? "" : "ONLY ",
+        return gh_judge_printf("%s%s.%s AS " GH_INNER "%s", item->var->inh ? "" : "ONLY ",
                                gh_judge_ident(j, item->relation->schema),
-                               gh_judge_ident(j, item->relation->name));
+                               gh_judge_ident(j, item->relation->name),
+                               item->sample != NULL ? item->sample : "");
     for (size_t i = 0; i < item->relation->column_count; i++)
         names = gh_judge_printf("%s%s%s", names, i == 0 ? "" : ", ",
                                 gh_judge_ident(j, item->relation->columns[i].name));
@@ -443,7 +444,13 @@ static void place_subselect(gh_judge *j, gh_item *item)
         gh_judge_edit(j, item->first, item->end,
                       gh_judge_printf("%s AS %s", sql, gh_judge_ident(j, gh_str_of(name))));
     }
-    *item->slot = (Node *)node;
+    if (item->sample == NULL) {
+        *item->slot = (Node *)node;
+        return;
+    }
+    *item->sample_slot = (Node *)node;
+    gh_judge_edit(j, item->sample_first, item->sample_end, "");
+    j->reads_literal = true; /* what was cut out stands elsewhere */
 }
 
 /* A view's own conditions can leak as a row filter's can, so only a barrier is left unfenced. */
@@ -493,7 +500,7 @@ void gh_judge_place_items(gh_judge *j)
             continue;
         if (item->is_target || may_stand_as_it_is(item))
             place_qualified(j, item);
-        else if (item->must_stand)
+        else if (item->must_stand && item->sample == NULL)
             gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
                             "TABLESAMPLE of a relation that the policy filters is not allowed");
         else

@@ -259,9 +259,46 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     close_block(j);
 }
 
-/* Width of the rows to insert, 0 where it is not known. */
-static size_t source_width(const SelectStmt *s)
+/* The block of a query that was judged, found by the relations in its FROM; NULL without any. */
+static const gh_block *block_of(const gh_judge *j, const SelectStmt *s)
 {
+    ListCell *cell;
+
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item->block != NULL && item->block->select == s)
+            return item->block;
+    }
+    return NULL;
+}
+
+/* How many columns a star of the block stands for, of all its items or of one alone; 0: not known. */
+static size_t star_width(const gh_block *b, const ColumnRef *ref)
+{
+    size_t width = 0;
+    ListCell *cell;
+
+    if (b == NULL || b->merges_columns || list_length(ref->fields) > 2)
+        return 0;
+    foreach (cell, b->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (list_length(ref->fields) == 2 &&
+            (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
+            continue;
+        if (item->relation == NULL || item->decision == NULL || item->is_covered)
+            return 0;
+        for (size_t i = 0; i < item->relation->column_count; i++)
+            width += item->decision->columns[i].show != GH_HIDDEN;
+    }
+    return width;
+}
+
+/* Width of the rows to insert, 0 where it is not known. */
+static size_t source_width(const gh_judge *j, const SelectStmt *s)
+{
+    size_t width = 0;
     ListCell *cell;
 
     while (s->op != SETOP_NONE)
@@ -271,11 +308,18 @@ static size_t source_width(const SelectStmt *s)
     foreach (cell, s->targetList) {
         const Node *v = lfirst_node(ResTarget, cell)->val;
 
-        if ((IsA(v, ColumnRef) && IsA(llast(((const ColumnRef *)v)->fields), A_Star)) ||
-            IsA(v, A_Indirection))
+        if (IsA(v, ColumnRef) && IsA(llast(((const ColumnRef *)v)->fields), A_Star)) {
+            size_t star = star_width(block_of(j, s), (const ColumnRef *)v);
+
+            if (star == 0)
+                return 0;
+            width += star;
+        } else if (IsA(v, A_Indirection))
             return 0;
+        else
+            width++;
     }
-    return (size_t)list_length(s->targetList);
+    return width;
 }
 
 static bool is_insertable(const gh_item *target, size_t i)
@@ -297,7 +341,7 @@ static bool sees_every_column(const gh_item *target)
  * sees. */
 static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, size_t place)
 {
-    size_t width = source_width((const SelectStmt *)s->selectStmt);
+    size_t width = source_width(j, (const SelectStmt *)s->selectStmt);
     size_t n = 0;
     char *out = pstrdup("");
 

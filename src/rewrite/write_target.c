@@ -309,7 +309,11 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
     }
     gh_judge_edit(j, token, token + 2 * (size_t)list_length(ref->fields) - 1, sql);
     s = (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
-    return s == NULL ? NULL : s->targetList;
+    if (s == NULL || j->rc != GH_OK)
+        return NULL;
+    target->star_edit = j->edit_count - 1;
+    target->star_target = linitial(s->targetList);
+    return s->targetList;
 }
 
 List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
@@ -418,6 +422,103 @@ char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const
     return out;
 }
 
+/* ---- the check of a new row ------------------------------------------------------------------- */
+
+/* A value of the type in whose place the check fails. */
+static char *failure_as(const gh_column *c)
+{
+    return gh_judge_printf("CAST(CAST(" CHECK_FAILS " AS \"pg_catalog\".\"text\") AS " GH_STR_FMT
+                           ")",
+                           GH_STR_ARG(c->type_sql));
+}
+
+/* In the first column that a star stands for. */
+static bool check_in_star(gh_judge *j, const gh_item *target, const char *condition)
+{
+    gh_edit *edit = &j->edits[target->star_edit];
+    const gh_column *c = NULL;
+    char *value = NULL;
+    char *checked;
+    size_t head;
+
+    for (size_t i = 0; i < target->relation->column_count && value == NULL; i++) {
+        if (target->decision->columns[i].show == GH_HIDDEN)
+            continue;
+        c = &target->relation->columns[i];
+        value = gh_relation_column_sql(j, target, i);
+        if (value == NULL)
+            return false;
+        head = strlen(value);
+        if (target->decision->columns[i].show != GH_CLEAR)
+            head += strlen(" AS ") + strlen(gh_judge_ident(j, c->name));
+    }
+    if (value == NULL)
+        return false;
+    checked = gh_judge_printf("CASE WHEN %s THEN %s ELSE %s END", condition, value, failure_as(c));
+    target->star_target->val = gh_judge_parse_expr(j, checked);
+    target->star_target->name = gh_judge_cstr(c->name);
+    j->edit_bytes += strlen(checked);
+    edit->text =
+        gh_judge_printf("%s AS %s%s", checked, gh_judge_ident(j, c->name), edit->text + head);
+    return true;
+}
+
+/* In a column that RETURNING names. */
+static bool check_in_column(gh_judge *j, const char *condition, ResTarget *t)
+{
+    const ColumnRef *ref = (const ColumnRef *)t->val;
+    gh_item *item = NULL;
+    const gh_column *c = IsA(ref, ColumnRef) ? gh_judge_bind(j, ref, &item) : NULL;
+    size_t first = c == NULL ? SIZE_MAX : gh_judge_token(j, ref->location);
+    size_t after = first + 1;
+    const char *before;
+    const char *behind;
+    Node *tree;
+
+    if (first == SIZE_MAX)
+        return false;
+    while (after < j->text->token_count && strcmp(j->text->tokens[after].text, ".") == 0)
+        after += 2;
+    before = gh_judge_printf("CASE WHEN %s THEN ", condition);
+    behind = gh_judge_printf("ELSE %s END", failure_as(c));
+    tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0 %s", before, behind));
+    if (tree == NULL)
+        return false;
+    gh_judge_fill(&tree, t->val);
+    t->val = tree;
+    gh_judge_edit(j, first, first, before);
+    gh_judge_edit(
+        j, after, after,
+        t->name != NULL ? behind : gh_judge_printf("%s AS %s", behind, gh_judge_ident(j, c->name)));
+    if (t->name == NULL)
+        t->name = gh_judge_cstr(c->name);
+    return true;
+}
+
+/*
+ * Where the answer may have no column more, the check stands in a column that is returned anyway. PostgreSQL
+ * computes all that RETURNING says for every row that is written, whoever reads it (measured on 15).
+ */
+static void check_in_place(gh_judge *j, gh_item *target, const char *condition, List *returning)
+{
+    ListCell *cell;
+
+    foreach (cell, returning) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+
+        if (t == target->star_target
+                ? check_in_star(j, target, condition)
+                : target->star_target == NULL && check_in_column(j, condition, t)) {
+            j->plan->checks_rows = true;
+            return;
+        }
+    }
+    gh_judge_refuse(
+        j, GH_DENIED, "42501", target->var->location,
+        "this write is not allowed here unless RETURNING names a column, in which its rows "
+        "can be checked");
+}
+
 List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
                      size_t end, bool is_top)
 {
@@ -426,17 +527,19 @@ List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *
 
     if (j->rc != GH_OK || condition[0] == '\0')
         return returning;
-    if (!is_top) {
-        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
-                        "this write inside WITH is not allowed: its rows cannot be checked");
+    if (returning != NIL && !is_top) {
+        check_in_place(j, target, condition, returning);
         return returning;
     }
     check = gh_judge_printf("CASE WHEN %s THEN NULL ELSE " CHECK_FAILS " END", condition);
     t = makeNode(ResTarget);
     t->val = gh_judge_parse_expr(j, check);
     gh_judge_edit(j, end, end, gh_judge_printf(returning == NIL ? "RETURNING %s" : ", %s", check));
-    j->plan->strips_result = returning == NIL;
-    j->plan->strips_column = returning != NIL;
+    j->plan->checks_rows = true;
+    if (is_top) {
+        j->plan->strips_result = returning == NIL;
+        j->plan->strips_column = returning != NIL;
+    }
     return lappend(returning, t);
 }
 

@@ -354,7 +354,7 @@ static gh_answer on_row_description(gh_session *s, char *body, size_t len)
         return GH_ANSWER_BROKEN;
     if (e->is_swallowed)
         return GH_ANSWER_DROP;
-    p = plan_of(e);
+    p = gh_session_answering(s, plan_of(e));
     if (p != NULL && (p->strips_result || p->strips_column))
         return strip_description(s, p, (gh_str){ body, len }, is_description);
     if (!patch_columns(plan_of(e), body, len))
@@ -469,19 +469,15 @@ static bool is_refusal(const gh_expect *e, const gh_upstream_error *up)
 }
 
 /* Did Gatehouse's own check of a written row fail? */
-static bool is_failed_check(const gh_expect *e, const gh_upstream_error *up)
+static bool is_failed_check(const gh_plan *p, const gh_upstream_error *up)
 {
-    const gh_plan *p = plan_of(e);
-
-    return p != NULL && (p->strips_column || p->strips_result) &&
-           gh_str_is(up->sqlstate, "22P02") &&
+    return p != NULL && p->checks_rows && gh_str_is(up->sqlstate, "22P02") &&
            memmem(up->message.ptr, up->message.len, GH_CHECK_MARK, sizeof(GH_CHECK_MARK) - 1) !=
                NULL;
 }
 
-static void say_failed_check(const gh_expect *e, gh_err *out)
+static void say_failed_check(const gh_plan *p, gh_err *out)
 {
-    const gh_plan *p = plan_of(e);
     gh_str table = { NULL, 0 };
 
     for (size_t i = 0; i < p->touch_count; i++) {
@@ -563,8 +559,8 @@ static gh_answer on_error(gh_session *s, gh_str body)
         return GH_ANSWER_BROKEN; /* our own SET failed: the session's state is not known */
     if (is_refusal(e, &up))
         err = *e->refusal;
-    else if (is_failed_check(e, &up))
-        say_failed_check(e, &err);
+    else if (is_failed_check(gh_session_answering(s, plan_of(e)), &up))
+        say_failed_check(gh_session_answering(s, plan_of(e)), &err);
     else
         rebuild(e, &up, &err);
     if (s->is_bypass && e->refusal == NULL)
@@ -650,7 +646,7 @@ static gh_answer on_notification(const gh_session *s)
 
 size_t gh_session_answer_trim(const gh_session *s, uint8_t type)
 {
-    const gh_plan *p = plan_of(gh_expect_head(&s->queue));
+    const gh_plan *p = gh_session_answering(s, plan_of(gh_expect_head(&s->queue)));
 
     return type == GH_WIRE_B_DATA_ROW && p != NULL && p->strips_column ? 4 : 0;
 }
@@ -658,7 +654,7 @@ size_t gh_session_answer_trim(const gh_session *s, uint8_t type)
 gh_answer gh_session_answer_begin(gh_session *s, uint8_t type, size_t len)
 {
     gh_expect *e = gh_expect_head(&s->queue);
-    const gh_plan *p = plan_of(e);
+    const gh_plan *p = gh_session_answering(s, plan_of(e));
 
     if (!runs(e))
         return GH_ANSWER_BROKEN;

@@ -326,15 +326,15 @@ static gh_expect *push_bind(gh_session *s, gh_str portal, gh_named *statement)
     return e;
 }
 
-static bool strips_column(const gh_plan_set *set)
+static bool strips_column(const gh_session *s, const gh_plan_set *set)
 {
-    return set->count == 1 && set->plans[0].strips_column;
+    return set->count == 1 && gh_session_answering(s, &set->plans[0])->strips_column;
 }
 
 /* A format for each column of the result needs one more where Gatehouse's check is the last column. */
 static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_plan_set *set)
 {
-    bool has_check = strips_column(set) && msg->result_formats.len > 1;
+    bool has_check = strips_column(s, set) && msg->result_formats.len > 1;
     size_t formats = (size_t)msg->result_formats.len * 2;
     gh_buf tail;
 
@@ -421,7 +421,7 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     if (statement == NULL)
         return f->header_len;
     /* Its formats, which come last, decide how long the message becomes (put_bind). */
-    if (strips_column(statement->set) && f->body_len <= s->env->o.statement_bytes) {
+    if (strips_column(s, statement->set) && f->body_len <= s->env->o.statement_bytes) {
         s->client_left = 0;
         return 0;
     }
@@ -493,9 +493,11 @@ static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *po
         return;
     }
     /* A write whose result the client did not ask for must not stop in the middle of it. */
-    gh_wire_put_execute(
-        &s->up_out, msg->portal,
-        portal->set->count == 1 && portal->set->plans[0].strips_result ? 0 : msg->rows_max);
+    gh_wire_put_execute(&s->up_out, msg->portal,
+                        portal->set->count == 1 &&
+                                gh_session_answering(s, &portal->set->plans[0])->strips_result
+                            ? 0
+                            : msg->rows_max);
     gh_session_pushed(s, e);
     if (gh_session_needs_barrier(s, portal->set))
         gh_session_set_barrier(s);

@@ -113,13 +113,16 @@ bool gh_session_needs_barrier(const gh_session *s, const gh_plan_set *set)
             if (gh_settings_is_changed(&s->settings))
                 return true;
             break;
+        case GH_STMT_EXECUTE: /* while it is answered its name must stay */
+            if (gh_session_answering(s, p)->checks_rows)
+                return true;
+            break;
         case GH_STMT_REFUSED:
         case GH_STMT_EMPTY:
         case GH_STMT_QUERY:
         case GH_STMT_WRITE:
         case GH_STMT_BEGIN:
         case GH_STMT_SHOW:
-        case GH_STMT_EXECUTE:
         case GH_STMT_FETCH:
         case GH_STMT_COPY_OUT:
         case GH_STMT_OTHER:

@@ -356,6 +356,8 @@ size_t gh_session_answer_trim(const gh_session *s, uint8_t type);
 void gh_session_note_prepared(gh_session *s, const gh_expect *e, const gh_plan *p);
 void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *p);
 /* May an entry still be used as it is? GH_DENIED and others: err says why not. */
+/* The plan whose result a plan's answer holds: of EXECUTE, what was prepared. NULL for NULL. */
+const gh_plan *gh_session_answering(const gh_session *s, const gh_plan *p);
 GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err);
 /* The same of all that the statements of a set use by name. */
 GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);

@@ -87,6 +87,21 @@ static gh_rc check_use(gh_session *s, gh_names *t, gh_str name, gh_err *err)
     return n == NULL ? GH_OK : gh_session_check_named(s, n, err);
 }
 
+/* What changes names waits for such an EXECUTE to be answered, and it for what changes names. */
+const gh_plan *gh_session_answering(const gh_session *s, const gh_plan *p)
+{
+    const gh_named *n;
+    gh_str name;
+
+    if (p == NULL || p->kind != GH_STMT_EXECUTE || p->is_bypassed)
+        return p;
+    name = p->name;
+    if (name.len > GH_WIRE_NAME_MAX)
+        name.len = GH_WIRE_NAME_MAX;
+    n = gh_names_find(&s->statements, name);
+    return n != NULL && n->set->count == 1 ? &n->set->plans[0] : p;
+}
+
 static gh_rc check_count(const gh_names *t, const char *what, gh_err *err)
 {
     if (t->count < GH_SESSION_STATEMENTS_MAX)

@@ -58,6 +58,8 @@ class Writes(queries.Queries):
         self.aliases, self.ctes, self.parameters = 0, [], [] if parameters else None
         table = self.rng.choice(sorted(t for t in self.tables if self.clear[t]))
         sql = getattr(self, self.rng.choice(('insert', 'update', 'update', 'delete', 'insert')))(table)
+        if self.chance(0.2) and (' RETURNING ' not in sql or f' RETURNING {table}.id' in sql or sql.endswith(' RETURNING *')):
+            sql = f'WITH written AS ({sql}) ' + ('SELECT 1' if ' RETURNING ' not in sql or self.chance(0.3) else 'SELECT * FROM written')
         return self.numbered(sql)
 
     def insert(self, table):
@@ -127,7 +129,7 @@ class World(copies.Copies):
 
     @staticmethod
     def target(sql):
-        return re.match(r'(?:INSERT INTO|UPDATE|DELETE FROM) w\.(\w+)', sql)[1]
+        return re.search(r'(?:INSERT INTO|UPDATE|DELETE FROM) w\.(\w+)', sql)[1]
 
     def under_security(self, user, sql, parameters, is_guarded=False):
         """The answer and the tables afterwards; nothing stays."""

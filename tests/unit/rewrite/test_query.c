@@ -295,6 +295,31 @@ START_TEST(types_are_qualified)
 }
 END_TEST
 
+START_TEST(samples_are_coins)
+{
+    const gh_plan *p =
+        plan_as("alice", "select o.id from sales.orders o tablesample bernoulli (10) where id = 1");
+
+    ck_assert_ptr_nonnull(strstr(
+        p->sql.ptr, "FROM \"sales\".\"orders\" AS \"gh\" TABLESAMPLE bernoulli (10) WHERE "));
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, ") \"o\" where"));
+    ck_assert(!p->is_shareable);
+    p = plan_as("alice",
+                "select 1 from orders tablesample bernoulli ($1), regions tablesample system (1)");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "AS \"gh\" TABLESAMPLE bernoulli ($1) WHERE "));
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"sales\".\"regions\" tablesample"));
+    for (int i = 0; i < 4; i++) {
+        static const char *const samples[] = { "system (10)", "bernoulli (10) repeatable (1)",
+                                               "bernoulli (5 + 5)", "bernoulli ((select 1))" };
+        char sql[128];
+
+        (void)snprintf(sql, sizeof(sql), "select 1 from orders tablesample %s", samples[i]);
+        check_refused("alice", sql, "42501",
+                      "TABLESAMPLE of a relation that the policy filters is not allowed");
+    }
+}
+END_TEST
+
 Suite *suite_query(void)
 {
     Suite *s = suite_create("query");
@@ -319,6 +344,7 @@ Suite *suite_query(void)
     tcase_add_test(c, touched_columns);
     tcase_add_test(c, session_facts_are_the_proxys);
     tcase_add_test(c, types_are_qualified);
+    tcase_add_test(c, samples_are_coins);
     suite_add_tcase(s, c);
     return s;
 }

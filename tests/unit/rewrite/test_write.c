@@ -109,7 +109,59 @@ START_TEST(writes_in_with)
     p = rewrite_as(
         "alice", "with u as (insert into ops.tickets (id) values (1) returning id) select * from u",
         &count, &err);
-    ck_assert_int_eq(p->kind, GH_STMT_REFUSED);
+    ck_assert_int_eq(p->kind, GH_STMT_QUERY);
+    ck_assert(p->checks_rows && !p->strips_column && !p->strips_result);
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "returning CASE WHEN "));
+    ck_assert_msg(strstr(p->sql.ptr, "THEN \"id\" ELSE CAST(CAST(" FAILS
+                                     " AS \"pg_catalog\".\"text\") AS integer) END AS "
+                                     "\"id\"") != NULL,
+                  "%s", p->sql.ptr);
+    p = plan_as("alice", "with u as (insert into ops.tickets (id) values (1) returning 1, "
+                         "tickets.title as t, *) select * from u");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"tickets\".\"title\" as \"t\", CASE WHEN "));
+    ck_assert_ptr_nonnull(
+        strstr(p->sql.ptr, "END AS \"id\", \"tickets\".\"region\", \"tickets\".\"title\""));
+    p = plan_as("alice", "with u as (insert into ops.tickets (id) values (1)) select 1");
+    ck_assert(p->checks_rows && !p->strips_result);
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "values (1) RETURNING CASE WHEN "));
+    check_refused("alice", "with u as (insert into ops.tickets (id) values (1)) select * from u",
+                  "0A000", "WITH query \"u\" does not have a RETURNING clause");
+    check_refused(
+        "alice", "with u as (insert into ops.tickets (id) values (1) returning 1) select 1",
+        "42501",
+        "this write is not allowed here unless RETURNING names a column, in which its rows "
+        "can be checked");
+}
+END_TEST
+
+START_TEST(writes_that_are_prepared)
+{
+    const gh_plan *p =
+        plan_as("alice", "prepare p as insert into ops.tickets (id) values (1) returning id");
+
+    ck_assert_int_eq(p->kind, GH_STMT_PREPARE);
+    ck_assert(p->checks_rows && p->strips_column);
+    p = plan_as("alice", "prepare p as insert into ops.tickets (id) values (1)");
+    ck_assert(p->checks_rows && p->strips_result);
+}
+END_TEST
+
+START_TEST(a_star_is_as_wide_as_what_is_visible)
+{
+    const gh_plan *p = plan_as("alice", "insert into ops.tickets select * from sales.v_open");
+
+    ck_assert_msg(p->kind == GH_STMT_WRITE, "%s", p->error.public_msg);
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"tickets\" (\"id\", \"region\") select"));
+    p = plan_as("alice",
+                "insert into ops.tickets select 1, r.* from sales.v_open v, sales.regions r");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "(\"id\", \"region\", \"title\") select"));
+    check_refused("alice", "insert into ops.tickets select * from (select 1) s, sales.regions",
+                  "42501", "INSERT of a star without a list of columns is not allowed");
+    check_refused("alice",
+                  "insert into ops.tickets select * from sales.v_open v natural join orders o",
+                  "42501", "INSERT of a star without a list of columns is not allowed");
+    check_refused("alice", "insert into ops.tickets select * from sales.orders", "42601",
+                  "INSERT has more expressions than target columns");
 }
 END_TEST
 
@@ -124,6 +176,8 @@ Suite *suite_write(void)
     tcase_add_test(c, hidden_columns_of_a_target_do_not_exist);
     tcase_add_test(c, writes_need_their_grant);
     tcase_add_test(c, writes_in_with);
+    tcase_add_test(c, writes_that_are_prepared);
+    tcase_add_test(c, a_star_is_as_wide_as_what_is_visible);
     suite_add_tcase(s, c);
     return s;
 }
