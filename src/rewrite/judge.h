@@ -193,6 +193,8 @@ char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const
 /* Adds the check of a new row to RETURNING, as far as one is needed. */
 List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
                      size_t end, bool is_top);
+/* SQL of the type that fails, and says GH_CHECK_MARK, whenever it is computed. */
+char *gh_write_failure(const char *type);
 /* Replaces every $0 in the tree by `with`. */
 void gh_judge_fill(Node **slot, Node *with);
 

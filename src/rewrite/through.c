@@ -164,7 +164,8 @@ void gh_through_expand(gh_judge *j, gh_item *item)
                         "views are nested deeper than %d", GH_SQL_VIEW_DEPTH_MAX);
         return;
     }
-    in.search_path = (gh_str_list){ 0 }; /* what has no schema is of pg_catalog */
+    in.search_path = (gh_str_list){ 0 }; /* what has no schema is of pg_catalog... */
+    in.temporary = NULL;                 /* ...and nothing of the session's */
     in.param_count = 0;
     s = parse(item->relation, &text, &why);
     if (s == NULL)

@@ -613,7 +613,64 @@ static char *copy_list(gh_judge *j, CopyStmt *c, const gh_item *target)
     return gh_judge_printf("(%s)", out);
 }
 
-/* COPY FROM has no place for a check either. */
+/*
+ * COPY FROM has no RETURNING, but a WHERE, which sees each row as it came in, defaults filled in. Where nothing
+ * changes a row between there and the table, and no filter reads what is generated later, a check there is one
+ * of the stored row. A sub-select may not stand there.
+ */
+static bool may_check_copy(const gh_judge *j, const gh_item *target)
+{
+    const gh_relation *r = target->relation;
+
+    if (!r->is_stored_as_written || strchr("rp", r->kind) == NULL || j->is_unsafe)
+        return false;
+    for (size_t i = 0; i < r->column_count; i++) {
+        if (target->is_guard[i] && r->columns[i].generated != 0)
+            return false;
+    }
+    return true;
+}
+
+static void check_copy(gh_judge *j, CopyStmt *c, gh_item *target, const char *condition)
+{
+    size_t where = gh_write_find_keyword(j, target->end, j->end, "where");
+    char *check = gh_judge_printf("CASE WHEN %s THEN true ELSE %s END", condition,
+                                  gh_write_failure("pg_catalog.bool"));
+    Node *tree;
+
+    j->plan->checks_rows = true;
+    if (c->whereClause == NULL) {
+        gh_judge_edit(j, j->end, j->end, gh_judge_printf("WHERE %s", check));
+        c->whereClause = gh_judge_parse_expr(j, check);
+        return;
+    }
+    tree = gh_judge_parse_expr(j, gh_judge_printf("CASE WHEN ($0) THEN %s ELSE false END", check));
+    if (tree == NULL || where == SIZE_MAX)
+        return;
+    gh_judge_fill(&tree, c->whereClause);
+    c->whereClause = tree;
+    gh_judge_edit(j, where, where + 1, "WHERE CASE WHEN (");
+    gh_judge_edit(j, j->end, j->end, gh_judge_printf(") THEN %s ELSE false END", check));
+}
+
+static void judge_copied_rows(gh_judge *j, CopyStmt *c, gh_item *target, const bool *written)
+{
+    bool was_unsafe = j->is_unsafe;
+    bool is_blind;
+    char *condition;
+
+    j->is_unsafe = false; /* a sub-select of a filter sets it */
+    condition = gh_write_condition(j, target, GH_INSERT, written, &is_blind);
+    if (condition != NULL && condition[0] != '\0') {
+        if (may_check_copy(j, target))
+            check_copy(j, c, target, condition);
+        else
+            gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                            "permission denied for table %s", target->var->relname);
+    }
+    j->is_unsafe = j->is_unsafe || was_unsafe;
+}
+
 void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
 {
     gh_item *target;
@@ -638,6 +695,6 @@ void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
     }
     gh_judge_condition(j, &c->whereClause);
     if (j->rc == GH_OK)
-        need_every_row(j, target, GH_INSERT, written);
+        judge_copied_rows(j, c, target, written);
     close_block(j);
 }

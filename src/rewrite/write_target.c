@@ -424,12 +424,9 @@ char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const
 
 /* ---- the check of a new row ------------------------------------------------------------------- */
 
-/* A value of the type in whose place the check fails. */
-static char *failure_as(const gh_column *c)
+char *gh_write_failure(const char *type)
 {
-    return gh_judge_printf("CAST(CAST(" CHECK_FAILS " AS \"pg_catalog\".\"text\") AS " GH_STR_FMT
-                           ")",
-                           GH_STR_ARG(c->type_sql));
+    return gh_judge_printf("CAST(CAST(" CHECK_FAILS " AS \"pg_catalog\".\"text\") AS %s)", type);
 }
 
 /* In the first column that a star stands for. */
@@ -454,7 +451,8 @@ static bool check_in_star(gh_judge *j, const gh_item *target, const char *condit
     }
     if (value == NULL)
         return false;
-    checked = gh_judge_printf("CASE WHEN %s THEN %s ELSE %s END", condition, value, failure_as(c));
+    checked = gh_judge_printf("CASE WHEN %s THEN %s ELSE %s END", condition, value,
+                              gh_write_failure(gh_judge_cstr(c->type_sql)));
     target->star_target->val = gh_judge_parse_expr(j, checked);
     target->star_target->name = gh_judge_cstr(c->name);
     j->edit_bytes += strlen(checked);
@@ -480,7 +478,7 @@ static bool check_in_column(gh_judge *j, const char *condition, ResTarget *t)
     while (after < j->text->token_count && strcmp(j->text->tokens[after].text, ".") == 0)
         after += 2;
     before = gh_judge_printf("CASE WHEN %s THEN ", condition);
-    behind = gh_judge_printf("ELSE %s END", failure_as(c));
+    behind = gh_judge_printf("ELSE %s END", gh_write_failure(gh_judge_cstr(c->type_sql)));
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0 %s", before, behind));
     if (tree == NULL)
         return false;

@@ -1,4 +1,4 @@
-"""Writes whose rows are checked, by PREPARE and EXECUTE: the check is made, and nobody sees its column."""
+"""Writes whose rows are checked where RETURNING cannot simply have a column more: PREPARE and EXECUTE, COPY."""
 import sys
 import unittest
 from pathlib import Path
@@ -9,14 +9,24 @@ import gatehouse_test as gt
 WORLD = """
 CREATE TABLE t (id int PRIMARY KEY, region text);
 INSERT INTO t VALUES (1, 'EU'), (2, 'US');
-GRANT ALL ON t TO gatehouse;
+CREATE TABLE d (id int, region text DEFAULT 'US', note text);
+CREATE TABLE triggered (id int, region text);
+CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.region := 'US'; RETURN NEW; END $$;
+CREATE TRIGGER moves BEFORE INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION moves();
+CREATE TABLE made (id int, region text GENERATED ALWAYS AS (CASE WHEN id > 0 THEN 'EU' ELSE 'US' END) STORED);
+CREATE TABLE looked_up (id int, region text);
+CREATE TABLE parts (id int, region text) PARTITION BY LIST (region);
+CREATE TABLE part_eu PARTITION OF parts FOR VALUES IN ('EU');
+CREATE TABLE part_us PARTITION OF parts FOR VALUES IN ('US');
+GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse;
 """
 POLICY = """
 version: 1
 roles: { clerk: {} }
 users: { alice: { roles: [clerk], attributes: { region: EU } } }
 grants:
-  - { to: [clerk], tables: [public.t], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
+  - { to: [clerk], tables: [public.t, public.d, public.triggered, public.made, public.parts], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
+  - { to: [clerk], tables: [public.looked_up], rows: "region IN (SELECT t.region FROM public.t)", privileges: [select, insert] }
 """
 
 
@@ -80,6 +90,27 @@ class PreparedWrites(unittest.TestCase):
             gt.wait_for(lambda: self.c.query("EXECUTE p (50, 'EU')")[-1].sqlstate == '42501', what='the refusal')
         finally:
             PROXY.apply(POLICY)
+
+    def rows(self, table):
+        return PG.sql(f'SELECT id, region FROM {table} WHERE id > 2 ORDER BY 1', 'wh').split()
+
+    def test_copy(self):
+        copy = lambda sql, data: self.c.query(sql, copy_data=data)[-1]
+        self.assertEqual(copy('COPY t FROM STDIN', b'60\tEU\n61\tEU\n').tag, 'COPY 2')
+        got = copy('COPY t FROM STDIN', b'62\tEU\n63\tUS\n')
+        self.assertEqual((got.sqlstate, got.error['M']), ('42501', 'new row violates row-level security policy for table "t"'))
+        self.assertNotIn('63', str(got.error))
+        self.assertEqual(copy('COPY t (region, id) FROM STDIN (FORMAT csv) WHERE id < 66', b'EU,65\nUS,66\n').tag, 'COPY 1')
+        self.assertEqual(copy('COPY t FROM STDIN WHERE id < 66', b'64\tUS\n').sqlstate, '42501')
+        self.assertEqual(copy('COPY t FROM STDIN WHERE false OR region IS NULL', b'67\t\\N\n').sqlstate, '42501')
+        self.assertEqual(self.rows('t'), ['60|EU', '61|EU', '65|EU'])
+
+    def test_copy_checks_what_is_stored(self):
+        for table, data, sqlstate in (('d (id)', b'5\n', '42501'), ('d (id, region)', b'6\tEU\n', None), ('triggered', b'5\tEU\n', '42501'), ('made', b'5\n', '42501'),
+                                      ('looked_up', b'5\tEU\n', '42501'), ('parts', b'5\tEU\n', None), ('parts', b'6\tUS\n', '42501')):
+            with self.subTest(table=table, data=data):
+                self.assertEqual(self.c.query(f'COPY {table} FROM STDIN', copy_data=data)[-1].sqlstate, sqlstate)
+        self.assertEqual([self.rows(t) for t in ('d', 'triggered', 'made', 'looked_up', 'parts')], [['6|EU'], [], [], [], ['5|EU']])
 
 
 if __name__ == '__main__':
