@@ -112,7 +112,7 @@ void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target)
                     "this cast to type %s is not allowed", strVal(llast(cast->typeName->names)));
 }
 
-bool gh_cast_may_assign(gh_judge *j, const gh_column *column)
+bool gh_cast_may_assign(gh_judge *j, gh_oid type)
 {
-    return is_allowed(j, 0, column->type_oid, false, 0);
+    return is_allowed(j, 0, type, false, 0);
 }

@@ -297,8 +297,8 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
 
 /* Refuses a cast that may call a function which the policy does not allow. */
 void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
-/* The same for what PostgreSQL casts by itself when a column is written. */
-bool gh_cast_may_assign(gh_judge *j, const gh_column *column);
+/* The same for what PostgreSQL casts by itself when a column of the type is written. */
+bool gh_cast_may_assign(gh_judge *j, gh_oid type);
 
 /* ---- relation.c ------------------------------------------------------------------------------ */
 

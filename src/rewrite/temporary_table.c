@@ -234,7 +234,43 @@ static void judge_constraint(gh_judge *j, Constraint *c)
     }
 }
 
-static void judge_column(gh_judge *j, ColumnDef *c)
+/* Is it text, which the column's own type reads? */
+static bool is_text(const Node *n)
+{
+    const A_Const *c = (const A_Const *)n;
+
+    return n == NULL || (IsA(n, A_Const) && (c->isnull || IsA(&c->val, String)));
+}
+
+/* Does the definition store what PostgreSQL casts to the column's type by itself? */
+static bool stores_cast(const ColumnDef *c)
+{
+    ListCell *cell;
+
+    foreach (cell, c->constraints) {
+        const Constraint *k = lfirst_node(Constraint, cell);
+
+        if ((k->contype == CONSTR_DEFAULT || k->contype == CONSTR_GENERATED) &&
+            !is_text(k->raw_expr))
+            return true;
+    }
+    return false;
+}
+
+/* SECURITY: such a cast may call what the policy does not allow. Attack: tests/attack temporary-tables. */
+static void judge_stored_type(gh_judge *j, const TypeName *t, int location)
+{
+    const gh_type *type =
+        j->rc != GH_OK || list_length(t->names) != 2
+            ? NULL
+            : gh_catalog_type(j->in->catalog, gh_str_of(strVal(linitial(t->names))),
+                              gh_str_of(strVal(lsecond(t->names))));
+
+    if (type == NULL || !gh_cast_may_assign(j, type->oid))
+        refuse_part(j, location, "this column");
+}
+
+static void judge_column(gh_judge *j, ColumnDef *c, bool is_altered)
 {
     ListCell *cell;
 
@@ -242,6 +278,8 @@ static void judge_column(gh_judge *j, ColumnDef *c)
         refuse_part(j, c->location, "this column");
     else if (!is_serial(c->typeName))
         gh_judge_type(j, c->typeName);
+    if (j->rc == GH_OK && !is_serial(c->typeName) && (is_altered || stores_cast(c)))
+        judge_stored_type(j, c->typeName, c->location);
     if (c->collClause != NULL)
         gh_judge_expr(j, (Node **)&c->collClause);
     judge_expression(j, &c->raw_default); /* USING of ALTER COLUMN ... TYPE */
@@ -378,7 +416,7 @@ static bool create_table(gh_judge *j, CreateStmt *s)
             continue;
         }
         if (IsA(n, ColumnDef))
-            judge_column(j, (ColumnDef *)n);
+            judge_column(j, (ColumnDef *)n, false);
         else if (IsA(n, Constraint))
             judge_constraint(j, (Constraint *)n);
         else
@@ -490,13 +528,15 @@ static bool create_index(gh_judge *j, IndexStmt *s)
 
 /* ---- ALTER TABLE ----------------------------------------------------------------------------- */
 
-static void judge_alteration(gh_judge *j, AlterTableCmd *c)
+static void judge_alteration(gh_judge *j, const gh_relation *r, AlterTableCmd *c)
 {
+    const gh_column *column;
+
     switch (c->subtype) {
     case AT_AddColumn:
     case AT_AlterColumnType:
         if (c->def != NULL && IsA(c->def, ColumnDef)) {
-            judge_column(j, (ColumnDef *)c->def);
+            judge_column(j, (ColumnDef *)c->def, c->subtype == AT_AlterColumnType);
             return;
         }
         break;
@@ -507,6 +547,9 @@ static void judge_alteration(gh_judge *j, AlterTableCmd *c)
         }
         break;
     case AT_ColumnDefault:
+        column = gh_relation_column(r, gh_str_of(c->name));
+        if (!is_text(c->def) && (column == NULL || !gh_cast_may_assign(j, column->type_oid)))
+            refuse_part(j, -1, "this default");
         judge_expression(j, &c->def);
         return;
     case AT_DropColumn:
@@ -525,13 +568,14 @@ static void judge_alteration(gh_judge *j, AlterTableCmd *c)
 
 static bool alter_table(gh_judge *j, AlterTableStmt *s)
 {
+    const gh_relation *r = s->objtype == OBJECT_TABLE ? find(j, s->relation) : NULL;
     ListCell *cell;
 
-    if (s->objtype != OBJECT_TABLE || !place_existing(j, s->relation))
+    if (r == NULL || !place_existing(j, s->relation))
         return false;
     changes(j);
     foreach (cell, s->cmds)
-        judge_alteration(j, lfirst_node(AlterTableCmd, cell));
+        judge_alteration(j, r, lfirst_node(AlterTableCmd, cell));
     return true;
 }
 
