@@ -98,6 +98,9 @@ static const char *const s_allowed[] = {
     "pg_indexam_has_property",
     "pg_is_other_temp_schema",
     "pg_advisory_unlock_all",
+    /* of the own session, and since when there is a server: browsers ask at the start */
+    "pg_backend_pid",
+    "pg_postmaster_start_time",
 };
 
 static const char *const s_denied[] = {
@@ -300,6 +303,18 @@ static const gh_special s_specials[] = {
     NEVER("pg_get_function_sqlbody", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),
+    VALUE("pg_is_wal_replay_paused", 0, 0, "false"),
+    /* as by a Unix-domain socket: where the upstream is, and that Gatehouse asks, is nobody's business */
+    VALUE("inet_server_addr", 0, 0, "CAST(NULL AS pg_catalog.inet)"),
+    VALUE("inet_server_port", 0, 0, "CAST(NULL AS pg_catalog.int4)"),
+    VALUE("inet_client_addr", 0, 0, "CAST(NULL AS pg_catalog.inet)"),
+    VALUE("inet_client_port", 0, 0, "CAST(NULL AS pg_catalog.int4)"),
+    NEVER("pg_stat_get_numscans", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_live_tuples", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_dead_tuples", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_tuples_inserted", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_tuples_updated", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_tuples_deleted", 1, 1, NO_SIZE),
     NEVER("pg_database_size", 1, 1, NO_SIZE),
     NEVER("pg_tablespace_size", 1, 1, NO_SIZE),
     { "pg_tablespace_location", GH_SPECIAL_VALUE, 1, 1, 1,

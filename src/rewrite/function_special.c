@@ -376,7 +376,7 @@ static gh_str keep(gh_judge *j, const char *s)
 
 /*
  * SECURITY: constants only. A computed name or value would be known after the judgement, and a call that
- * runs for some rows only would leave it open which value holds. Attack: session-048.
+ * runs for some rows only would leave it open which value holds, where that matters. Attack: session-048.
  */
 static void set_config(gh_judge *j, Node **slot, gh_call *c)
 {
@@ -390,7 +390,8 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
         return;
     }
     if (!is_const_string(name) || !is_const_string(new_value) || !IsA(is_local, A_Const) ||
-        !IsA(&((const A_Const *)is_local)->val, Boolean) || !is_whole_statement(j, c)) {
+        !IsA(&((const A_Const *)is_local)->val, Boolean) ||
+        (!is_whole_statement(j, c) && !gh_setting_is_free(gh_str_of(const_string(name))))) {
         refuse_call(j, c);
         return;
     }

@@ -484,6 +484,33 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         (void)gh_judge_add_item(j, join->join_using_alias);
 }
 
+/* pg_show_all_settings() in FROM, which pgAdmin asks, is what the view pg_settings reads. */
+static bool becomes_pg_settings(gh_judge *j, Node **slot)
+{
+    const RangeFunction *f = (const RangeFunction *)*slot;
+    const FuncCall *call = linitial((List *)linitial(f->functions));
+    RangeVar *v;
+    size_t name;
+
+    if (list_length(f->functions) != 1 || !IsA(call, FuncCall) || f->ordinality || f->lateral ||
+        f->is_rowsfrom || f->coldeflist != NIL || call->args != NIL ||
+        list_length(call->funcname) != 1 ||
+        strcmp(strVal(linitial(call->funcname)), "pg_show_all_settings") != 0)
+        return false;
+    name = gh_judge_token(j, call->location);
+    if (name == SIZE_MAX || gh_sql_token_closing(j->text, name + 1) != name + 2)
+        return false;
+    v = makeNode(RangeVar); /* with a schema it is as many tokens as the call */
+    v->schemaname = pstrdup("pg_catalog");
+    v->relname = pstrdup("pg_settings");
+    v->inh = true;
+    v->relpersistence = 'p';
+    v->alias = f->alias;
+    v->location = call->location;
+    *slot = (Node *)v;
+    return true;
+}
+
 void gh_judge_from_item(gh_judge *j, Node **slot)
 {
     Node *n = *slot;
@@ -511,7 +538,10 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
         judge_sample(j, slot);
         return;
     case T_RangeFunction:
-        judge_range_function(j, (RangeFunction *)n);
+        if (becomes_pg_settings(j, slot))
+            judge_relation(j, slot);
+        else
+            judge_range_function(j, (RangeFunction *)n);
         return;
     case T_JoinExpr:
         judge_join(j, (JoinExpr *)n);

@@ -178,6 +178,13 @@ bool gh_setting_may_show(gh_str name)
     return find(name) != NULL;
 }
 
+bool gh_setting_is_free(gh_str name)
+{
+    const gh_setting *s = find(name);
+
+    return s != NULL && (s->kind == GH_SETTING_ANY || s->kind == GH_SETTING_BOOL);
+}
+
 bool gh_setting_is_virtual(gh_str name)
 {
     const gh_setting *s = find(name);

@@ -10,6 +10,8 @@
 #define GH_SETTING_WORK_MEM_KB_MAX (1024u * 1024u)
 
 bool gh_setting_may_show(gh_str name);
+/* No value of it matters to Gatehouse, nor when it changes. */
+bool gh_setting_is_free(gh_str name);
 /* Names of the list by index, folded to lower case; NULL past the end. */
 const char *gh_setting_name(size_t index);
 

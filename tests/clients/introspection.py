@@ -94,6 +94,20 @@ class Programs(unittest.TestCase):
             (r'(?s)== \\dn\+\n.*?(?=\n== )', ''),  # the right to create is nobody's
             (r'SIZE', ''), (r'\(\d+ rows?\)', ''), (r'(?s)== \\do\+ @>\n.*?(?=\n== )', ''), (r'\|(330|bthandler)\|', '||')])
 
+    def test_sessions_of_tools(self):
+        """What browsers and tools of business intelligence send that do not run here: every statement succeeds."""
+        for session in sorted(Path(__file__).with_name('sessions').glob('*.sql')):
+            statements = [line.strip() for line in session.read_text().splitlines() if line.strip() and not line.startswith('--')]
+            script = scratch.path('session.sql')
+            script.write_text('\n'.join(f'{line};' for line in statements) + '\n\\echo done\n')
+            for env in (world.proxied(), world.proxied('through'), world.copied()):
+                with self.subTest(session.stem, port=env['PGPORT'], user=env['PGUSER']):
+                    out = self.run_as(env, [gt.PG_BIN / 'psql', '-XqAt'], script)
+                    self.assertEqual([line for line in out.splitlines() if line.startswith(('ERROR', 'FATAL', 'psql:'))], [])
+                    self.assertEqual(out.splitlines()[-1], 'done')
+                    if env['PGUSER'] == 'gov':
+                        self.assertNotIn('zz', out)
+
     @needs(module='sqlalchemy')
     def test_sqlalchemy(self):
         for driver in ('psycopg2', 'asyncpg'):
