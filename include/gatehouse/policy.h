@@ -191,6 +191,26 @@ typedef struct gh_view gh_view;
 
 /* Checks the acl as a whole (unknown roles, cycles, incomparable masks) and indexes it. References: 1. */
 GH_MUST_USE gh_rc gh_policy_compile(const gh_acl *acl, gh_policy **out, gh_err *err);
+
+/* What changed of an ACL since a policy was made of it. */
+typedef struct gh_acl_change {
+    gh_acl now; /* what is there now of what changed; and all named masks, version, hash_key */
+    gh_str_list roles; /* names; what `now` does not have is gone */
+    gh_str_list users;
+    gh_str_list masks;
+    const int64_t *rules; /* ids of grants and denies, ascending; likewise */
+    size_t rule_count;
+    bool has_tags;      /* tags, their columns or masks changed: `now` has all of them */
+    bool has_functions; /* likewise */
+} gh_acl_change;
+
+/*
+ * The policy of the ACL as it is now, in a time that depends on what changed: the next one shares the rest
+ * with `last`, which it refers to. Not GH_OK: compile the whole, which decides; GH_AGAIN where it is only
+ * that this is no case for an update, or that many have been made. References: 1.
+ */
+GH_MUST_USE gh_rc gh_policy_update(gh_policy *last, const gh_acl_change *change, gh_policy **out,
+                                   gh_err *err);
 gh_policy *gh_policy_acquire(gh_policy *p);
 void gh_policy_release(gh_policy *p);
 uint64_t gh_policy_version(const gh_policy *p);
@@ -218,6 +238,11 @@ const gh_policy_user *gh_policy_user_find(const gh_policy *p, gh_str name);
 gh_view *gh_view_new(gh_policy *p, gh_str warehouse, gh_str user, int64_t now);
 gh_view *gh_view_acquire(gh_view *v);
 void gh_view_release(gh_view *v);
+/*
+ * The view of p that decides everything as v does, if p is a later policy in which nothing of v's changed
+ * and v is valid at `now`; NULL where that cannot be said. What is derived from v may be kept with it.
+ */
+gh_view *gh_view_follow(const gh_view *v, gh_policy *p, int64_t now);
 uint64_t gh_view_policy_version(const gh_view *v);
 int64_t gh_view_valid_until(const gh_view *v);
 gh_str gh_view_user(const gh_view *v);

@@ -6,7 +6,8 @@
  * version that grows with each. docs/acl.md shows the tables.
  *
  *     policy files ─▶ gh_acl ──gh_store_apply──▶ acl.db ──gh_store_load──▶ gh_acl ─▶ gh_policy
- *                                                   ▲ gh_store_poll (every 20 ms, microseconds)
+ *                                                   ▲  └──gh_store_load_change──▶ the next one
+ *                                                   │ gh_store_poll (every 20 ms, microseconds)
  *
  * Every change is one transaction together with its history: kill -9 at any moment leaves the old
  * ACL or the new one. The file is made with mode 0600 and is refused when others may read it: it
@@ -45,6 +46,13 @@ void gh_store_close(gh_store *st); /* NULL is fine */
  * After any other failure (locked, disk) the next gh_store_poll says `changed`: try again.
  */
 GH_MUST_USE gh_rc gh_store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err);
+
+/*
+ * Reads what changed since this store's last load, which gave version `since`, in a time that depends on
+ * what changed. GH_AGAIN: load the whole (much changed, or the file is another one).
+ */
+GH_MUST_USE gh_rc gh_store_load_change(gh_store *st, uint64_t since, gh_arena *a,
+                                       gh_acl_change *out, gh_err *err);
 
 /*
  * Has anything been committed (or the file replaced) since the last gh_store_poll or gh_store_load

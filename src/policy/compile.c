@@ -74,18 +74,26 @@ gh_rc pol_check_name(gh_str name, const char *what, gh_err *err)
 gh_rc pol_fail_unknown(const pol_builder *b, const pol_strings *known, gh_str name,
                        const char *what, const char *where)
 {
-    const char **words = gh_alloc((known->count + 1) * sizeof(*words));
+    uint32_t count = pol_strings_end(known);
+    const char **words = gh_alloc(((size_t)count + 1) * sizeof(*words));
     const char *meant;
     gh_rc rc;
 
-    for (uint32_t i = 1; i < known->count; i++)
-        words[i - 1] = known->items[i].ptr; /* the table ends its strings with NUL */
-    meant = gh_config_suggest(name, words, known->count - 1);
+    for (uint32_t i = 1; i < count; i++)
+        words[i - 1] = pol_strings_at(known, i).ptr; /* the table ends its strings with NUL */
+    meant = gh_config_suggest(name, words, count - 1);
     rc = gh_fail(b->err, GH_INVALID, POL_SQLSTATE, "%s: unknown %s \"" GH_STR_FMT "\"%s%s%s", where,
                  what, GH_STR_ARG(name), meant != NULL ? " (did you mean \"" : "",
                  meant != NULL ? meant : "", meant != NULL ? "\"?)" : "");
     free(words);
     return rc;
+}
+
+static uint32_t find_role(const gh_policy *p, gh_str name)
+{
+    uint32_t i = pol_strings_find(&p->role_names, name);
+
+    return i == POL_NONE || i == 0 || p->roles[i - 1] == NULL ? POL_NONE : i - 1;
 }
 
 uint32_t pol_lookup_principal(const gh_policy *p, gh_str name)
@@ -94,10 +102,11 @@ uint32_t pol_lookup_principal(const gh_policy *p, gh_str name)
 
     if (name.len > 5 && memcmp(name.ptr, "user:", 5) == 0) {
         i = pol_strings_find(&p->user_names, (gh_str){ name.ptr + 5, name.len - 5 });
-        return i == POL_NONE || i == 0 ? POL_NONE : p->role_count + i - 1;
+        return i == POL_NONE || i == 0 || p->users[i - 1] == NULL ? POL_NONE
+                                                                  : pol_principal_of_user(i - 1);
     }
-    i = pol_strings_find(&p->role_names, name);
-    return i == POL_NONE || i == 0 ? POL_NONE : i - 1;
+    i = find_role(p, name);
+    return i == POL_NONE ? POL_NONE : pol_principal_of_role(i);
 }
 
 gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where, uint32_t *out)
@@ -126,20 +135,27 @@ static gh_rc resolve_roles(const pol_builder *b, gh_str_list names, const char *
     (void)snprintf(where, sizeof(where), "%s%s \"%.*s\"", pol_place_of(place).text, what,
                    (int)(owner.len > 200 ? 200 : owner.len), owner.ptr);
     for (size_t i = 0; i < names.count; i++) {
-        uint32_t role = pol_strings_find(&b->p->role_names, names.items[i]);
+        uint32_t role = find_role(b->p, names.items[i]);
 
-        if (role == POL_NONE || role == 0)
+        if (role == POL_NONE)
             return pol_fail_unknown(b, &b->p->role_names, names.items[i], "role", where);
-        (*out)[i] = role - 1;
+        (*out)[i] = role;
     }
     return GH_OK;
+}
+
+gh_rc pol_take_role_members(const pol_builder *b, const gh_acl_role *from, pol_role *to)
+{
+    to->member_of_count = (uint32_t)from->member_of.count;
+    return resolve_roles(b, from->member_of, "role", to->name, from->place, &to->member_of);
 }
 
 static gh_rc compile_roles(pol_builder *b)
 {
     gh_policy *p = b->p;
 
-    p->roles = gh_arena_alloc(p->arena, (b->acl->role_count + 1) * sizeof(*p->roles));
+    p->all_roles = gh_arena_alloc(p->arena, (b->acl->role_count + 1) * sizeof(*p->all_roles));
+    p->roles = gh_alloc((b->acl->role_count + 1) * sizeof(*p->roles));
     for (size_t i = 0; i < b->acl->role_count; i++) {
         const gh_acl_role *role = &b->acl->roles[i];
         gh_rc rc = pol_check_name(role->name, "role", b->err);
@@ -149,18 +165,16 @@ static gh_rc compile_roles(pol_builder *b)
         if (pol_strings_add(&p->role_names, role->name) != i + 1)
             return gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
                            "role \"" GH_STR_FMT "\" is defined twice", GH_STR_ARG(role->name));
-        p->roles[i].name = p->role_names.items[i + 1];
-        p->roles[i].may = role->may;
+        p->all_roles[i] =
+            (pol_role){ .name = p->role_names.items[i + 1], .may = role->may, .stamp = p->version };
+        p->roles[i] = &p->all_roles[i];
         p->role_count++;
     }
     for (uint32_t i = 0; i < p->role_count; i++) {
-        gh_str_list of = b->acl->roles[i].member_of;
-        gh_rc rc = resolve_roles(b, of, "role", p->roles[i].name, b->acl->roles[i].place,
-                                 &p->roles[i].member_of);
+        gh_rc rc = pol_take_role_members(b, &b->acl->roles[i], &p->all_roles[i]);
 
         if (rc != GH_OK)
             return rc;
-        p->roles[i].member_of_count = (uint32_t)of.count;
     }
     return GH_OK;
 }
@@ -176,11 +190,11 @@ static gh_rc fail_cycle(const pol_builder *b, const uint32_t *stack, uint32_t de
     while (from > 0 && stack[from - 1] != met)
         from--;
     for (uint32_t i = from - 1; i < depth; i++)
-        gh_buf_printf(&text, GH_STR_FMT " -> ", GH_STR_ARG(b->p->roles[stack[i]].name));
+        gh_buf_printf(&text, GH_STR_FMT " -> ", GH_STR_ARG(b->p->roles[stack[i]]->name));
     rc = gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
                  "role \"" GH_STR_FMT "\" is a member of itself: " GH_STR_FMT "%s" GH_STR_FMT,
-                 GH_STR_ARG(b->p->roles[met].name), GH_STR_ARG(gh_buf_str(&text)),
-                 text.failed ? "... -> " : "", GH_STR_ARG(b->p->roles[met].name));
+                 GH_STR_ARG(b->p->roles[met]->name), GH_STR_ARG(gh_buf_str(&text)),
+                 text.failed ? "... -> " : "", GH_STR_ARG(b->p->roles[met]->name));
     gh_buf_fini(&text);
     return rc;
 }
@@ -202,7 +216,7 @@ static gh_rc walk_roles(const pol_builder *b, uint32_t start, uint32_t *height, 
     height[start] = OPEN;
     while (depth > 0) {
         uint32_t role = stack[depth - 1];
-        const pol_role *r = &p->roles[role];
+        const pol_role *r = p->roles[role];
         uint32_t longest = 0;
 
         if (next[role] < r->member_of_count) {
@@ -228,14 +242,14 @@ static gh_rc walk_roles(const pol_builder *b, uint32_t start, uint32_t *height, 
     return GH_OK;
 }
 
-static gh_rc check_cycles(const pol_builder *b)
+gh_rc pol_check_cycles(const pol_builder *b)
 {
     size_t n = b->p->role_count;
     uint32_t *memory = gh_alloc((n * 3 + 1) * sizeof(*memory));
     gh_rc rc = GH_OK;
 
     for (uint32_t i = 0; i < n && rc == GH_OK; i++) {
-        if (memory[i] == 0)
+        if (memory[i] == 0 && b->p->roles[i] != NULL)
             rc = walk_roles(b, i, memory, memory + n, memory + 2 * n);
     }
     free(memory);
@@ -280,14 +294,29 @@ static gh_rc compile_attributes(const pol_builder *b, const gh_acl_user *from, p
     return GH_OK;
 }
 
+gh_rc pol_take_user(const pol_builder *b, const gh_acl_user *from, gh_str name, pol_user *u)
+{
+    gh_rc rc;
+
+    *u = (pol_user){ .stamp = b->p->version,
+                     .pub = { .name = name,
+                              .verifier = dup(b, from->verifier),
+                              .is_disabled = from->is_disabled } };
+    rc = resolve_roles(b, from->roles, "user", name, from->place, &u->roles);
+    if (rc != GH_OK)
+        return rc;
+    u->role_count = (uint32_t)from->roles.count;
+    return compile_attributes(b, from, u);
+}
+
 static gh_rc compile_users(pol_builder *b)
 {
     gh_policy *p = b->p;
 
-    p->users = gh_arena_alloc(p->arena, (b->acl->user_count + 1) * sizeof(*p->users));
+    p->all_users = gh_arena_alloc(p->arena, (b->acl->user_count + 1) * sizeof(*p->all_users));
+    p->users = gh_alloc((b->acl->user_count + 1) * sizeof(*p->users));
     for (size_t i = 0; i < b->acl->user_count; i++) {
         const gh_acl_user *from = &b->acl->users[i];
-        pol_user *u = &p->users[i];
         gh_rc rc = pol_check_name(from->name, "user", b->err);
 
         if (rc != GH_OK)
@@ -295,16 +324,10 @@ static gh_rc compile_users(pol_builder *b)
         if (pol_strings_add(&p->user_names, from->name) != i + 1)
             return gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
                            "user \"" GH_STR_FMT "\" is defined twice", GH_STR_ARG(from->name));
-        u->pub.name = p->user_names.items[i + 1];
-        u->pub.verifier = dup(b, from->verifier);
-        u->pub.is_disabled = from->is_disabled;
-        rc = resolve_roles(b, from->roles, "user", u->pub.name, from->place, &u->roles);
+        rc = pol_take_user(b, from, p->user_names.items[i + 1], &p->all_users[i]);
         if (rc != GH_OK)
             return rc;
-        u->role_count = (uint32_t)from->roles.count;
-        rc = compile_attributes(b, from, u);
-        if (rc != GH_OK)
-            return rc;
+        p->users[i] = &p->all_users[i];
         p->user_count++;
     }
     return GH_OK;
@@ -313,25 +336,28 @@ static gh_rc compile_users(pol_builder *b)
 /* ---- masks ---------------------------------------------------------------------------------- */
 
 /* The mask lives in the policy's arena: its texts are copied there by the parser's caller. */
-static void add_mask(pol_builder *b, const gh_mask *m)
+void pol_add_mask(pol_builder *b, const gh_mask *m)
 {
     gh_policy *p = b->p;
     gh_mask copy = *m;
 
-    if (p->mask_count == b->mask_cap) {
+    uint32_t own = p->mask_count - p->mask_first;
+
+    if (own == b->mask_cap) {
         b->mask_cap = b->mask_cap == 0 ? 16 : b->mask_cap * 2;
         p->masks = gh_realloc_array(p->masks, b->mask_cap, sizeof(*p->masks));
     }
     copy.name = dup(b, m->name);
     copy.expr = dup(b, m->expr);
     copy.n = dup(b, m->n);
-    p->masks[p->mask_count++] = copy;
+    p->masks[own] = copy;
+    p->mask_count++;
 }
 
 gh_rc pol_find_mask(pol_builder *b, gh_str text, const char *where, uint32_t *out)
 {
     gh_str s = pol_trim(text);
-    uint32_t number = pol_strings_find(&b->mask_texts, s);
+    uint32_t number = pol_strings_find(&b->p->mask_texts, s);
     uint32_t def;
     gh_mask m;
     gh_err why = { 0 };
@@ -351,12 +377,12 @@ gh_rc pol_find_mask(pol_builder *b, gh_str text, const char *where, uint32_t *ou
         rc = gh_mask_parse(s, b->acl->masks, b->acl->mask_count, b->scratch, &m, &why);
         return gh_fail(b->err, rc, POL_SQLSTATE, "%s: %s", where, why.public_msg);
     }
-    add_mask(b, &m);
-    *out = pol_strings_add(&b->mask_texts, s) - 1;
+    pol_add_mask(b, &m);
+    *out = pol_strings_add(&b->p->mask_texts, s) - 1;
     return GH_OK;
 }
 
-static gh_rc compile_mask_defs(pol_builder *b)
+gh_rc pol_compile_mask_defs(pol_builder *b)
 {
     for (size_t i = 0; i < b->acl->mask_count; i++) {
         const gh_acl_mask_def *def = &b->acl->masks[i];
@@ -397,9 +423,29 @@ static gh_policy *new_policy(const gh_acl *acl)
     pol_strings_init(&p->role_names, p->arena);
     pol_strings_init(&p->user_names, p->arena);
     pol_lists_init(&p->lists);
+    pol_strings_init(&p->mask_texts, p->arena);
+    pol_strings_init(&p->tag_names, p->arena);
     pol_relations_init(&p->exact);
-    pol_relations_init(&p->tag_exact);
     return p;
+}
+
+void pol_tags_release(pol_tags *t)
+{
+    if (t == NULL || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(t->columns);
+    free(t->maskings);
+    pol_relations_fini(&t->exact);
+    gh_arena_free(t->arena);
+    free(t);
+}
+
+void pol_functions_release(pol_functions *f)
+{
+    if (f == NULL || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(f->items);
+    free(f);
 }
 
 static void free_policy(gh_policy *p)
@@ -409,41 +455,40 @@ static void free_policy(gh_policy *p)
     pol_strings_fini(&p->role_names);
     pol_strings_fini(&p->user_names);
     pol_lists_fini(&p->lists);
+    pol_strings_fini(&p->mask_texts);
+    pol_strings_fini(&p->tag_names);
     pol_relations_fini(&p->exact);
-    pol_relations_fini(&p->tag_exact);
+    free(p->roles);
+    free(p->users);
     free(p->patterns);
     free(p->rules);
-    free(p->by_name.start);
-    free(p->by_name.items);
-    free(p->by_glob.start);
-    free(p->by_glob.items);
-    free(p->boundary_start);
-    free(p->boundaries);
+    free(p->held);
+    free(p->all_held);
+    free(p->all_entries);
+    free(p->all_boundaries);
     free(p->masks);
-    free(p->tag_columns);
-    free(p->maskings);
-    free(p->functions);
+    pol_tags_release(p->tags);
+    pol_functions_release(p->functions);
     gh_arena_free(p->arena);
+    gh_policy_release(p->base);
     free(p);
 }
 
-static void builder_init(pol_builder *b, const gh_acl *acl, gh_err *err)
+void pol_builder_init(pol_builder *b, gh_policy *p, const gh_acl *acl, gh_err *err)
 {
     *b = (pol_builder){ .acl = acl, .err = err };
-    b->p = new_policy(acl);
+    b->p = p;
+    b->pattern_start = p->pattern_count;
+    b->pattern_cap = p->pattern_count - p->pattern_first;
     b->scratch = gh_arena_new(0);
     pol_strings_init(&b->pattern_texts, b->scratch);
-    pol_strings_init(&b->mask_texts, b->scratch);
     pol_strings_init(&b->mask_names, b->scratch);
-    pol_strings_init(&b->tag_names, b->scratch);
 }
 
-static void builder_fini(pol_builder *b)
+void pol_builder_fini(pol_builder *b)
 {
     pol_strings_fini(&b->pattern_texts);
-    pol_strings_fini(&b->mask_texts);
     pol_strings_fini(&b->mask_names);
-    pol_strings_fini(&b->tag_names);
     free(b->triples);
     free(b->boundaries);
     free(b->principals.items);
@@ -456,19 +501,19 @@ static void builder_fini(pol_builder *b)
 
 gh_rc pol_compile(const gh_acl *acl, bool checks_masks, gh_policy **out, gh_err *err)
 {
-    static gh_rc (*const steps[])(pol_builder *) = { compile_roles,     compile_users,
-                                                     compile_mask_defs, pol_compile_tags,
-                                                     pol_compile_rules, pol_compile_functions };
+    static gh_rc (*const steps[])(pol_builder *) = { compile_roles,         compile_users,
+                                                     pol_compile_mask_defs, pol_compile_tags,
+                                                     pol_compile_rules,     pol_compile_functions };
     pol_builder b;
     gh_rc rc;
 
-    builder_init(&b, acl, err);
+    pol_builder_init(&b, new_policy(acl), acl, err);
     for (size_t i = 0; i < GH_COUNT(steps); i++) {
         rc = steps[i](&b);
         if (rc != GH_OK)
             goto done;
         if (i == 0)
-            rc = check_cycles(&b);
+            rc = pol_check_cycles(&b);
         if (rc != GH_OK)
             goto done;
     }
@@ -480,7 +525,7 @@ gh_rc pol_compile(const gh_acl *acl, bool checks_masks, gh_policy **out, gh_err 
     b.p = NULL;
 
 done:
-    builder_fini(&b);
+    pol_builder_fini(&b);
     return rc;
 }
 
@@ -506,9 +551,16 @@ uint64_t gh_policy_version(const gh_policy *p)
     return p->version;
 }
 
-const gh_policy_user *gh_policy_user_find(const gh_policy *p, gh_str name)
+const pol_user *pol_user_find(const gh_policy *p, gh_str name)
 {
     uint32_t i = pol_strings_find(&p->user_names, name);
 
-    return i == POL_NONE || i == 0 ? NULL : &p->users[i - 1].pub;
+    return i == POL_NONE || i == 0 ? NULL : p->users[i - 1];
+}
+
+const gh_policy_user *gh_policy_user_find(const gh_policy *p, gh_str name)
+{
+    const pol_user *u = pol_user_find(p, name);
+
+    return u == NULL ? NULL : &u->pub;
 }

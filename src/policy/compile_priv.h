@@ -28,10 +28,9 @@ typedef struct pol_builder {
     const gh_acl *acl;
     gh_err *err;
     gh_arena *scratch;
-    pol_strings pattern_texts; /* string i + 1 is pattern i, and so below */
-    pol_strings mask_texts;
-    pol_strings mask_names;
-    pol_strings tag_names;
+    pol_strings pattern_texts; /* string i + 1 is pattern pattern_start + i */
+    uint32_t pattern_start;    /* how many patterns an update begins with */
+    pol_strings mask_names;    /* string i + 1 is the acl's named mask i */
     uint32_t pattern_cap;
     uint32_t mask_cap;
     pol_triple *triples;
@@ -68,8 +67,23 @@ GH_MUST_USE gh_rc pol_fail_unknown(const pol_builder *b, const pol_strings *know
                                    const char *what, const char *where);
 /* Parts to string numbers; `count` of them. */
 pol_pattern pol_pattern_of(pol_builder *b, const pol_parsed *parsed, size_t count);
+uint32_t pol_add_pattern(pol_builder *b, const pol_pattern *pattern); /* its number */
 bool pol_pattern_is_exact(const pol_pattern *pattern); /* names schema and relation exactly */
 
+void pol_builder_init(pol_builder *b, gh_policy *p, const gh_acl *acl, gh_err *err); /* takes p */
+void pol_builder_fini(pol_builder *b); /* and releases p, unless it was taken out */
+
+/* One of each, all of whose names are known by now. */
+GH_MUST_USE gh_rc pol_take_role_members(const pol_builder *b, const gh_acl_role *from,
+                                        pol_role *to);
+GH_MUST_USE gh_rc pol_take_user(const pol_builder *b, const gh_acl_user *from, gh_str name,
+                                pol_user *to);
+/* Gives triples; `number` is the rule's, and its place is there. */
+GH_MUST_USE gh_rc pol_take_rule(pol_builder *b, const gh_acl_rule *r, uint32_t number);
+void pol_add_mask(pol_builder *b, const gh_mask *m); /* copies */
+void pol_sort_boundaries(pol_builder *b);
+GH_MUST_USE gh_rc pol_check_cycles(const pol_builder *b);
+GH_MUST_USE gh_rc pol_compile_mask_defs(pol_builder *b);
 GH_MUST_USE gh_rc pol_compile_rules(pol_builder *b);
 GH_MUST_USE gh_rc pol_compile_tags(pol_builder *b);
 GH_MUST_USE gh_rc pol_compile_functions(pol_builder *b);

@@ -2,7 +2,7 @@
  * The rules of an ACL, as numbers, and their index.
  *
  *     triples (principal, pattern, rule), in order of arrival
- *       ──counting sort by pattern──▶ ──counting sort by principal──▶ by_name, by_glob
+ *       ──counting sort by pattern──▶ ──counting sort by principal──▶ held
  *
  * Two counting sorts put a million triples in order in a fraction of the time that qsort takes.
  */
@@ -93,28 +93,60 @@ bool pol_pattern_is_exact(const pol_pattern *pattern)
     return ((pattern->parts[0] | pattern->parts[1]) & POL_GLOB) == 0;
 }
 
+/* An exact pattern that the policy has already; POL_NONE. */
+static uint32_t find_pattern(const gh_policy *p, const pol_pattern *pattern)
+{
+    uint32_t at = POL_NONE;
+
+    if (pol_pattern_is_exact(pattern))
+        at = pol_relations_find(&p->exact, pattern->parts[0], pattern->parts[1]);
+    while (at != POL_NONE && pol_pattern_at(p, at)->warehouse != pattern->warehouse)
+        at = pol_pattern_at(p, at)->next;
+    return at;
+}
+
+uint32_t pol_add_pattern(pol_builder *b, const pol_pattern *pattern)
+{
+    gh_policy *p = b->p;
+    uint32_t own = p->pattern_count - p->pattern_first;
+
+    if (own == b->pattern_cap) {
+        b->pattern_cap = b->pattern_cap == 0 ? 64 : b->pattern_cap * 2;
+        p->patterns = gh_realloc_array(p->patterns, b->pattern_cap, sizeof(*p->patterns));
+    }
+    p->patterns[own] = *pattern;
+    if (pol_pattern_is_exact(pattern)) {
+        uint32_t *head = pol_relations_at(&p->exact, pattern->parts[0], pattern->parts[1]);
+
+        p->patterns[own].next = *head;
+        *head = p->pattern_count;
+    }
+    return p->pattern_count++;
+}
+
 static gh_rc take_pattern(pol_builder *b, const gh_acl_rule *r, gh_str text)
 {
     gh_policy *p = b->p;
     uint32_t number = pol_strings_find(&b->pattern_texts, text);
+    pol_pattern pattern;
     pol_parsed parsed;
     const char *why = NULL;
 
     if (number != POL_NONE && number != 0) {
-        pol_numbers_add(&b->patterns, number - 1);
+        pol_numbers_add(&b->patterns, b->pattern_start + number - 1);
         return GH_OK;
     }
     if (!pol_pattern_parse(text, 2, b->scratch, &parsed, &why))
         return fail_rule(
             b, r, GH_INVALID, "table \"%.*s\": %s; expected [warehouse:]schema.relation",
             (int)(text.len > 100 ? 100 : text.len), text.ptr != NULL ? text.ptr : "", why);
-    if (p->pattern_count == b->pattern_cap) {
-        b->pattern_cap = b->pattern_cap == 0 ? 64 : b->pattern_cap * 2;
-        p->patterns = gh_realloc_array(p->patterns, b->pattern_cap, sizeof(*p->patterns));
+    pattern = pol_pattern_of(b, &parsed, 2);
+    number = find_pattern(p, &pattern);
+    if (number == POL_NONE) {
+        number = pol_add_pattern(b, &pattern);
+        (void)pol_strings_add(&b->pattern_texts, text);
     }
-    p->patterns[p->pattern_count] = pol_pattern_of(b, &parsed, 2);
-    (void)pol_strings_add(&b->pattern_texts, text);
-    pol_numbers_add(&b->patterns, p->pattern_count++);
+    pol_numbers_add(&b->patterns, number);
     return GH_OK;
 }
 
@@ -179,7 +211,7 @@ static bool lists(const pol_numbers *n, uint32_t v)
 
 static gh_rc find_rule_mask(pol_builder *b, const gh_acl_rule *r, gh_str text, uint32_t *out)
 {
-    uint32_t number = pol_strings_find(&b->mask_texts, text);
+    uint32_t number = pol_strings_find(&b->p->mask_texts, text);
 
     if (number == POL_NONE || number == 0) {
         label l = label_of(r);
@@ -241,12 +273,12 @@ static gh_rc take_tags(pol_builder *b, const gh_acl_rule *r, pol_rule *out)
     if (!r->is_deny && r->tags.count > 0)
         return fail_rule(b, r, GH_INVALID, "only denies name tags");
     for (size_t i = 0; i < r->tags.count; i++) {
-        uint32_t tag = pol_strings_find(&b->tag_names, r->tags.items[i]);
+        uint32_t tag = pol_strings_find(&b->p->tag_names, r->tags.items[i]);
 
         if (tag == POL_NONE || tag == 0) {
             label l = label_of(r);
 
-            return pol_fail_unknown(b, &b->tag_names, r->tags.items[i], "tag", l.text);
+            return pol_fail_unknown(b, &b->p->tag_names, r->tags.items[i], "tag", l.text);
         }
         pol_numbers_add(&b->pairs, tag - 1);
     }
@@ -332,9 +364,9 @@ static gh_rc add_entries(pol_builder *b, const gh_acl_rule *r, uint32_t rule)
     return GH_OK;
 }
 
-static gh_rc compile_rule(pol_builder *b, const gh_acl_rule *r, uint32_t number)
+gh_rc pol_take_rule(pol_builder *b, const gh_acl_rule *r, uint32_t number)
 {
-    pol_rule *out = &b->p->rules[number];
+    pol_rule *out = &b->p->rules[number - b->p->rule_first];
     gh_rc rc = take_principals(b, r);
 
     if (rc == GH_OK)
@@ -375,33 +407,35 @@ static uint32_t *order_by_pattern(const pol_builder *b)
     return order;
 }
 
-static void fill_index(const pol_builder *b, const uint32_t *order, bool is_exact, pol_index *out)
+/* Entries by principal, in that order: those of principal i at [start[i], start[i + 1]). */
+static pol_entry *entries_of(const pol_builder *b, const uint32_t *order, bool is_exact,
+                             uint32_t *start, pol_entry *items)
 {
     size_t principals = pol_principal_count(b->p);
     uint32_t sum = 0;
 
-    out->start = gh_alloc((principals + 1) * sizeof(*out->start));
+    memset(start, 0, (principals + 1) * sizeof(*start));
     for (size_t i = 0; i < b->triple_count; i++) {
         if (pol_pattern_is_exact(&b->p->patterns[b->triples[i].pattern]) == is_exact)
-            out->start[b->triples[i].principal]++;
+            start[b->triples[i].principal]++;
     }
     for (size_t i = 0; i <= principals; i++) {
-        uint32_t count = out->start[i];
+        uint32_t count = start[i];
 
-        out->start[i] = sum;
+        start[i] = sum;
         sum += count;
     }
-    out->items = gh_alloc(((size_t)sum + 1) * sizeof(*out->items));
     for (size_t i = 0; i < b->triple_count; i++) {
         const pol_triple *t = &b->triples[order[i]];
 
         if (pol_pattern_is_exact(&b->p->patterns[t->pattern]) == is_exact)
-            out->items[out->start[t->principal]++] = (pol_entry){ t->pattern, t->rule };
+            items[start[t->principal]++] = (pol_entry){ t->pattern, t->rule };
     }
     for (size_t i = principals; i > 0;
          i--) /* each start has moved to its end, the next one's start */
-        out->start[i] = out->start[i - 1];
-    out->start[0] = 0;
+        start[i] = start[i - 1];
+    start[0] = 0;
+    return items + sum;
 }
 
 static int boundary_order(const void *a, const void *b)
@@ -414,57 +448,81 @@ static int boundary_order(const void *a, const void *b)
     return x->time == y->time ? 0 : x->time < y->time ? -1 : 1;
 }
 
+void pol_sort_boundaries(pol_builder *b)
+{
+    if (b->boundary_count > 1)
+        qsort(b->boundaries, b->boundary_count, sizeof(*b->boundaries), boundary_order);
+}
+
 static void index_boundaries(pol_builder *b)
 {
     gh_policy *p = b->p;
-    size_t principals = pol_principal_count(p);
-    uint32_t kept = 0;
-    uint32_t at = 0;
+    size_t kept = 0;
 
-    if (b->boundary_count > 1)
-        qsort(b->boundaries, b->boundary_count, sizeof(*b->boundaries), boundary_order);
-    p->boundary_start = gh_alloc((principals + 1) * sizeof(*p->boundary_start));
-    p->boundaries = gh_alloc((b->boundary_count + 1) * sizeof(*p->boundaries));
-    for (uint32_t principal = 0; principal < principals; principal++) {
-        p->boundary_start[principal] = kept;
-        for (; at < b->boundary_count && b->boundaries[at].principal == principal; at++) {
-            if (kept == p->boundary_start[principal] ||
-                p->boundaries[kept - 1] != b->boundaries[at].time)
-                p->boundaries[kept++] = b->boundaries[at].time;
-        }
+    pol_sort_boundaries(b);
+    p->all_boundaries = gh_alloc((b->boundary_count + 1) * sizeof(*p->all_boundaries));
+    for (size_t i = 0; i < b->boundary_count; i++) {
+        pol_held *held = &p->all_held[b->boundaries[i].principal];
+
+        if (held->boundary_count == 0)
+            held->boundaries = &p->all_boundaries[kept];
+        else if (p->all_boundaries[kept - 1] == b->boundaries[i].time)
+            continue;
+        p->all_boundaries[kept++] = b->boundaries[i].time;
+        held->boundary_count++;
     }
-    p->boundary_start[principals] = kept;
+}
+
+static void index_entries(pol_builder *b)
+{
+    gh_policy *p = b->p;
+    size_t principals = pol_principal_count(p);
+    uint32_t *order = order_by_pattern(b);
+    uint32_t *start = gh_alloc((principals + 1) * sizeof(*start));
+    pol_entry *items = gh_alloc((b->triple_count + 1) * sizeof(*items));
+
+    p->all_entries = items;
+    for (int is_exact = 1; is_exact >= 0; is_exact--) {
+        pol_entry *end = entries_of(b, order, is_exact == 1, start, items);
+
+        for (size_t i = 0; i < principals; i++) {
+            if (is_exact == 1) {
+                p->all_held[i].by_name = items + start[i];
+                p->all_held[i].by_name_count = start[i + 1] - start[i];
+            } else {
+                p->all_held[i].by_glob = items + start[i];
+                p->all_held[i].by_glob_count = start[i + 1] - start[i];
+            }
+        }
+        items = end;
+    }
+    p->entry_count = b->triple_count;
+    free(start);
+    free(order);
 }
 
 gh_rc pol_compile_rules(pol_builder *b)
 {
     gh_policy *p = b->p;
-    uint32_t *order;
+    size_t principals = pol_principal_count(p);
 
     if (b->acl->rule_count >= POL_GLOB)
         return gh_fail(b->err, GH_LIMIT, POL_SQLSTATE, "too many rules");
     p->rules = gh_alloc((b->acl->rule_count + 1) * sizeof(*p->rules));
     for (size_t i = 0; i < b->acl->rule_count; i++) {
-        gh_rc rc = compile_rule(b, &b->acl->rules[i], (uint32_t)i);
+        gh_rc rc = pol_take_rule(b, &b->acl->rules[i], (uint32_t)i);
 
         if (rc != GH_OK)
             return rc;
         p->rule_count++;
     }
-    for (uint32_t i = 0; i < p->pattern_count; i++) {
-        pol_pattern *pattern = &p->patterns[i];
-
-        if (pol_pattern_is_exact(pattern)) {
-            uint32_t *head = pol_relations_at(&p->exact, pattern->parts[0], pattern->parts[1]);
-
-            pattern->next = *head;
-            *head = i;
-        }
-    }
-    order = order_by_pattern(b);
-    fill_index(b, order, true, &p->by_name);
-    fill_index(b, order, false, &p->by_glob);
-    free(order);
+    p->all_held = gh_alloc((principals + 1) * sizeof(*p->all_held));
+    p->held = gh_alloc((principals + 1) * sizeof(*p->held));
+    index_entries(b);
     index_boundaries(b);
+    for (size_t i = 0; i < principals; i++) {
+        p->all_held[i].stamp = p->version;
+        p->held[i] = &p->all_held[i];
+    }
     return GH_OK;
 }

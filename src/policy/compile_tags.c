@@ -8,7 +8,7 @@
 
 static gh_rc take_tag(pol_builder *b, const gh_acl_tag *tag, uint32_t number, size_t *cap)
 {
-    gh_policy *p = b->p;
+    pol_tags *t = b->p->tags;
 
     for (size_t i = 0; i < tag->columns.count; i++) {
         gh_str text = tag->columns.items[i];
@@ -21,35 +21,35 @@ static gh_rc take_tag(pol_builder *b, const gh_acl_tag *tag, uint32_t number, si
                            "[warehouse:]schema.relation.column",
                            GH_STR_ARG(tag->name), (int)(text.len > 100 ? 100 : text.len),
                            text.ptr != NULL ? text.ptr : "", why);
-        if (p->tag_column_count == *cap) {
+        if (t->column_count == *cap) {
             *cap = *cap == 0 ? 64 : *cap * 2;
-            p->tag_columns = gh_realloc_array(p->tag_columns, *cap, sizeof(*p->tag_columns));
+            t->columns = gh_realloc_array(t->columns, *cap, sizeof(*t->columns));
         }
-        p->tag_columns[p->tag_column_count++] =
+        t->columns[t->column_count++] =
             (pol_tag_column){ .pattern = pol_pattern_of(b, &parsed, 3), .tag = number };
     }
     return GH_OK;
 }
 
 /* Those that name their relation exactly come first and are chained by it. */
-static void index_tags(gh_policy *p)
+static void index_tags(pol_tags *t)
 {
-    pol_tag_column *sorted = gh_alloc(((size_t)p->tag_column_count + 1) * sizeof(*sorted));
+    pol_tag_column *sorted = gh_alloc(((size_t)t->column_count + 1) * sizeof(*sorted));
     uint32_t at = 0;
 
     for (int is_exact = 1; is_exact >= 0; is_exact--) {
-        for (uint32_t i = 0; i < p->tag_column_count; i++) {
-            if (pol_pattern_is_exact(&p->tag_columns[i].pattern) == (is_exact == 1))
-                sorted[at++] = p->tag_columns[i];
+        for (uint32_t i = 0; i < t->column_count; i++) {
+            if (pol_pattern_is_exact(&t->columns[i].pattern) == (is_exact == 1))
+                sorted[at++] = t->columns[i];
         }
         if (is_exact == 1)
-            p->tag_globs = at;
+            t->globs = at;
     }
-    free(p->tag_columns);
-    p->tag_columns = sorted;
-    for (uint32_t i = 0; i < p->tag_globs; i++) {
+    free(t->columns);
+    t->columns = sorted;
+    for (uint32_t i = 0; i < t->globs; i++) {
         pol_pattern *pattern = &sorted[i].pattern;
-        uint32_t *head = pol_relations_at(&p->tag_exact, pattern->parts[0], pattern->parts[1]);
+        uint32_t *head = pol_relations_at(&t->exact, pattern->parts[0], pattern->parts[1]);
 
         pattern->next = *head;
         *head = i;
@@ -59,19 +59,19 @@ static void index_tags(gh_policy *p)
 static gh_rc take_masking(pol_builder *b, const gh_acl_masking *from, pol_masking *to)
 {
     char where[400];
-    uint32_t tag = pol_strings_find(&b->tag_names, from->tag);
+    uint32_t tag = pol_strings_find(&b->p->tag_names, from->tag);
     gh_rc rc;
 
     (void)snprintf(where, sizeof(where), "%smasking of tag \"%.*s\"",
                    pol_place_of(from->place).text, (int)(from->tag.len > 200 ? 200 : from->tag.len),
                    from->tag.ptr != NULL ? from->tag.ptr : "");
     if (tag == POL_NONE || tag == 0)
-        return pol_fail_unknown(b, &b->tag_names, from->tag, "tag", where);
+        return pol_fail_unknown(b, &b->p->tag_names, from->tag, "tag", where);
     to->tag = tag - 1;
     rc = pol_find_mask(b, from->mask, where, &to->mask);
     if (rc != GH_OK)
         return rc;
-    to->except = gh_arena_alloc(b->p->arena, (from->except.count + 1) * sizeof(*to->except));
+    to->except = gh_arena_alloc(b->p->tags->arena, (from->except.count + 1) * sizeof(*to->except));
     for (size_t i = 0; i < from->except.count; i++) {
         rc = pol_find_principal(b, from->except.items[i], where, &to->except[i]);
         if (rc != GH_OK)
@@ -83,31 +83,36 @@ static gh_rc take_masking(pol_builder *b, const gh_acl_masking *from, pol_maskin
 
 gh_rc pol_compile_tags(pol_builder *b)
 {
-    gh_policy *p = b->p;
+    pol_tags *t = gh_alloc(sizeof(*t));
     size_t cap = 0;
 
+    t->refs = 1;
+    t->arena = gh_arena_new(0);
+    pol_relations_init(&t->exact);
+    b->p->tags = t;
     for (size_t i = 0; i < b->acl->tag_count; i++) {
         const gh_acl_tag *tag = &b->acl->tags[i];
         gh_rc rc = pol_check_name(tag->name, "tag", b->err);
+        uint32_t number;
 
         if (rc != GH_OK)
             return rc;
-        if (pol_strings_add(&b->tag_names, tag->name) != i + 1)
+        number = pol_strings_add(&b->p->tag_names, tag->name);
+        if (b->p->base == NULL && number != i + 1)
             return gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
                            "tag \"" GH_STR_FMT "\" is defined twice", GH_STR_ARG(tag->name));
-        rc = take_tag(b, tag, (uint32_t)i, &cap);
+        rc = take_tag(b, tag, number - 1, &cap);
         if (rc != GH_OK)
             return rc;
     }
-    p->tag_count = (uint32_t)b->acl->tag_count;
-    index_tags(p);
-    p->maskings = gh_alloc((b->acl->masking_count + 1) * sizeof(*p->maskings));
+    index_tags(t);
+    t->maskings = gh_alloc((b->acl->masking_count + 1) * sizeof(*t->maskings));
     for (size_t i = 0; i < b->acl->masking_count; i++) {
-        gh_rc rc = take_masking(b, &b->acl->masking[i], &p->maskings[i]);
+        gh_rc rc = take_masking(b, &b->acl->masking[i], &t->maskings[i]);
 
         if (rc != GH_OK)
             return rc;
-        p->masking_count++;
+        t->masking_count++;
     }
     return GH_OK;
 }
@@ -124,7 +129,7 @@ static int function_order(const void *a, const void *b)
 
 static gh_rc take_function(pol_builder *b, uint32_t principal, gh_str text, size_t *cap)
 {
-    gh_policy *p = b->p;
+    pol_functions *f = b->p->functions;
     const char *why = NULL;
     pol_parsed parsed;
 
@@ -132,20 +137,22 @@ static gh_rc take_function(pol_builder *b, uint32_t principal, gh_str text, size
         return gh_fail(
             b->err, GH_INVALID, POL_SQLSTATE, "function \"%.*s\": %s; expected schema.name",
             (int)(text.len > 100 ? 100 : text.len), text.ptr != NULL ? text.ptr : "", why);
-    if (p->function_count == *cap) {
+    if (f->count == *cap) {
         *cap = *cap == 0 ? 16 : *cap * 2;
-        p->functions = gh_realloc_array(p->functions, *cap, sizeof(*p->functions));
+        f->items = gh_realloc_array(f->items, *cap, sizeof(*f->items));
     }
-    p->functions[p->function_count++] =
+    f->items[f->count++] =
         (pol_function){ .principal = principal, .pattern = pol_pattern_of(b, &parsed, 2) };
     return GH_OK;
 }
 
 gh_rc pol_compile_functions(pol_builder *b)
 {
-    gh_policy *p = b->p;
+    pol_functions *list = gh_alloc(sizeof(*list));
     size_t cap = 0;
 
+    list->refs = 1;
+    b->p->functions = list;
     for (size_t i = 0; i < b->acl->function_count; i++) {
         const gh_acl_function *f = &b->acl->functions[i];
 
@@ -159,7 +166,7 @@ gh_rc pol_compile_functions(pol_builder *b)
                 return rc;
         }
     }
-    if (p->function_count > 1)
-        qsort(p->functions, p->function_count, sizeof(*p->functions), function_order);
+    if (list->count > 1)
+        qsort(list->items, list->count, sizeof(*list->items), function_order);
     return GH_OK;
 }

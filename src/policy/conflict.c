@@ -66,8 +66,8 @@ static uint64_t *all_pairs(const gh_policy *p, size_t *count)
     size_t kept = 0;
 
     for (uint32_t i = 0; i < p->rule_count; i++) {
-        if (p->rules[i].masks != 0 && (p->rules[i].privileges & GH_SELECT) != 0)
-            lists[list_count++] = p->rules[i].masks;
+        if (pol_rule_at(p, i)->masks != 0 && (pol_rule_at(p, i)->privileges & GH_SELECT) != 0)
+            lists[list_count++] = pol_rule_at(p, i)->masks;
     }
     if (list_count > 1)
         qsort(lists, list_count, sizeof(*lists), number_order);
@@ -96,7 +96,7 @@ static bool are_comparable(const gh_policy *p, uint32_t a, uint32_t b)
 {
     bool comparable;
 
-    (void)gh_mask_compare(&p->masks[a], &p->masks[b], &comparable);
+    (void)gh_mask_compare(pol_mask_at(p, a), pol_mask_at(p, b), &comparable);
     return comparable;
 }
 
@@ -126,7 +126,7 @@ static void find_hot(check *c)
 static void claims_of_entry(check *c, const pol_entry *e)
 {
     const gh_policy *p = c->p;
-    const pol_rule *r = &p->rules[e->rule];
+    const pol_rule *r = pol_rule_at(p, e->rule);
     const uint32_t *items = pol_list_items(&p->lists, r->masks);
 
     if ((r->privileges & GH_SELECT) == 0)
@@ -151,11 +151,13 @@ static void find_claims(check *c)
 
     c->start = gh_alloc((principals + 1) * sizeof(*c->start));
     for (size_t i = 0; i < principals; i++) {
+        const pol_held *held = pol_held_by(p, (uint32_t)i);
+
         c->start[i] = (uint32_t)c->claim_count;
-        for (uint32_t j = p->by_name.start[i]; j < p->by_name.start[i + 1]; j++)
-            claims_of_entry(c, &p->by_name.items[j]);
-        for (uint32_t j = p->by_glob.start[i]; j < p->by_glob.start[i + 1]; j++)
-            claims_of_entry(c, &p->by_glob.items[j]);
+        for (uint32_t j = 0; j < held->by_name_count; j++)
+            claims_of_entry(c, &held->by_name[j]);
+        for (uint32_t j = 0; j < held->by_glob_count; j++)
+            claims_of_entry(c, &held->by_glob[j]);
     }
     c->start[principals] = (uint32_t)c->claim_count;
 }
@@ -164,19 +166,19 @@ static void find_claims(check *c)
 
 static bool parts_overlap(const gh_policy *p, uint32_t a, uint32_t b)
 {
-    return pol_glob_overlap(p->strings.items[a & ~POL_GLOB], (a & POL_GLOB) != 0,
-                            p->strings.items[b & ~POL_GLOB], (b & POL_GLOB) != 0);
+    return pol_glob_overlap(pol_text(p, a & ~POL_GLOB), (a & POL_GLOB) != 0,
+                            pol_text(p, b & ~POL_GLOB), (b & POL_GLOB) != 0);
 }
 
 static bool can_meet(const gh_policy *p, const claim *a, const claim *b)
 {
-    const pol_pattern *x = &p->patterns[a->pattern];
-    const pol_pattern *y = &p->patterns[b->pattern];
+    const pol_pattern *x = pol_pattern_at(p, a->pattern);
+    const pol_pattern *y = pol_pattern_at(p, b->pattern);
     int64_t from[2];
     int64_t until[2];
 
-    pol_rule_validity(p, &p->rules[a->rule], &from[0], &until[0]);
-    pol_rule_validity(p, &p->rules[b->rule], &from[1], &until[1]);
+    pol_rule_validity(p, pol_rule_at(p, a->rule), &from[0], &until[0]);
+    pol_rule_validity(p, pol_rule_at(p, b->rule), &from[1], &until[1]);
     return from[0] < until[1] && from[1] < until[0] && parts_overlap(p, x->parts[0], y->parts[0]) &&
            parts_overlap(p, x->parts[1], y->parts[1]) &&
            (x->warehouse == 0 || y->warehouse == 0 || parts_overlap(p, x->warehouse, y->warehouse));
@@ -184,13 +186,13 @@ static bool can_meet(const gh_policy *p, const claim *a, const claim *b)
 
 static void put_claim(gh_buf *b, const gh_policy *p, const claim *c)
 {
-    const pol_pattern *pattern = &p->patterns[c->pattern];
-    gh_str schema = p->strings.items[pattern->parts[0] & ~POL_GLOB];
-    gh_str name = p->strings.items[pattern->parts[1] & ~POL_GLOB];
+    const pol_pattern *pattern = pol_pattern_at(p, c->pattern);
+    gh_str schema = pol_text(p, pattern->parts[0] & ~POL_GLOB);
+    gh_str name = pol_text(p, pattern->parts[1] & ~POL_GLOB);
 
-    gh_buf_printf(b, "\"%.60s\" (", p->masks[c->mask].name.ptr);
-    if (p->rules[c->rule].id != 0)
-        gh_buf_printf(b, "grant %lld ", (long long)p->rules[c->rule].id);
+    gh_buf_printf(b, "\"%.60s\" (", pol_mask_at(p, c->mask)->name.ptr);
+    if (pol_rule_at(p, c->rule)->id != 0)
+        gh_buf_printf(b, "grant %lld ", (long long)pol_rule_at(p, c->rule)->id);
     gh_buf_printf(b, "on %.63s.%.63s)", schema.ptr, name.ptr); /* the policy's strings end in NUL */
 }
 
@@ -206,8 +208,7 @@ static gh_rc refuse(const gh_policy *p, uint32_t user, const claim *a, const cla
     rc = gh_fail(
         err, GH_INVALID, POL_SQLSTATE,
         "user \"%.63s\" would get two masks of column %.63s that cannot be ordered: " GH_STR_FMT,
-        p->users[user].pub.name.ptr, p->strings.items[a->column].ptr,
-        GH_STR_ARG(gh_buf_str(&text)));
+        p->users[user]->pub.name.ptr, pol_text(p, a->column).ptr, GH_STR_ARG(gh_buf_str(&text)));
     gh_buf_fini(&text);
     return rc;
 }
@@ -216,7 +217,8 @@ static gh_rc refuse(const gh_policy *p, uint32_t user, const claim *a, const cla
 
 static bool is_exact(const gh_policy *p, const claim *c)
 {
-    return ((p->patterns[c->pattern].parts[0] | p->patterns[c->pattern].parts[1]) & POL_GLOB) == 0;
+    return ((pol_pattern_at(p, c->pattern)->parts[0] | pol_pattern_at(p, c->pattern)->parts[1]) &
+            POL_GLOB) == 0;
 }
 
 /* By column; exact patterns first, those of one table together. */
@@ -225,8 +227,8 @@ static int claim_order(const void *x, const void *y, void *policy)
     const gh_policy *p = policy;
     const claim *a = x;
     const claim *b = y;
-    const pol_pattern *m = &p->patterns[a->pattern];
-    const pol_pattern *n = &p->patterns[b->pattern];
+    const pol_pattern *m = pol_pattern_at(p, a->pattern);
+    const pol_pattern *n = pol_pattern_at(p, b->pattern);
 
     if (a->column != b->column)
         return a->column < b->column ? -1 : 1;
@@ -254,11 +256,11 @@ static gh_rc test_column(check *c, uint32_t user, size_t first, size_t end, gh_e
 {
     for (size_t i = first; i < end; i++) {
         const claim *a = &c->mine[i];
-        const pol_pattern *x = &c->p->patterns[a->pattern];
+        const pol_pattern *x = pol_pattern_at(c->p, a->pattern);
 
         for (size_t j = i; j-- > first && c->tests < GH_POLICY_MASK_TESTS_MAX;) {
             const claim *b = &c->mine[j];
-            const pol_pattern *y = &c->p->patterns[b->pattern];
+            const pol_pattern *y = pol_pattern_at(c->p, b->pattern);
             gh_rc rc;
 
             if (is_exact(c->p, a) && (x->parts[0] != y->parts[0] || x->parts[1] != y->parts[1]))
@@ -342,6 +344,8 @@ gh_rc pol_check_masks(const gh_policy *p, gh_err *err)
     c.done = gh_alloc((c.done_mask + 1) * sizeof(*c.done));
     pol_closure_init(&closure, p);
     for (uint32_t i = 0; i < p->user_count && rc == GH_OK; i++) {
+        if (p->users[i] == NULL)
+            continue;
         pol_closure_of_user(&closure, p, i);
         rc = test_user(&c, &closure, i, err);
     }

@@ -59,41 +59,41 @@ static void found_add(found *f, uint32_t rule)
 
 static void find_by_name(const pol_work *w, uint32_t principal, uint32_t pattern, found *f)
 {
-    const pol_index *index = &w->p->by_name;
-    uint32_t low = index->start[principal];
-    uint32_t end = index->start[principal + 1];
+    const pol_held *held = pol_held_by(w->p, principal);
+    uint32_t low = 0;
+    uint32_t end = held->by_name_count;
     uint32_t high = end;
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (index->items[middle].pattern < pattern)
+        if (held->by_name[middle].pattern < pattern)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < end && index->items[low].pattern == pattern; low++)
-        found_add(f, index->items[low].rule);
+    for (; low < end && held->by_name[low].pattern == pattern; low++)
+        found_add(f, held->by_name[low].rule);
 }
 
 static void find_by_glob(const pol_work *w, uint32_t principal, uint32_t schema, uint32_t name,
                          found *f)
 {
-    const pol_index *index = &w->p->by_glob;
+    const pol_held *held = pol_held_by(w->p, principal);
     uint32_t last = POL_NONE;
     bool is_match = false;
 
-    for (uint32_t i = index->start[principal]; i < index->start[principal + 1]; i++) {
-        const pol_pattern *pattern = &w->p->patterns[index->items[i].pattern];
+    for (uint32_t i = 0; i < held->by_glob_count; i++) {
+        const pol_pattern *pattern = pol_pattern_at(w->p, held->by_glob[i].pattern);
 
-        if (index->items[i].pattern != last) { /* entries ascend by pattern */
-            last = index->items[i].pattern;
+        if (held->by_glob[i].pattern != last) { /* entries ascend by pattern */
+            last = held->by_glob[i].pattern;
             is_match = pol_part_match(w->p, pattern->parts[0], schema, w->r->schema) &&
                        pol_part_match(w->p, pattern->parts[1], name, w->r->name) &&
                        pol_pattern_in_warehouse(w->p, pattern, w->warehouse);
         }
         if (is_match)
-            found_add(f, index->items[i].rule);
+            found_add(f, held->by_glob[i].rule);
     }
 }
 
@@ -127,8 +127,8 @@ static bool find_rules(pol_work *w)
     if (schema != POL_NONE && name != POL_NONE)
         head = pol_relations_find(&p->exact, schema, name);
     for (uint32_t i = 0; i < w->principal_count; i++) {
-        for (uint32_t at = head; at != POL_NONE; at = p->patterns[at].next) {
-            if (pol_pattern_in_warehouse(p, &p->patterns[at], w->warehouse))
+        for (uint32_t at = head; at != POL_NONE; at = pol_pattern_at(p, at)->next) {
+            if (pol_pattern_in_warehouse(p, pol_pattern_at(p, at), w->warehouse))
                 find_by_name(w, w->principals[i], at, &f);
         }
         find_by_glob(w, w->principals[i], schema, name, &f);
@@ -137,7 +137,7 @@ static bool find_rules(pol_work *w)
         qsort(f.items, f.count, sizeof(*f.items), number_order);
     w->rules = gh_arena_alloc(w->scratch, (GH_POLICY_RULES_MAX + 1) * sizeof(*w->rules));
     for (size_t i = 0; i < f.count && fits; i++) {
-        const pol_rule *r = &p->rules[f.items[i]];
+        const pol_rule *r = pol_rule_at(p, f.items[i]);
 
         if ((i > 0 && f.items[i] == f.items[i - 1]) || !is_valid_now(w, r))
             continue;
@@ -211,21 +211,22 @@ static void tag_columns(pol_work *w, const pol_tag_column *t)
 static void find_tags(pol_work *w)
 {
     const gh_policy *p = w->p;
+    const pol_tags *tags = p->tags;
     uint32_t schema = pol_strings_find(&p->strings, w->r->schema);
     uint32_t name = pol_strings_find(&p->strings, w->r->name);
 
     if (schema != POL_NONE && name != POL_NONE) {
-        uint32_t at = pol_relations_find(&p->tag_exact, schema, name);
+        uint32_t at = pol_relations_find(&tags->exact, schema, name);
 
-        for (; at != POL_NONE; at = p->tag_columns[at].pattern.next)
-            tag_columns(w, &p->tag_columns[at]);
+        for (; at != POL_NONE; at = tags->columns[at].pattern.next)
+            tag_columns(w, &tags->columns[at]);
     }
-    for (uint32_t i = p->tag_globs; i < p->tag_column_count; i++) {
-        const pol_pattern *pattern = &p->tag_columns[i].pattern;
+    for (uint32_t i = tags->globs; i < tags->column_count; i++) {
+        const pol_pattern *pattern = &tags->columns[i].pattern;
 
         if (pol_part_match(p, pattern->parts[0], schema, w->r->schema) &&
             pol_part_match(p, pattern->parts[1], name, w->r->name))
-            tag_columns(w, &p->tag_columns[i]);
+            tag_columns(w, &tags->columns[i]);
     }
 }
 
@@ -282,7 +283,7 @@ static void number_filters(pol_work *w)
     w->texts = gh_arena_alloc(w->scratch, (w->rule_count + 1) * sizeof(*w->texts));
     for (size_t i = 0; i < w->rule_count; i++) {
         if (w->rules[i].rule->rows != 0)
-            w->texts[count++] = w->p->strings.items[w->rules[i].rule->rows];
+            w->texts[count++] = pol_text(w->p, w->rules[i].rule->rows);
     }
     if (count > 1)
         qsort(w->texts, count, sizeof(*w->texts), str_order);
@@ -296,8 +297,9 @@ static void number_filters(pol_work *w)
         pol_applied *a = &w->rules[i];
 
         if (a->rule->rows != 0) {
-            const gh_str *at = bsearch(&w->p->strings.items[a->rule->rows], w->texts, w->text_count,
-                                       sizeof(*w->texts), str_order);
+            gh_str text = pol_text(w->p, a->rule->rows);
+            const gh_str *at =
+                bsearch(&text, w->texts, w->text_count, sizeof(*w->texts), str_order);
             a->filter = (uint32_t)(at - w->texts);
         }
     }

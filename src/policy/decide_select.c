@@ -49,7 +49,7 @@ static const gh_mask *mask_of(const pol_work *w, const pol_applied *a, uint16_t 
     name = pol_strings_find(&w->p->strings, w->r->columns[column].name);
     for (uint32_t i = 0; i < count; i += 2) {
         if (pairs[i] == name)
-            return fitting(w, &w->p->masks[pairs[i + 1]], column);
+            return fitting(w, pol_mask_at(w->p, pairs[i + 1]), column);
     }
     return NULL;
 }
@@ -90,17 +90,18 @@ static bool is_strongest(const gh_mask *a, const gh_mask *const *all, size_t cou
  * mask. */
 static const gh_mask *tag_mask_of(const pol_work *w, uint16_t column)
 {
+    const pol_tags *tags = w->p->tags;
     const gh_mask **all;
     size_t count = 0;
 
-    if (w->tagged_count == 0 || w->p->masking_count == 0)
+    if (w->tagged_count == 0 || tags->masking_count == 0)
         return NULL;
-    all = gh_arena_alloc(w->scratch, w->p->masking_count * sizeof(*all));
-    for (uint32_t i = 0; i < w->p->masking_count; i++) {
-        const pol_masking *m = &w->p->maskings[i];
+    all = gh_arena_alloc(w->scratch, tags->masking_count * sizeof(*all));
+    for (uint32_t i = 0; i < tags->masking_count; i++) {
+        const pol_masking *m = &tags->maskings[i];
 
         if (is_tagged(w, column, m->tag) && !is_excepted(w, m))
-            all[count++] = fitting(w, &w->p->masks[m->mask], column);
+            all[count++] = fitting(w, pol_mask_at(w->p, m->mask), column);
     }
     for (size_t i = 0; i < count; i++) {
         if (is_strongest(all[i], all, count))

@@ -207,7 +207,7 @@ bool pol_part_match(const gh_policy *p, uint32_t part, uint32_t number, gh_str s
 {
     if ((part & POL_GLOB) == 0)
         return part == number;
-    return pol_glob_match(p->strings.items[part & ~POL_GLOB], s);
+    return pol_glob_match(pol_text(p, part & ~POL_GLOB), s);
 }
 
 bool pol_pattern_in_warehouse(const gh_policy *p, const pol_pattern *pattern, gh_str warehouse)
@@ -215,6 +215,6 @@ bool pol_pattern_in_warehouse(const gh_policy *p, const pol_pattern *pattern, gh
     if (pattern->warehouse == 0)
         return true;
     if ((pattern->warehouse & POL_GLOB) == 0)
-        return gh_str_eq(p->strings.items[pattern->warehouse], warehouse);
-    return pol_glob_match(p->strings.items[pattern->warehouse & ~POL_GLOB], warehouse);
+        return gh_str_eq(pol_text(p, pattern->warehouse), warehouse);
+    return pol_glob_match(pol_text(p, pattern->warehouse & ~POL_GLOB), warehouse);
 }

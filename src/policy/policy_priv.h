@@ -2,7 +2,7 @@
  * Inside the policy module: the compiled form of an ACL.
  *
  *     gh_acl_rule ──┬─ to ──────▶ principals ─┐
- *                   ├─ tables ──▶ patterns ───┴▶ entries: principal ─▶ [(pattern, rule) sorted]
+ *                   ├─ tables ──▶ patterns ───┴▶ held: principal ─▶ [(pattern, rule) sorted]
  *                   └─ the rest ▶ pol_rule (32 bytes: every text and list is a number)
  *
  * A decision walks only the entries of its user's principals: those whose pattern names the
@@ -10,7 +10,15 @@
  * are matched one by one. So a statement costs what the user's own rules for the relation cost, not
  * what the ACL holds.
  *
- * Everything here is written by gh_policy_compile and immutable afterwards.
+ * A policy that an update made (update.c) stands on the one that was compiled as a whole, its base:
+ * numbers below the base's counts mean what they mean there, the rest are its own. Who and what a
+ * principal holds are pointers, to the base's or to its own.
+ *
+ *     base:    strings 0..9999   rules 0..4999   held[0] held[1] held[2]
+ *                  ▲                  ▲             ▲       ▲
+ *     updated: strings 10000..   rules 5000..    held[0] held[1] held[2]──▶ its own
+ *
+ * Everything here is written by gh_policy_compile or gh_policy_update and immutable afterwards.
  */
 #ifndef GATEHOUSE_POLICY_PRIV_H
 #define GATEHOUSE_POLICY_PRIV_H
@@ -28,11 +36,13 @@
 
 /* Distinct strings, numbered from 0 in order of arrival; number 0 is the empty string. */
 typedef struct pol_strings {
+    const struct pol_strings *base; /* whose numbers come first, and are all below `first` */
+    uint32_t first;
     gh_str *items;
     uint32_t *hashes; /* parallel to items */
-    uint32_t count;
+    uint32_t count;   /* of items */
     uint32_t cap;
-    uint32_t *slots; /* open addressing: number + 1, 0 is free */
+    uint32_t *slots; /* open addressing: index + 1, 0 is free */
     uint32_t slot_mask;
     char *chunk; /* where copies are carved from */
     size_t chunk_left;
@@ -40,31 +50,49 @@ typedef struct pol_strings {
 } pol_strings;
 
 void pol_strings_init(pol_strings *t, gh_arena *a);
+/* A table on the last one's base (or on the last one, which has none), with a copy of what is its own. */
+void pol_strings_follow(pol_strings *t, const pol_strings *last, gh_arena *a);
 void pol_strings_fini(pol_strings *t);
 uint32_t pol_strings_add(pol_strings *t, gh_str s);
 uint32_t pol_strings_find(const pol_strings *t, gh_str s); /* POL_NONE: not there */
 
+static inline gh_str pol_strings_at(const pol_strings *t, uint32_t number)
+{
+    return number < t->first ? t->base->items[number] : t->items[number - t->first];
+}
+static inline uint32_t pol_strings_end(const pol_strings *t)
+{
+    return t->first + t->count;
+}
+
 /* Distinct sequences of numbers, known by their offset; offset 0 is the empty one. */
 typedef struct pol_lists {
-    uint32_t *pool; /* at an offset: the length, then the numbers */
+    const struct pol_lists *base; /* as above: offsets below `first` are its */
+    uint32_t first;
+    uint32_t *pool; /* at an offset less `first`: the length, then the numbers */
     size_t len;
     size_t cap;
-    uint32_t *slots;
+    uint32_t *slots; /* offset less `first`, plus 1; 0 is free */
     uint32_t slot_mask;
     uint32_t count;
 } pol_lists;
 
 void pol_lists_init(pol_lists *t);
+void pol_lists_follow(pol_lists *t, const pol_lists *last);
 void pol_lists_fini(pol_lists *t);
 uint32_t pol_lists_add(pol_lists *t, const uint32_t *items, uint32_t count);
 
+static inline const uint32_t *pol_list_at(const pol_lists *t, uint32_t list)
+{
+    return list < t->first ? &t->base->pool[list] : &t->pool[list - t->first];
+}
 static inline uint32_t pol_list_len(const pol_lists *t, uint32_t list)
 {
-    return t->pool[list];
+    return pol_list_at(t, list)[0];
 }
 static inline const uint32_t *pol_list_items(const pol_lists *t, uint32_t list)
 {
-    return &t->pool[list + 1];
+    return pol_list_at(t, list) + 1;
 }
 
 /* ---- patterns ------------------------------------------------------------------------------- */
@@ -119,13 +147,22 @@ typedef struct pol_entry {
     uint32_t rule;
 } pol_entry;
 
-/* Items of principal p stand at [start[p], start[p + 1]). */
-typedef struct pol_index {
-    uint32_t *start;
-    pol_entry *items;
-} pol_index;
+/*
+ * What one principal's rules are. `stamp` is the version that it came with: within one base, equal
+ * stamps of a principal are equal contents (and so below).
+ */
+typedef struct pol_held {
+    uint64_t stamp;
+    pol_entry *by_name;  /* whose pattern names schema and relation exactly; ascending by pattern */
+    pol_entry *by_glob;  /* the others; ascending by pattern */
+    int64_t *boundaries; /* times at which a rule starts or ends, ascending */
+    uint32_t by_name_count;
+    uint32_t by_glob_count;
+    uint32_t boundary_count;
+} pol_held;
 
 typedef struct pol_user {
+    uint64_t stamp;
     gh_policy_user pub;
     uint32_t *roles;
     uint32_t role_count;
@@ -134,6 +171,7 @@ typedef struct pol_user {
 } pol_user;
 
 typedef struct pol_role {
+    uint64_t stamp;
     gh_str name;
     uint32_t may;
     uint32_t *member_of;
@@ -160,6 +198,7 @@ typedef struct pol_function {
 
 /* From (schema, relation), both exact, to the head of a chain of patterns. */
 typedef struct pol_relations {
+    const struct pol_relations *base; /* asked for what is not here; NULL */
     uint64_t *keys;
     uint32_t *heads; /* POL_NONE: free */
     uint32_t mask;
@@ -167,52 +206,115 @@ typedef struct pol_relations {
 } pol_relations;
 
 void pol_relations_init(pol_relations *t);
+void pol_relations_follow(pol_relations *t, const pol_relations *last);
 void pol_relations_fini(pol_relations *t);
 uint32_t *pol_relations_at(pol_relations *t, uint32_t schema, uint32_t relation); /* makes it */
 uint32_t pol_relations_find(const pol_relations *t, uint32_t schema, uint32_t relation);
 
+/* Tags and their masks: made anew as a whole when any of them changes, shared otherwise. */
+typedef struct pol_tags {
+    _Atomic unsigned int refs;
+    pol_tag_column *columns; /* exact relations first; those with a star from `globs` on */
+    uint32_t column_count;
+    uint32_t globs;
+    pol_relations exact;
+    pol_masking *maskings;
+    uint32_t masking_count;
+    gh_arena *arena;
+} pol_tags;
+
+/* Functions likewise. */
+typedef struct pol_functions {
+    _Atomic unsigned int refs;
+    pol_function *items; /* ascending by principal */
+    uint32_t count;
+} pol_functions;
+
 struct gh_policy {
     _Atomic unsigned int
-        refs; /* acquire adds relaxed; release subtracts acq_rel, the last one frees */
+        refs;        /* acquire adds relaxed; release subtracts acq_rel, the last one frees */
+    gh_policy *base; /* what this was updated from, a reference; NULL: compiled as a whole */
     gh_arena *arena;
     uint64_t version;
     gh_str hash_key;
     pol_strings strings; /* every text that is compared with the catalog, and filters */
     pol_lists lists;
 
-    /* Principals: role i is i, user j is role_count + j. */
+    /* Role i is the principal 2 i, user j is 2 j + 1: so that either may grow. */
     pol_strings role_names; /* role i is string i + 1 */
     pol_strings user_names;
-    pol_role *roles;
+    const pol_role **roles; /* NULL: dropped */
     uint32_t role_count;
-    pol_user *users;
+    const pol_user **users; /* NULL: dropped */
     uint32_t user_count;
 
-    pol_pattern *patterns;
-    uint32_t pattern_count;
+    pol_pattern *patterns; /* from base's pattern_count on: see pol_pattern_at */
+    uint32_t pattern_first;
+    uint32_t pattern_count; /* base's included */
     pol_relations exact;
-    pol_rule *rules;
+    pol_rule *rules; /* likewise */
+    uint32_t rule_first;
     uint32_t rule_count;
-    pol_index by_name; /* entries whose pattern names schema and relation exactly */
-    pol_index by_glob;
+    const pol_held **held; /* by principal; NULL: nothing */
+    size_t entry_count;    /* of all that is held */
 
-    uint32_t *boundary_start; /* times at which a rule of a principal starts or ends, ascending */
-    int64_t *boundaries;
-
-    gh_mask *masks;
+    gh_mask *masks; /* likewise */
+    uint32_t mask_first;
     uint32_t mask_count;
+    pol_strings mask_texts; /* string i + 1 is mask i as a policy writes it */
+    pol_strings tag_names;  /* string i + 1 is tag i */
+    pol_tags *tags;
+    pol_functions *functions;
 
-    pol_tag_column *tag_columns; /* exact relations first; those with a star from tag_globs on */
-    uint32_t tag_column_count;
-    uint32_t tag_globs;
-    pol_relations tag_exact;
-    uint32_t tag_count;
-    pol_masking *maskings;
-    uint32_t masking_count;
+    size_t own; /* how much of an update's is not its base's; grows with every update */
 
-    pol_function *functions; /* ascending by principal */
-    uint32_t function_count;
+    /* Of a whole one: what stands behind the pointers above. */
+    pol_role *all_roles;
+    pol_user *all_users;
+    pol_held *all_held;
+    pol_entry *all_entries;
+    int64_t *all_boundaries;
 };
+
+static inline const pol_pattern *pol_pattern_at(const gh_policy *p, uint32_t n)
+{
+    return n < p->pattern_first ? &p->base->patterns[n] : &p->patterns[n - p->pattern_first];
+}
+static inline const pol_rule *pol_rule_at(const gh_policy *p, uint32_t n)
+{
+    return n < p->rule_first ? &p->base->rules[n] : &p->rules[n - p->rule_first];
+}
+static inline const gh_mask *pol_mask_at(const gh_policy *p, uint32_t n)
+{
+    return n < p->mask_first ? &p->base->masks[n] : &p->masks[n - p->mask_first];
+}
+static inline gh_str pol_text(const gh_policy *p, uint32_t string)
+{
+    return pol_strings_at(&p->strings, string);
+}
+
+static inline uint32_t pol_principal_of_role(uint32_t role)
+{
+    return role * 2;
+}
+static inline uint32_t pol_principal_of_user(uint32_t user)
+{
+    return user * 2 + 1;
+}
+static inline bool pol_principal_is_role(uint32_t principal)
+{
+    return principal % 2 == 0;
+}
+extern const pol_held pol_holds_nothing;
+static inline const pol_held *pol_held_by(const gh_policy *p, uint32_t principal)
+{
+    return p->held[principal] != NULL ? p->held[principal] : &pol_holds_nothing;
+}
+
+const pol_user *pol_user_find(const gh_policy *p, gh_str name); /* NULL: unknown */
+
+void pol_tags_release(pol_tags *t);           /* NULL is fine */
+void pol_functions_release(pol_functions *f); /* NULL is fine */
 
 /* Is the part (a string number with POL_GLOB) met by the string `number` (POL_NONE: unknown to the
  * policy) with the text s? */
@@ -226,7 +328,7 @@ typedef struct pol_closure {
     uint32_t count;
 } pol_closure;
 
-size_t pol_principal_count(const gh_policy *p);
+size_t pol_principal_count(const gh_policy *p); /* one more than the greatest */
 void pol_closure_init(pol_closure *c, const gh_policy *p);
 void pol_closure_fini(pol_closure *c);
 void pol_closure_of_user(pol_closure *c, const gh_policy *p, uint32_t user); /* replaces */

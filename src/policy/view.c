@@ -17,6 +17,8 @@
 #define OID_TEXT         25
 #define MEMO_BUCKETS_MIN 16
 
+const pol_held pol_holds_nothing;
+
 struct gh_view {
     _Atomic unsigned int refs; /* as gh_policy's */
     gh_policy *policy;
@@ -41,7 +43,7 @@ struct gh_view {
 
 size_t pol_principal_count(const gh_policy *p)
 {
-    return (size_t)p->role_count + p->user_count;
+    return 2 * (size_t)(p->role_count > p->user_count ? p->role_count : p->user_count);
 }
 
 void pol_closure_init(pol_closure *c, const gh_policy *p)
@@ -79,20 +81,20 @@ static int number_order(const void *a, const void *b)
 /* Every role is met once, so diamonds cost nothing; compile has refused cycles. */
 void pol_closure_of_user(pol_closure *c, const gh_policy *p, uint32_t user)
 {
-    const pol_user *u = &p->users[user];
+    const pol_user *u = p->users[user];
 
     for (uint32_t i = 0; i < c->count; i++)
         c->bits[c->items[i] / 64] = 0;
     c->count = 0;
     for (uint32_t i = 0; i < u->role_count; i++)
-        closure_add(c, u->roles[i]);
+        closure_add(c, pol_principal_of_role(u->roles[i]));
     for (uint32_t i = 0; i < c->count; i++) {
-        const pol_role *r = &p->roles[c->items[i]];
+        const pol_role *r = p->roles[c->items[i] / 2];
 
         for (uint32_t j = 0; j < r->member_of_count; j++)
-            closure_add(c, r->member_of[j]);
+            closure_add(c, pol_principal_of_role(r->member_of[j]));
     }
-    closure_add(c, p->role_count + user);
+    closure_add(c, pol_principal_of_user(user));
     qsort(c->items, c->count, sizeof(*c->items), number_order);
 }
 
@@ -110,9 +112,11 @@ static void take_roles(gh_view *v)
     size_t count = 0;
 
     for (uint32_t i = 0; i < v->principal_count; i++) {
-        if (v->principals[i] < p->role_count) {
-            v->may |= p->roles[v->principals[i]].may;
-            names[count++] = p->roles[v->principals[i]].name;
+        if (pol_principal_is_role(v->principals[i])) {
+            const pol_role *r = p->roles[v->principals[i] / 2];
+
+            v->may |= r->may;
+            names[count++] = r->name;
         }
     }
     qsort(names, count, sizeof(*names), str_order);
@@ -125,35 +129,36 @@ static void take_validity(gh_view *v)
     const gh_policy *p = v->policy;
 
     for (uint32_t i = 0; i < v->principal_count; i++) {
-        uint32_t low = p->boundary_start[v->principals[i]];
-        uint32_t end = p->boundary_start[v->principals[i] + 1];
+        const pol_held *held = pol_held_by(p, v->principals[i]);
+        uint32_t low = 0;
+        uint32_t end = held->boundary_count;
         uint32_t high = end;
 
         while (low < high) {
             uint32_t middle = low + (high - low) / 2;
 
-            if (p->boundaries[middle] <= v->now)
+            if (held->boundaries[middle] <= v->now)
                 low = middle + 1;
             else
                 high = middle;
         }
-        if (low < end && p->boundaries[low] < v->valid_until)
-            v->valid_until = p->boundaries[low];
+        if (low < end && held->boundaries[low] < v->valid_until)
+            v->valid_until = held->boundaries[low];
     }
 }
 
-static bool grants_here(const gh_view *v, const pol_index *index, uint32_t principal)
+static bool grants_here(const gh_view *v, const pol_entry *entries, uint32_t count)
 {
     const gh_policy *p = v->policy;
 
-    for (uint32_t i = index->start[principal]; i < index->start[principal + 1]; i++) {
-        const pol_rule *r = &p->rules[index->items[i].rule];
+    for (uint32_t i = 0; i < count; i++) {
+        const pol_rule *r = pol_rule_at(p, entries[i].rule);
         int64_t from;
         int64_t until;
 
         pol_rule_validity(p, r, &from, &until);
         if ((r->flags & POL_DENY) == 0 && from <= v->now && v->now < until &&
-            pol_pattern_in_warehouse(p, &p->patterns[index->items[i].pattern], v->warehouse))
+            pol_pattern_in_warehouse(p, pol_pattern_at(p, entries[i].pattern), v->warehouse))
             return true;
     }
     return false;
@@ -164,18 +169,19 @@ static bool find_any_grant(const gh_view *v)
     if ((v->may & GH_MAY_BYPASS) != 0)
         return true;
     for (uint32_t i = 0; i < v->principal_count; i++) {
-        if (grants_here(v, &v->policy->by_name, v->principals[i]) ||
-            grants_here(v, &v->policy->by_glob, v->principals[i]))
+        const pol_held *held = pol_held_by(v->policy, v->principals[i]);
+
+        if (grants_here(v, held->by_name, held->by_name_count) ||
+            grants_here(v, held->by_glob, held->by_glob_count))
             return true;
     }
     return false;
 }
 
-gh_view *gh_view_new(gh_policy *p, gh_str warehouse, gh_str user, int64_t now)
+/* It shows nothing. */
+static gh_view *new_view(gh_policy *p, gh_str warehouse, gh_str user, int64_t now)
 {
     gh_view *v = gh_alloc(sizeof(*v));
-    uint32_t number = pol_strings_find(&p->user_names, user);
-    pol_closure closure;
 
     v->refs = 1;
     v->policy = gh_policy_acquire(p);
@@ -187,9 +193,20 @@ gh_view *gh_view_new(gh_policy *p, gh_str warehouse, gh_str user, int64_t now)
     v->memo = gh_alloc(MEMO_BUCKETS_MIN * sizeof(v->memo[0]));
     v->memo_mask = MEMO_BUCKETS_MIN - 1;
     GH_ASSERT(pthread_mutex_init(&v->lock, NULL) == 0);
-    if (number == POL_NONE || number == 0 || p->users[number - 1].pub.is_disabled)
+    return v;
+}
+
+gh_view *gh_view_new(gh_policy *p, gh_str warehouse, gh_str user, int64_t now)
+{
+    gh_view *v = new_view(p, warehouse, user, now);
+    const pol_user *entry = pol_user_find(p, user);
+    uint32_t number;
+    pol_closure closure;
+
+    if (entry == NULL || entry->pub.is_disabled)
         return v;
-    v->entry = &p->users[number - 1];
+    v->entry = entry;
+    number = pol_strings_find(&p->user_names, user);
     pol_closure_init(&closure, p);
     pol_closure_of_user(&closure, p, number - 1);
     v->principals = gh_arena_alloc(v->arena, closure.count * sizeof(*v->principals));
@@ -217,6 +234,54 @@ void gh_view_release(gh_view *v)
     (void)pthread_mutex_destroy(&v->lock);
     free(v->memo);
     free(v);
+}
+
+/* ---- a view of the next policy ----------------------------------------------------------------- */
+
+/*
+ * SECURITY: stamps are compared within one base only: another base may have given the same version
+ * to another content (a file put in the place of the first). Attack: tests/unit/store,
+ * another_file_is_another_base.
+ */
+static bool is_still(const gh_view *v, const gh_policy *p, int64_t now)
+{
+    const gh_policy *old = v->policy;
+    const pol_user *user = pol_user_find(p, v->user);
+
+    if ((old->base != NULL ? old->base : old) != (p->base != NULL ? p->base : p) ||
+        old->tags != p->tags || old->functions != p->functions || v->entry == NULL ||
+        user == NULL || user->stamp != v->entry->stamp || now < v->now || now >= v->valid_until)
+        return false;
+    for (uint32_t i = 0; i < v->principal_count; i++) {
+        uint32_t principal = v->principals[i];
+        uint32_t n = principal / 2;
+
+        if (pol_held_by(old, principal)->stamp != pol_held_by(p, principal)->stamp)
+            return false;
+        if (pol_principal_is_role(principal) &&
+            (p->roles[n] == NULL || p->roles[n]->stamp != old->roles[n]->stamp))
+            return false;
+    }
+    return true;
+}
+
+gh_view *gh_view_follow(const gh_view *v, gh_policy *p, int64_t now)
+{
+    gh_view *next;
+
+    if (!is_still(v, p, now))
+        return NULL;
+    next = new_view(p, v->warehouse, v->user, v->now);
+    next->valid_until = v->valid_until;
+    next->entry = pol_user_find(p, v->user);
+    next->principals =
+        gh_arena_alloc(next->arena, ((size_t)v->principal_count + 1) * sizeof(*next->principals));
+    GH_ASSERT(next->principals != NULL); /* the arena has no budget */
+    memcpy(next->principals, v->principals, v->principal_count * sizeof(*next->principals));
+    next->principal_count = v->principal_count;
+    take_roles(next);
+    next->has_any_grant = v->has_any_grant;
+    return next;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -278,8 +343,8 @@ bool gh_view_allows_function(const gh_view *v, gh_str schema, gh_str name)
     uint32_t at = 0;
 
     /* Both lists ascend by principal. */
-    for (uint32_t i = 0; i < p->function_count; i++) {
-        const pol_function *f = &p->functions[i];
+    for (uint32_t i = 0; i < p->functions->count; i++) {
+        const pol_function *f = &p->functions->items[i];
 
         while (at < v->principal_count && v->principals[at] < f->principal)
             at++;
@@ -417,12 +482,25 @@ static void put_principal(const gh_view *v, uint32_t principal, gh_buf *b)
 {
     const gh_policy *p = v->policy;
 
-    if (principal < p->role_count) {
-        gh_buf_put_str(b, p->roles[principal].name);
+    if (pol_principal_is_role(principal)) {
+        gh_buf_put_str(b, p->roles[principal / 2]->name);
         return;
     }
     gh_buf_puts(b, "user:");
-    gh_buf_put_str(b, p->users[principal - p->role_count].pub.name);
+    gh_buf_put_str(b, p->users[principal / 2]->pub.name);
+}
+
+/* Roles, then the user. */
+static void sources_order(const gh_view *v, uint32_t *order)
+{
+    uint32_t count = 0;
+
+    for (int is_role = 1; is_role >= 0; is_role--) {
+        for (uint32_t i = 0; i < v->principal_count; i++) {
+            if (pol_principal_is_role(v->principals[i]) == (is_role == 1))
+                order[count++] = v->principals[i];
+        }
+    }
 }
 
 const gh_str *gh_view_sources(gh_view *v, const gh_catalog *c, const gh_relation *r, gh_arena *a,
@@ -431,21 +509,23 @@ const gh_str *gh_view_sources(gh_view *v, const gh_catalog *c, const gh_relation
     gh_str *out = gh_arena_alloc(a, ((size_t)r->column_count + 1) * sizeof(*out));
     gh_buf *names = gh_alloc(((size_t)r->column_count + 1) * sizeof(*names));
     gh_arena *scratch = gh_arena_new(0);
+    uint32_t *order = gh_arena_alloc(scratch, ((size_t)v->principal_count + 1) * sizeof(*order));
 
     GH_ASSERT(out != NULL);
     for (uint16_t i = 0; i < r->column_count; i++)
         gh_buf_init(&names[i], 0);
+    sources_order(v, order);
     /* Alone, a principal has only what its own grants give it. */
     for (uint32_t k = 0; k < v->principal_count; k++) {
         const gh_decision *d =
-            pol_decide(v->policy, v->warehouse, &v->principals[k], 1, v->now, false, c, r, scratch);
+            pol_decide(v->policy, v->warehouse, &order[k], 1, v->now, false, c, r, scratch);
 
         for (uint16_t i = 0; i < d->column_count; i++) {
             if (d->columns[i].show == GH_HIDDEN && !d->columns[i].is_writable[1] &&
                 !d->columns[i].is_writable[2])
                 continue;
             gh_buf_puts(&names[i], gh_buf_str(&names[i]).len == 0 ? "" : ", ");
-            put_principal(v, v->principals[k], &names[i]);
+            put_principal(v, order[k], &names[i]);
         }
     }
     for (uint16_t i = 0; i < r->column_count; i++) {

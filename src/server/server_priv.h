@@ -101,6 +101,8 @@ struct srv {
     gh_signal *signals[3];
     gh_timer *drain_timer;
     bool is_draining;
+    gh_store *store; /* what the first policy was read from; the store thread's once it runs */
+    gh_policy *first_policy; /* a reference for the store thread */
     pthread_t store_thread;
     bool is_store_started;
     pthread_mutex_t policy_lock; /* of policy_state */

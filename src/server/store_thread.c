@@ -8,6 +8,24 @@
 #include <stdlib.h>
 #include <time.h>
 
+/*
+ * What changed, on the last policy: a single grant takes milliseconds, however large the ACL. False
+ * where the whole is to be loaded, which also says what is wrong, if anything is.
+ */
+static bool update(gh_store *store, gh_policy *last, gh_policy **out, gh_str *hash_key)
+{
+    gh_arena *a = gh_arena_new(0);
+    gh_acl_change change = { 0 };
+    gh_rc rc = gh_store_load_change(store, gh_policy_version(last), a, &change, NULL);
+
+    if (rc == GH_OK)
+        rc = gh_policy_update(last, &change, out, NULL);
+    if (rc == GH_OK)
+        *hash_key = (gh_str){ gh_strdup(change.now.hash_key), change.now.hash_key.len };
+    gh_arena_free(a);
+    return rc == GH_OK;
+}
+
 /* *hash_key: gh_strdup's. */
 static gh_rc load(gh_store *store, gh_policy **out, gh_str *hash_key, gh_err *err)
 {
@@ -67,13 +85,10 @@ static void note_stale(srv *v, const char *event, const gh_err *err)
 
 gh_rc srv_policy_load_first(srv *v, gh_err *err)
 {
-    gh_store *store = NULL;
-    gh_rc rc = gh_store_open(v->config->acl.ptr, GH_STORE_READ, &store, err);
+    gh_rc rc = gh_store_open(v->config->acl.ptr, GH_STORE_READ, &v->store, err);
 
-    if (rc != GH_OK)
-        return rc;
-    rc = load(store, &v->policy, &v->hash_key, err);
-    gh_store_close(store);
+    if (rc == GH_OK)
+        rc = load(v->store, &v->policy, &v->hash_key, err);
     if (rc == GH_OK)
         note_loaded(v, gh_policy_version(v->policy));
     return rc;
@@ -128,7 +143,7 @@ static void tell_main(srv *v, gh_policy *policy, gh_str hash_key)
 }
 
 /* False: the file could not be looked at; it is tried again at the next turn. `again`: what failed is too. */
-static bool look(srv *v, gh_store *store, bool again)
+static bool look(srv *v, gh_store *store, gh_policy **last, bool again)
 {
     bool is_changed = false;
     gh_policy *policy = NULL;
@@ -141,11 +156,14 @@ static bool look(srv *v, gh_store *store, bool again)
     }
     if (!is_changed && !again)
         return true;
-    if (load(store, &policy, &hash_key, &err) != GH_OK) {
+    if (!update(store, *last, &policy, &hash_key) &&
+        load(store, &policy, &hash_key, &err) != GH_OK) {
         note_stale(v, "policy.failed", &err);
         return true;
     }
     note_loaded(v, gh_policy_version(policy));
+    gh_policy_release(*last);
+    *last = gh_policy_acquire(policy);
     tell_main(v, policy, hash_key);
     return true;
 }
@@ -162,7 +180,8 @@ static void *store_main(void *arg)
 {
     static const struct timespec pause = { 0, SRV_STORE_POLL_MS * 1000000L };
     srv *v = arg;
-    gh_store *store = NULL;
+    gh_store *store = v->store; /* this thread's from here on */
+    gh_policy *last = v->first_policy;
     uint32_t told = 0;
 
     while (!atomic_load_explicit(&v->is_stopping, memory_order_acquire)) {
@@ -174,7 +193,7 @@ static void *store_main(void *arg)
             note_stale(v, "policy.unreadable", &err);
             store = NULL;
         }
-        if (store != NULL && !look(v, store, asked != told && is_stale(v))) {
+        if (store != NULL && !look(v, store, &last, asked != told && is_stale(v))) {
             gh_store_close(store);
             store = NULL;
         }
@@ -184,13 +203,17 @@ static void *store_main(void *arg)
         (void)nanosleep(&pause, NULL);
     }
     gh_store_close(store);
+    gh_policy_release(last);
     return NULL;
 }
 
 gh_rc srv_store_start(srv *v, gh_err *err)
 {
-    if (pthread_create(&v->store_thread, NULL, store_main, v) != 0)
+    v->first_policy = gh_policy_acquire(v->policy);
+    if (pthread_create(&v->store_thread, NULL, store_main, v) != 0) {
+        gh_policy_release(v->first_policy);
         return gh_fail(err, GH_IO, "58000", "cannot start the store thread");
+    }
     v->is_store_started = true;
     return GH_OK;
 }
@@ -200,5 +223,8 @@ void srv_store_stop(srv *v)
     atomic_store_explicit(&v->is_stopping, true, memory_order_release);
     if (v->is_store_started)
         (void)pthread_join(v->store_thread, NULL);
+    else
+        gh_store_close(v->store);
+    v->store = NULL;
     v->is_store_started = false;
 }

@@ -87,39 +87,53 @@ static void free_view(gh_view_entry *e)
     free(e);
 }
 
+/* The entry's view of the policy as it is now. Its id, and so its plans, stay if all of it does. */
+static void renew_view(gh_session_env *env, gh_view_entry *e, gh_str user, int64_t now)
+{
+    gh_view *next = e->view == NULL ? NULL : gh_view_follow(e->view, env->policy, now);
+
+    if (next == NULL) {
+        next = gh_view_new(env->policy, e->warehouse->name, user, now);
+        env->next_view++;
+        e->id = env->next_view;
+    }
+    gh_view_release(e->view);
+    e->view = next;
+    e->generation = env->policy_generation;
+}
+
 gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user, int64_t now)
 {
-    gh_view_entry **at = view_bucket(env, w, user);
-    gh_view_entry *e;
+    gh_view_entry **bucket = view_bucket(env, w, user);
+    gh_view_entry *e = *bucket;
 
-    while (*at != NULL) {
-        e = *at;
-        if (e->warehouse == w && gh_str_eq(gh_view_user(e->view), user)) {
-            if (now < gh_view_valid_until(e->view))
-                return e;
-            *at = e->next;
-            free_view(e);
-            continue;
-        }
-        at = &e->next;
+    while (e != NULL && (e->warehouse != w || !gh_str_eq(gh_view_user(e->view), user)))
+        e = e->next;
+    if (e == NULL) {
+        e = gh_alloc(sizeof(*e));
+        e->warehouse = w;
+        e->next = *bucket;
+        *bucket = e;
     }
-    e = gh_alloc(sizeof(*e));
-    e->warehouse = w;
-    e->view = gh_view_new(env->policy, w->name, user, now);
-    env->next_view++;
-    e->id = env->next_view;
-    e->next = *view_bucket(env, w, user);
-    *view_bucket(env, w, user) = e;
+    if (e->view == NULL || e->generation != env->policy_generation ||
+        now >= gh_view_valid_until(e->view))
+        renew_view(env, e, user, now);
     return e;
 }
 
-void gh_env_forget_views(gh_session_env *env)
+void gh_env_forget_views(gh_session_env *env, uint64_t before)
 {
     for (size_t i = 0; i < GH_COUNT(env->views); i++) {
-        while (env->views[i] != NULL) {
-            gh_view_entry *e = env->views[i];
+        gh_view_entry **at = &env->views[i];
 
-            env->views[i] = e->next;
+        while (*at != NULL) {
+            gh_view_entry *e = *at;
+
+            if (e->generation >= before) {
+                at = &e->next;
+                continue;
+            }
+            *at = e->next;
             free_view(e);
         }
     }
@@ -305,7 +319,7 @@ void gh_session_env_free(gh_session_env *env)
     gh_loop_on_turn(env->o.loop, NULL, NULL);
     gh_session_env_kill(env);
     gh_session_free_dead(env);
-    gh_env_forget_views(env);
+    gh_env_forget_views(env, UINT64_MAX);
     for (size_t i = 0; i < env->o.warehouse_count; i++) {
         gh_pool_free(env->warehouses[i].pool);
         gh_catalog_release(env->warehouses[i].catalog);
@@ -341,12 +355,13 @@ void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy)
     gh_policy_release(env->policy);
     env->policy = policy;
     env->policy_generation++;
-    gh_env_forget_views(env);
     for (gh_session *s = env->sessions; s != NULL; s = next) {
         next = s->next;
         if (s->state == GH_SESSION_READY && gh_session_refresh(s))
             gh_session_recheck(s);
     }
+    /* Who has no session here now may come back before the next change: that view is kept so long. */
+    gh_env_forget_views(env, env->policy_generation - 1);
 }
 
 void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *catalog,

@@ -61,7 +61,8 @@ struct gh_view_entry {
     gh_view_entry *next;
     const gh_env_warehouse *warehouse;
     gh_view *view;
-    uint64_t id; /* never used again: scopes are made of it */
+    uint64_t id;         /* never used again: scopes are made of it */
+    uint64_t generation; /* of the policy that the view is of */
 };
 
 typedef struct gh_cancel_entry gh_cancel_entry;
@@ -307,7 +308,7 @@ bool gh_session_wait_catalog(gh_session *s, const gh_err *err);
 void gh_session_recheck(gh_session *s);
 gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user,
                            int64_t now);
-void gh_env_forget_views(gh_session_env *env);
+void gh_env_forget_views(gh_session_env *env, uint64_t before); /* of earlier generations */
 
 /* ---- judge_pool.c ---------------------------------------------------------------------------- */
 

@@ -375,6 +375,7 @@ static void close_db(gh_store *st)
     st->data_version = NULL;
     st->db = NULL;
     st->seen_data_version = 0;
+    st->is_loaded = false;
 }
 
 static gh_rc open_file(gh_store *st, gh_err *err)
@@ -453,9 +454,18 @@ gh_rc gh_store_poll(gh_store *st, bool *is_changed, gh_err *err)
     return GH_OK;
 }
 
+static void note_loaded(gh_store *st, int64_t data_version, uint64_t version, uint64_t mark)
+{
+    st->seen_data_version = data_version;
+    st->is_loaded = true;
+    st->loaded_version = version;
+    st->loaded_mark = mark;
+}
+
 gh_rc gh_store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err)
 {
     int64_t version = 0;
+    uint64_t mark = 0;
     gh_acl acl = { 0 };
 
     if (st->db == NULL)
@@ -466,14 +476,46 @@ gh_rc gh_store_load(gh_store *st, gh_arena *a, gh_acl *out, gh_err *err)
         rc = store_exec(st, "BEGIN", err);
     if (rc == GH_OK)
         rc = store_load(st, false, a, &acl, err);
+    if (rc == GH_OK)
+        rc = store_history_mark(st, acl.version, &mark, err);
     store_rollback(st);
+    st->is_loaded = false;
     /* Locked or unreadable just now: the next poll must say `changed`, or a revoke would be missed. */
     if (rc != GH_OK && rc != GH_INVALID)
         st->seen_data_version = 0;
     if (rc != GH_OK)
         return rc;
-    st->seen_data_version = version;
+    note_loaded(st, version, acl.version, mark);
     *out = acl;
+    return GH_OK;
+}
+
+gh_rc gh_store_load_change(gh_store *st, uint64_t since, gh_arena *a, gh_acl_change *out,
+                           gh_err *err)
+{
+    gh_acl_change change = { 0 };
+    int64_t version = 0;
+    uint64_t mark = 0;
+
+    if (st->db == NULL)
+        return gh_fail(err, GH_CLOSED, "58030", "%s: not open", st->path);
+    gh_rc rc = read_data_version(st, &version, err);
+    /* Of a store that only reads, temporary tables are all that is written meanwhile. */
+    if (rc == GH_OK && st->mode == GH_STORE_READ)
+        rc = store_exec(st, "PRAGMA query_only = 0", err);
+    if (rc == GH_OK)
+        rc = store_exec(st, "BEGIN", err);
+    if (rc == GH_OK)
+        rc = store_load_change(st, since, a, &change, err);
+    if (rc == GH_OK)
+        rc = store_history_mark(st, change.now.version, &mark, err);
+    store_rollback(st);
+    if (st->mode == GH_STORE_READ && store_exec(st, "PRAGMA query_only = 1", NULL) != GH_OK)
+        rc = rc == GH_OK ? gh_fail(err, GH_AGAIN, "58030", "%s: not ready", st->path) : rc;
+    if (rc != GH_OK)
+        return rc;
+    note_loaded(st, version, change.now.version, mark);
+    *out = change;
     return GH_OK;
 }
 

@@ -16,7 +16,10 @@ struct gh_store {
     gh_store_mode mode;
     sqlite3_stmt *data_version; /* PRAGMA data_version, kept prepared for gh_store_poll */
     int64_t seen_data_version;
-    dev_t device; /* of the file that is open: it may be replaced under its name */
+    bool is_loaded; /* from the file that is open now; what follows says what */
+    uint64_t loaded_version;
+    uint64_t loaded_mark; /* store_history_mark of that version */
+    dev_t device;         /* of the file that is open: it may be replaced under its name */
     ino_t inode;
 };
 
@@ -82,6 +85,14 @@ gh_str_list store_unique(gh_str_list list, bool is_sorted, gh_arena *a);
  * named masks.
  */
 GH_MUST_USE gh_rc store_load(gh_store *st, bool is_scoped, gh_arena *a, gh_acl *out, gh_err *err);
+
+/* ---- load_change.c --------------------------------------------------------------------------- */
+
+/* A hash of what the history says of one version. */
+GH_MUST_USE gh_rc store_history_mark(gh_store *st, uint64_t version, uint64_t *mark, gh_err *err);
+/* gh_store_load_change inside a transaction of the caller's, which may write temporary tables. */
+GH_MUST_USE gh_rc store_load_change(gh_store *st, uint64_t since, gh_arena *a, gh_acl_change *out,
+                                    gh_err *err);
 
 /* ---- words.c: enums as the tables spell them ------------------------------------------------- */
 

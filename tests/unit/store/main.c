@@ -9,6 +9,7 @@ int main(void)
 
     srunner_add_suite(sr, suite_apply());
     srunner_add_suite(sr, suite_edit());
+    srunner_add_suite(sr, suite_update());
     srunner_run_all(sr, CK_ENV);
     int failed = srunner_ntests_failed(sr);
     srunner_free(sr);

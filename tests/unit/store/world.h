@@ -10,6 +10,7 @@
 Suite *suite_file(void);
 Suite *suite_apply(void);
 Suite *suite_edit(void);
+Suite *suite_update(void);
 
 void world_setup(void);
 void world_teardown(void);
