@@ -1,9 +1,12 @@
-"""Single changes of a large ACL: each verb as a process of its own, its start and the disk's flush included.
+"""A large ACL: single changes of it, each verb as a process of its own, its start and the disk's flush included;
+and a proxy that serves it.
 
     tests/bench/acl.py [--rows 1000000] [--runs 20] [--smoke]
 
 Applies the policy of acl_generate.py to a new ACL, then measures. The fastest quarter of grants and revokes must
-take at most 50 ms (what is slower waits for others on the machine); the other verbs are shown. --smoke: a small ACL and few runs, to see that it works.
+take at most 50 ms (what is slower waits for others on the machine); the other verbs are shown. Then a proxy is started
+with it: how long that takes, its memory, how soon a revoke is obeyed by 50 sessions that query in a loop, and what a
+statement costs against a proxy whose ACL has ten rows. --smoke: a small ACL and few runs, to see that it works.
 GATEHOUSE names another binary than build/gatehouse.
 """
 import argparse
@@ -14,7 +17,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
+import gatehouse_test as gt  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get('GATEHOUSE', str(ROOT / 'build' / 'gatehouse'))
@@ -46,6 +53,135 @@ def measure(name, runs, argv, limit=None):
     print(f'{name:34} quarter {fast:7.1f} ms  median {median:7.1f} ms  max {max(walls):7.1f} ms  processor {statistics.median(cpus):6.1f} ms{bound}',
           flush=True)
     return outputs
+
+
+# ---- a proxy ---------------------------------------------------------------------------------------
+
+SMALL = """version: 1
+roles:
+  role0: {}
+users:
+  user1: { roles: [role0], attributes: { region: r1 } }
+grants:
+  - { to: [role0], tables: [s9.t9], columns: [c0, c1, c2], mask: { c1: hash }, rows: "region = attr('region')" }
+"""
+SESSIONS = 50
+STATEMENT = 'SELECT c0, c1 FROM s9.t9 WHERE c0 = $1'
+
+
+class Proxy(gt.Gatehouse):
+    """Serves an ACL that is there already."""
+
+    def __init__(self, scratch, pg, acl, name):
+        super().__init__(scratch, pg, users={'user1': 'pw'}, name=name, workers=2,
+                         pool='mode: session, size: 150, idle: 60')
+        self.acl = acl
+
+    def prepare(self):
+        self.dir.mkdir()
+        (self.dir / 'wh.pass').write_text(self.upstream[1] + '\n')
+        (self.dir / 'wh.pass').chmod(0o600)
+        self.write_config()
+        self.config.write_text(self.config.read_text().replace('acl: acl.db', f'acl: {self.acl}'))
+        self.cli('user', 'password', '--acl', self.acl, 'user1', stdin='pw\n')
+
+
+def obeyed(proxy, change, is_done):
+    """Milliseconds from the end of the verb until each of the sessions that query in a loop answers by it."""
+    seen = [None] * SESSIONS
+    stop = threading.Event()
+    ready = threading.Barrier(SESSIONS + 1, timeout=120)
+    ask_timeout = 100
+
+    def ask(i):
+        with proxy.wire('user1', timeout=ask_timeout) as c:
+            c.query('SELECT 1')
+            ready.wait()
+            while seen[i] is None and not stop.is_set():
+                done = is_done(c.query('SELECT c0 FROM s9.t9 LIMIT 1')[-1])
+                if done:
+                    seen[i] = time.perf_counter()
+                time.sleep(0.01)
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(SESSIONS)]
+    for t in threads:
+        t.start()
+    ready.wait()
+    time.sleep(0.3)
+    change()
+    begin = time.perf_counter()
+    for t in threads:
+        t.join(20)
+    stop.set()
+    if None in seen:
+        sys.exit(f'{seen.count(None)} of {SESSIONS} sessions never obeyed')
+    return [max(0, (s - begin) * 1000) for s in seen]
+
+
+def statement_us(proxy, count):
+    """Processor time of the proxy for one statement whose plan is cached, and for one that is judged anew."""
+    with proxy.wire('user1') as c:
+        def cost(run_one):
+            run_one(0)
+            before = gt.cpu_seconds(proxy.pid)
+            for i in range(1, count):
+                run_one(i)
+            return (gt.cpu_seconds(proxy.pid) - before) / count * 1e6
+
+        cached = cost(lambda i: c.query('SELECT c0, c1 FROM s9.t9 WHERE c0 = 1'))
+        # another alias is another text of another shape
+        anew = cost(lambda i: c.query(f'SELECT x{i}.c0, x{i}.c1 FROM s9.t9 AS x{i} WHERE x{i}.c0 = 1'))
+    return cached, anew
+
+
+def measure_proxy(scratch, pg, acl, small, count):
+    run('grant', 'select', 'on', 's9.t9', 'to', 'user:user1', '--acl', acl, '--columns', 'c0,c1,c2', '--mask', 'c1=hash',
+        '--rows', "region = attr('region')")
+    costs = {}
+    for name, path in (('big', acl), ('small', small)):
+        proxy = Proxy(scratch, pg, path, name)
+        proxy.prepare()
+        begin = time.perf_counter()
+        proxy.start()
+        started = (time.perf_counter() - begin) * 1000
+        try:
+            resident = gt.rss_kb(proxy.pid) / 1024
+            if name == 'big':
+                print(f'proxy start, until it listens          {started:7.0f} ms')
+                print(f'resident then                          {resident:7.0f} MiB, at most {gt.rss_kb(proxy.pid, True) / 1024:.0f} MiB')
+                times = []
+                for i in range(5):
+                    ids = []
+                    out = run('deny', 'select', 'on', 's9.t9', 'to', 'user:user1')[0]
+                    ids.append(out.split()[2].rstrip(':'))
+                    time.sleep(0.5)
+                    run('revoke', ids[0])
+                    time.sleep(0.5)
+                    times += obeyed(proxy, lambda: ids.append(run('deny', 'select', 'on', 's9.t9', 'to', 'user:user1')[0].split()[2].rstrip(':')),
+                                    lambda r: r.sqlstate is not None)
+                    run('revoke', ids[1])
+                    time.sleep(0.5)
+                times.sort()
+                print(f'obeyed by {SESSIONS} sessions after           median {statistics.median(times):7.0f} ms  99 % {times[int(len(times) * .99) - 1]:.0f} ms  max {times[-1]:.0f} ms')
+                print(f'resident after {5 * 4} changes              {gt.rss_kb(proxy.pid) / 1024:7.0f} MiB, at most {gt.rss_kb(proxy.pid, True) / 1024:.0f} MiB', flush=True)
+            costs[name] = statement_us(proxy, count)
+        finally:
+            proxy.stop()
+    for i, kind in enumerate(('whose plan is cached', 'judged anew')):
+        print(f'a statement {kind:22} {costs["big"][i]:7.1f} us of processor, with ten rows {costs["small"][i]:.1f} us: {costs["big"][i] / costs["small"][i]:.2f} x')
+
+
+def with_proxy(acl, count):
+    with gt.Scratch() as scratch, gt.Postgres(scratch) as pg:
+        pg.sql('CREATE DATABASE wh')
+        pg.role('gatehouse', 'upstream-secret')
+        pg.sql('CREATE SCHEMA s9; CREATE TABLE s9.t9 (c0 int PRIMARY KEY, c1 text, c2 text, region text);'
+               "INSERT INTO s9.t9 SELECT i, 'a' || i, 'b' || i, 'r' || i % 50 FROM generate_series(1, 1000) i;"
+               'GRANT USAGE ON SCHEMA s9 TO gatehouse; GRANT SELECT ON s9.t9 TO gatehouse', 'wh')
+        small = scratch.path('small.db')
+        scratch.path('small.yaml').write_text(SMALL)
+        run('policy', 'apply', '--acl', small, scratch.path('small.yaml'))
+        measure_proxy(scratch, pg, acl, small, count)
 
 
 def main():
@@ -88,6 +224,7 @@ def main():
         measure('policy history', 3, lambda i: ('policy', 'history', '5'))
         measure('who, one column, all users', 3, lambda i: ('who', 's1.t1.c2', '--json'))
         measure('policy rollback of all of them', 1, lambda i: ('policy', 'rollback', '1'))
+        with_proxy(acl, 200 if args.smoke else 5000)
     print(f'{"not " if failed else ""}ok: single grants and revokes within {LIMIT_MS} ms')
     return 1 if failed else 0
 
