@@ -189,6 +189,19 @@ GH_MUST_USE gh_rc gh_store_edit_all(gh_store *st, const gh_store_edit *edits, si
 GH_MUST_USE gh_rc gh_store_has(gh_store *st, gh_store_thing thing, gh_str name, bool *is_there,
                                gh_err *err);
 
+typedef enum gh_store_names {
+    GH_STORE_NAMES_ROLES = 0,
+    GH_STORE_NAMES_USERS,
+    GH_STORE_NAMES_TAGS,
+    GH_STORE_NAMES_MASKS,
+    GH_STORE_NAMES_OBJECTS, /* patterns of relations, as grants and denies write them */
+    GH_STORE_NAMES_RULES    /* ids of grants and denies */
+} gh_store_names;
+
+/* Those that begin with `prefix`, in order, at most `max`. */
+GH_MUST_USE gh_rc gh_store_list_names(gh_store *st, gh_store_names which, gh_str prefix, size_t max,
+                                      gh_arena *a, gh_str_list *out, gh_err *err);
+
 /* ---- history --------------------------------------------------------------------------------- */
 
 typedef struct gh_store_past { /* a thing that changed */

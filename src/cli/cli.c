@@ -2,6 +2,7 @@
  * The table of verbs, and the way from argv to one of them.
  */
 #include "cli_priv.h"
+#include "complete.h"
 
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ static const cli_verb *const s_verbs[] = {
     &cli_mask_list,       &cli_grants,        &cli_who,
     &cli_explain,         &cli_audit_tail,    &cli_audit_search,
     &cli_session_list,    &cli_session_kill,  &cli_status,
-    &cli_reload,
+    &cli_reload,          &cli_completion,
 };
 
 static const cli_verb *find_verb(const char *group, const char *name)
@@ -69,7 +70,7 @@ static int unknown_verb(const char *group, const char *word)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static const cli_option *find_option(const cli_verb *v, const char *name, size_t len)
+const cli_option *cli_find_option(const cli_verb *v, const char *name, size_t len)
 {
     for (size_t i = 0; i < v->option_count; i++)
         if (strlen(v->options[i].name) == len && memcmp(v->options[i].name, name, len) == 0)
@@ -110,7 +111,7 @@ static int take_option(cli_call *c, int argc, char *const *argv, int *i)
     const char *word = argv[*i];
     const char *equals = strchr(word, '=');
     size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
-    const cli_option *option = find_option(c->verb, word, len);
+    const cli_option *option = cli_find_option(c->verb, word, len);
 
     if (option == NULL)
         return unknown_option(c, word);
@@ -201,6 +202,23 @@ static int run_group(const char *group, int argc, char *const *argv)
     return v != NULL ? run_verb(v, argc, argv, 3) : unknown_verb(group, argv[2]);
 }
 
+/* `gatehouse help VERB` is `gatehouse VERB --help`. */
+static int help_of(int argc, char *const *argv)
+{
+    bool is_grouped = is_group(argv[2]);
+    const cli_verb *v = !is_grouped ? find_verb(NULL, argv[2])
+                        : argc > 3  ? find_verb(argv[2], argv[3])
+                                    : NULL;
+
+    if (is_grouped && argc == 3)
+        cli_help_group(stdout, s_verbs, GH_COUNT(s_verbs), argv[2]);
+    else if (v != NULL)
+        cli_help_verb(stdout, v);
+    else
+        return unknown_verb(is_grouped ? argv[2] : NULL, is_grouped ? argv[3] : argv[2]);
+    return GH_CLI_DONE;
+}
+
 int gh_cli_run(int argc, char *const *argv)
 {
     if (argc < 2) {
@@ -208,10 +226,14 @@ int gh_cli_run(int argc, char *const *argv)
         return GH_CLI_USAGE;
     }
     const char *word = argv[1];
+    if (strcmp(word, "help") == 0 && argc > 2)
+        return help_of(argc, argv);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         cli_help_all(stdout, s_verbs, GH_COUNT(s_verbs));
         return GH_CLI_DONE;
     }
+    if (strcmp(word, "complete") == 0) /* not for people: the shells' scripts ask it */
+        return cli_complete(s_verbs, GH_COUNT(s_verbs), argv + 2, (size_t)(argc - 2));
     if (strcmp(word, "--version") == 0) {
         (void)printf("gatehouse %s\n", GATEHOUSE_VERSION);
         return GH_CLI_DONE;

@@ -159,6 +159,7 @@ gh_str cli_time_text(gh_arena *a,
 void cli_help_all(FILE *out, const cli_verb *const *verbs, size_t count);
 void cli_help_group(FILE *out, const cli_verb *const *verbs, size_t count, const char *group);
 void cli_help_verb(FILE *out, const cli_verb *v);
+const cli_option *cli_find_option(const cli_verb *v, const char *name, size_t len); /* or NULL */
 /* Shared options by bit. */
 const cli_option *cli_shared_options(uint32_t bit, size_t *count);
 
@@ -214,6 +215,7 @@ extern const cli_verb cli_policy_rollback;
 extern const cli_verb cli_who;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
+extern const cli_verb cli_completion;
 extern const cli_verb cli_session_list;
 extern const cli_verb cli_session_kill;
 extern const cli_verb cli_status;
