@@ -17,8 +17,8 @@ static const char *const s_sql[] = {
     [GH_STORE_NAMES_OBJECTS] =
         "SELECT DISTINCT object FROM acl WHERE object >= ?1 AND object < ?2 ORDER BY 1 LIMIT ?3",
     [GH_STORE_NAMES_RULES] =
-        "SELECT DISTINCT CAST(grant_id AS TEXT) FROM acl WHERE row_no = 0 AND "
-        "CAST(grant_id AS TEXT) >= ?1 AND CAST(grant_id AS TEXT) < ?2 LIMIT ?3",
+        ("SELECT DISTINCT CAST(grant_id AS TEXT) FROM acl WHERE row_no = 0 AND "
+         "CAST(grant_id AS TEXT) >= ?1 AND CAST(grant_id AS TEXT) < ?2 LIMIT ?3"),
 };
 
 gh_rc gh_store_list_names(gh_store *st, gh_store_names which, gh_str prefix, size_t max,

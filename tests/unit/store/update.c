@@ -44,7 +44,7 @@ static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, 
                       .schema_oid = (gh_oid)schema[0],
                       .schema = gh_str_of(schema),
                       .name = gh_str_of(name),
-                      .kind = 'r',
+                      .kind = name[0] == 'u' ? 'v' : 'r',
                       .columns = columns,
                       .column_count = 4 };
 
@@ -117,8 +117,8 @@ static void put_column(gh_buf *b, const gh_decision *d, const gh_column_decision
 
 static void put_decision(gh_buf *b, const gh_decision *d)
 {
-    gh_buf_printf(b, " exists %d privileges %u full %d every %d all %d", d->exists, d->privileges,
-                  d->is_full, d->is_every_row, d->rows_all);
+    gh_buf_printf(b, " exists %d through %d privileges %u full %d every %d all %d", d->exists,
+                  d->is_through, d->privileges, d->is_full, d->is_every_row, d->rows_all);
     put_set(b, d, d->rows);
     put_set(b, d, d->row_denies);
     for (size_t i = 0; i < 5; i++)
@@ -247,6 +247,7 @@ static gh_acl_rule random_rule(void)
         r.is_except = pick(3) == 0;
         r.columns = list_of(pick(2) == 0 ? "c" : "d id");
     }
+    r.is_through = !r.is_deny && pick(4) == 0;
     if (pick(3) == 0) {
         r.valid_from = (int64_t)pick(4);
         r.valid_until = (int64_t)pick(6);
