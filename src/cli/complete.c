@@ -248,19 +248,6 @@ static void offer_name(completion *k)
         offer_names(k, GH_STORE_NAMES_MASKS, "", NULL);
 }
 
-/* "bash|zsh": one of these. */
-static void offer_alternatives(completion *k, gh_str words)
-{
-    size_t start = 0;
-
-    for (size_t i = 0; i <= words.len; i++) {
-        if (i < words.len && words.ptr[i] != '|')
-            continue;
-        offer(k, (gh_str){ words.ptr + start, i - start }, NULL);
-        start = i + 1;
-    }
-}
-
 static void offer_argument(completion *k)
 {
     gh_str word = usage_word(k);
@@ -289,8 +276,9 @@ static void offer_argument(completion *k)
         offer_names(k, GH_STORE_NAMES_TAGS, "", NULL);
     } else if (starts_with(word, GH_STR("OBJECT"))) {
         offer_names(k, GH_STORE_NAMES_OBJECTS, "", NULL);
-    } else if (memchr(word.ptr, '|', word.len) != NULL) {
-        offer_alternatives(k, word);
+    } else if (starts_with(word, GH_STR("SHELL"))) {
+        offer(k, GH_STR("bash"), NULL);
+        offer(k, GH_STR("zsh"), NULL);
     }
 }
 

@@ -44,9 +44,7 @@ static void summary_line(FILE *out, const cli_verb *v)
     (void)snprintf(words, sizeof(words), "%s%s%s%s%s", v->group != NULL ? v->group : "",
                    v->group != NULL ? " " : "", v->name, v->args != NULL ? " " : "",
                    v->args != NULL ? v->args : "");
-    /* what is too wide takes a line of its own */
-    (void)fprintf(out, strlen(words) > 32 ? "  %s\n%*s%s\n" : "  %s%*s%s\n", words,
-                  strlen(words) > 32 ? 35 : 33 - (int)strlen(words), "", v->summary);
+    (void)fprintf(out, "  %-32s %s\n", words, v->summary);
 }
 
 static void option_lines(FILE *out, const cli_option *options, size_t count)

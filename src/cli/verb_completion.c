@@ -90,15 +90,16 @@ static int run_completion(cli_call *c)
 
 const cli_verb cli_completion = {
     .name = "completion",
-    .args = "bash|zsh",
-    .summary = "Write a script that completes this program's commands in a shell",
+    .args = "SHELL",
+    .summary = "Write a script that completes commands in bash or zsh",
     .help = "`cmake --install` puts both where the shells look for them; so this is for a program "
             "that\n"
             "was copied by hand. The script asks `gatehouse complete WORDS...` with every key: "
             "commands,\n"
             "options, and names of the ACL that the line or GATEHOUSE_ACL, GATEHOUSE_CONFIG names.",
-    .example = "  source <(gatehouse completion bash)\n"
-               "  gatehouse completion zsh > ~/.zfunc/_gatehouse",
+    .example =
+        "  gatehouse completion bash > ~/.local/share/bash-completion/completions/gatehouse\n"
+        "  gatehouse completion zsh > ~/.zfunc/_gatehouse",
     .args_min = 1,
     .args_max = 1,
     .run = run_completion,
