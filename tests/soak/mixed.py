@@ -161,7 +161,8 @@ class Soak(unittest.TestCase):
                 else:
                     await c.close(timeout=20 * gt.SLOW)
         try:
-            asyncio.run(run())
+            # the driver itself may wait for ever where a cancel and a lost connection meet
+            asyncio.run(asyncio.wait_for(run(), 120 * gt.SLOW))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError) as e:
             self.excuse(user, e)
 
