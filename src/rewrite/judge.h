@@ -119,6 +119,7 @@ typedef struct gh_judge {
     bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
     bool takes_reg;             /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
+    List **announced;           /* of gh_announced *; NULL: nothing is (temporary.c) */
     int view_depth;             /* the text is the definition of a view in so many */
     int relations_outside;      /* of what is around the view: for the limit */
     gh_block *view_block;       /* around the definition's query */
@@ -333,6 +334,18 @@ void gh_through_expand(gh_judge *j, gh_item *item);
 
 /* ---- temporary.c, temporary_table.c ----------------------------------------------------------- */
 
+/* A temporary table that an earlier statement of the same text makes. */
+typedef struct gh_announced {
+    const char *name;
+    const gh_relation *relation; /* NULL: its columns are not known */
+} gh_announced;
+
+void gh_temporary_announce(gh_judge *j, const char *name, const gh_relation *r);
+void gh_temporary_withdraw(gh_judge *j, const char *name);
+/* Is it announced, with columns that are not known? */
+bool gh_temporary_is_unknown(const gh_judge *j, gh_str name);
+/* A relation of FROM that is so: its name is placed, and its columns stay unknown. */
+bool gh_judge_unknown_relation(gh_judge *j, RangeVar *v);
 /* Does the name of a schema mean the session's temporary one? */
 bool gh_temporary_is_schema(const gh_judge *j, gh_str schema);
 const gh_relation *gh_temporary_relation(const gh_judge *j, gh_str name);

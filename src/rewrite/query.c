@@ -281,6 +281,8 @@ static void judge_relation(gh_judge *j, Node **slot)
         item->alias = v->relname;
     if (v->schemaname == NULL && is_cte(j, v))
         return;
+    if (gh_judge_unknown_relation(j, v))
+        return;
     item->slot = slot;
     gh_judge_locate(j, item);
     if (list_length(j->items) + j->relations_outside >= GH_SQL_RELATIONS_MAX) {

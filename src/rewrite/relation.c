@@ -67,20 +67,26 @@ bool gh_relation_lookup(gh_judge *j, gh_item *item)
     gh_str_list path = j->in->search_path;
     bool names_catalog = false;
     bool names_temporary = false;
+    gh_str name;
 
     if (item->var->schemaname != NULL)
         return take_known(j, item, gh_str_of(item->var->schemaname));
+    name = gh_str_of(item->var->relname);
     for (size_t i = 0; i < path.count; i++) {
         names_catalog |= gh_str_is(path.items[i], "pg_catalog");
         names_temporary |= gh_temporary_is_schema(j, path.items[i]);
     }
     if (!names_temporary && take_known(j, item, GH_STR(GH_TEMPORARY_SCHEMA)))
         return true;
+    if (!names_temporary && gh_temporary_is_unknown(j, name))
+        return false; /* no other relation is meant */
     if (!names_catalog && take_known(j, item, GH_STR("pg_catalog")))
         return true;
     for (size_t i = 0; i < path.count; i++) {
         if (take_known(j, item, path.items[i]))
             return true;
+        if (gh_temporary_is_schema(j, path.items[i]) && gh_temporary_is_unknown(j, name))
+            return false;
     }
     return false;
 }

@@ -8,6 +8,7 @@ typedef struct gh_run {
     bool is_ascii;
     gh_plan *plans;
     size_t count;
+    List *announced; /* temporary tables that the statements so far make */
 } gh_run;
 
 /* ---- plans ----------------------------------------------------------------------------------- */
@@ -122,7 +123,8 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
                    .plan = plan,
                    .err = &err,
                    .rc = GH_OK,
-                   .is_ascii = run->is_ascii };
+                   .is_ascii = run->is_ascii,
+                   .announced = &run->announced };
     gh_block top = { 0 };
     gh_rc rc = gh_sql_children(*stmt, ignore, NULL) ? gh_sql_check_tree(*stmt, &err) : GH_OK;
 

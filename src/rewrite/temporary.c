@@ -35,8 +35,56 @@ bool gh_temporary_is_schema(const gh_judge *j, gh_str schema)
     return count == 1 && gh_str_eq(schema, own[0]);
 }
 
+static const gh_announced *announced(const gh_judge *j, gh_str name)
+{
+    const gh_announced *found = NULL;
+    ListCell *cell;
+
+    if (!is_own_text(j) || j->announced == NULL)
+        return NULL;
+    foreach (cell, *j->announced) {
+        if (gh_str_is(name, ((const gh_announced *)lfirst(cell))->name))
+            found = lfirst(cell); /* the last one counts */
+    }
+    return found;
+}
+
+void gh_temporary_announce(gh_judge *j, const char *name, const gh_relation *r)
+{
+    gh_announced *a = palloc(sizeof(*a));
+
+    *a = (gh_announced){ name, r };
+    if (j->announced != NULL)
+        *j->announced = lappend(*j->announced, a);
+}
+
+void gh_temporary_withdraw(gh_judge *j, const char *name)
+{
+    ListCell *cell;
+    List *kept = NIL;
+
+    if (j->announced == NULL)
+        return;
+    foreach (cell, *j->announced) {
+        if (strcmp(((const gh_announced *)lfirst(cell))->name, name) != 0)
+            kept = lappend(kept, lfirst(cell));
+    }
+    *j->announced = kept;
+}
+
+bool gh_temporary_is_unknown(const gh_judge *j, gh_str name)
+{
+    const gh_announced *a = announced(j, name);
+
+    return a != NULL && a->relation == NULL;
+}
+
 const gh_relation *gh_temporary_relation(const gh_judge *j, gh_str name)
 {
+    const gh_announced *a = announced(j, name);
+
+    if (a != NULL)
+        return a->relation;
     if (!is_own_text(j) || j->in->temporary == NULL)
         return NULL;
     return gh_catalog_relation(j->in->temporary, GH_STR(GH_TEMPORARY_SCHEMA), name);

@@ -56,11 +56,35 @@ static const gh_relation *find_index(const gh_judge *j, const RangeVar *v)
     return r != NULL && r->kind == 'i' ? r : NULL;
 }
 
+/* Announced, its columns not known, and what the name means. */
+static bool is_unknown(const gh_judge *j, const RangeVar *v)
+{
+    if (!gh_temporary_is_unknown(j, gh_str_of(v->relname)) || v->catalogname != NULL)
+        return false;
+    if (v->schemaname != NULL)
+        return gh_temporary_is_schema(j, gh_str_of(v->schemaname));
+    for (size_t i = 0; i < j->in->search_path.count; i++) {
+        if (gh_temporary_is_schema(j, j->in->search_path.items[i]))
+            return false; /* another relation may come first */
+    }
+    return true;
+}
+
+bool gh_judge_unknown_relation(gh_judge *j, RangeVar *v)
+{
+    if (!is_unknown(j, v))
+        return false;
+    place_name(j, v, GH_STR(GH_TEMPORARY_SCHEMA), gh_str_of(v->relname));
+    return true;
+}
+
 /* An existing temporary relation, its name placed; false: the name means no such thing. */
 static bool place_existing(gh_judge *j, RangeVar *v)
 {
     const gh_relation *r = find(j, v);
 
+    if (r == NULL && gh_judge_unknown_relation(j, v))
+        return true;
     if (r == NULL)
         r = find_index(j, v);
     if (r == NULL || !r->is_temporary)
@@ -380,6 +404,66 @@ static List *judge_like(gh_judge *j, TableLikeClause *l)
     return parse_definitions(j, definitions);
 }
 
+/* ---- for later statements of the same text ---------------------------------------------------- */
+
+static gh_oid type_of(const gh_judge *j, const TypeName *t)
+{
+    const gh_type *type;
+
+    if (list_length(t->names) != 2) /* a serial: nothing asks which */
+        return 0;
+    type = gh_catalog_type(j->in->catalog, gh_str_of(strVal(linitial(t->names))),
+                           gh_str_of(strVal(llast(t->names))));
+    if (type == NULL)
+        return 0;
+    return t->arrayBounds != NIL ? type->array : type->oid;
+}
+
+static bool is_generated(const ColumnDef *c)
+{
+    ListCell *cell;
+
+    foreach (cell, c->constraints) {
+        if (lfirst_node(Constraint, cell)->contype == CONSTR_GENERATED)
+            return true;
+    }
+    return false;
+}
+
+/* The relation as it will be, but for its OID; NULL where LIKE brings columns along. */
+static const gh_relation *relation_to_be(const gh_judge *j, const CreateStmt *s)
+{
+    gh_relation *r = palloc0(sizeof(*r));
+    gh_column *columns = palloc0(((size_t)list_length(s->tableElts) + 1) * sizeof(*columns));
+    ListCell *cell;
+
+    foreach (cell, s->tableElts) {
+        const ColumnDef *c = lfirst(cell);
+
+        if (IsA(c, TableLikeClause))
+            return NULL;
+        if (!IsA(c, ColumnDef) || r->column_count == UINT16_MAX)
+            continue;
+        columns[r->column_count] = (gh_column){ .name = gh_str_of(c->colname),
+                                                .type_oid = type_of(j, c->typeName),
+                                                .typmod = -1,
+                                                .generated = is_generated(c) ? 's' : '\0' };
+        r->column_count++;
+    }
+    r->schema = GH_STR(GH_TEMPORARY_SCHEMA);
+    r->name = gh_str_of(s->relation->relname);
+    r->kind = 'r';
+    r->is_stored_as_written = true;
+    r->is_temporary = true;
+    r->columns = columns;
+    return r;
+}
+
+static bool is_there(const gh_judge *j, const RangeVar *v)
+{
+    return gh_temporary_relation(j, gh_str_of(v->relname)) != NULL;
+}
+
 /* ---- CREATE TABLE ---------------------------------------------------------------------------- */
 
 static bool may_create(const gh_judge *j)
@@ -424,6 +508,8 @@ static bool create_table(gh_judge *j, CreateStmt *s)
         elements = lappend(elements, n);
     }
     s->tableElts = elements;
+    if (j->rc == GH_OK && !(s->if_not_exists && is_there(j, s->relation)))
+        gh_temporary_announce(j, s->relation->relname, relation_to_be(j, s));
     return true;
 }
 
@@ -475,6 +561,8 @@ static bool create_table_as(gh_judge *j, CreateTableAsStmt *s)
         judge_source(j, (SelectStmt *)s->query);
     else
         refuse_part(j, -1, "CREATE TABLE AS EXECUTE");
+    if (!(s->if_not_exists && is_there(j, s->into->rel)))
+        gh_temporary_announce(j, s->into->rel->relname, NULL);
     return true;
 }
 
@@ -492,6 +580,7 @@ bool gh_judge_select_into(gh_judge *j, SelectStmt *s)
     leaf->intoClause = NULL; /* what the query itself does is judged without */
     judge_source(j, s);
     leaf->intoClause = into;
+    gh_temporary_announce(j, into->rel->relname, NULL);
     return true;
 }
 
@@ -616,7 +705,7 @@ static bool judge_dropped(gh_judge *j, const DropStmt *s, RangeVar *v)
 {
     const gh_relation *r = s->removeType == OBJECT_INDEX ? find_index(j, v) : find(j, v);
 
-    if (r != NULL && r->is_temporary)
+    if ((r != NULL && r->is_temporary) || (r == NULL && is_unknown(j, v)))
         return true;
     if (!may_create(j))
         return false;
@@ -643,6 +732,7 @@ static bool drop(gh_judge *j, const DropStmt *s)
 
         if (!judge_dropped(j, s, v))
             return false;
+        gh_temporary_withdraw(j, v->relname);
         names =
             gh_judge_printf("%s%s\"" GH_TEMPORARY_SCHEMA "\".%s", names,
                             names[0] == '\0' ? "" : ", ", gh_judge_ident(j, gh_str_of(v->relname)));

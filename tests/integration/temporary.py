@@ -95,6 +95,15 @@ SCRIPTS = {
         'SELECT count(*) FROM hr.employees', 'INSERT INTO employees VALUES (2)', 'SET search_path = hr, pg_temp', 'SELECT count(*) > 2 FROM employees',
         'SET search_path = pg_temp, hr', 'CREATE TABLE made (a int)', 'SELECT * FROM pg_temp.made', 'TABLE employees', 'DROP TABLE employees',
         'SELECT count(*) FROM employees'],
+    'one text': [
+        "CREATE TEMP TABLE t (a int, b text, c int GENERATED ALWAYS AS (a * 2) STORED); INSERT INTO t VALUES (1, 'x'), (2, 'y'); SELECT * FROM t ORDER BY a",
+        'DROP TABLE IF EXISTS t; CREATE TEMP TABLE t AS SELECT id, region FROM sales.orders WHERE id < 4; SELECT t.region, count(*) FROM t GROUP BY 1 ORDER BY 1',
+        'SELECT id INTO TEMP u FROM t; CREATE INDEX ON u (id); ANALYZE u; SELECT count(*) FROM u JOIN sales.orders o ON o.id = u.id; DROP TABLE u',
+        'TABLE u', 'CREATE TEMP TABLE employees AS SELECT 1 AS one; SELECT count(*) FROM employees; DROP TABLE employees',
+        'BEGIN; CREATE TEMP TABLE w (a int) ON COMMIT DROP; INSERT INTO w VALUES (3); SELECT a FROM pg_temp.w; COMMIT', 'TABLE w',
+        'CREATE TEMP TABLE x (a int); SELECT nosuch FROM x', 'TABLE x', 'CREATE TEMP TABLE IF NOT EXISTS t (z int); SELECT id FROM t ORDER BY id',
+        'CREATE TEMP TABLE y (LIKE hr.employees); SELECT count(*) FROM y; UPDATE hr.employees e SET name = name FROM y WHERE y.id = e.id',
+        'CREATE TEMP TABLE z (a int); WITH z AS (SELECT 9 AS b) SELECT b FROM z; UPDATE z SET a = 1; DELETE FROM z; TRUNCATE z'],
     'names': [
         'CREATE TEMP TABLE "Mixed Case" ("Col ""x" int)', 'INSERT INTO "Mixed Case" VALUES (1)', 'SELECT "Mixed Case"."Col ""x" FROM "Mixed Case"',
         'CREATE TEMP TABLE größe (länge int)', 'SELECT länge FROM größe', 'CREATE TEMP TABLE uuid (a int)', "SELECT 'a0000000-0000-0000-0000-000000000000'::pg_catalog.uuid",
