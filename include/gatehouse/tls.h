@@ -46,6 +46,7 @@ typedef struct gh_stream {
     bool is_adopted; /* fd and ssl belong to someone else: fini closes nothing */
     bool needs_alpn; /* direct TLS: the handshake must have agreed on one */
     bool is_broken;  /* TLS failed: not to be shut down in an orderly way */
+    bool is_dry;     /* the last read took all there was, but for half a record */
 } gh_stream;
 
 /* Takes over a connected, non-blocking socket, in plaintext. */
@@ -75,7 +76,7 @@ void gh_stream_fini(gh_stream *s);
 GH_MUST_USE gh_rc gh_stream_read(gh_stream *s, void *buf, size_t cap, size_t *got, gh_err *err);
 GH_MUST_USE gh_rc gh_stream_write(gh_stream *s, const void *buf, size_t len, size_t *put,
                                   gh_err *err);
-/* True: read again before sleeping on the descriptor. It may then say GH_AGAIN (half a record). */
+/* True: read again before sleeping on the descriptor: there are bytes, or the stream ended. */
 bool gh_stream_pending(const gh_stream *s);
 /*
  * Whether nothing can be read now, without consuming anything of a plain stream. False as well when

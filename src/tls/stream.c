@@ -87,6 +87,7 @@ void gh_stream_taken(gh_stream *s)
     (void)SSL_set_app_data(s->ssl, NULL); /* was libpq's connection */
     SSL_set_quiet_shutdown(s->ssl, 0);
     SSL_set_shutdown(s->ssl, 0);
+    SSL_set_default_read_buffer_len(s->ssl, GH_RELAY_BUFFER_BYTES);
     gh_tls_tune(s->ssl);
 }
 
@@ -172,6 +173,35 @@ static gh_rc unusable(gh_err *err)
     return gh_fail(err, GH_IO, "08006", "the connection is not open");
 }
 
+/*
+ * One SSL_read gives one record at most, and a server's are small: as many as are at hand, so that they
+ * go on in few. What ends the stream behind them is said by the next call.
+ */
+static gh_rc read_records(gh_stream *s, char *buf, size_t cap, size_t *got, gh_err *err)
+{
+    size_t len = 0;
+
+    s->is_dry = false;
+    do {
+        size_t room = cap - len > INT_MAX ? INT_MAX : cap - len;
+
+        ERR_clear_error();
+        errno = 0;
+        int n = SSL_read(s->ssl, buf + len, (int)room);
+        if (n <= 0) {
+            gh_rc rc = ssl_failed(s, n, errno, "SSL_read", len > 0 ? NULL : err);
+
+            s->is_dry = rc == GH_AGAIN;
+            if (len == 0)
+                return rc;
+            break;
+        }
+        len += (size_t)n;
+    } while (len < cap && SSL_has_pending(s->ssl) == 1);
+    *got = len;
+    return GH_OK;
+}
+
 gh_rc gh_stream_read(gh_stream *s, void *buf, size_t cap, size_t *got, gh_err *err)
 {
     if (!s->is_open || cap == 0)
@@ -188,15 +218,7 @@ gh_rc gh_stream_read(gh_stream *s, void *buf, size_t cap, size_t *got, gh_err *e
         *got = (size_t)n;
         return GH_OK;
     }
-    if (s->is_broken)
-        return GH_CLOSED;
-    ERR_clear_error();
-    errno = 0;
-    int n = SSL_read(s->ssl, buf, cap > INT_MAX ? INT_MAX : (int)cap);
-    if (n <= 0)
-        return ssl_failed(s, n, errno, "SSL_read", err);
-    *got = (size_t)n;
-    return GH_OK;
+    return s->is_broken ? GH_CLOSED : read_records(s, buf, cap, got, err);
 }
 
 gh_rc gh_stream_write(gh_stream *s, const void *buf, size_t len, size_t *put, gh_err *err)
@@ -226,7 +248,10 @@ gh_rc gh_stream_write(gh_stream *s, const void *buf, size_t len, size_t *put, gh
 
 bool gh_stream_pending(const gh_stream *s)
 {
-    return s->is_open && s->ssl != NULL && !s->is_broken && SSL_has_pending(s->ssl) == 1;
+    if (!s->is_open || s->ssl == NULL)
+        return false;
+    return s->is_broken || (!s->is_dry && SSL_has_pending(s->ssl) == 1) ||
+           (SSL_get_shutdown(s->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 bool gh_stream_is_quiet(gh_stream *s)
@@ -240,6 +265,7 @@ bool gh_stream_is_quiet(gh_stream *s)
         return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     }
     /* A readable socket may hold no more than a session ticket: only OpenSSL can tell. */
+    s->is_dry = false; /* this reads, too */
     ERR_clear_error();
     errno = 0;
     int n = SSL_peek(s->ssl, &byte, 1);

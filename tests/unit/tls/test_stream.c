@@ -294,15 +294,78 @@ START_TEST(pending_bytes_are_told)
     ck_assert(!gh_stream_is_quiet(&e.s));
     ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_OK);
     ck_assert(!gh_stream_pending(&e.s));
-    /* two records in one segment: the second is inside OpenSSL, not yet decrypted */
+    /* two records in one segment come at once; of a third the buffer holds a part */
     ck_assert_int_eq(peer_write(&e, "one", 3), 3);
     ck_assert_int_eq(peer_write(&e, "two", 3), 3);
+    ck_assert_int_eq(peer_write(&e, "three", 5), 5);
+    ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_OK);
+    ck_assert_uint_eq(got, 10);
+    ck_assert_mem_eq(part, "onetwothre", 10);
+    ck_assert_int_lt(recv(e.s.fd, &raw, 1, MSG_PEEK | MSG_DONTWAIT), 0);
+    ck_assert(gh_stream_pending(&e.s));
+    ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_OK);
+    ck_assert_uint_eq(got, 1);
+    ck_assert(!gh_stream_pending(&e.s));
+    ends_close(&e);
+}
+END_TEST
+
+/* The end of the stream was read with the bytes before it: there is something to read, at once. */
+START_TEST(end_behind_bytes_is_told)
+{
+    ends e = ends_open(true);
+    char part[10];
+    size_t got;
+
+    ck_assert_int_eq(peer_write(&e, "bye", 3), 3);
+    ck_assert_int_eq(SSL_shutdown(e.peer), 0);
     ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_OK);
     ck_assert_uint_eq(got, 3);
-    if (recv(e.s.fd, &raw, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
-        ck_assert(gh_stream_pending(&e.s));
+    ck_assert(gh_stream_pending(&e.s));
+    ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_CLOSED);
+    ends_close(&e);
+}
+END_TEST
+
+/* So is a failure behind them: a record that nobody's key made. */
+START_TEST(failure_behind_bytes_is_told)
+{
+    static const char forged[] = "\x17\x03\x03\x00\x20................................";
+    ends e = ends_open(true);
+    char part[10];
+    size_t got;
+
+    ck_assert_int_eq(peer_write(&e, "ok", 2), 2);
+    ck_assert_int_eq(send(e.fd, forged, sizeof(forged) - 1, MSG_NOSIGNAL), sizeof(forged) - 1);
     ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_OK);
-    ck_assert_mem_eq(part, "two", 3);
+    ck_assert_uint_eq(got, 2);
+    ck_assert(gh_stream_pending(&e.s));
+    ck_assert_int_eq(gh_stream_read(&e.s, part, 10, &got, NULL), GH_CLOSED);
+    ends_close(&e);
+}
+END_TEST
+
+/* Half a record is nothing to read: who would look again at once would do so until the rest comes. */
+START_TEST(half_a_record_is_not_pending)
+{
+    ends e = ends_open(true);
+    char record[256];
+    char part[64];
+    size_t got;
+    BIO *wire = BIO_new(BIO_s_mem());
+
+    ck_assert_int_eq(peer_write(&e, "ok", 2), 2);
+    SSL_set0_wbio(e.peer, wire);
+    ck_assert_int_eq(SSL_write(e.peer, "the rest", 8), 8);
+    int len = BIO_read(wire, record, sizeof(record));
+    ck_assert_int_gt(len, 10);
+    ck_assert_int_eq(send(e.fd, record, 7, MSG_NOSIGNAL), 7);
+    ck_assert_int_eq(gh_stream_read(&e.s, part, sizeof(part), &got, NULL), GH_OK);
+    ck_assert_uint_eq(got, 2);
+    ck_assert(!gh_stream_pending(&e.s));
+    ck_assert_int_eq(send(e.fd, record + 7, (size_t)len - 7, MSG_NOSIGNAL), len - 7);
+    ck_assert_int_eq(gh_stream_read(&e.s, part, sizeof(part), &got, NULL), GH_OK);
+    ck_assert_mem_eq(part, "the rest", 8);
     ends_close(&e);
 }
 END_TEST
@@ -501,6 +564,9 @@ TCase *stream_tests(void)
     tcase_add_loop_test(t, taken_stream_outlives_its_maker, 0, 2);
     tcase_add_test(t, trust_is_shared_where_it_is_equal);
     tcase_add_test(t, pending_bytes_are_told);
+    tcase_add_test(t, end_behind_bytes_is_told);
+    tcase_add_test(t, failure_behind_bytes_is_told);
+    tcase_add_test(t, half_a_record_is_not_pending);
     tcase_add_test(t, truncated_record_is_no_data);
     tcase_add_test(t, damaged_record_is_an_error);
     tcase_add_test(t, hello_is_peeked);
