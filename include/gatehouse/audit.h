@@ -128,6 +128,7 @@ typedef struct gh_audit_record {
     const gh_audit_who
         *who;            /* NULL: nobody (start, stop, policy, a startup packet without a user) */
     gh_str plan;         /* by gh_audit_plan_encode */
+    gh_str texts;        /* by gh_audit_texts_encode, in place of the next three; empty: not made */
     gh_str sql;          /* the client's, or its fingerprint ... */
     gh_str rewritten;    /* what goes upstream, or its fingerprint ... */
     bool is_fingerprint; /* ... which this says (`statements: fingerprint`) */
@@ -139,6 +140,12 @@ typedef struct gh_audit_record {
     gh_str message;
     gh_str by; /* GH_AUDIT_ADMIN: the operating system's user */
 } gh_audit_record;
+
+/*
+ * Appends what a record says of sql, rewritten and is_fingerprint: as much as all else in it, and the same
+ * for every run of a prepared statement.
+ */
+void gh_audit_texts_encode(const gh_audit_record *r, gh_buf *out);
 
 /*
  * Appends the record's body to out: no newline, no link. Texts longer than GH_AUDIT_SQL_MAX are cut

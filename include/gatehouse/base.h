@@ -132,8 +132,23 @@ typedef struct gh_buf {
 void gh_buf_init(gh_buf *b, size_t max);
 void gh_buf_fini(gh_buf *b);
 void gh_buf_clear(gh_buf *b); /* keeps the memory, forgets contents and failure */
-void gh_buf_put(gh_buf *b, const void *bytes, size_t len);
-void gh_buf_put_str(gh_buf *b, gh_str s);
+void gh_buf_put_grown(gh_buf *b, const void *bytes, size_t len); /* of gh_buf_put: makes room */
+/* In the header, since records and messages are made of many short pieces. */
+static inline void gh_buf_put(gh_buf *b, const void *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    if (b->failed || b->ptr == NULL || len > b->cap - b->len) {
+        gh_buf_put_grown(b, bytes, len);
+        return;
+    }
+    memcpy(b->ptr + b->len, bytes, len);
+    b->len += len;
+}
+static inline void gh_buf_put_str(gh_buf *b, gh_str s)
+{
+    gh_buf_put(b, s.ptr, s.len);
+}
 void gh_buf_put_cstr(gh_buf *b, const char *s); /* with its NUL: a protocol String */
 void gh_buf_puts(gh_buf *b, const char *s);     /* without */
 void gh_buf_put_u8(gh_buf *b, uint8_t v);

@@ -25,19 +25,24 @@
 
 /* ---- plan sets ------------------------------------------------------------------------------- */
 
-typedef struct gh_plan_set {
+typedef struct gh_plan_set gh_plan_set;
+struct gh_plan_set {
     const gh_plan *plans;
     size_t count;
-    gh_str source;     /* the client's text: plan positions refer to it */
-    gh_str query;      /* what a simple Query sends: the plans' texts joined by ';' */
-    bool is_refused;   /* the last plan is a refusal */
-    bool is_cacheable; /* no plan reads the session */
-    uint64_t scope;    /* under which it was made; 0 where it must not be found again */
-    size_t bytes;      /* of the whole block */
-    void *extra;       /* the owner of the set may keep one derived thing here... */
+    gh_str source;                /* the client's text: plan positions refer to it */
+    gh_str query;                 /* what a simple Query sends: the plans' texts joined by ';' */
+    bool is_refused;              /* the last plan is a refusal */
+    bool is_cacheable;            /* no plan reads the session */
+    uint64_t scope;               /* under which it was made; 0 where it must not be found again */
+    size_t bytes;                 /* of the whole block */
+    const struct gh_slots *slots; /* of a template: where its literals stand; owned */
+    gh_plan_set
+        *origin; /* the template that this set was filled from, to which the plan's lists belong;
+                            counted. NULL: none */
+    void *extra; /* the owner of the set may keep one derived thing here... */
     void (*extra_free)(void *extra); /* ...freed with the set */
     uint32_t references;
-} gh_plan_set;
+};
 
 /*
  * Copies the plans and all that they point to. `poison` ends `query` where the last plan is a
@@ -70,9 +75,8 @@ typedef struct gh_template {
 GH_MUST_USE bool gh_template_scan(gh_str text, gh_template *t);
 /* A set that gh_template_fill takes; NULL where the plan may not be shared. References: 1. */
 GH_MUST_USE gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set);
-/* The set for another text of the same shape. References: 1. */
-GH_MUST_USE gh_plan_set *gh_template_fill(const gh_plan_set *set, const gh_template *t,
-                                          gh_str text);
+/* The set for another text of the same shape; it keeps the template. References: 1. */
+GH_MUST_USE gh_plan_set *gh_template_fill(gh_plan_set *set, const gh_template *t, gh_str text);
 
 /* ---- cache ----------------------------------------------------------------------------------- */
 

@@ -223,16 +223,24 @@ static void put_who(gh_buf *out, const gh_audit_record *r)
         gh_buf_put_str(out, gh_buf_str(&r->who->text));
 }
 
+void gh_audit_texts_encode(const gh_audit_record *r, gh_buf *out)
+{
+    if (r->is_fingerprint)
+        PUT_NAME(out, ",\"fingerprint\":true");
+    put_sql(out, "sql", r->sql);
+    put_sql(out, "rewritten", r->rewritten);
+}
+
 static void put_statement(gh_buf *out, const gh_audit_record *r)
 {
     PUT_NAME(out, ",\"statement\":");
     put_id(out, r->statement);
     put_who(out, r);
     gh_buf_put_str(out, r->plan);
-    if (r->is_fingerprint)
-        PUT_NAME(out, ",\"fingerprint\":true");
-    put_sql(out, "sql", r->sql);
-    put_sql(out, "rewritten", r->rewritten);
+    if (r->texts.len > 0)
+        gh_buf_put_str(out, r->texts);
+    else
+        gh_audit_texts_encode(r, out);
 }
 
 static void put_outcome(gh_buf *out, const gh_audit_record *r)

@@ -9,7 +9,14 @@
  */
 #include "audit_priv.h"
 
-enum { BYTE_BASE = 0xEF00, BYTE_FIRST = 0xEF80, BYTE_LAST = 0xEFFF };
+#include <endian.h>
+
+enum {
+    BYTE_BASE = 0xEF00,
+    BYTE_FIRST = 0xEF80,
+    BYTE_LAST = 0xEFFF,
+    PIECE = 4096 /* bytes for which room is made at once */
+};
 
 static const char s_hex[] = "0123456789abcdef";
 
@@ -58,9 +65,30 @@ bool gh_audit_u64_parse(gh_str text, uint64_t *out)
     return true;
 }
 
+/* Eight digits of four bytes at once: each nibble in a byte of its own, those above 9 moved on to the letters. */
+static void put_hex4(uint32_t v, char out[8])
+{
+    uint64_t n = v;
+    uint64_t letters;
+
+    n = (n | n << 16) & 0x0000FFFF0000FFFFu;
+    n = (n | n << 8) & 0x00FF00FF00FF00FFu;
+    n = (n | n << 4) & 0x0F0F0F0F0F0F0F0Fu;
+    letters = ((n + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
+    n += 0x3030303030303030u + letters * ('a' - '0' - 10);
+    for (size_t i = 0; i < 8; i++)
+        out[i] = (char)(n >> (56 - 8 * i));
+}
+
 void gh_audit_hex(const uint8_t *bytes, size_t len, char *out)
 {
-    for (size_t i = 0; i < len; i++) {
+    size_t i = 0;
+
+    for (; len - i >= 4; i += 4)
+        put_hex4((uint32_t)bytes[i] << 24 | (uint32_t)bytes[i + 1] << 16 |
+                     (uint32_t)bytes[i + 2] << 8 | bytes[i + 3],
+                 out + 2 * i);
+    for (; i < len; i++) {
         out[2 * i] = s_hex[bytes[i] >> 4];
         out[2 * i + 1] = s_hex[bytes[i] & 15];
     }
@@ -68,10 +96,10 @@ void gh_audit_hex(const uint8_t *bytes, size_t len, char *out)
 
 size_t gh_audit_id_text(gh_audit_id id, char out[GH_AUDIT_ID_TEXT])
 {
-    size_t len = 0;
+    size_t len = 16;
 
-    for (int shift = 60; shift >= 0; shift -= 4)
-        out[len++] = s_hex[(id.boot >> shift) & 15];
+    put_hex4((uint32_t)(id.boot >> 32), out);
+    put_hex4((uint32_t)id.boot, out + 8);
     out[len++] = '.';
     len += gh_audit_u64_text(id.writer, out + len);
     out[len++] = '.';
@@ -173,27 +201,52 @@ static uint64_t zero_bytes(uint64_t v)
     return (v - 0x0101010101010101u) & ~v & 0x8080808080808080u;
 }
 
-/* How many bytes from `at` on need no escape: eight at a time, since SQL is mostly that. */
-static size_t plain_run(gh_str s, size_t at)
+/* How many of eight bytes are plain before the first that is not. */
+static size_t plain_of_eight(const char *at)
 {
     const uint64_t ones = 0x0101010101010101u;
-    size_t i = at;
+    uint64_t odd;
+    uint64_t v;
 
-    while (s.len - i >= 8) {
-        uint64_t v;
-        uint64_t odd;
+    memcpy(&v, at, 8);
+    v = le64toh(v);
+    odd = (v & 0x8080808080808080u) | zero_bytes(v ^ (ones * '"')) | zero_bytes(v ^ (ones * '\\')) |
+          zero_bytes(v ^ (ones * 0x7F)) | zero_bytes(v & (ones * 0xE0));
+    return odd == 0 ? 8 : (size_t)__builtin_ctzll(odd) / 8;
+}
 
-        memcpy(&v, s.ptr + i, 8);
-        odd = (v & 0x8080808080808080u) | zero_bytes(v ^ (ones * '"')) |
-              zero_bytes(v ^ (ones * '\\')) | zero_bytes(v ^ (ones * 0x7F)) |
-              zero_bytes(v & (ones * 0xE0));
-        if (odd != 0)
+/*
+ * From `at` on: what is plain, and quotes and backslashes, of which SQL holds many, with their escape. `to`
+ * has room for two bytes for each; both are moved.
+ */
+static char *copy_plain(gh_str s, size_t *at, char *to)
+{
+    size_t i = *at;
+
+    for (;;) {
+        unsigned char c;
+
+        while (s.len - i >= 8) {
+            size_t n = plain_of_eight(s.ptr + i);
+
+            memcpy(to, s.ptr + i, 8);
+            i += n;
+            to += n;
+            if (n < 8)
+                break;
+        }
+        if (i == s.len)
             break;
-        i += 8;
-    }
-    while (i < s.len && is_plain_byte((unsigned char)s.ptr[i]))
+        c = (unsigned char)s.ptr[i];
+        if (c == '"' || c == '\\')
+            *to++ = '\\';
+        else if (!is_plain_byte(c))
+            break;
+        *to++ = (char)c;
         i++;
-    return i - at;
+    }
+    *at = i;
+    return to;
 }
 
 static size_t put_odd(gh_buf *out, gh_str s, size_t at)
@@ -202,12 +255,6 @@ static size_t put_odd(gh_buf *out, gh_str s, size_t at)
     uint32_t code;
     size_t len;
 
-    if (c == '"' || c == '\\') {
-        char two[2] = { '\\', (char)c };
-
-        gh_buf_put(out, two, 2);
-        return 1;
-    }
     if (c == '\n' || c == '\t' || c == '\r') {
         gh_buf_put(out, c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r", 2);
         return 1;
@@ -233,12 +280,16 @@ void gh_audit_put_string(gh_buf *out, gh_str s)
     size_t at = 0;
 
     gh_buf_put(out, "\"", 1);
-    while (at < s.len) {
-        size_t run = plain_run(s, at);
+    while (at < s.len && !out->failed) {
+        gh_str piece = { s.ptr, s.len - at < PIECE ? s.len : at + PIECE };
+        char *to = gh_buf_reserve(out, 2 * (piece.len - at));
 
-        gh_buf_put(out, s.ptr + at, run);
-        at += run;
-        if (at < s.len)
+        if (to == NULL) {
+            out->failed = true;
+            return;
+        }
+        out->len = (size_t)(copy_plain(piece, &at, to) - out->ptr);
+        if (at < piece.len)
             at += put_odd(out, s, at);
     }
     gh_buf_put(out, "\"", 1);

@@ -45,24 +45,16 @@ char *gh_buf_reserve(gh_buf *b, size_t extra)
     return b->ptr + b->len;
 }
 
-void gh_buf_put(gh_buf *b, const void *bytes, size_t len)
+void gh_buf_put_grown(gh_buf *b, const void *bytes, size_t len)
 {
-    char *to;
+    char *to = gh_buf_reserve(b, len);
 
-    if (len == 0)
-        return;
-    to = gh_buf_reserve(b, len);
     if (to == NULL) {
         b->failed = true;
         return;
     }
     memcpy(to, bytes, len);
     b->len += len;
-}
-
-void gh_buf_put_str(gh_buf *b, gh_str s)
-{
-    gh_buf_put(b, s.ptr, s.len);
 }
 
 void gh_buf_put_cstr(gh_buf *b, const char *s)

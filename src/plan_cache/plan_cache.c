@@ -185,7 +185,7 @@ void gh_plan_cache_put(gh_plan_cache *c, const gh_plan_key *key, gh_plan_set *se
 {
     size_t types = key->param_count * sizeof(gh_oid);
     size_t size = sizeof(entry) + types + key->text.len;
-    size_t bytes = size + set->bytes;
+    size_t bytes = size + 2 * set->bytes; /* what the session keeps with a set is about as large */
     uint64_t hash = hash_key(key);
     entry *e;
     char *tail;

@@ -204,5 +204,7 @@ void gh_plan_set_release(gh_plan_set *set)
         return;
     if (set->extra_free != NULL)
         set->extra_free(set->extra);
+    gh_plan_set_release(set->origin); /* a template itself has none: no deeper than this */
+    free((void *)(uintptr_t)set->slots);
     free(set);
 }

@@ -163,6 +163,13 @@ typedef struct gh_slots {
     gh_template_slot sent[GH_TEMPLATE_SLOTS_MAX];
 } gh_slots;
 
+/* What a filled set is, in one block: the set, its plan, and behind them offsets and texts. */
+typedef struct filled_set {
+    gh_plan_set set;
+    gh_plan plan;
+    gh_offset offsets[];
+} filled_set;
+
 static bool is_ascii(gh_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -195,8 +202,8 @@ gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
     gh_slots *slots;
     gh_plan_set *copy;
 
-    if (set->count != 1 || !p->is_shareable || p->is_bypassed || !set->is_cacheable ||
-        !is_ascii(p->sql))
+    if (set->count != 1 || set->is_refused || !p->is_shareable || p->is_bypassed ||
+        !set->is_cacheable || !is_ascii(p->sql))
         return NULL;
     slots = gh_alloc(sizeof(*slots));
     slots->count = t->slot_count;
@@ -210,72 +217,87 @@ gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
     }
     copy = gh_plan_set_new(set->source, set->plans, 1, (gh_str){ NULL, 0 });
     copy->scope = set->scope;
-    copy->extra = slots;
-    copy->extra_free = free;
+    copy->slots = slots;
     return copy;
 }
 
-/* The plan's text with this statement's literals. */
-static void put_sql(gh_buf *out, const gh_plan *p, const gh_slots *slots, const gh_template *t,
-                    gh_str text)
+/* The plan's text with this statement's literals, a NUL behind it. Returns its end. */
+static char *put_sql(char *to, const gh_plan *p, const gh_slots *slots, const gh_template *t,
+                     gh_str text)
 {
     size_t done = 0;
 
     for (uint32_t i = 0; i < slots->count; i++) {
-        gh_buf_put(out, p->sql.ptr + done, slots->sent[i].start - done);
-        gh_buf_put(out, text.ptr + t->slots[i].start, t->slots[i].len);
+        to = mempcpy(to, p->sql.ptr + done, slots->sent[i].start - done);
+        to = mempcpy(to, text.ptr + t->slots[i].start, t->slots[i].len);
         done = slots->sent[i].start + slots->sent[i].len;
     }
-    gh_buf_put(out, p->sql.ptr + done, p->sql.len - done);
+    to = mempcpy(to, p->sql.ptr + done, p->sql.len - done);
+    *to = '\0';
+    return to;
 }
 
 /* How far a position behind the slots that end before it has moved. */
-static uint32_t moved(uint32_t position, const gh_template_slot *from, const uint32_t *len,
+static uint32_t moved(uint32_t position, const gh_template_slot *from, const gh_template_slot *to,
                       uint32_t count)
 {
     int64_t shift = 0;
 
     for (uint32_t i = 0; i < count && from[i].start + 1 < position; i++)
-        shift += (int64_t)len[i] - from[i].len;
+        shift += (int64_t)to[i].len - from[i].len;
     return (uint32_t)((int64_t)position + shift);
 }
 
-static void put_offsets(gh_buf *out, const gh_plan *p, const gh_slots *slots, const gh_template *t)
+static void put_offsets(gh_offset *to, const gh_plan *p, const gh_slots *slots,
+                        const gh_template *t)
 {
-    uint32_t len[GH_TEMPLATE_SLOTS_MAX];
-
-    for (uint32_t i = 0; i < slots->count; i++)
-        len[i] = t->slots[i].len;
     for (size_t i = 0; i < p->offset_count; i++) {
-        gh_offset o = p->offsets[i];
-
-        o.sent = moved(o.sent, slots->sent, len, slots->count);
-        if (o.source != 0)
-            o.source = moved(o.source, slots->source, len, slots->count);
-        gh_buf_put(out, &o, sizeof(o));
+        to[i] = p->offsets[i];
+        to[i].sent = moved(to[i].sent, slots->sent, t->slots, slots->count);
+        if (to[i].source != 0)
+            to[i].source = moved(to[i].source, slots->source, t->slots, slots->count);
     }
 }
 
-gh_plan_set *gh_template_fill(const gh_plan_set *set, const gh_template *t, gh_str text)
+static size_t sql_len(const gh_plan *p, const gh_slots *slots, const gh_template *t)
 {
-    const gh_slots *slots = set->extra;
-    gh_plan p = set->plans[0];
-    gh_plan_set *filled;
-    gh_buf sql;
-    gh_buf offsets;
+    size_t len = p->sql.len;
+
+    for (uint32_t i = 0; i < slots->count; i++)
+        len = len + t->slots[i].len - slots->sent[i].len;
+    return len;
+}
+
+gh_plan_set *gh_template_fill(gh_plan_set *set, const gh_template *t, gh_str text)
+{
+    const gh_slots *slots = set->slots;
+    const gh_plan *p = &set->plans[0];
+    size_t size;
+    filled_set *f;
+    char *sql;
+    char *source;
 
     GH_ASSERT(slots != NULL);
     GH_ASSERT(slots->count == t->slot_count);
-    gh_buf_init(&sql, 0);
-    gh_buf_init(&offsets, 0);
-    put_sql(&sql, &set->plans[0], slots, t, text);
-    put_offsets(&offsets, &set->plans[0], slots, t);
-    p.sql = gh_buf_str(&sql);
-    p.offsets = (const gh_offset *)(const void *)offsets.ptr;
-    p.source_len = (uint32_t)(p.source_len + text.len - set->source.len);
-    filled = gh_plan_set_new(text, &p, 1, (gh_str){ NULL, 0 });
-    filled->scope = set->scope;
-    gh_buf_fini(&sql);
-    gh_buf_fini(&offsets);
-    return filled;
+    size =
+        sizeof(*f) + p->offset_count * sizeof(gh_offset) + sql_len(p, slots, t) + 1 + text.len + 1;
+    f = gh_realloc_array(NULL, size, 1);
+    sql = (char *)(f->offsets + p->offset_count);
+    put_offsets(f->offsets, p, slots, t);
+    source = put_sql(sql, p, slots, t, text) + 1;
+    *(char *)mempcpy(source, text.ptr, text.len) = '\0';
+    f->plan = *p;
+    f->plan.sql = (gh_str){ sql, (size_t)(source - sql) - 1 };
+    f->plan.offsets = f->offsets;
+    f->plan.source_len = (uint32_t)(p->source_len + text.len - set->source.len);
+    f->set = (gh_plan_set){ .plans = &f->plan,
+                            .count = 1,
+                            .source = { source, text.len },
+                            .query = f->plan.sql,
+                            .is_cacheable = set->is_cacheable,
+                            .scope = set->scope,
+                            .bytes = size,
+                            .origin = gh_plan_set_acquire(set),
+                            .references = 1 };
+    return &f->set;
 }

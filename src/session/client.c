@@ -284,7 +284,6 @@ static bool read_once(gh_session *s)
     bool is_direct = s->in.len == 0;
     char *to = s->env->read_bytes;
     size_t got = 0;
-    gh_err err = { 0 };
     gh_rc rc;
 
     if (!is_direct) {
@@ -292,7 +291,7 @@ static bool read_once(gh_session *s)
         to = gh_buf_reserve(&s->in, GH_RELAY_BUFFER_BYTES);
         GH_ASSERT(to != NULL);
     }
-    rc = gh_stream_read(&s->client, to, GH_RELAY_BUFFER_BYTES, &got, &err);
+    rc = gh_stream_read(&s->client, to, GH_RELAY_BUFFER_BYTES, &got, NULL);
     if (rc == GH_AGAIN)
         return false;
     if (rc != GH_OK) {

@@ -79,12 +79,19 @@ const char *gh_session_command(const gh_plan *p)
     return names[p->kind];
 }
 
-static void free_fragment(void *extra)
-{
-    gh_buf *b = extra;
+/* What is the same in every record of a plan set, kept with it. */
+typedef struct fragments {
+    gh_buf plan;
+    gh_buf texts; /* empty: made for each record */
+} fragments;
 
-    gh_buf_fini(b);
-    free(b);
+static void free_fragments(void *extra)
+{
+    fragments *f = extra;
+
+    gh_buf_fini(&f->plan);
+    gh_buf_fini(&f->texts);
+    free(f);
 }
 
 static gh_audit_relation relation_of(const gh_touch *t)
@@ -175,22 +182,24 @@ static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out
     free(ids);
 }
 
-/* The encoded plan, made at its first use and kept with the set. */
-static gh_str fragment_of(gh_session *s, gh_plan_set *set)
+/* The encoded plan, made at its first use and kept with the set. One filled from a template decided what that did. */
+static fragments *fragments_of(gh_session *s, gh_plan_set *set)
 {
-    gh_buf *b = set->extra;
+    gh_plan_set *owner = set->origin != NULL ? set->origin : set;
+    fragments *f = owner->extra;
 
-    if (b == NULL) {
-        b = gh_alloc(sizeof(*b));
-        gh_buf_init(b, 0);
-        encode_plan(s, set, b);
-        set->extra = b;
-        set->extra_free = free_fragment;
-    } else if (has_names(set)) { /* the set serves other sessions, the names are this one's */
-        gh_buf_clear(b);
-        encode_plan(s, set, b);
+    if (f == NULL) {
+        f = gh_alloc(sizeof(*f));
+        gh_buf_init(&f->plan, 0);
+        gh_buf_init(&f->texts, 0);
+        encode_plan(s, owner, &f->plan);
+        owner->extra = f;
+        owner->extra_free = free_fragments;
+    } else if (has_names(owner)) { /* the set serves other sessions, the names are this one's */
+        gh_buf_clear(&f->plan);
+        encode_plan(s, owner, &f->plan);
     }
-    return gh_buf_str(b);
+    return f;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -290,23 +299,42 @@ void gh_session_fingerprint(gh_str sql, gh_buf *out)
 
 static gh_rc put(gh_session *s, gh_audit_record *r, gh_err *err)
 {
+    r->time_us = gh_wall_us();
+    return gh_auditlog_put(s->env->writer, r, err);
+}
+
+static void encode_texts(const gh_session *s, gh_audit_record *r, gh_buf *out)
+{
     gh_buf sql;
     gh_buf rewritten;
-    gh_rc rc;
 
-    r->time_us = gh_wall_us();
-    if (!s->env->o.is_fingerprint)
-        return gh_auditlog_put(s->env->writer, r, err);
     gh_buf_init(&sql, 0);
     gh_buf_init(&rewritten, 0);
-    gh_session_fingerprint(r->sql, &sql);
-    gh_session_fingerprint(r->rewritten, &rewritten);
-    r->sql = gh_buf_str(&sql);
-    r->rewritten = gh_buf_str(&rewritten);
-    r->is_fingerprint = true;
-    rc = gh_auditlog_put(s->env->writer, r, err);
+    if (s->env->o.is_fingerprint) {
+        gh_session_fingerprint(r->sql, &sql);
+        gh_session_fingerprint(r->rewritten, &rewritten);
+        r->sql = gh_buf_str(&sql);
+        r->rewritten = gh_buf_str(&rewritten);
+        r->is_fingerprint = true;
+    }
+    gh_audit_texts_encode(r, out);
     gh_buf_fini(&sql);
     gh_buf_fini(&rewritten);
+}
+
+/* Of a statement or a refusal; `f`: where its texts are kept, NULL: they are this record's alone. */
+static gh_rc put_statement(gh_session *s, gh_audit_record *r, fragments *f, gh_err *err)
+{
+    gh_buf own;
+    gh_buf *texts = f != NULL ? &f->texts : &own;
+    gh_rc rc;
+
+    gh_buf_init(&own, 0);
+    if (texts->len == 0 && (f != NULL || s->env->o.is_fingerprint))
+        encode_texts(s, r, texts);
+    r->texts = gh_buf_str(texts);
+    rc = put(s, r, err);
+    gh_buf_fini(&own);
     return rc;
 }
 
@@ -324,13 +352,14 @@ static void put_anyway(gh_session *s, gh_audit_record *r)
 
 gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err)
 {
+    fragments *f = fragments_of(s, e->set);
     gh_audit_record r = { .kind = GH_AUDIT_INTENT,
                           .statement = gh_auditlog_next_id(s->env->writer),
                           .who = &s->who,
-                          .plan = fragment_of(s, e->set),
+                          .plan = gh_buf_str(&f->plan),
                           .sql = e->set->source,
                           .rewritten = e->set->query };
-    gh_rc rc = put(s, &r, err);
+    gh_rc rc = put_statement(s, &r, e->set->origin == NULL ? f : NULL, err);
 
     if (rc != GH_OK)
         return rc;
@@ -367,14 +396,15 @@ gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, con
     gh_audit_record r = { .kind = GH_AUDIT_REFUSED,
                           .statement = gh_auditlog_next_id(s->env->writer),
                           .who = &s->who,
-                          .plan = set != NULL ? fragment_of(s, set) : (gh_str){ NULL, 0 },
+                          .plan = set != NULL ? gh_buf_str(&fragments_of(s, set)->plan)
+                                              : (gh_str){ NULL, 0 },
                           .sql = sql,
                           .sqlstate = gh_str_of(refusal->sqlstate),
                           .message = gh_str_of(refusal->public_msg) };
 
     s->env->counts.refusals++;
     s->env->wants_commit = true;
-    return put(s, &r, err);
+    return put_statement(s, &r, NULL, err);
 }
 
 /* ---- logins ---------------------------------------------------------------------------------- */

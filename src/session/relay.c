@@ -226,8 +226,7 @@ static bool read_once(gh_session *s)
 {
     gh_stream *stream = gh_conn_stream(s->conn);
     size_t got = 0;
-    gh_err err = { 0 };
-    gh_rc rc = gh_stream_read(stream, s->env->read_bytes, GH_RELAY_BUFFER_BYTES, &got, &err);
+    gh_rc rc = gh_stream_read(stream, s->env->read_bytes, GH_RELAY_BUFFER_BYTES, &got, NULL);
 
     if (rc == GH_AGAIN)
         return false;

@@ -31,12 +31,10 @@ void gh_session_say(gh_err *err, const char *sqlstate, const char *fmt, ...)
 /* Writes as much of `bytes` as goes; how much went. False: the stream is gone. */
 static bool write_some(gh_stream *stream, gh_str bytes, size_t *put)
 {
-    gh_err err = { 0 };
-
     *put = 0;
     while (*put < bytes.len) {
         size_t n = 0;
-        gh_rc rc = gh_stream_write(stream, bytes.ptr + *put, bytes.len - *put, &n, &err);
+        gh_rc rc = gh_stream_write(stream, bytes.ptr + *put, bytes.len - *put, &n, NULL);
 
         if (rc == GH_AGAIN)
             return true;

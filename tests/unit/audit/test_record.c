@@ -145,6 +145,32 @@ START_TEST(intent_has_every_field)
 }
 END_TEST
 
+/* Texts encoded once for all runs make the same record. */
+START_TEST(texts_encoded_before)
+{
+    gh_audit_record r = { .kind = GH_AUDIT_INTENT,
+                          .statement = { 10, 11, 12 },
+                          .sql = GH_STR("select \"a\", '\\'"),
+                          .rewritten = GH_STR("SELECT ?"),
+                          .is_fingerprint = true };
+    gh_buf texts;
+    gh_buf once;
+    gh_buf again;
+
+    gh_buf_init(&texts, 0);
+    gh_buf_init(&once, 0);
+    gh_buf_init(&again, 0);
+    gh_audit_encode(&r, &once);
+    gh_audit_texts_encode(&r, &texts);
+    r.texts = gh_buf_str(&texts);
+    gh_audit_encode(&r, &again);
+    ck_assert(gh_str_eq(gh_buf_str(&once), gh_buf_str(&again)));
+    gh_buf_fini(&texts);
+    gh_buf_fini(&once);
+    gh_buf_fini(&again);
+}
+END_TEST
+
 START_TEST(kinds_have_their_fields)
 {
     static const struct {
@@ -312,6 +338,7 @@ Suite *audit_record_suite(void)
     TCase *c = tcase_create("record");
 
     tcase_add_test(c, intent_has_every_field);
+    tcase_add_test(c, texts_encoded_before);
     tcase_add_test(c, kinds_have_their_fields);
     tcase_add_test(c, a_record_without_a_kind_is_none);
     tcase_add_test(c, no_field_becomes_structure);

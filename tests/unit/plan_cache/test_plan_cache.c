@@ -172,7 +172,7 @@ END_TEST
 
 START_TEST(test_bytes_are_bounded)
 {
-    gh_plan_cache *c = gh_plan_cache_new(64 << 10, 100000);
+    gh_plan_cache *c = gh_plan_cache_new(128 << 10, 100000);
     char text[32];
 
     for (int i = 0; i < 1000; i++) {
@@ -182,7 +182,7 @@ START_TEST(test_bytes_are_bounded)
 
         gh_plan_cache_put(c, &key, set);
         gh_plan_set_release(set);
-        ck_assert_uint_le(gh_plan_cache_stats_get(c).bytes, 64 << 10);
+        ck_assert_uint_le(gh_plan_cache_stats_get(c).bytes, 128 << 10);
     }
     ck_assert_uint_gt(gh_plan_cache_stats_get(c).entries, 10);
 
