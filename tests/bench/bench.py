@@ -31,6 +31,16 @@ grants:
 """
 SCRIPT = '\\set aid random(1, 100000 * :scale)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n'
 TARGETS = ('direct', 'pgbouncer', 'gatehouse')
+PARTS = ('throughput', 'stream', 'idle', 'plan')
+TPCH = """
+CREATE TABLE customer (c_custkey int PRIMARY KEY, c_name varchar(25), c_address varchar(40), c_nationkey int,
+    c_phone char(15), c_acctbal numeric(15,2), c_mktsegment char(10), c_comment varchar(117));
+CREATE TABLE orders (o_orderkey bigint PRIMARY KEY, o_custkey int, o_orderstatus char(1), o_totalprice numeric(15,2),
+    o_orderdate date, o_orderpriority char(15), o_clerk char(15), o_shippriority int, o_comment varchar(79));
+CREATE TABLE lineitem (l_orderkey bigint, l_partkey int, l_suppkey int, l_linenumber int, l_quantity numeric(15,2),
+    l_extendedprice numeric(15,2), l_discount numeric(15,2), l_tax numeric(15,2), l_returnflag char(1),
+    l_linestatus char(1), l_shipdate date, l_commitdate date, l_receiptdate date, l_shipinstruct char(25),
+    l_shipmode char(10), l_comment varchar(44), PRIMARY KEY (l_orderkey, l_linenumber))"""
 
 
 class Pgbouncer:
@@ -231,6 +241,20 @@ class Bench:
                 time.sleep(1)
             self.say(f'| {"TLS" if tls else "plain"} | {row[0]:.1f} | {row[1]:.1f} |')
 
+    # -- planning, without a proxy
+
+    def plan(self):
+        build = gt.BINARY.resolve().parent
+        gt.run('cmake', '--build', build, '--target', 'bench_plan', timeout=900)
+        self.pg.sql(TPCH, 'bench')
+        done = gt.run(build / 'bench_plan', f'host={self.pg.dir} port={self.pg.port} user=postgres dbname=bench',
+                      20 if self.options.smoke else 2000, timeout=600)
+        self.say('\n| planning, a row filter and a mask on each table | µs of CPU |')
+        self.say('| --- | ---: |')
+        for line in done.stdout.splitlines():
+            kind, us = line.rsplit(':', 1)
+            self.say(f'| {kind} | {us.split()[0]} |')
+
     def write(self):
         path = gt.ROOT / 'docs' / 'benchmarks.md'
         text = path.read_text()
@@ -249,7 +273,7 @@ def main():
     p.add_argument('--workers', type=int, default=os.cpu_count())
     p.add_argument('--stream-mb', type=int, default=1024)
     p.add_argument('--idle', type=int, default=500)
-    p.add_argument('--only', nargs='+', default=['throughput', 'stream', 'idle'], choices=['throughput', 'stream', 'idle'])
+    p.add_argument('--only', nargs='+', default=PARTS, choices=PARTS)
     p.add_argument('--write', action='store_true')
     p.add_argument('--smoke', action='store_true')
     o = p.parse_args()
