@@ -149,8 +149,11 @@ static inline void gh_buf_put_str(gh_buf *b, gh_str s)
 {
     gh_buf_put(b, s.ptr, s.len);
 }
-void gh_buf_put_cstr(gh_buf *b, const char *s); /* with its NUL: a protocol String */
-void gh_buf_puts(gh_buf *b, const char *s);     /* without */
+void gh_buf_put_cstr(gh_buf *b, const char *s);          /* with its NUL: a protocol String */
+static inline void gh_buf_puts(gh_buf *b, const char *s) /* without; a literal's length is known */
+{
+    gh_buf_put(b, s, strlen(s));
+}
 void gh_buf_put_u8(gh_buf *b, uint8_t v);
 void gh_buf_put_u16(gh_buf *b, uint16_t v); /* network order, as all below */
 void gh_buf_put_u32(gh_buf *b, uint32_t v);

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CAP_MIN 256
+#define CAP_MIN     256
+#define PRINTF_ROOM 128 /* more than most formatted pieces take */
 
 void gh_buf_init(gh_buf *b, size_t max)
 {
@@ -62,11 +63,6 @@ void gh_buf_put_cstr(gh_buf *b, const char *s)
     gh_buf_put(b, s, strlen(s) + 1);
 }
 
-void gh_buf_puts(gh_buf *b, const char *s)
-{
-    gh_buf_put(b, s, strlen(s));
-}
-
 void gh_buf_put_u8(gh_buf *b, uint8_t v)
 {
     gh_buf_put(b, &v, 1);
@@ -87,27 +83,29 @@ void gh_buf_put_u32(gh_buf *b, uint32_t v)
     gh_buf_put(b, bytes, sizeof(bytes));
 }
 
+/* Into the buffer itself where text and NUL fit; the NUL, which is not ours, must not count against max. */
 void gh_buf_printf(gh_buf *b, const char *fmt, ...)
 {
+    char *to = gh_buf_reserve(b, PRINTF_ROOM);
+    size_t room = to != NULL ? b->cap - b->len : 0;
     va_list args;
-    char small[256];
-    char *text = small;
+    char *text;
     int len;
 
     va_start(args, fmt);
-    len = vsnprintf(small, sizeof(small), fmt, args);
+    len = vsnprintf(to, room, fmt, args);
     va_end(args);
     GH_ASSERT(len >= 0);
-    if ((size_t)len >= sizeof(small)) {
-        text =
-            gh_alloc((size_t)len + 1); /* apart: vsnprintf wants room for a NUL that is not ours */
-        va_start(args, fmt);
-        (void)vsnprintf(text, (size_t)len + 1, fmt, args);
-        va_end(args);
+    if ((size_t)len < room) {
+        b->len += (size_t)len;
+        return;
     }
+    text = gh_alloc((size_t)len + 1);
+    va_start(args, fmt);
+    (void)vsnprintf(text, (size_t)len + 1, fmt, args);
+    va_end(args);
     gh_buf_put(b, text, (size_t)len);
-    if (text != small)
-        free(text);
+    free(text);
 }
 
 void gh_buf_consume(gh_buf *b, size_t len)

@@ -58,6 +58,7 @@ size_t gh_judge_token(gh_judge *j, int location)
 
 char *gh_judge_printf(const char *fmt, ...)
 {
+    char small[512]; /* formatting is a good part of a plan's cost: seldom twice */
     va_list ap;
     va_list again;
     int len;
@@ -65,11 +66,14 @@ char *gh_judge_printf(const char *fmt, ...)
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    len = vsnprintf(NULL, 0, fmt, ap);
+    len = vsnprintf(small, sizeof(small), fmt, ap);
     va_end(ap);
     GH_ASSERT(len >= 0);
     out = palloc((size_t)len + 1);
-    (void)vsnprintf(out, (size_t)len + 1, fmt, again);
+    if ((size_t)len < sizeof(small))
+        memcpy(out, small, (size_t)len + 1);
+    else
+        (void)vsnprintf(out, (size_t)len + 1, fmt, again);
     va_end(again);
     return out;
 }
