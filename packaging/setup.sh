@@ -14,7 +14,7 @@ build_packages=(cmake make gcc libc6-dev pkg-config libpq-dev libsqlite3-dev lib
     check libpg-query-dev postgresql-server-dev-15)
 demo_packages=(postgresql-15 postgresql-client-15 openssl)
 test_packages=("${demo_packages[@]}" postgresql-contrib pgbouncer bash-completion zsh python3 python3-psycopg2 python3-psycopg
-    python3-asyncpg clang clang-format git procps
+    python3-asyncpg clang clang-format libclang-rt-14-dev sqlsmith git procps
     # clients: tests/clients
     python3-sqlalchemy python3-django python3-pyodbc odbc-postgresql libpostgresql-jdbc-java libdbd-pg-perl php-cli php-pgsql
     pgcli ruby-pg ruby-activerecord)

@@ -1,0 +1,212 @@
+/*
+ * What every text that is sent keeps, read from its own tree and by nothing of the rewriter:
+ *
+ *  - each relation has a schema, unless a WITH of the statement bears its name;
+ *  - a governed relation stands inside a sub-select as "gh" alone, but as the target of a write or under row
+ *    locks, where it may stand as it is; a relation without a grant stands nowhere;
+ *  - no column without a grant is read by that alias;
+ *  - each function has a schema, and is none of those that run SQL or read files.
+ */
+#include "pg.h"
+
+#include "fuzz.h"
+
+#include <gatehouse/sql.h>
+
+#include <string.h>
+
+typedef struct check {
+    gh_str client;
+    gh_str sent;
+    bool is_governed;
+    bool is_target; /* the target of a write, or locked */
+    const char *ctes[64];
+    size_t cte_count;
+} check;
+
+static void walk(struct Node **slot, void *arg);
+
+static void visit_list(check *c, List *list)
+{
+    ListCell *cell;
+
+    foreach (cell, list)
+        walk((struct Node **)&lfirst(cell), c);
+}
+
+static void check_relation(const check *c, const RangeVar *v)
+{
+    bool is_shop = v->schemaname != NULL && strcmp(v->schemaname, "shop") == 0;
+    bool is_ops = v->schemaname != NULL && strcmp(v->schemaname, "ops") == 0;
+
+    if (v->schemaname == NULL) {
+        for (size_t i = 0; i < c->cte_count; i++) {
+            if (strcmp(c->ctes[i], v->relname) == 0)
+                return;
+        }
+        fuzz_fail("a relation without schema", c->client, c->sent);
+    }
+    if (!c->is_governed)
+        return;
+    if (strcmp(v->schemaname, "hr") == 0 || strcmp(v->schemaname, "lib") == 0)
+        fuzz_fail("a relation without a grant", c->client, c->sent);
+    if (((is_shop && (strcmp(v->relname, "orders") == 0 || strcmp(v->relname, "mixed") == 0)) ||
+         (is_ops && strcmp(v->relname, "tickets") == 0)) &&
+        !c->is_target && (v->alias == NULL || strcmp(v->alias->aliasname, "gh") != 0))
+        fuzz_fail("a governed relation outside its sub-select", c->client, c->sent);
+}
+
+static void check_function(const check *c, const FuncCall *f)
+{
+    static const char *const never[] = { "pg_read_file", "query_to_xml", "nextval", "set_config",
+                                         "leak" };
+    const char *name = strVal(llast(f->funcname));
+
+    if (list_length(f->funcname) != 2 && strcmp(name, "unnest") != 0)
+        fuzz_fail("a function without schema", c->client, c->sent);
+    for (size_t i = 0; i < GH_COUNT(never); i++) {
+        bool is_setting =
+            strcmp(never[i], "set_config") == 0; /* by constants, of allowed settings */
+
+        if (strcmp(name, never[i]) == 0 && !is_setting && (c->is_governed || i < 3))
+            fuzz_fail("a function that is never allowed", c->client, c->sent);
+    }
+}
+
+static void check_column(const check *c, const ColumnRef *r)
+{
+    if (c->is_governed && list_length(r->fields) == 2 && IsA(lsecond(r->fields), String) &&
+        strcmp(strVal(linitial(r->fields)), "gh") == 0 &&
+        strcmp(strVal(lsecond(r->fields)), "secret") == 0)
+        fuzz_fail("a column without a grant", c->client, c->sent);
+}
+
+static void note_ctes(check *c, const WithClause *w)
+{
+    ListCell *cell;
+
+    if (w == NULL)
+        return;
+    foreach (cell, w->ctes) {
+        if (c->cte_count < GH_COUNT(c->ctes))
+            c->ctes[c->cte_count++] = lfirst_node(CommonTableExpr, cell)->ctename;
+    }
+}
+
+/* A write's target, and all that FROM names beside it: under a guard instead of a sub-select. */
+static void walk_write(check *c, struct Node *n, RangeVar *target)
+{
+    bool before = c->is_target;
+
+    c->is_target = true;
+    check_relation(c, target);
+    c->is_target = before;
+    target->alias = makeNode(Alias); /* it was looked at */
+    target->alias->aliasname = pstrdup("gh");
+    if (!gh_sql_children(n, walk, c))
+        fuzz_fail("a node that nobody knows", c->client, c->sent);
+}
+
+static void walk(struct Node **slot, void *arg)
+{
+    check *c = arg;
+    Node *n = (Node *)*slot;
+    bool before = c->is_target;
+
+    if (n == NULL)
+        return;
+    switch (nodeTag(n)) {
+    case T_List:
+        visit_list(c, (List *)n);
+        return;
+    case T_RangeVar:
+        check_relation(c, (const RangeVar *)n);
+        return;
+    case T_ColumnRef:
+        check_column(c, (const ColumnRef *)n);
+        return;
+    case T_FuncCall:
+        check_function(c, (const FuncCall *)n);
+        break;
+    case T_SelectStmt:
+        note_ctes(c, ((const SelectStmt *)n)->withClause);
+        c->is_target = ((const SelectStmt *)n)->lockingClause != NIL;
+        break;
+    case T_InsertStmt:
+        note_ctes(c, ((const InsertStmt *)n)->withClause);
+        walk_write(c, *slot, ((InsertStmt *)n)->relation);
+        return;
+    case T_UpdateStmt:
+        note_ctes(c, ((const UpdateStmt *)n)->withClause);
+        walk_write(c, *slot, ((UpdateStmt *)n)->relation);
+        return;
+    case T_DeleteStmt:
+        note_ctes(c, ((const DeleteStmt *)n)->withClause);
+        walk_write(c, *slot, ((DeleteStmt *)n)->relation);
+        return;
+    case T_MergeStmt:
+        note_ctes(c, ((const MergeStmt *)n)->withClause);
+        walk_write(c, *slot, ((MergeStmt *)n)->relation);
+        return;
+    default:
+        break;
+    }
+    if (!gh_sql_children(*slot, walk, c))
+        fuzz_fail("a node that nobody knows", c->client, c->sent);
+    c->is_target = before;
+}
+
+/* The query or write within; NULL where there is none. */
+static Node **inner(Node **slot)
+{
+    switch (nodeTag(*slot)) {
+    case T_SelectStmt:
+    case T_InsertStmt:
+    case T_UpdateStmt:
+    case T_DeleteStmt:
+    case T_MergeStmt:
+        return slot;
+    case T_ExplainStmt:
+        return inner(&((ExplainStmt *)*slot)->query);
+    case T_PrepareStmt:
+        return inner(&((PrepareStmt *)*slot)->query);
+    case T_DeclareCursorStmt:
+        return inner(&((DeclareCursorStmt *)*slot)->query);
+    case T_CopyStmt:
+        return ((CopyStmt *)*slot)->query == NULL ? NULL : inner(&((CopyStmt *)*slot)->query);
+    default:
+        return NULL;
+    }
+}
+
+static gh_rc check_text(void *arg, gh_err *err)
+{
+    check *c = arg;
+    gh_sql_text text;
+    Node **slot;
+
+    if (gh_sql_parse(c->sent, &text, err) != GH_OK)
+        fuzz_fail("what is sent does not parse", c->client, c->sent);
+    if (list_length(text.stmts) != 1)
+        fuzz_fail("what is sent is not one statement", c->client, c->sent);
+    slot = inner(&linitial_node(RawStmt, text.stmts)->stmt);
+    if (slot != NULL)
+        walk((struct Node **)slot, c);
+    return GH_OK;
+}
+
+void fuzz_check_sent(gh_str client, const gh_plan *plan, bool is_governed)
+{
+    check c = { .client = client, .sent = plan->sql, .is_governed = is_governed };
+    gh_err err = { 0 };
+
+    if (plan->kind == GH_STMT_REFUSED || plan->kind == GH_STMT_EMPTY) {
+        if (plan->sql.len != 0)
+            fuzz_fail("a refused statement is sent", client, plan->sql);
+        return;
+    }
+    if (plan->sql.len == 0)
+        return;
+    if (gh_sql_run(check_text, &c, &err) != GH_OK)
+        fuzz_fail("what is sent cannot be read", client, plan->sql);
+}
