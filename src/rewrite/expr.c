@@ -327,6 +327,7 @@ static void judge_sublink(gh_judge *j, SubLink *s)
                         "the statement uses a construct that is not allowed");
         return;
     }
+    j->is_exists = s->subLinkType == EXISTS_SUBLINK;
     gh_judge_select(j, (SelectStmt *)s->subselect);
 }
 

@@ -11,6 +11,8 @@
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     push.c       conditions that may be copied behind the fence
  *     early.c      what is computed before a view's own joins
+ *     exists.c     EXISTS as a condition
+ *     aggregate.c  what is computed from aggregates: of visible rows alone
  *     function.c setting.c system_catalog.c   allow-lists
  *     catalog_print.c names of objects as the client's search_path prints them
  *
@@ -86,6 +88,7 @@ struct gh_block {
     List *ctes;      /* of char *: names that WITH brings into scope here */
     List *bare_ctes; /* of them: writes without RETURNING, which nothing may read */
     bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
+    bool is_tested;  /* it stands in EXISTS, where a star is not computed */
     bool merges_columns;      /* a join merges columns of one name: a star shows them once */
     bool is_arms;             /* the walk stands in the arms of a set operation */
     bool is_condition;        /* the walk stands in WHERE, ON or HAVING */
@@ -116,6 +119,7 @@ typedef struct gh_judge {
     bool runs_early; /* something in FROM computes with its neighbours' columns */
     bool has_outer_join;
     bool asks_statistics;       /* some operator may be run over the planner's statistics */
+    bool is_exists;             /* the query that is judged next stands in EXISTS */
     bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
     bool takes_reg;             /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
@@ -388,6 +392,18 @@ const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item
 bool gh_judge_is_safe_pattern(const Node *n);
 /* Cannot fail on any row and does nothing else. */
 bool gh_judge_is_safe(gh_judge *j, const Node *condition);
+
+/* ---- aggregate.c ----------------------------------------------------------------------------- */
+
+/* Computed from aggregates of the block: no row filter comes after it. */
+bool gh_judge_is_aggregated(gh_judge *j, const Node *n);
+/* HAVING and GROUP BY need no fence. */
+bool gh_judge_is_safe_grouping(gh_judge *j, const SelectStmt *s);
+
+/* ---- exists.c -------------------------------------------------------------------------------- */
+
+/* Fails for no row of the query around it, as far as its own conditions do not. */
+bool gh_judge_is_safe_exists(const SubLink *s);
 
 /* ---- allow-lists ----------------------------------------------------------------------------- */
 

@@ -485,7 +485,7 @@ static bool is_safe(gh_judge *j, const Node *n)
     case T_A_Expr:
         return is_safe_a_expr(j, (const A_Expr *)n, &item);
     case T_SubLink: /* its own conditions are judged in its own block */
-        return ((const SubLink *)n)->subLinkType == EXISTS_SUBLINK;
+        return gh_judge_is_safe_exists((const SubLink *)n);
     default:
         return is_constant(j, n);
     }
@@ -701,9 +701,13 @@ static bool is_plain_output(gh_judge *j, const List *targets)
         const ResTarget *t = lfirst(cell);
         gh_item *item = NULL;
 
-        if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star))
+        if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star)) {
+            if (j->block->is_tested)
+                continue;
             return false; /* may hold masked columns */
-        if (!is_parsed_value(t->val) && operand(j, t->val, &item).class == CLASS_NONE)
+        }
+        if (!is_parsed_value(t->val) && operand(j, t->val, &item).class == CLASS_NONE &&
+            !gh_judge_is_aggregated(j, t->val))
             return false;
     }
     return true;
@@ -750,7 +754,7 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
     gh_judge_push_write(j, s->fromClause, s->whereClause);
     foreach (cell, s->valuesLists)
         gh_judge_note_early_row(j, lfirst(cell));
-    if (!is_safe(j, s->havingClause))
+    if (!gh_judge_is_safe_grouping(j, s))
         j->is_unsafe = true;
     if (j->view_block != NULL && j->block->outer == j->view_block)
         note_computed(j, s->targetList);

@@ -767,6 +767,10 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
 
     if (j->rc != GH_OK)
         return;
+    /* What PostgreSQL itself then throws away (simplify_EXISTS_query). */
+    block.is_tested = j->is_exists && s->op == SETOP_NONE && s->havingClause == NULL &&
+                      s->limitCount == NULL && s->limitOffset == NULL;
+    j->is_exists = false;
     block.is_output = j->block->outer == NULL || (j->block->is_arms && j->block->is_output);
     block.select = s;
     *heap = block;

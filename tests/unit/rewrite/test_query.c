@@ -80,6 +80,80 @@ START_TEST(group_by_a_merged_key)
 }
 END_TEST
 
+/* What EXISTS computes from a row of the query around it, it must compute behind the fence. */
+START_TEST(exists_and_the_fence)
+{
+    static const struct {
+        const char *query;
+        bool is_fenced;
+    } cases[] = {
+        { "select * from ops.tickets t where t.id = o.id and t.body like 'a%'", false },
+        { "select 1 from ops.tickets t join regions r on r.region = t.region limit 1", false },
+        { "select 1 from (select id from ops.tickets where id = 1) t where t.id = 2", true },
+        { "select 1 / o.id from ops.tickets t", true },
+        { "values (1 / o.id)", true },
+        { "select 1 union select 2", true },
+        { "select 1 from ops.tickets t limit 1 / o.id", true },
+        { "select 1 from ops.tickets t offset 1 / o.id", true },
+        { "select id from ops.tickets t group by id, 1 / o.id", true },
+        { "select id from ops.tickets t order by 1 / o.id", true },
+        { "select distinct on (1 / o.id) id from ops.tickets t", true },
+        { "select id from ops.tickets t window w as (order by 1 / o.id)", true },
+        { "select 1 from ops.tickets t where t.id = o.id having 1 / max(t.id) > 0", true },
+        { "select 1 from lower(o.region) as t", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char sql[256];
+        const gh_plan *p;
+
+        snprintf(sql, sizeof(sql), "select id from orders o where not exists (%s)", cases[i].query);
+        p = plan_as("alice", sql);
+        ck_assert_msg(p->kind == GH_STMT_QUERY, "%s: %s", sql, p->error.public_msg);
+        ck_assert_msg((strstr(p->sql.ptr, "OFFSET 0") != NULL) == cases[i].is_fenced, "%s: %s", sql,
+                      p->sql.ptr);
+    }
+}
+END_TEST
+
+/* A condition on an aggregate is tested behind the grouping, but by the whole statement alone. */
+START_TEST(aggregates_and_the_fence)
+{
+    static const struct {
+        const char *sql;
+        bool is_fenced;
+    } cases[] = {
+        { "select region from orders group by region having 1 / max(id) > 0", false },
+        { "select * from (select region, 2 * max(id) as m from orders group by region) s", false },
+        { "select region from orders group by region having 1 / length(region) > 0", true },
+        { "select id from orders group by id having (1 / id > 0 and max(id) > 1) or (1 / id > 0 "
+          "and "
+          "id > 2)",
+          true },
+        { "select id from orders group by id having case when max(id) > 1 then 1 / id > 0 end",
+          true },
+        { "select id from orders o where id > (select 1 / max(t.id) from ops.tickets t where t.id "
+          "= "
+          "o.id)",
+          true },
+        { "select o.id from orders o, lateral (select 1 / max(t.id) as m from ops.tickets t where "
+          "t.id "
+          "= "
+          "o.id) s",
+          true },
+        { "select * from (select id, 1 / id as v from orders group by id) s where v > 0", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i].sql);
+
+        ck_assert_msg(p->kind == GH_STMT_QUERY, "%s: %s", cases[i].sql, p->error.public_msg);
+        ck_assert_msg((strstr(p->sql.ptr, "OFFSET 0") != NULL) == cases[i].is_fenced, "%s: %s",
+                      cases[i].sql, p->sql.ptr);
+    }
+}
+END_TEST
+
 START_TEST(missing_attribute_is_null)
 {
     const gh_plan *p = plan_as("nora", "select id from sales.orders");
@@ -327,6 +401,8 @@ Suite *suite_query(void)
 
     tcase_add_checked_fixture(c, world_setup, world_teardown);
     tcase_add_test(c, cast_in_a_functions_clothes);
+    tcase_add_test(c, exists_and_the_fence);
+    tcase_add_test(c, aggregates_and_the_fence);
     tcase_add_test(c, group_by_a_merged_key);
     tcase_add_test(c, governed_relation);
     tcase_add_test(c, whole_relation_is_qualified);
