@@ -93,6 +93,8 @@ typedef struct gh_audit_relation {
     size_t masked_count;
     const gh_str *filtered;
     size_t filtered_count;
+    const gh_str *hidden; /* written in observe mode only */
+    size_t hidden_count;
     bool is_row_filtered;
 } gh_audit_relation;
 
@@ -100,7 +102,7 @@ typedef enum gh_audit_decision {
     GH_AUDIT_DECIDED_REFUSED = 0,
     GH_AUDIT_DECIDED_ALLOWED,
     GH_AUDIT_DECIDED_BYPASSED,
-    GH_AUDIT_DECIDED_OBSERVED /* let through by `mode: observe` though the policy says no */
+    GH_AUDIT_DECIDED_OBSERVED /* let through by `mode: observe`; the policy would refuse it, or show less */
 } gh_audit_decision;
 
 /* What a plan decided: the same for every run of it, so encode it once and keep the bytes beside
@@ -114,10 +116,16 @@ typedef struct gh_audit_plan {
     uint64_t catalog_epoch;
     const gh_audit_relation *relations;
     size_t relation_count;
+    bool is_observed;      /* `mode: observe`: the rest is what the policy would have done */
+    gh_str would_sqlstate; /* ...refuse; empty: it would not */
+    gh_str would_message;
 } gh_audit_plan;
 
 /* Appends the fragment of a plan to out; check out->failed (its `max`) once. */
 void gh_audit_plan_encode(const gh_audit_plan *p, gh_buf *out);
+
+/* Appends what observe mode says of a login that the policy would refuse. */
+void gh_audit_would_encode(gh_str sqlstate, gh_str message, gh_buf *out);
 
 /* One record. Only the fields that gh_audit_kind names for its kind are written. Strings are
  * borrowed. */
@@ -138,7 +146,8 @@ typedef struct gh_audit_record {
     uint64_t policy_version;
     gh_str sqlstate; /* empty: no error */
     gh_str message;
-    gh_str by; /* GH_AUDIT_ADMIN: the operating system's user */
+    gh_str plan_would; /* GH_AUDIT_LOGIN: by gh_audit_would_encode; empty: none */
+    gh_str by;         /* GH_AUDIT_ADMIN: the operating system's user */
 } gh_audit_record;
 
 /*

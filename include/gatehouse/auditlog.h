@@ -118,6 +118,9 @@ typedef struct gh_auditlog_query {
     bool is_following; /* tail: goes on with what is appended, until *stop */
     size_t width;      /* of the terminal; 0: do not cut lines */
     const volatile int *stop; /* set by a signal handler; may be NULL */
+    /* Called for each record that matches, instead of printing it; NULL: print. `a` is the record's. */
+    void (*each)(void *arg, const gh_json_value *record, gh_arena *a);
+    void *each_arg;
 } gh_auditlog_query;
 
 /* Prints the last `limit` records that match, then follows. GH_IO, GH_NOT_FOUND (no such folder).

@@ -184,6 +184,7 @@ typedef struct gh_config_warehouse {
     gh_str password_env;  /* a variable's name; empty: none */
     uint32_t pool_size;   /* upstream connections at most, all workers together; session mode */
     uint32_t pool_idle;   /* kept open while nobody uses them */
+    bool is_observed;     /* `mode: observe`; zero enforces */
 } gh_config_warehouse;
 
 typedef struct gh_config {
@@ -223,7 +224,7 @@ typedef struct gh_config {
 /*
  * Reads the config file's bytes. `path` names it in messages and is what relative paths start from.
  * GH_INVALID: *faults holds a line per fault, "path:line:column: key: what was expected". What this
- * version does not have (transaction pools, observe mode, admin ...) is a fault that says so.
+ * version does not have (transaction pools, admin ...) is a fault that says so.
  */
 GH_MUST_USE gh_rc gh_config_read(gh_str path, gh_str bytes, gh_arena *a, gh_config *out,
                                  gh_buf *faults);

@@ -39,7 +39,10 @@ struct gh_plan_set {
     gh_plan_set
         *origin; /* the template that this set was filled from, to which the plan's lists belong;
                             counted. NULL: none */
-    void *extra; /* the owner of the set may keep one derived thing here... */
+    /* Observe mode: what the policy would have done with what is sent as it is; owned, one of the two. */
+    gh_plan_set *judged;
+    gh_err *unjudged;                /* the text could not be taken */
+    void *extra;                     /* the owner of the set may keep one derived thing here... */
     void (*extra_free)(void *extra); /* ...freed with the set */
     uint32_t references;
 };
@@ -52,6 +55,11 @@ GH_MUST_USE gh_plan_set *gh_plan_set_new(gh_str source, const gh_plan *plans, si
                                          gh_str poison);
 gh_plan_set *gh_plan_set_acquire(gh_plan_set *set);
 void gh_plan_set_release(gh_plan_set *set); /* NULL is fine */
+/* Is it sent as the client wrote it? */
+static inline bool gh_plan_set_is_raw(const gh_plan_set *set)
+{
+    return set->count > 0 && set->plans[0].is_bypassed;
+}
 
 /* ---- templates ---------------------------------------------------------------------------------- */
 

@@ -67,6 +67,7 @@ typedef struct gh_touch {
     gh_str_list clear;    /* columns that the statement may read in clear ... */
     gh_str_list masked;   /* ... masked or by cell */
     gh_str_list filtered; /* of them, those that its conditions read */
+    gh_str_list hidden;   /* columns that a `*` leaves out, since they do not exist for the user */
     bool is_row_filtered;
 } gh_touch;
 
@@ -134,6 +135,13 @@ typedef struct gh_rewrite_input {
  */
 GH_MUST_USE gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans,
                              size_t *count, gh_err *err);
+
+/*
+ * The same for a text that is sent as it is, whatever the policy says: bypass and observe mode. What cannot be
+ * parsed is one plan of kind GH_STMT_OTHER.
+ */
+GH_MUST_USE gh_rc gh_rewrite_raw(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans,
+                                 size_t *count, gh_err *err);
 
 /* The client's position for one that the upstream gave within plan->sql (both 1-based, in
  * characters); 0 where that text is not the client's. */

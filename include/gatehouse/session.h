@@ -56,8 +56,9 @@ typedef struct gh_session_env gh_session_env;
 
 typedef struct gh_session_warehouse {
     gh_str name;
-    gh_pool *pool;   /* the env's to free */
-    gh_str init_sql; /* the upstream's own: run again where a client resets its session */
+    gh_pool *pool;    /* the env's to free */
+    gh_str init_sql;  /* the upstream's own: run again where a client resets its session */
+    bool is_observed; /* see gh_session_env_set_observed */
 } gh_session_warehouse;
 
 typedef enum gh_session_tls {
@@ -110,6 +111,13 @@ void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy); /* acqui
  * the read failed. */
 void gh_session_env_set_catalog(gh_session_env *env, size_t index, gh_catalog *catalog,
                                 uint64_t read);
+/*
+ * Observe mode of a warehouse, on or off: statements go upstream as the client wrote them, and are judged for the
+ * audit alone. Open sessions follow: those that are idle now, others with the end of their transaction; what the
+ * policy does not allow of running statements is cancelled when it ends. The upstream's settings must be the new
+ * mode's before this call: an observed session must not hold the key of the `hash` mask.
+ */
+void gh_session_env_set_observed(gh_session_env *env, size_t index, bool is_observed);
 /* New clients get it; acquires. */
 void gh_session_env_set_tls(gh_session_env *env, gh_session_tls mode, gh_tls_server *tls);
 typedef struct gh_session_limits {
@@ -135,8 +143,9 @@ typedef struct gh_session_counts {
     uint64_t login_failures;
     uint64_t statements; /* that went upstream */
     uint64_t refusals;
-    size_t sessions; /* now, those that have not logged in among them */
-    size_t active;   /* ...with a statement under way */
+    uint64_t observed; /* statements that observe mode let through against the policy */
+    size_t sessions;   /* now, those that have not logged in among them */
+    size_t active;     /* ...with a statement under way */
 } gh_session_counts;
 void gh_session_env_counts(const gh_session_env *env, gh_session_counts *out);
 void gh_session_env_pool(const gh_session_env *env, size_t index, gh_pool_stats *out);

@@ -149,7 +149,7 @@ static void put_privileges(gh_buf *out, uint32_t privileges)
     gh_buf_put(out, "]", 1);
 }
 
-static void put_relation(gh_buf *out, const gh_audit_relation *r)
+static void put_relation(gh_buf *out, const gh_audit_relation *r, bool has_hidden)
 {
     gh_buf_puts(out, "{\"schema\":");
     gh_audit_put_string(out, r->schema);
@@ -163,6 +163,10 @@ static void put_relation(gh_buf *out, const gh_audit_relation *r)
     put_strings(out, r->masked, r->masked_count);
     PUT_NAME(out, ",\"filtered\":");
     put_strings(out, r->filtered, r->filtered_count);
+    if (has_hidden) {
+        PUT_NAME(out, ",\"hidden\":");
+        put_strings(out, r->hidden, r->hidden_count);
+    }
     PUT_NAME(out, ",\"row_filtered\":");
     gh_buf_puts(out, r->is_row_filtered ? "true}" : "false}");
 }
@@ -180,6 +184,20 @@ static const char *decision_name(gh_audit_decision d)
         return "observed";
     }
     return "refused";
+}
+
+void gh_audit_would_encode(gh_str sqlstate, gh_str message, gh_buf *out)
+{
+    PUT_NAME(out, ",\"mode\":\"observe\",\"would\":");
+    if (sqlstate.len == 0) {
+        gh_buf_puts(out, "null");
+        return;
+    }
+    PUT_NAME(out, "{\"sqlstate\":");
+    gh_audit_put_string(out, sqlstate);
+    PUT_NAME(out, ",\"message\":");
+    gh_audit_put_string(out, message);
+    gh_buf_puts(out, "}");
 }
 
 void gh_audit_plan_encode(const gh_audit_plan *p, gh_buf *out)
@@ -202,9 +220,11 @@ void gh_audit_plan_encode(const gh_audit_plan *p, gh_buf *out)
     for (size_t i = 0; i < p->relation_count; i++) {
         if (i > 0)
             gh_buf_put(out, ",", 1);
-        put_relation(out, &p->relations[i]);
+        put_relation(out, &p->relations[i], p->is_observed);
     }
     gh_buf_put(out, "]", 1);
+    if (p->is_observed)
+        gh_audit_would_encode(p->would_sqlstate, p->would_message, out);
 }
 
 /* ---- record -------------------------------------------------------------------------------- */
@@ -274,6 +294,7 @@ static void put_fields(gh_buf *out, const gh_audit_record *r)
     case GH_AUDIT_LOGIN:
     case GH_AUDIT_LOGIN_FAILED:
         put_who(out, r);
+        gh_buf_put_str(out, r->plan_would);
         put_error(out, r);
         return;
     case GH_AUDIT_LOGOUT:

@@ -18,6 +18,15 @@ static bool member_is(const gh_json_value *record, gh_arena *a, const char *key,
     return v.type == GH_JSON_STRING && gh_str_eq(v.text, wanted);
 }
 
+/* Of an error, or of one that observe mode kept from the client. */
+static bool sqlstate_fits(gh_str wanted, const gh_json_value *record, gh_arena *a)
+{
+    gh_json_value would = gh_json_member(record, a, "would");
+
+    return member_is(record, a, "sqlstate", wanted) ||
+           (would.type == GH_JSON_OBJECT && member_is(&would, a, "sqlstate", wanted));
+}
+
 static bool time_fits(const gh_audit_filter *f, const gh_json_value *record, gh_arena *a)
 {
     gh_json_value v;
@@ -120,9 +129,8 @@ bool gh_audit_filter_matches(const gh_audit_filter *f, const gh_json_value *reco
 
     return member_is(record, a, "kind", kind) && member_is(record, a, "user", f->user) &&
            member_is(record, a, "warehouse", f->warehouse) &&
-           member_is(record, a, "session", f->session) &&
-           member_is(record, a, "sqlstate", f->sqlstate) && time_fits(f, record, a) &&
-           relation_fits(f, record, a) && text_fits(f->text, record, a);
+           member_is(record, a, "session", f->session) && sqlstate_fits(f->sqlstate, record, a) &&
+           time_fits(f, record, a) && relation_fits(f, record, a) && text_fits(f->text, record, a);
 }
 
 /* ---- a line for people --------------------------------------------------------------------- */
@@ -250,16 +258,32 @@ static void put_outcome(line *l, const gh_json_value *record, gh_arena *a)
     put_field(l, " ", text_of(record, a, "message"));
 }
 
+/* What observe mode let through. */
+static void put_would(line *l, const gh_json_value *record, gh_arena *a)
+{
+    gh_json_value would = gh_json_member(record, a, "would");
+
+    if (would.type == GH_JSON_OBJECT) {
+        put_words(l, "[would be ");
+        put_error(l, &would, a);
+        put_words(l, "] ");
+    } else if (gh_str_is(text_of(record, a, "decision"), "observed"))
+        put_words(l, "[would show less] ");
+}
+
 static void put_statement(line *l, const gh_json_value *record, gh_arena *a)
 {
     if (gh_str_is(text_of(record, a, "decision"), "bypassed"))
         put_words(l, "[bypassed] ");
+    put_would(l, record, a);
     put_text(l, text_of(record, a, "sql"));
     put_columns(l, record, a, "masked");
+    put_columns(l, record, a, "hidden");
 }
 
 static void put_session(line *l, const gh_json_value *record, gh_arena *a)
 {
+    put_would(l, record, a);
     put_field(l, "from ", text_of(record, a, "client"));
     put_field(l, ", ", text_of(record, a, "tls"));
     put_field(l, ", ", text_of(record, a, "application"));

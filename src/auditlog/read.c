@@ -217,6 +217,10 @@ static bool parse_matching(reader *r, gh_str line, gh_json_value *record)
 
 static void print_line(reader *r, gh_str line, const gh_json_value *record)
 {
+    if (r->query->each != NULL) {
+        r->query->each(r->query->each_arg, record, r->arena);
+        return;
+    }
     gh_buf_clear(&r->text);
     if (r->query->is_json) {
         gh_buf_put_str(&r->text, line);

@@ -21,7 +21,7 @@ static const cli_verb *const s_verbs[] = {
     &cli_mask_list,       &cli_grants,        &cli_who,
     &cli_explain,         &cli_audit_tail,    &cli_audit_search,
     &cli_session_list,    &cli_session_kill,  &cli_status,
-    &cli_reload,          &cli_completion,
+    &cli_reload,          &cli_completion,    &cli_audit_stats,
 };
 
 static const cli_verb *find_verb(const char *group, const char *name)

@@ -216,6 +216,7 @@ extern const cli_verb cli_who;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
 extern const cli_verb cli_completion;
+extern const cli_verb cli_audit_stats;
 extern const cli_verb cli_session_list;
 extern const cli_verb cli_session_kill;
 extern const cli_verb cli_status;

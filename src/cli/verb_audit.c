@@ -1,5 +1,5 @@
 /*
- * audit tail, audit search: the log's own readers, with their options.
+ * audit tail, audit search, audit stats: the log's own readers, with their options.
  */
 #include "cli_priv.h"
 
@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <gatehouse/auditlog.h>
+
+#include "would_deny.h"
 
 static int audit_dir(cli_call *c, gh_str *out)
 {
@@ -103,6 +105,62 @@ static int run_search(cli_call *c)
     return GH_CLI_DONE;
 }
 
+static void add(void *arg, const gh_json_value *record, gh_arena *a)
+{
+    would_add(arg, record, a);
+}
+
+static void print_sums(cli_call *c, const would_sums *w)
+{
+    static const char *const headings[] = {
+        "count",    "user",   "warehouse", "effect", "sqlstate",
+        "relation", "column", "example",   "last",   "message"
+    };
+    cli_table t;
+
+    cli_table_init(&t, headings, GH_COUNT(headings), c->arena);
+    for (size_t i = 0; i < w->count; i++) {
+        const would_group *g = &w->groups[i];
+
+        cli_table_put_number(&t, g->count);
+        cli_table_put(&t, g->user);
+        cli_table_put(&t, g->warehouse);
+        cli_table_put(&t, gh_str_of(g->effect));
+        cli_table_put(&t, g->sqlstate);
+        cli_table_put(&t, g->relation);
+        cli_table_put(&t, g->column);
+        cli_table_put(&t, g->example);
+        cli_table_put(&t, g->last);
+        cli_table_put(&t, g->message);
+    }
+    cli_table_print(&t, c, stdout);
+    cli_table_fini(&t);
+}
+
+static int run_stats(cli_call *c)
+{
+    gh_auditlog_query q = { 0 };
+    gh_err err = { 0 };
+    would_sums w;
+
+    if (!cli_has(c, "--would-deny"))
+        return cli_usage(c, "stats of what? --would-deny: of what observe mode let through");
+    int code = read_query(c, &q, 0);
+    if (code != GH_CLI_DONE)
+        return code;
+    would_init(&w, c->arena);
+    q.each = add;
+    q.each_arg = &w;
+    if (gh_auditlog_search(&q, stdout, NULL, &err) != GH_OK)
+        code = cli_fail_err(&err);
+    else {
+        would_sort(&w);
+        print_sums(c, &w);
+    }
+    would_fini(&w);
+    return code;
+}
+
 #define FILTER_OPTIONS                                                                             \
     { "--dir", "DIR", "the folder of the audit log, instead of the config file's" },               \
         { "--user", "NAME", "records of this user" },                                              \
@@ -150,4 +208,26 @@ const cli_verb cli_audit_search = {
     .options = s_search_options,
     .option_count = GH_COUNT(s_search_options),
     .run = run_search,
+};
+
+static const cli_option s_stats_options[] = {
+    { "--would-deny", NULL, "of warehouses in observe mode: what the policy would have done" },
+    FILTER_OPTIONS,
+};
+
+const cli_verb cli_audit_stats = {
+    .group = "audit",
+    .name = "stats",
+    .summary = "Add up what the policy would have refused, hidden, masked or filtered",
+    .help = "A line for each user, warehouse, effect, SQLSTATE, relation and column, the most "
+            "frequent first, with the\n"
+            "id and time of the newest such statement: `audit search --text` and the record's "
+            "`would` tell more.\n"
+            "A statement that would be refused counts as that alone.",
+    .example = "  gatehouse audit stats --would-deny --config gatehouse.yaml --since 7d\n"
+               "  gatehouse audit stats --would-deny --config gatehouse.yaml --user alice --json",
+    .shared = CLI_CONFIG | CLI_JSON,
+    .options = s_stats_options,
+    .option_count = GH_COUNT(s_stats_options),
+    .run = run_stats,
 };

@@ -176,6 +176,9 @@ static void check_warehouse(checking *k, const gh_config_warehouse *w)
 {
     const char *what =
         gh_arena_printf(k->c->arena, "warehouses." GH_STR_FMT, GH_STR_ARG(w->name)).ptr;
+
+    if (w->is_observed)
+        good(what, "WARNING: mode observe, nothing is refused, hidden or masked");
     gh_upstream *upstream = NULL;
     gh_upstream_report report = { 0 };
     gh_secret password = { 0 };

@@ -109,6 +109,9 @@ static int run_reload(cli_call *c)
             continue;
         if (member(c, &v, "fault").len > 0)
             (void)fprintf(stderr, GH_STR_FMT "\n", GH_STR_ARG(member(c, &v, "fault")));
+        if (member(c, &v, "mode").len > 0)
+            (void)printf("warehouse " GH_STR_FMT ": mode " GH_STR_FMT "\n",
+                         GH_STR_ARG(member(c, &v, "warehouse")), GH_STR_ARG(member(c, &v, "mode")));
         if (member(c, &v, "needs_restart").len > 0)
             (void)printf(GH_STR_FMT ": changed; takes effect with a restart\n",
                          GH_STR_ARG(member(c, &v, "needs_restart")));

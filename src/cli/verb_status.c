@@ -96,6 +96,12 @@ static void print_warehouses(cli_call *c, const gh_json_value *v)
     (void)fputc('\n', stdout);
     cli_table_print(&t, c, stdout);
     cli_table_fini(&t);
+    for (bool ok = gh_json_first(&list, c->arena, &item); ok; ok = gh_json_next(c->arena, &item)) {
+        if (gh_str_is(at(c, &item.value, "mode", NULL), "observe"))
+            (void)printf("OBSERVED: nothing is refused, hidden or masked in " GH_STR_FMT
+                         "; see `gatehouse audit stats --would-deny`\n",
+                         GH_STR_ARG(at(c, &item.value, "name", NULL)));
+    }
 }
 
 static void print(cli_call *c, const gh_json_value *v)

@@ -297,12 +297,8 @@ static void read_warehouse(config_reading *g, const gh_yaml_node *name, const gh
     w->conninfo = gh_arena_dup(g->r.arena, gh_yaml_str(&g->r, conninfo, "conninfo", GH_STR("")));
     read_password(g, n, w);
     read_pool(g, gh_yaml_get(n, "pool"), w);
-    const gh_yaml_node *mode = gh_yaml_get(n, "mode");
-    if (mode != NULL && mode->kind == GH_YAML_SCALAR && gh_str_is(mode->text, "observe"))
-        gh_yaml_fault(&g->r, mode, "mode",
-                      "observe is not available in this version; expected enforce");
-    else
-        (void)gh_yaml_choice(&g->r, mode, "mode", KEYS("enforce"), 0);
+    w->is_observed =
+        gh_yaml_choice(&g->r, gh_yaml_get(n, "mode"), "mode", KEYS("enforce", "observe"), 0) == 1;
 }
 
 static void read_warehouses(config_reading *g, const gh_yaml_node *root)

@@ -83,6 +83,7 @@ static const gh_touch *copy_touches(copier *c, const gh_touch *touches, size_t c
         t.clear = copy_list(c, t.clear);
         t.masked = copy_list(c, t.masked);
         t.filtered = copy_list(c, t.filtered);
+        t.hidden = copy_list(c, t.hidden);
         if (to != NULL)
             to[i] = t;
     }
@@ -206,5 +207,7 @@ void gh_plan_set_release(gh_plan_set *set)
         set->extra_free(set->extra);
     gh_plan_set_release(set->origin); /* a template itself has none: no deeper than this */
     free((void *)(uintptr_t)set->slots);
+    gh_plan_set_release(set->judged); /* which has none: no deeper than this */
+    free(set->unjudged);
     free(set);
 }

@@ -539,6 +539,24 @@ static gh_str_list names_of(gh_judge *j, const gh_item *item, const bool *mask, 
     return (gh_str_list){ out, n };
 }
 
+/* What a `*` would show of the table as it is, and does not show to this user. */
+static gh_str_list hidden_of(gh_judge *j, const gh_item *item)
+{
+    size_t count = item->has_star ? item->relation->column_count : 0;
+    gh_str *out = gh_arena_alloc(j->arena, (count + 1) * sizeof(gh_str));
+    size_t n = 0;
+
+    if (out == NULL) {
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+        return (gh_str_list){ NULL, 0 };
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (item->decision->columns[i].show == GH_HIDDEN)
+            out[n++] = gh_arena_dup(j->arena, item->relation->columns[i].name);
+    }
+    return (gh_str_list){ out, n };
+}
+
 void gh_judge_note_touches(gh_judge *j)
 {
     size_t count = (size_t)list_length(j->items);
@@ -570,6 +588,7 @@ void gh_judge_note_touches(gh_judge *j)
         t->clear = names_of(j, item, item->is_used, false, true);
         t->masked = names_of(j, item, item->is_used, true, false);
         t->filtered = names_of(j, item, item->is_filtered, false, false);
+        t->hidden = hidden_of(j, item);
         t->is_row_filtered = !item->decision->is_every_row || item->decision->is_through;
         memcpy(&grants[j->plan->grant_count], item->decision->grant_ids,
                item->decision->grant_count * sizeof(int64_t));

@@ -315,21 +315,32 @@ static gh_rc plan_bypass(gh_run *run, gh_err *err)
     return plan_bypass_whole(run, err);
 }
 
+gh_rc gh_rewrite_raw(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans, size_t *count,
+                     gh_err *err)
+{
+    gh_run run = { .in = in, .arena = a, .sql = in->sql };
+    gh_rc rc = plan_bypass(&run, err);
+
+    if (rc != GH_OK)
+        return rc;
+    *plans = run.plans;
+    *count = run.count;
+    return GH_OK;
+}
+
 gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans, size_t *count,
                  gh_err *err)
 {
     gh_run run = { .in = in, .arena = a, .sql = in->sql };
     gh_rc rc;
 
-    if ((gh_view_may(in->view) & GH_MAY_BYPASS) != 0) {
-        rc = plan_bypass(&run, err);
-    } else {
-        rc = gh_encoding_to_utf8(in->client_encoding, in->sql, a, &run.sql, &run.is_ascii, err);
-        if (rc == GH_OK)
-            rc = gh_sql_guard(run.sql, err);
-        if (rc == GH_OK)
-            rc = gh_sql_run(plan_text, &run, err);
-    }
+    if ((gh_view_may(in->view) & GH_MAY_BYPASS) != 0)
+        return gh_rewrite_raw(in, a, plans, count, err);
+    rc = gh_encoding_to_utf8(in->client_encoding, in->sql, a, &run.sql, &run.is_ascii, err);
+    if (rc == GH_OK)
+        rc = gh_sql_guard(run.sql, err);
+    if (rc == GH_OK)
+        rc = gh_sql_run(plan_text, &run, err);
     if (rc != GH_OK)
         return rc;
     *plans = run.plans;

@@ -75,17 +75,38 @@ static const char s_init_sql[] =
 /*
  * SECURITY: the key of the `hash` mask is a setting from the connection's start on, so that no statement
  * holds it, no RESET takes it away and no log of statements shows it.
- * Attack: tests/integration/hash_key.
+ * Attack: tests/integration/hash_key. In observe mode clients send what they like and could ask for it: those
+ * connections do not have it. Attack: tests/attack/observe, test_no_key.
  */
-static gh_str settings(srv *v)
+static gh_str settings(srv *v, bool is_observed)
 {
+    if (is_observed)
+        return (gh_str){ NULL, 0 };
     return gh_arena_printf(v->arena, "-c gatehouse.hash_key=%.*s", GH_STR_ARG(v->hash_key));
 }
 
 void srv_catalogs_set_key(srv *v)
 {
     for (size_t i = 0; v->catalogs != NULL && i < v->config->warehouse_count; i++)
-        gh_upstream_set_settings(v->catalogs[i].upstream, settings(v));
+        gh_upstream_set_settings(v->catalogs[i].upstream, settings(v, v->catalogs[i].is_observed));
+}
+
+static void warn_observed(const srv_catalog *c)
+{
+    gh_log(GH_WARN, "warehouse.observed",
+           "warehouse=" GH_STR_FMT " note=\"nothing is refused, hidden or masked here\"",
+           GH_STR_ARG(c->server->config->warehouses[c->index].name));
+}
+
+void srv_catalog_set_observed(srv_catalog *c, bool is_observed)
+{
+    c->is_observed = is_observed;
+    gh_upstream_set_settings(c->upstream, settings(c->server, is_observed));
+    if (is_observed)
+        warn_observed(c);
+    else
+        gh_log(GH_INFO, "warehouse.enforced", "warehouse=" GH_STR_FMT,
+               GH_STR_ARG(c->server->config->warehouses[c->index].name));
 }
 
 void srv_catalogs_set_policy(srv *v)
@@ -136,6 +157,9 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
 
     c->server = v;
     c->index = index;
+    c->is_observed = w->is_observed;
+    if (c->is_observed)
+        warn_observed(c);
     c->init_sql = gh_str_of(s_init_sql);
     c->policy = gh_policy_acquire(v->policy);
     (void)pthread_mutex_init(&c->lock, NULL);
@@ -146,7 +170,7 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
                                         .dir = v->config->dir,
                                         .password = password.len > 0 ? &password : NULL,
                                         .init_sql = c->init_sql,
-                                        .settings = settings(v) };
+                                        .settings = settings(v, w->is_observed) };
 
         rc = gh_upstream_new(&options, &c->upstream, err);
     }

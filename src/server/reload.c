@@ -3,6 +3,7 @@
  * does not load, leaves everything as it was.
  *
  *     tls.*, limits.*   ─▶ every worker: new clients, new statements
+ *     warehouses.*.mode ─▶ every worker: open sessions too
  *     everything else   ─▶ compared; what differs is named in the log and waits for a restart
  *
  * The policy needs no signal: the store thread sees the ACL change.
@@ -114,6 +115,23 @@ static void name_what_waits(const gh_config *a, const gh_config *b, gh_buf *line
 
 /* ---- the reload ------------------------------------------------------------------------------ */
 
+/* A warehouse that the new config lacks is as it was, until the restart that takes it away. */
+static void take_modes(srv *v, const gh_config *next, gh_buf *lines)
+{
+    for (size_t i = 0; i < v->config->warehouse_count; i++) {
+        const gh_config_warehouse *w =
+            gh_config_warehouse_find(next, v->config->warehouses[i].name);
+
+        if (w == NULL || w->is_observed == v->catalogs[i].is_observed)
+            continue;
+        srv_catalog_set_observed(&v->catalogs[i], w->is_observed);
+        srv_workers_set_observed(v, i);
+        gh_buf_puts(lines, "{\"warehouse\":");
+        gh_audit_put_string(lines, w->name);
+        gh_buf_printf(lines, ",\"mode\":\"%s\"}\n", w->is_observed ? "observe" : "enforce");
+    }
+}
+
 static void take(srv *v, const gh_config *next, gh_arena *arena, gh_tls_server *tls, gh_buf *lines)
 {
     gh_tls_server_release(v->tls);
@@ -123,6 +141,7 @@ static void take(srv *v, const gh_config *next, gh_arena *arena, gh_tls_server *
     v->live_arena = arena;
     srv_workers_set_tls(v);
     srv_workers_set_limits(v);
+    take_modes(v, next, lines);
     name_what_waits(v->config, next, lines);
     gh_log(GH_INFO, "server.reloaded", "certificates=%s client_ca=%s", tls != NULL ? "yes" : "none",
            next->tls.client_ca.len > 0 ? "yes" : "none");

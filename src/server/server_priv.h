@@ -62,6 +62,7 @@ typedef struct srv_catalog {
     gh_policy *told;         /* the one that the reader knows; a reference of the thread's */
     bool is_wanted;          /* a read is wanted now; under lock */
     bool is_stopping;        /* under lock */
+    bool is_observed;        /* the warehouse's mode; main's */
     srv_catalog_state state; /* under lock */
 } srv_catalog;
 
@@ -131,6 +132,8 @@ void srv_catalogs_free(srv *v);
 uint64_t srv_catalog_poke(void *server, size_t index);
 void srv_catalogs_set_key(srv *v); /* hash_key changed */
 void srv_catalogs_set_policy(srv *v);
+/* Before the workers are told: see gh_session_env_set_observed. */
+void srv_catalog_set_observed(srv_catalog *c, bool is_observed);
 void srv_catalog_state_get(srv_catalog *c, srv_catalog_state *out); /* any thread */
 
 /* worker.c */
@@ -142,6 +145,7 @@ void srv_workers_kill(srv *v);
 void srv_workers_set_policy(srv *v);
 void srv_workers_set_tls(srv *v);
 void srv_workers_set_limits(srv *v);
+void srv_workers_set_observed(srv *v, size_t index);
 gh_session_limits srv_limits(const srv *v);
 void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read);
 

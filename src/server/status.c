@@ -35,6 +35,7 @@ static gh_session_counts sum(const srv_ask *a)
         all.login_failures += c->login_failures;
         all.statements += c->statements;
         all.refusals += c->refusals;
+        all.observed += c->observed;
         all.sessions += c->sessions;
         all.active += c->active;
     }
@@ -82,10 +83,11 @@ static void put_sessions(srv *v, const srv_ask *a, gh_buf *out)
 
     gh_buf_printf(out,
                   ",\"clients\":%u,\"clients_max\":%u,\"sessions\":%zu,\"active\":%zu,"
-                  "\"statements\":%" PRIu64 ",\"refusals\":%" PRIu64 ",\"logins\":%" PRIu64
-                  ",\"login_failures\":%" PRIu64,
+                  "\"statements\":%" PRIu64 ",\"refusals\":%" PRIu64 ",\"observed\":%" PRIu64
+                  ",\"logins\":%" PRIu64 ",\"login_failures\":%" PRIu64,
                   atomic_load_explicit(&v->clients, memory_order_relaxed), v->live.limits.clients,
-                  c.sessions, c.active, c.statements, c.refusals, c.logins, c.login_failures);
+                  c.sessions, c.active, c.statements, c.refusals, c.observed, c.logins,
+                  c.login_failures);
 }
 
 static void put_policy(srv *v, gh_buf *out)
@@ -144,9 +146,10 @@ static void put_warehouse(srv *v, const srv_ask *a, size_t index, gh_buf *out)
     gh_buf_puts(out, index > 0 ? ",{" : "{");
     put_member(out, "name", w->name);
     gh_buf_printf(out,
-                  ",\"mode\":\"enforce\",\"pool\":{\"size\":%u,\"used\":%u,\"idle\":%u,"
+                  ",\"mode\":\"%s\",\"pool\":{\"size\":%u,\"used\":%u,\"idle\":%u,"
                   "\"connecting\":%u,\"waiting\":%u,\"failures\":%" PRIu64 "},",
-                  w->pool_size, p.used, p.idle, p.connecting, p.waiting, p.failures);
+                  v->catalogs[index].is_observed ? "observe" : "enforce", w->pool_size, p.used,
+                  p.idle, p.connecting, p.waiting, p.failures);
     put_catalog(v, index, out);
 }
 

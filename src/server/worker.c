@@ -37,6 +37,7 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
 
         warehouses[i].name = from->name;
         warehouses[i].init_sql = v->catalogs[i].init_sql;
+        warehouses[i].is_observed = v->catalogs[i].is_observed;
         warehouses[i].pool = gh_pool_new(w->loop, v->catalogs[i].upstream, &pool);
     }
     gh_session_env_options options = {
@@ -211,6 +212,7 @@ typedef struct post {
     gh_session_limits limits;
     size_t index;
     uint64_t read;
+    bool is_observed;
 } post;
 
 static void send_post(srv_worker *w, void (*fn)(void *arg), post p)
@@ -262,6 +264,15 @@ static void take_limits(void *arg)
     free(p);
 }
 
+static void take_observed(void *arg)
+{
+    post *p = arg;
+
+    if (p->worker->env != NULL)
+        gh_session_env_set_observed(p->worker->env, p->index, p->is_observed);
+    free(p);
+}
+
 static void on_drained(void *arg)
 {
     srv_worker *w = arg;
@@ -306,6 +317,13 @@ void srv_workers_set_limits(srv *v)
 {
     for (size_t i = 0; i < v->worker_count; i++)
         send_post(&v->workers[i], take_limits, (post){ .limits = srv_limits(v) });
+}
+
+void srv_workers_set_observed(srv *v, size_t index)
+{
+    for (size_t i = 0; i < v->worker_count; i++)
+        send_post(&v->workers[i], take_observed,
+                  (post){ .index = index, .is_observed = v->catalogs[index].is_observed });
 }
 
 void srv_workers_drain(srv *v)

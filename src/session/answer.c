@@ -154,7 +154,8 @@ static void send_init(gh_session *s)
     e->is_swallowed = true;
     gh_buf_put_str(&s->up_out, s->warehouse->init_sql);
     gh_buf_puts(&s->up_out, ";");
-    gh_buf_put_cstr(&s->up_out, s->startup_sql.ptr != NULL ? s->startup_sql.ptr : "");
+    gh_session_put_startup(s, gh_settings_path(&s->settings)->text, &s->up_out);
+    gh_buf_put_u8(&s->up_out, 0);
     gh_wire_end(&s->up_out, at);
     gh_session_pushed(s, e);
     gh_session_set_barrier(s);
@@ -178,6 +179,17 @@ static void end_statement(gh_session *s, gh_expect *e)
     gh_expect_pop(&s->queue);
 }
 
+/* What a statement did to the search_path decides what later ones mean, to who judges them for the audit too. */
+static void apply_observed(gh_session *s, const gh_expect *e)
+{
+    const gh_plan_set *judged = e->set->judged;
+    const gh_plan *p =
+        judged != NULL && e->plan_at < judged->count ? &judged->plans[e->plan_at] : NULL;
+
+    if (p != NULL && (p->kind == GH_STMT_SET || p->kind == GH_STMT_RESET))
+        apply_path(s, p);
+}
+
 static gh_answer on_complete(gh_session *s, gh_str body)
 {
     gh_expect *e = gh_expect_head(&s->queue);
@@ -197,6 +209,8 @@ static gh_answer on_complete(gh_session *s, gh_str body)
     if (p != NULL) {
         if (p->kind != GH_STMT_QUERY && p->kind != GH_STMT_WRITE)
             apply(s, e, p, tag);
+        if (s->is_observed)
+            apply_observed(s, e);
         new_tag = p->tag;
         if (e->rows == 0 && p->kind != GH_STMT_QUERY)
             e->rows = gh_wire_tag_rows(tag);

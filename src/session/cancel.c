@@ -164,7 +164,13 @@ static void deliver(void *arg)
         s = e->session;
     unlock(d->table, d->pid);
     free(d);
-    if (s == NULL || s->state != GH_SESSION_READY || s->cancel != NULL || s->queue.count == 0 ||
+    if (s != NULL)
+        gh_cancel_running(s);
+}
+
+void gh_cancel_running(gh_session *s)
+{
+    if (s->state != GH_SESSION_READY || s->cancel != NULL || s->queue.count == 0 ||
         gh_expect_head(&s->queue)->is_temporary) /* the client's statement is done */
         return;
     s->cancel = gh_conn_cancel(s->env->o.loop, s->conn, on_cancelled, s);

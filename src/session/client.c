@@ -33,8 +33,9 @@ static bool may_take(gh_session *s)
         return true;
     case GH_SESSION_READY:
         return !s->is_terminating && !s->is_held && s->wait_read == 0 && s->cancel == NULL &&
-               !gh_judgement_is_awaited(s) && s->up_out.len < GH_UPSTREAM_OUT_MAX &&
-               !stands_barrier(s) && s->queue.count < GH_PIPELINE_MAX;
+               s->conn != NULL && !gh_judgement_is_awaited(s) &&
+               s->up_out.len < GH_UPSTREAM_OUT_MAX && !stands_barrier(s) &&
+               s->queue.count < GH_PIPELINE_MAX;
     case GH_SESSION_CLOSED:
     case GH_SESSION_HELLO:
     case GH_SESSION_TLS_SHAKE:
@@ -65,8 +66,8 @@ bool gh_session_may_read(const gh_session *s)
         return s->in.len < GH_RELAY_BUFFER_BYTES;
     case GH_SESSION_READY:
         return !s->is_terminating && !s->is_held && s->wait_read == 0 && s->cancel == NULL &&
-               !gh_judgement_is_awaited(s) && s->up_out.len < GH_UPSTREAM_OUT_MAX && !has_wall &&
-               s->queue.count < GH_PIPELINE_MAX;
+               s->conn != NULL && !gh_judgement_is_awaited(s) &&
+               s->up_out.len < GH_UPSTREAM_OUT_MAX && !has_wall && s->queue.count < GH_PIPELINE_MAX;
     case GH_SESSION_CLOSED:
     case GH_SESSION_TLS_SHAKE:
     case GH_SESSION_CLOSING:

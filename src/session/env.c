@@ -304,6 +304,7 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
         env->warehouses[i].init_sql.len = options->warehouses[i].init_sql.len;
         env->warehouses[i].pool = options->warehouses[i].pool;
         env->warehouses[i].index = i;
+        env->warehouses[i].is_observed = options->warehouses[i].is_observed;
     }
     env->arena = gh_arena_new(options->statement_memory);
     env->read_bytes = gh_alloc(GH_RELAY_BUFFER_BYTES);
@@ -357,8 +358,10 @@ void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy)
     env->policy_generation++;
     for (gh_session *s = env->sessions; s != NULL; s = next) {
         next = s->next;
-        if (s->state == GH_SESSION_READY && gh_session_refresh(s))
-            gh_session_recheck(s);
+        if (s->state != GH_SESSION_READY || s->conn == NULL || !gh_session_refresh(s))
+            continue; /* without a connection: when it has one */
+        gh_session_recheck(s);
+        gh_session_renew(s);
     }
     /* Who has no session here now may come back before the next change: that view is kept so long. */
     gh_env_forget_views(env, env->policy_generation - 1);

@@ -38,6 +38,7 @@ typedef struct gh_expect {
     bool is_uncommitted; /* ...and the intent waits for this turn's commit */
     bool is_failed;      /* an error was answered; waits for ReadyForQuery */
     bool is_revoked;     /* cancelled because the policy changed: `refusal` says so */
+    bool was_cancelled;  /* ...and that was asked for */
     bool is_portal;      /* Close: of a portal */
     bool is_described;   /* ParameterDescription came, RowDescription is next */
     bool is_temporary;   /* asks for the session's temporary tables */

@@ -118,7 +118,14 @@ static gh_oid *copy_types(gh_wire_ints types)
 
 static gh_str text_to_send(const gh_plan_set *set)
 {
-    return set->count > 0 && set->plans[0].is_bypassed ? set->source : set->query;
+    return gh_plan_set_is_raw(set) ? set->source : set->query;
+}
+
+/* The same words mean the same only where they are sent in the same mode: mode.c. */
+static bool is_same_to_send(const gh_plan_set *a, const gh_plan_set *b)
+{
+    return gh_plan_set_is_raw(a) == gh_plan_set_is_raw(b) &&
+           gh_str_eq(text_to_send(a), text_to_send(b));
 }
 
 static void put_parse(gh_session *s, const gh_named *n)
@@ -180,6 +187,8 @@ bool gh_session_parse(gh_session *s, gh_str body)
         free(types);
         return false;
     }
+    if (rc == GH_OK)
+        rc = gh_session_check_mode(s, set, &err);
     if (rc != GH_OK)
         refuse_recorded(s, msg.sql, NULL, &err);
     else if (!set->is_refused) {
@@ -214,7 +223,7 @@ static bool judge_again(gh_session *s, gh_named *n)
         gh_plan_set_release(set);
         return false;
     }
-    if (!gh_str_eq(text_to_send(set), text_to_send(n->set)))
+    if (!is_same_to_send(set, n->set))
         n->is_upstream = false;
     gh_plan_set_release(n->set);
     n->set = set;
@@ -243,6 +252,10 @@ static bool make_current(gh_session *s, gh_named *n)
 {
     gh_err err = { 0 };
 
+    if (gh_session_check_mode(s, n->set, &err) != GH_OK) {
+        refuse_recorded(s, n->set->source, NULL, &err);
+        return false;
+    }
     if (n->is_sql) {
         if (gh_session_check_named(s, n, &err) == GH_OK)
             return true;
@@ -265,6 +278,10 @@ static bool is_current(gh_session *s, gh_named *portal)
     gh_plan_set *set = NULL;
     gh_err err = { 0 };
 
+    if (gh_session_check_mode(s, portal->set, &err) != GH_OK) {
+        refuse_recorded(s, portal->set->source, NULL, &err);
+        return false;
+    }
     if (portal->scope == s->scope)
         return true;
     if (n == NULL || n->is_sql) {
@@ -278,7 +295,7 @@ static bool is_current(gh_session *s, gh_named *portal)
         refuse_recorded(s, portal->set->source, NULL, &err);
         return false;
     }
-    if (!set->is_refused && gh_str_eq(text_to_send(set), text_to_send(portal->set))) {
+    if (!set->is_refused && is_same_to_send(set, portal->set)) {
         portal->scope = s->scope;
         gh_plan_set_release(set);
         return true;

@@ -34,6 +34,7 @@ static void make_scope(gh_session *s, uint64_t view_id)
     gh_buf_put(&b, &view_id, sizeof(view_id));
     gh_buf_put(&b, &epoch, sizeof(epoch));
     gh_buf_put(&b, &s->temporary.id, sizeof(s->temporary.id));
+    gh_buf_put_u8(&b, (uint8_t)((s->is_bypass ? 1 : 0) | (s->is_observed ? 2 : 0)));
     put_part(&b, s->user);
     put_part(&b, s->database);
     put_part(&b, gh_conn_parameter(s->conn, "client_encoding"));
@@ -49,7 +50,8 @@ static bool is_fresh(const gh_session *s, int64_t now)
     return s->view != NULL && s->policy_generation == s->env->policy_generation &&
            now < gh_view_valid_until(s->view) && s->catalog == s->warehouse->catalog &&
            s->path == gh_settings_path(&s->settings) && s->scope_encoding == s->encoding_changes &&
-           s->scope_temporary == s->temporary.id;
+           s->scope_temporary == s->temporary.id &&
+           s->saw_observed == s->warehouse->is_observed;
 }
 
 bool gh_session_refresh(gh_session *s)
@@ -73,7 +75,7 @@ bool gh_session_refresh(gh_session *s)
         gh_session_fatal_text(s, "57P01", "terminating connection due to administrator command");
         return false;
     }
-    s->is_bypass = (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
+    gh_session_choose_mode(s);
     if (s->catalog != s->warehouse->catalog) {
         gh_catalog_acquire(s->warehouse->catalog);
         gh_catalog_release(s->catalog);
@@ -111,15 +113,10 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
 static gh_rc rewrite(gh_session *s, const gh_plan_key *key, gh_plan_set **set, gh_err *err)
 {
     gh_rewrite_input in = question(s, key);
-    const gh_plan *plans = NULL;
-    size_t count = 0;
-    gh_rc rc;
+    gh_rc rc = gh_session_make_set(&in, gh_session_mode(s), s->env->arena, set, err);
 
-    rc = gh_rewrite(&in, s->env->arena, &plans, &count, err);
-    if (rc == GH_OK) {
-        *set = gh_plan_set_new(key->text, plans, count, gh_session_poison());
+    if (rc == GH_OK)
         (*set)->scope = s->scope;
-    }
     gh_arena_reset(s->env->arena);
     return rc;
 }
@@ -219,9 +216,11 @@ static bool is_still_allowed(gh_session *s, const gh_expect *e)
                          statement != NULL ? statement->type_count : 0,
                          e->kind == GH_EXPECT_EXECUTE, &set, NULL) != GH_OK)
         return false;
-    is_same = gh_str_eq(set->query, e->set->query);
+    is_same = gh_str_eq(set->query, e->set->query) &&
+              gh_plan_set_is_raw(set) == gh_plan_set_is_raw(e->set);
     gh_plan_set_release(set);
-    return is_same;
+    /* What runs may be a cursor's, or a prepared statement's. */
+    return is_same && gh_session_check_names(s, e->set, NULL) == GH_OK;
 }
 
 /*
@@ -231,7 +230,6 @@ static bool is_still_allowed(gh_session *s, const gh_expect *e)
  */
 void gh_session_recheck(gh_session *s)
 {
-    bool is_revoked = false;
 
     for (uint32_t i = 0; i < s->queue.count; i++) {
         gh_expect *e = gh_expect_at(&s->queue, i);
@@ -242,8 +240,28 @@ void gh_session_recheck(gh_session *s)
         e->is_revoked = true;
         e->refusal = gh_alloc(sizeof(*e->refusal));
         gh_session_say(e->refusal, "42501", "the policy changed while the statement ran");
-        is_revoked = true;
+        s->has_revoked = true;
     }
-    if (is_revoked && s->key != NULL)
-        gh_cancel_request(s->env->o.cancels, gh_cancel_pid(s->key), gh_cancel_key(s->key));
+    gh_session_cancel_revoked(s);
+}
+
+void gh_session_cancel_revoked(gh_session *s)
+{
+    gh_expect *e = gh_expect_head(&s->queue);
+
+    if (!s->has_revoked || e == NULL) {
+        s->has_revoked = false;
+        return;
+    }
+    /* Each one when its turn comes: a cancel sent before would hit what runs in front of it. */
+    if (!e->is_revoked || e->was_cancelled || e->is_failed)
+        return;
+    e->was_cancelled = true;
+    if (s->is_copying_in && s->client_left == 0) {
+        /* Who waits for a client's data hears no cancel. */
+        gh_env_lend(s->env, &s->up_out);
+        gh_wire_put_copy_fail(&s->up_out, GH_STR("the policy changed"));
+        gh_session_mark(s);
+    } else
+        gh_cancel_running(s);
 }

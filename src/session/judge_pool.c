@@ -28,6 +28,7 @@ struct gh_judgement {
     gh_path *path;
     uint64_t scope;
     uint64_t budget;
+    gh_session_mode_kind mode;
 
     gh_rc rc;
     gh_err err;
@@ -68,14 +69,10 @@ static void free_judgement(gh_judgement *j)
 static void judge(gh_judgement *j)
 {
     gh_arena *a = gh_arena_new(j->budget);
-    const gh_plan *plans = NULL;
-    size_t count = 0;
 
-    j->rc = gh_rewrite(&j->in, a, &plans, &count, &j->err);
-    if (j->rc == GH_OK) {
-        j->set = gh_plan_set_new(j->in.sql, plans, count, gh_session_poison());
+    j->rc = gh_session_make_set(&j->in, j->mode, a, &j->set, &j->err);
+    if (j->rc == GH_OK)
         j->set->scope = j->scope;
-    }
     gh_arena_free(a);
 }
 
@@ -182,6 +179,7 @@ void gh_judgement_begin(gh_session *s, const gh_rewrite_input *in)
     j->loop = s->env->o.loop;
     j->session = s;
     j->scope = s->scope;
+    j->mode = gh_session_mode(s);
     j->budget = s->env->o.statement_memory;
     j->in = *in;
     j->in.sql = own(in->sql);

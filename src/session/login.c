@@ -207,44 +207,51 @@ static gh_str fold_name(gh_str name, char *to, size_t cap)
     return (gh_str){ to, len };
 }
 
-static void put_search_path(gh_buf *sql, gh_str value)
+static gh_rc check_setting(gh_str name, gh_str value, gh_err *err)
 {
-    gh_buf_puts(sql, "SELECT pg_catalog.set_config('search_path', E'");
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] == '\'' || value.ptr[i] == '\\')
-            gh_buf_put_u8(sql, (uint8_t)value.ptr[i]);
-        gh_buf_put_u8(sql, (uint8_t)value.ptr[i]);
-    }
-    gh_buf_puts(sql, "', false);");
+    if (gh_setting_is_virtual(name))
+        return gh_fail(err, GH_DENIED, "42501", "permission denied to set parameter \"%.*s\"",
+                       GH_STR_ARG(name));
+    return gh_setting_check(name, value, err);
 }
 
-/* SQL that makes the upstream's session what the client asked for; search_path stays here. */
-static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_path **path, gh_err *err)
+gh_rc gh_session_check_startup(const gh_session *s, gh_err *err)
 {
-    gh_str path_text = GH_STR("\"$user\", public");
+    gh_rc rc = GH_OK;
 
-    /* Whose statements go as they are needs the path that they were written for. */
-    if (s->is_bypass)
-        gh_buf_puts(sql, "RESET search_path;");
+    for (size_t i = 0; rc == GH_OK && i < s->login->startup.settings_len; i++) {
+        const gh_wire_param *p = &s->login->startup.settings[i];
+        char folded[GH_WIRE_NAME_MAX + 1];
+        gh_str name = fold_name(p->name, folded, sizeof(folded));
+
+        if (!gh_str_is(name, "search_path"))
+            rc = check_setting(name, p->value, err);
+    }
+    return rc;
+}
+
+/*
+ * SQL that makes the upstream's session what the client asked for; search_path stays here. `raw` takes what is
+ * allowed only while nothing is enforced.
+ */
+static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_buf *raw, gh_path **path, gh_err *err)
+{
+    gh_str path_text = GH_STR(GH_DEFAULT_PATH);
+
     for (size_t i = 0; i < s->login->startup.settings_len; i++) {
         const gh_wire_param *p = &s->login->startup.settings[i];
         char folded[GH_WIRE_NAME_MAX + 1];
         gh_str name = fold_name(p->name, folded, sizeof(folded));
-        gh_rc rc;
+        gh_err refused = { 0 };
 
-        if (gh_str_is(name, "search_path")) {
+        if (gh_str_is(name, "search_path"))
             path_text = p->value;
-            if (s->is_bypass)
-                put_search_path(sql, p->value);
-            continue;
-        }
-        rc = gh_setting_is_virtual(name)
-                 ? gh_fail(err, GH_DENIED, "42501", "permission denied to set parameter \"%.*s\"",
-                           GH_STR_ARG(name))
-                 : gh_setting_check(name, p->value, err);
-        if (rc != GH_OK)
-            return rc;
-        gh_settings_put_sql(name, p->value, sql);
+        else if (check_setting(name, p->value, &refused) == GH_OK)
+            gh_settings_put_sql(name, p->value, sql);
+        else if (s->is_bypass)
+            gh_settings_put_config(p->name, p->value, raw);
+        else
+            return gh_fail(err, GH_DENIED, refused.sqlstate, "%s", refused.public_msg);
     }
     return gh_path_new(path_text, s->user, path, err);
 }
@@ -267,13 +274,15 @@ static gh_rc admit(gh_session *s, gh_err *err)
 
     if (w != NULL)
         entry = gh_env_view(s->env, w, s->user, gh_wall_us());
-    if (entry == NULL ||
-        !(gh_view_has_any_grant(entry->view) || (gh_view_may(entry->view) & GH_MAY_BYPASS) != 0))
+    if (entry == NULL || !(gh_view_has_any_grant(entry->view) ||
+                           (gh_view_may(entry->view) & GH_MAY_BYPASS) != 0 || w->is_observed))
         return gh_fail(err, GH_DENIED, "3D000", "database \"%.*s\" does not exist",
                        (int)(s->database.len < 128 ? s->database.len : 128), s->database.ptr);
     s->warehouse = w;
     s->view = gh_view_acquire(entry->view);
-    s->is_bypass = (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
+    s->saw_observed = w->is_observed;
+    s->is_observed = w->is_observed && (gh_view_may(s->view) & GH_MAY_BYPASS) == 0;
+    s->is_bypass = s->is_observed || (gh_view_may(s->view) & GH_MAY_BYPASS) != 0;
     return take_place(s, err);
 }
 
@@ -434,20 +443,26 @@ void gh_session_connect(gh_session *s)
     gh_err err = { 0 };
     gh_path *path = NULL;
     gh_buf sql;
+    gh_buf raw;
     gh_rc rc;
 
     gh_buf_init(&sql, 0);
-    rc = startup_settings(s, &sql, &path, &err);
+    gh_buf_init(&raw, 0);
+    rc = startup_settings(s, &sql, &raw, &path, &err);
     if (rc != GH_OK)
         gh_session_fatal(s, &err);
     else {
         gh_settings_init(&s->settings, path);
         s->startup_sql = (gh_str){ gh_strdup(gh_buf_str(&sql)), sql.len };
+        s->raw_sql = (gh_str){ gh_strdup(gh_buf_str(&raw)), raw.len };
         s->state = GH_SESSION_CONNECTING;
+        gh_buf_clear(&sql);
+        gh_session_put_startup(s, path->text, &sql);
         s->ticket_conn = gh_pool_acquire(s->warehouse->pool, gh_buf_str(&sql), on_conn, s);
         (void)gh_session_flush_client(s);
     }
     gh_buf_fini(&sql);
+    gh_buf_fini(&raw);
 }
 
 static void on_upstream(void *arg, unsigned ready)
@@ -463,6 +478,14 @@ static void on_upstream(void *arg, unsigned ready)
     gh_session_watch(s);
 }
 
+void gh_session_take_conn(gh_session *s, gh_conn *conn)
+{
+    s->conn = conn;
+    s->conn_watch = gh_watch_new(s->env->o.loop, gh_conn_stream(conn)->fd, on_upstream, s);
+    /* Its settings are those of the warehouse's mode: gh_session_env_set_observed. */
+    s->holds_key = !s->warehouse->is_observed;
+}
+
 static void on_conn(void *arg, gh_conn *conn, const gh_err *err)
 {
     gh_session *s = arg;
@@ -474,8 +497,7 @@ static void on_conn(void *arg, gh_conn *conn, const gh_err *err)
         gh_session_fatal(s, err);
         return;
     }
-    s->conn = conn;
-    s->conn_watch = gh_watch_new(s->env->o.loop, gh_conn_stream(conn)->fd, on_upstream, s);
+    gh_session_take_conn(s, conn);
     gh_session_welcome(s);
 }
 
@@ -537,8 +559,9 @@ void gh_session_tell_path(gh_session *s)
     gh_wire_put_parameter_status(gh_session_out(s), GH_STR("search_path"), path->text);
 }
 
-static void put_parameters(gh_session *s, gh_buf *out)
+void gh_session_put_parameters(gh_session *s)
 {
+    gh_buf *out = gh_session_out(s);
     size_t count = 0;
     const gh_parameter *p = gh_conn_parameters(s->conn, &count);
 
@@ -570,8 +593,8 @@ void gh_session_welcome(gh_session *s)
         gh_session_fatal_text(s, "0A000", "the client encoding is not supported");
         return;
     }
+    gh_session_put_parameters(s);
     out = gh_session_out(s);
-    put_parameters(s, out);
     gh_session_tell_path(s);
     s->key = gh_cancel_add(s->env->o.cancels, s, s->minor >= 2 ? 32 : 4);
     gh_wire_put_key_data(out, gh_cancel_pid(s->key), gh_cancel_key(s->key));

@@ -81,6 +81,28 @@ void gh_names_clear_before(gh_names *t, uint64_t batch)
     }
 }
 
+void gh_names_renew(gh_names *t)
+{
+    for (uint32_t i = 0; i < t->bucket_count; i++) {
+        gh_named **at = &t->buckets[i];
+
+        while (*at != NULL) {
+            gh_named *n = *at;
+
+            n->is_upstream = false;
+            if (!n->is_sql) {
+                at = &n->chain;
+                continue;
+            }
+            *at = n->chain;
+            n->chain = NULL;
+            n->is_in_table = false;
+            t->count--;
+            gh_named_release(n);
+        }
+    }
+}
+
 gh_named *gh_names_find(const gh_names *t, gh_str name)
 {
     size_t len = name.len < GH_WIRE_NAME_MAX ? name.len : GH_WIRE_NAME_MAX;

@@ -59,6 +59,8 @@ void gh_names_clear(gh_names *t); /* forgets all and gives the memory back */
 /* Forgets those made before batch number `batch` was complete: a transaction's end takes its
  * portals along. */
 void gh_names_clear_before(gh_names *t, uint64_t batch);
+/* Another upstream session: what SQL made is forgotten, nothing else is upstream any more. */
+void gh_names_renew(gh_names *t);
 gh_named *gh_names_find(const gh_names *t, gh_str name);
 /* Puts an entry in, with a reference of the table's own; what stood under the name is returned with
  * the table's reference, or NULL. */

@@ -34,6 +34,7 @@ gh_expect *gh_session_push(gh_session *s, gh_expect_kind kind)
     if (kind == GH_EXPECT_QUERY || kind == GH_EXPECT_SYNC)
         s->batches++;
     e->batch = s->batches;
+    s->is_mid_batch = kind != GH_EXPECT_QUERY && kind != GH_EXPECT_SYNC;
     gh_session_mark(s);
     return e;
 }
@@ -212,7 +213,7 @@ static void send_query(gh_session *s, gh_plan_set *set)
     if (record_set(s, e, &err) != GH_OK) {
         set_refusal(e, &err);
         put_poison(&s->up_out, false);
-    } else if (set->count > 0 && set->plans[0].is_bypassed)
+    } else if (gh_plan_set_is_raw(set))
         gh_wire_put_query(&s->up_out, set->source);
     else
         gh_wire_put_query(&s->up_out, set->query);
@@ -244,7 +245,8 @@ bool gh_session_query(gh_session *s, gh_str body)
         gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
         return false;
     }
-    if (gh_session_check_names(s, set, &err) != GH_OK) {
+    if (gh_session_check_mode(s, set, &err) != GH_OK ||
+        gh_session_check_names(s, set, &err) != GH_OK) {
         refuse_text(s, sql, &err);
     } else {
         gh_session_restore_named(s, set, true);

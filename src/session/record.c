@@ -105,11 +105,38 @@ static gh_audit_relation relation_of(const gh_touch *t)
                                 .masked_count = t->masked.count,
                                 .filtered = t->filtered.items,
                                 .filtered_count = t->filtered.count,
+                                .hidden = t->hidden.items,
+                                .hidden_count = t->hidden.count,
                                 .is_row_filtered = t->is_row_filtered };
+}
+
+/* Would the policy have refused it, or shown less than it shows as it is? */
+static bool is_against_policy(const gh_plan_set *set)
+{
+    const gh_plan_set *judged = set->judged;
+
+    if (judged == NULL || judged->is_refused)
+        return true;
+    for (size_t i = 0; i < judged->count; i++) {
+        for (size_t k = 0; k < judged->plans[i].touch_count; k++) {
+            const gh_touch *t = &judged->plans[i].touches[k];
+
+            if (t->masked.count > 0 || t->hidden.count > 0 || t->is_row_filtered)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_observed(const gh_plan_set *set)
+{
+    return set->judged != NULL || set->unjudged != NULL;
 }
 
 static gh_audit_decision decision_of(const gh_plan_set *set)
 {
+    if (is_observed(set))
+        return is_against_policy(set) ? GH_AUDIT_DECIDED_OBSERVED : GH_AUDIT_DECIDED_ALLOWED;
     if (set->is_refused)
         return GH_AUDIT_DECIDED_REFUSED;
     if (set->count > 0 && set->plans[0].is_bypassed)
@@ -142,8 +169,19 @@ static const gh_plan *reading_plan(const gh_session *s, const gh_plan *p)
     return n != NULL && n->set->count == 1 ? &n->set->plans[0] : p;
 }
 
-static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out)
+static const gh_err *would_refuse(const gh_plan_set *set)
 {
+    if (set->unjudged != NULL)
+        return set->unjudged;
+    return set->judged != NULL && set->judged->is_refused
+               ? &set->judged->plans[set->judged->count - 1].error
+               : NULL;
+}
+
+static void encode_plan(const gh_session *s, const gh_plan_set *whole, gh_buf *out)
+{
+    const gh_plan_set *set = whole->judged != NULL ? whole->judged : whole;
+    const gh_err *would = would_refuse(whole);
     size_t touches = 0;
     size_t grants = 0;
     gh_audit_relation *relations;
@@ -167,9 +205,13 @@ static void encode_plan(const gh_session *s, const gh_plan_set *set, gh_buf *out
         for (size_t k = 0; k < p->grant_count; k++)
             ids[grants++] = p->grant_ids[k];
     }
-    gh_audit_plan p = { .decision = decision_of(set),
-                        .command = set->count > 0 ? gh_str_of(gh_session_command(&set->plans[0]))
-                                                  : GH_STR("empty"),
+    gh_audit_plan p = { .decision = decision_of(whole),
+                        .command = whole->count > 0
+                                       ? gh_str_of(gh_session_command(&whole->plans[0]))
+                                       : GH_STR("empty"),
+                        .is_observed = is_observed(whole),
+                        .would_sqlstate = gh_str_of(would != NULL ? would->sqlstate : NULL),
+                        .would_message = gh_str_of(would != NULL ? would->public_msg : NULL),
                         .grant_ids = ids,
                         .grant_count = grants,
                         .policy_version = gh_view_policy_version(s->view),
@@ -368,6 +410,8 @@ gh_rc gh_session_record_intent(gh_session *s, gh_expect *e, gh_err *err)
     e->has_intent = true;
     e->is_uncommitted = true;
     s->env->counts.statements++;
+    if (is_observed(e->set) && is_against_policy(e->set))
+        s->env->counts.observed++;
     s->wants_commit = true;
     gh_session_mark(s);
     return GH_OK;
@@ -412,8 +456,18 @@ gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, con
 gh_rc gh_session_record_login(gh_session *s, gh_err *err)
 {
     gh_audit_record r = { .kind = GH_AUDIT_LOGIN, .who = &s->who };
-    gh_rc rc = put(s, &r, err);
+    gh_err refused = { 0 };
+    gh_buf would;
+    gh_rc rc;
 
+    gh_buf_init(&would, 0);
+    if (s->is_observed && !gh_view_has_any_grant(s->view))
+        gh_audit_would_encode(GH_STR("3D000"), GH_STR("no grant in this warehouse"), &would);
+    else if (s->is_observed && gh_session_check_startup(s, &refused) != GH_OK)
+        gh_audit_would_encode(gh_str_of(refused.sqlstate), gh_str_of(refused.public_msg), &would);
+    r.plan_would = gh_buf_str(&would);
+    rc = put(s, &r, err);
+    gh_buf_fini(&would);
     s->has_login = rc == GH_OK;
     s->env->counts.logins += rc == GH_OK ? 1 : 0;
     return rc;

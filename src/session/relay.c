@@ -243,11 +243,15 @@ static bool read_once(gh_session *s)
     }
     if (!gh_session_flush_client(s))
         return false;
+    if (s->has_revoked)
+        gh_session_cancel_revoked(s);
     if (s->queue.count == 0) {
         gh_expect_trim(&s->queue);
         if (s->is_terminating || s->env->is_draining)
             gh_session_settle(s);
-        if (s->state != GH_SESSION_READY)
+        if (s->wants_renewal)
+            gh_session_renew(s);
+        if (s->state != GH_SESSION_READY || s->conn == NULL)
             return false;
     }
     /* What paused the client may be over. What TLS holds back gives no readiness of its own. */

@@ -52,6 +52,8 @@ static const char *state_name(const gh_session *s)
     case GH_SESSION_READY:
         break;
     }
+    if (s->conn == NULL)
+        return "connecting";
     if (s->queue.count > 0)
         return "active";
     if (s->tx_status == GH_WIRE_TX_FAILED)

@@ -388,6 +388,7 @@ void gh_session_free_dead(gh_session_env *env)
         gh_env_free_str(&s->user);
         gh_env_free_str(&s->database);
         gh_env_free_str(&s->startup_sql);
+        gh_env_free_str(&s->raw_sql);
         free(s);
     }
 }

@@ -28,6 +28,7 @@
 #define GH_PIPELINE_MAX  1024 /* answers outstanding before the client is not read further */
 #define GH_UPSTREAM_OUT_MAX                                                                        \
     (256u << 10) /* bytes unsent upstream before the client is not read further */
+#define GH_DEFAULT_PATH       "\"$user\", public"
 #define GH_ANSWER_BYTES_MAX   (1u << 20) /* of a message that must be looked at as a whole */
 #define GH_CLOSE_TIMEOUT_MS   5000       /* to get the last error out to a client */
 #define GH_CATALOG_TIMEOUT_MS 10000      /* to wait for a catalog read */
@@ -54,6 +55,7 @@ typedef struct gh_env_warehouse {
     gh_catalog *catalog; /* NULL: not read yet */
     uint64_t read;       /* number of the read that brought it */
     bool has_failed;     /* the last read failed */
+    bool is_observed;    /* observe mode; zero enforces */
 } gh_env_warehouse;
 
 typedef struct gh_view_entry gh_view_entry;
@@ -132,9 +134,16 @@ struct gh_session {
     bool is_skipping;    /* an extended message failed: drop up to Sync */
     bool is_copying_in;  /* the upstream waits for CopyData */
     bool is_terminating; /* Terminate was read: close when everything is answered */
-    bool is_bypass;
-    bool has_login;  /* a login was recorded: a logout must follow */
-    bool is_counted; /* among the clients of all workers */
+    bool is_bypass;      /* statements go upstream as they are... */
+    bool is_observed;    /* ...and are judged for the audit: mode.c */
+    bool saw_observed;   /* the warehouse's mode that these follow */
+    bool is_blocked;     /* only the transaction's end may pass: the connection is another mode's */
+    bool wants_renewal;  /* of the upstream's connection, once nothing is under way */
+    bool holds_key;      /* ...which knows the key of the `hash` mask */
+    bool has_revoked;    /* the queue holds what the policy no longer allows */
+    bool is_mid_batch;   /* extended messages went upstream since the last Sync */
+    bool has_login;      /* a login was recorded: a logout must follow */
+    bool is_counted;     /* among the clients of all workers */
     bool has_ssl_answer;
     bool has_gss_answer;
     bool is_upstream_lost; /* it said FATAL: the end of its stream is no surprise */
@@ -178,6 +187,7 @@ struct gh_session {
     gh_str user;        /* owned */
     gh_str database;    /* owned */
     gh_str startup_sql; /* owned: makes the upstream's session as the startup packet wanted it */
+    gh_str raw_sql;     /* owned: the same of what is allowed only while nothing is enforced */
     gh_view *view;
     gh_catalog *catalog;
     gh_path *path; /* the one that scope was made of */
@@ -239,6 +249,12 @@ void gh_login_free(gh_session *s);                        /* safe to call twice 
 uint32_t gh_login_left_ms(const gh_session *s);           /* of the time to log in */
 void gh_session_connect(gh_session *s);
 void gh_session_welcome(gh_session *s);
+/* Would the policy let the startup packet set what it sets? */
+GH_MUST_USE gh_rc gh_session_check_startup(const gh_session *s, gh_err *err);
+/* The connection becomes the session's. */
+void gh_session_take_conn(gh_session *s, gh_conn *conn);
+/* Tells the client every parameter that it may know. */
+void gh_session_put_parameters(gh_session *s);
 /* May the client be told this parameter, and how does it read? */
 /* Does the upstream take the client's text in an encoding in which ASCII bytes mean ASCII? */
 bool gh_session_has_safe_encoding(const gh_session *s);
@@ -306,6 +322,8 @@ GH_MUST_USE gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_o
 bool gh_session_wait_catalog(gh_session *s, const gh_err *err);
 /* The policy changed while statements run: what the user may no longer run is cancelled. */
 void gh_session_recheck(gh_session *s);
+/* Ends what runs now, if it is no longer allowed; to be asked again when the next one runs. */
+void gh_session_cancel_revoked(gh_session *s);
 gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user,
                            int64_t now);
 void gh_env_forget_views(gh_session_env *env, uint64_t before); /* of earlier generations */
@@ -319,6 +337,27 @@ bool gh_judgement_take(gh_session *s, const gh_rewrite_input *in, gh_rc *rc, gh_
                        gh_err *err);
 bool gh_judgement_is_awaited(const gh_session *s);
 void gh_judgement_drop(gh_session *s);
+
+/* ---- mode.c ---------------------------------------------------------------------------------- */
+
+typedef enum gh_session_mode_kind {
+    GH_MODE_ENFORCE = 0,
+    GH_MODE_OBSERVE, /* as they are, judged for the audit */
+    GH_MODE_BYPASS   /* as they are */
+} gh_session_mode_kind;
+
+gh_session_mode_kind gh_session_mode(const gh_session *s);
+/* Pure: any thread. */
+GH_MUST_USE gh_rc gh_session_make_set(const gh_rewrite_input *in, gh_session_mode_kind mode,
+                                      gh_arena *a, gh_plan_set **set, gh_err *err);
+/* How the view and the warehouse's mode want statements to be treated from now on. */
+void gh_session_choose_mode(gh_session *s);
+/* 42501 where the session waits for a connection of its new mode. */
+GH_MUST_USE gh_rc gh_session_check_mode(const gh_session *s, const gh_plan_set *set, gh_err *err);
+/* Takes another upstream connection, if one is wanted and nothing is under way. */
+void gh_session_renew(gh_session *s);
+/* Appends what makes a new upstream session the client's, by its mode. */
+void gh_session_put_startup(const gh_session *s, gh_str path, gh_buf *sql);
 
 /* ---- record.c -------------------------------------------------------------------------------- */
 
@@ -403,5 +442,6 @@ void gh_cancel_remove(gh_cancel_table *t, gh_cancel_entry *e); /* NULL is fine *
 uint32_t gh_cancel_pid(const gh_cancel_entry *e);
 gh_str gh_cancel_key(const gh_cancel_entry *e);
 void gh_cancel_request(gh_cancel_table *t, uint32_t pid, gh_str key);
+void gh_cancel_running(gh_session *s); /* on its worker's thread */
 
 #endif

@@ -283,3 +283,23 @@ void gh_settings_put_sql(gh_str name, gh_str value, gh_buf *out)
     }
     gh_buf_puts(out, "';");
 }
+
+static void put_literal(gh_str s, gh_buf *out)
+{
+    gh_buf_puts(out, "E'");
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\'' || s.ptr[i] == '\\')
+            gh_buf_put_u8(out, (uint8_t)s.ptr[i]);
+        gh_buf_put_u8(out, (uint8_t)s.ptr[i]);
+    }
+    gh_buf_puts(out, "'");
+}
+
+void gh_settings_put_config(gh_str name, gh_str value, gh_buf *out)
+{
+    gh_buf_puts(out, "SELECT pg_catalog.set_config(");
+    put_literal(name, out);
+    gh_buf_puts(out, ", ");
+    put_literal(value, out);
+    gh_buf_puts(out, ", false);");
+}

@@ -52,5 +52,7 @@ void gh_settings_rollback_to(gh_settings *s, gh_str name);
 
 /* Appends `SET name = 'value';`. */
 void gh_settings_put_sql(gh_str name, gh_str value, gh_buf *out);
+/* The same of a name that nobody looked at. */
+void gh_settings_put_config(gh_str name, gh_str value, gh_buf *out);
 
 #endif

@@ -65,6 +65,7 @@ gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err)
         *err = set->plans[set->count - 1].error;
         rc = GH_DENIED;
     } else if (set->count != 1 || n->set->count != 1 ||
+               gh_plan_set_is_raw(set) != gh_plan_set_is_raw(n->set) ||
                !gh_str_eq(set->plans[0].sql, n->set->plans[0].sql)) {
         rc =
             gh_fail(err, GH_DENIED, "42501",
