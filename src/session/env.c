@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #define SPARE_BYTES_MAX (4 * GH_RELAY_BUFFER_BYTES)
+#define EXPIRY_MS_MAX   1000 /* the wall clock may jump */
 
 void gh_env_random(void *bytes, size_t len)
 {
@@ -137,6 +138,53 @@ void gh_env_forget_views(gh_session_env *env, uint64_t before)
             free_view(e);
         }
     }
+}
+
+/* ---- validity -------------------------------------------------------------------------------- */
+
+static void start_expiry_timer(gh_session_env *env)
+{
+    int64_t left_ms = (env->next_expiry - gh_wall_us()) / 1000 + 1;
+
+    if (env->next_expiry == INT64_MAX)
+        return;
+    if (left_ms < 0)
+        left_ms = 0;
+    gh_timer_start(env->expiry_timer,
+                   (uint32_t)(left_ms < EXPIRY_MS_MAX ? left_ms : EXPIRY_MS_MAX));
+}
+
+/*
+ * SECURITY: a grant that ends while a statement runs ends that statement, as a revoke does; messages to come are
+ * judged by the time anyway. Attack: tests/integration/revoke, test_valid.
+ */
+static void on_expiry(void *arg)
+{
+    gh_session_env *env = arg;
+    int64_t now = gh_wall_us();
+    gh_session *next;
+
+    if (now >= env->next_expiry) {
+        env->next_expiry = INT64_MAX;
+        for (gh_session *s = env->sessions; s != NULL; s = next) {
+            next = s->next;
+            if (s->state != GH_SESSION_READY || s->conn == NULL || s->view == NULL)
+                continue;
+            if (now < gh_view_valid_until(s->view))
+                gh_env_expect_expiry(env, gh_view_valid_until(s->view));
+            else if (gh_session_refresh(s))
+                gh_session_recheck(s);
+        }
+    }
+    start_expiry_timer(env);
+}
+
+void gh_env_expect_expiry(gh_session_env *env, int64_t until)
+{
+    if (until >= env->next_expiry)
+        return;
+    env->next_expiry = until;
+    start_expiry_timer(env);
 }
 
 /* ---- the end of a turn ----------------------------------------------------------------------- */
@@ -309,6 +357,8 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
     env->arena = gh_arena_new(options->statement_memory);
     env->read_bytes = gh_alloc(GH_RELAY_BUFFER_BYTES);
     env->audit_timer = gh_timer_new(options->loop, on_audit_timer, env);
+    env->expiry_timer = gh_timer_new(options->loop, on_expiry, env);
+    env->next_expiry = INT64_MAX;
     gh_loop_on_turn(options->loop, gh_env_turn, env);
     return env;
 }
@@ -329,6 +379,7 @@ void gh_session_env_free(gh_session_env *env)
     }
     free(env->warehouses);
     gh_timer_free(env->audit_timer);
+    gh_timer_free(env->expiry_timer);
     gh_auditlog_writer_free(env->writer);
     env->mail->env = NULL;
     release_mail(env->mail);

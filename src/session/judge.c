@@ -69,6 +69,7 @@ bool gh_session_refresh(gh_session *s)
         gh_view_release(s->view);
         s->view = entry->view;
     }
+    gh_env_expect_expiry(s->env, gh_view_valid_until(s->view));
     s->policy_generation = s->env->policy_generation;
     if (!user_may_stay(s)) {
         gh_log(GH_INFO, "session.revoked", "peer=%s", s->peer);
@@ -210,6 +211,7 @@ static bool is_still_allowed(gh_session *s, const gh_expect *e)
 {
     const gh_named *statement = e->named != NULL ? e->named->statement : NULL;
     gh_plan_set *set = NULL;
+    gh_err why = { 0 };
     bool is_same;
 
     if (gh_session_judge(s, e->set->source, statement != NULL ? statement->types : NULL,
@@ -220,7 +222,7 @@ static bool is_still_allowed(gh_session *s, const gh_expect *e)
               gh_plan_set_is_raw(set) == gh_plan_set_is_raw(e->set);
     gh_plan_set_release(set);
     /* What runs may be a cursor's, or a prepared statement's. */
-    return is_same && gh_session_check_names(s, e->set, NULL) == GH_OK;
+    return is_same && gh_session_check_names(s, e->set, &why) == GH_OK;
 }
 
 /*

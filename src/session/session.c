@@ -404,7 +404,9 @@ void gh_session_fatal(gh_session *s, const gh_err *err)
         gh_session_close(s);
         return;
     }
-    gh_wire_put_error(gh_session_out(s), GH_WIRE_FATAL, err);
+    /* In the middle of a row there is no place for a message: the end of the stream has to do. */
+    if (s->answer_left == 0 || !s->is_relaying)
+        gh_wire_put_error(gh_session_out(s), GH_WIRE_FATAL, err);
     s->state = GH_SESSION_CLOSING;
     release_upstream(s);
     drop_identity(s);

@@ -112,6 +112,8 @@ struct gh_session_env {
     struct gh_session *dirty; /* wants something at the end of the turn */
     struct gh_session *dead;
     gh_timer *audit_timer;
+    gh_timer *expiry_timer; /* on while next_expiry is not for ever */
+    int64_t next_expiry;    /* the first end of validity of any session's view; wall clock */
     bool is_audit_timer_on;
     bool
         wants_commit; /* a record should be in the log at the end of this turn, though nobody waits for it */
@@ -327,6 +329,8 @@ void gh_session_cancel_revoked(gh_session *s);
 gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user,
                            int64_t now);
 void gh_env_forget_views(gh_session_env *env, uint64_t before); /* of earlier generations */
+/* Some view ends to be valid then: what runs by it is looked at again at that time. */
+void gh_env_expect_expiry(gh_session_env *env, int64_t until);
 
 /* ---- judge_pool.c ---------------------------------------------------------------------------- */
 
