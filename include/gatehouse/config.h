@@ -210,8 +210,9 @@ typedef struct gh_config {
     } audit;
     const gh_config_warehouse *warehouses;
     size_t warehouse_count;
-    uint32_t workers; /* 0: one per core */
-    gh_str control;   /* path of the control socket; empty: none */
+    uint32_t workers;       /* 0: one per core */
+    gh_str control;         /* path of the control socket; empty: none */
+    gh_config_listen admin; /* metrics and health over HTTP; without an address: none */
     struct {
         uint64_t statement_bytes;
         uint64_t statement_memory;
@@ -224,7 +225,7 @@ typedef struct gh_config {
 /*
  * Reads the config file's bytes. `path` names it in messages and is what relative paths start from.
  * GH_INVALID: *faults holds a line per fault, "path:line:column: key: what was expected". What this
- * version does not have (transaction pools, admin ...) is a fault that says so.
+ * version does not have (transaction pools ...) is a fault that says so.
  */
 GH_MUST_USE gh_rc gh_config_read(gh_str path, gh_str bytes, gh_arena *a, gh_config *out,
                                  gh_buf *faults);

@@ -73,6 +73,10 @@
 #define GH_CONTROL_WAIT_MS     5000  /* for the workers to tell what they know */
 #define GH_CONTROL_RELOAD_MS   60000 /* for the ACL to be read */
 
+/* Admin address */
+#define GH_ADMIN_REQUEST_MAX 8192 /* bytes of a request and its headers */
+#define GH_ADMIN_CLIENTS_MAX 32   /* connections at once */
+
 /* Audit */
 #define GH_AUDIT_SQL_MAX          65536        /* bytes of SQL in a record; then cut */
 #define GH_AUDIT_RECORD_MAX       (4u << 20)   /* one record, encoded */

@@ -363,6 +363,28 @@ static void read_limits(config_reading *g, const gh_yaml_node *root)
                                       "limits.login_timeout", 600000, GH_LOGIN_TIMEOUT_MS);
 }
 
+/* SECURITY: nobody logs in there. Attack: tests/integration/metrics, test_off_loopback. */
+static void read_admin(config_reading *g, const gh_yaml_node *n)
+{
+    gh_config_listen *admin = &g->c->admin;
+
+    if (n == NULL || !gh_yaml_want_keys(&g->r, n, "admin", KEYS("address", "insecure")))
+        return;
+    bool is_insecure = gh_yaml_bool(&g->r, gh_yaml_get(n, "insecure"), "admin.insecure", false);
+    const gh_yaml_node *address = gh_yaml_require(&g->r, n, "address");
+    gh_str text = gh_yaml_str(&g->r, address, "admin.address", GH_STR(""));
+    if (text.len == 0)
+        return;
+    if (!split_address(gh_arena_dup(g->r.arena, text), admin))
+        gh_yaml_fault(&g->r, address, "admin.address",
+                      "expected host:port such as 127.0.0.1:6433, found \"" GH_STR_FMT "\"",
+                      GH_STR_ARG(text));
+    else if (!admin->is_loopback && !is_insecure)
+        gh_yaml_fault(&g->r, address, "admin.address",
+                      "metrics ask nobody who they are: expected a loopback address, or "
+                      "`insecure: true`");
+}
+
 static void read_root(config_reading *g, const gh_yaml_node *root)
 {
     if (!gh_yaml_want_keys(&g->r, root, NULL,
@@ -376,10 +398,7 @@ static void read_root(config_reading *g, const gh_yaml_node *root)
     read_warehouses(g, root);
     read_workers(g, root);
     g->c->control = read_path(g, gh_yaml_get(root, "control"), "control", "");
-    if (gh_yaml_get(root, "admin") != NULL)
-        gh_yaml_fault(
-            &g->r, gh_yaml_get(root, "admin"), "admin",
-            "metrics and health over HTTP are not available in this version; remove the key");
+    read_admin(g, gh_yaml_get(root, "admin"));
     read_limits(g, root);
 }
 

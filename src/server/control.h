@@ -41,9 +41,36 @@ srv_ask *srv_ask_workers(srv *v, srv_ask_kind kind, gh_str id, gh_str by,
                          void (*done)(void *arg, const srv_ask *a), void *arg);
 void srv_ask_forget(srv_ask *a); /* done will not be called; NULL is fine */
 
+/* ---- peer.c ---------------------------------------------------------------------------------- */
+
+struct srv_peer {
+    srv_peers *peers;
+    srv_peer *prev;
+    srv_peer *next;
+    int fd;
+    gh_watch *watch;
+    gh_timer *timer;
+    gh_buf in;
+    gh_buf out; /* the answer */
+    size_t sent;
+    bool is_answered; /* `out` is whole */
+    srv_ask *ask;
+    char *by;          /* control: who asks */
+    uint32_t acl_look; /* control: the look at the ACL that a reload waits for; 0: none */
+    bool is_head;      /* admin: without the body */
+    bool is_health;    /* admin */
+};
+
+GH_MUST_USE gh_rc srv_peers_open(srv_peers *peers, const gh_address *address, gh_err *err);
+/* Sends `out` and closes; the peer may be gone afterwards. */
+void srv_peer_answer(srv_peer *p);
+
 /* ---- status.c -------------------------------------------------------------------------------- */
 
 /* One line of JSON. */
 void srv_put_status(srv *v, const srv_ask *a, gh_buf *out);
+/* Over the workers that have answered. */
+gh_session_counts srv_sum_counts(const srv_ask *a);
+gh_pool_stats srv_sum_pool(const srv_ask *a, size_t warehouse);
 
 #endif

@@ -111,6 +111,7 @@ static void name_what_waits(const gh_config *a, const gh_config *b, gh_buf *line
     name_unless(same_warehouses(a, b), "warehouses", lines);
     name_unless(a->workers == b->workers, "workers", lines);
     name_unless(gh_str_eq(a->control, b->control), "control", lines);
+    name_unless(gh_str_eq(a->admin.address, b->admin.address), "admin", lines);
 }
 
 /* ---- the reload ------------------------------------------------------------------------------ */

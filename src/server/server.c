@@ -189,6 +189,8 @@ static gh_rc set_up(srv *v, gh_err *err)
     rc = srv_catalogs_new(v, err);
     if (rc == GH_OK)
         rc = srv_control_open(v, err); /* before anybody can see that it listens */
+    if (rc == GH_OK)
+        rc = srv_admin_open(v, err);
     return rc == GH_OK ? srv_workers_new(v, err) : rc;
 }
 
@@ -235,7 +237,8 @@ static void stop_workers(srv *v)
 
 static void tear_down(srv *v)
 {
-    srv_control_close(v);
+    srv_peers_close(&v->control);
+    srv_peers_close(&v->admin);
     stop_workers(v);
     gh_judge_pool_free(v->judge_pool);
     srv_catalogs_stop(v);

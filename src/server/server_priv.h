@@ -28,7 +28,22 @@
 #define SRV_VERSION "0.1.0"
 
 typedef struct srv srv;
-typedef struct srv_control srv_control;
+typedef struct srv_peer srv_peer;
+
+/* A socket at which the main thread is asked: peer.c. */
+typedef struct srv_peers {
+    srv *server;
+    const char *name;
+    gh_listener *listener; /* NULL: the config names none */
+    srv_peer *first;
+    size_t count;
+    size_t max;              /* connections at once */
+    size_t request_max;      /* bytes */
+    bool (*may_ask)(int fd); /* NULL: whoever reaches it */
+    /* The length of the request at the beginning of what came; 0: not whole yet. */
+    size_t (*whole)(gh_str in, bool *is_bad);
+    void (*act)(srv_peer *p, gh_str request); /* ptr NULL: it is none */
+} srv_peers;
 
 /* How the policy in force relates to the ACL file. */
 typedef struct srv_policy_state {
@@ -108,7 +123,8 @@ struct srv {
     bool is_store_started;
     pthread_mutex_t policy_lock; /* of policy_state */
     srv_policy_state policy_state;
-    srv_control *control; /* NULL: the config names none */
+    srv_peers control;
+    srv_peers admin;
     int64_t started_us;
     atomic_uint acl_asked;   /* looks at the ACL that main asked for (relaxed: a number to reach) */
     atomic_uint clients;     /* sessions of all workers (relaxed) */
@@ -147,12 +163,17 @@ void srv_workers_set_tls(srv *v);
 void srv_workers_set_limits(srv *v);
 void srv_workers_set_observed(srv *v, size_t index);
 gh_session_limits srv_limits(const srv *v);
+/* GH_IO: somebody listens there, though another socket of this user could be bound too. */
+GH_MUST_USE gh_rc srv_probe(const gh_address *address, gh_err *err);
 void srv_worker_set_catalog(srv_worker *w, size_t index, gh_catalog *catalog, uint64_t read);
 
 /* control.c: on main's thread */
 GH_MUST_USE gh_rc srv_control_open(srv *v, gh_err *err);
-void srv_control_close(srv *v);
+void srv_peers_close(srv_peers *peers);
 void srv_control_on_acl_look(srv *v, uint32_t number);
+
+/* admin.c: on main's thread */
+GH_MUST_USE gh_rc srv_admin_open(srv *v, gh_err *err);
 
 /* reload.c: on main's thread */
 /* *lines: a line of JSON for each fault, or for each key that waits for a restart. */

@@ -22,7 +22,7 @@ static void put_time(gh_buf *out, const char *name, int64_t wall_us)
     put_member(out, name, (gh_str){ text, len });
 }
 
-static gh_session_counts sum(const srv_ask *a)
+gh_session_counts srv_sum_counts(const srv_ask *a)
 {
     gh_session_counts all = { 0 };
 
@@ -42,7 +42,7 @@ static gh_session_counts sum(const srv_ask *a)
     return all;
 }
 
-static gh_pool_stats sum_pool(const srv_ask *a, size_t index)
+gh_pool_stats srv_sum_pool(const srv_ask *a, size_t index)
 {
     gh_pool_stats all = { 0 };
 
@@ -79,7 +79,7 @@ static void put_process(srv *v, gh_buf *out)
 
 static void put_sessions(srv *v, const srv_ask *a, gh_buf *out)
 {
-    gh_session_counts c = sum(a);
+    gh_session_counts c = srv_sum_counts(a);
 
     gh_buf_printf(out,
                   ",\"clients\":%u,\"clients_max\":%u,\"sessions\":%zu,\"active\":%zu,"
@@ -141,7 +141,7 @@ static void put_catalog(srv *v, size_t index, gh_buf *out)
 static void put_warehouse(srv *v, const srv_ask *a, size_t index, gh_buf *out)
 {
     const gh_config_warehouse *w = &v->config->warehouses[index];
-    gh_pool_stats p = sum_pool(a, index);
+    gh_pool_stats p = srv_sum_pool(a, index);
 
     gh_buf_puts(out, index > 0 ? ",{" : "{");
     put_member(out, "name", w->name);

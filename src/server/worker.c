@@ -74,7 +74,7 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
  * SO_REUSEPORT lets another process of this user listen on the same address, and the kernel would deal the clients out between
  * the two. A socket without it can only be bound where nobody listens.
  */
-static gh_rc probe(const gh_address *address, gh_err *err)
+gh_rc srv_probe(const gh_address *address, gh_err *err)
 {
     static const int on = 1;
     gh_rc rc = GH_OK;
@@ -106,7 +106,7 @@ static gh_rc listen_all(srv *v, srv_worker *w, gh_err *err)
         else {
             rc = gh_address_parse(v->config->listen[i].address, &address, err);
             if (rc == GH_OK)
-                rc = probe(&address, err);
+                rc = srv_probe(&address, err);
             if (rc != GH_OK)
                 return rc;
         }

@@ -177,13 +177,14 @@ START_TEST(config_refuses_what_is_not_there)
         "audit: { dir: audit }\n"
         "warehouses:\n"
         "  wh: { conninfo: host=db, mode: watch, pool: { mode: transaction } }\n"
-        "admin: { address: '127.0.0.1:6433' }\n",
+        "admin: { address: '192.0.2.1:6433' }\n",
         "g.yaml:3:6: acl: an ACL kept in PostgreSQL (source, cache) is not available in this "
         "version; expected the path of the ACL file\n"
         "g.yaml:6:55: pool.mode: transaction is not available in this version; expected session\n"
         "g.yaml:6:34: mode: expected one of enforce, observe, found \"watch\"\n"
-        "g.yaml:7:8: admin: metrics and health over HTTP are not available in this version; remove "
-        "the key\n");
+        "g.yaml:7:19: admin.address: metrics ask nobody who they are: expected a loopback address, "
+        "or "
+        "`insecure: true`\n");
 }
 END_TEST
 
