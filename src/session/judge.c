@@ -50,8 +50,7 @@ static bool is_fresh(const gh_session *s, int64_t now)
     return s->view != NULL && s->policy_generation == s->env->policy_generation &&
            now < gh_view_valid_until(s->view) && s->catalog == s->warehouse->catalog &&
            s->path == gh_settings_path(&s->settings) && s->scope_encoding == s->encoding_changes &&
-           s->scope_temporary == s->temporary.id &&
-           s->saw_observed == s->warehouse->is_observed;
+           s->scope_temporary == s->temporary.id && s->saw_observed == s->warehouse->is_observed;
 }
 
 bool gh_session_refresh(gh_session *s)

@@ -201,7 +201,7 @@ class Revoke(unittest.TestCase):
         join(sessions)
         report('valid', sessions, end)
         for s in sessions:
-            self.is_in_order(s, ('42501',) if s.way in ('running', 'copy') else ('42P01', '42501'))
+            self.is_in_order(s, ('42501',) if s.way in ('running', 'copy') else ('42P01', '42501', '25P02'))
             first = next(t for t, sqlstate in s.answers if sqlstate is not None)
             self.assertGreaterEqual(first - end, -1.1, f'{s.way}: refused before its time')
 
