@@ -157,7 +157,8 @@ static int explain(cli_call *c, gh_view *view, const gh_catalog *catalog)
         else
             print_plan(c, &plans[i]);
     }
-    (void)fwrite(json.ptr, 1, json.len, stdout);
+    if (json.len > 0)
+        (void)fwrite(json.ptr, 1, json.len, stdout);
     gh_buf_fini(&json);
     return is_refused ? GH_CLI_FAILED : GH_CLI_DONE;
 }

@@ -590,8 +590,9 @@ void gh_judge_note_touches(gh_judge *j)
         t->filtered = names_of(j, item, item->is_filtered, false, false);
         t->hidden = hidden_of(j, item);
         t->is_row_filtered = !item->decision->is_every_row || item->decision->is_through;
-        memcpy(&grants[j->plan->grant_count], item->decision->grant_ids,
-               item->decision->grant_count * sizeof(int64_t));
+        if (item->decision->grant_count > 0)
+            memcpy(&grants[j->plan->grant_count], item->decision->grant_ids,
+                   item->decision->grant_count * sizeof(int64_t));
         j->plan->grant_count += item->decision->grant_count;
         n++;
     }

@@ -213,11 +213,12 @@ class Config(Case):
                     '`insecure: true` under tls')
 
     def test_what_this_version_lacks(self):
-        self.faults(GOOD_CONFIG.replace('host=127.0.0.1', 'host=127.0.0.1, pool: { mode: transaction }, mode: observe')
-                    + "admin: { address: '127.0.0.1:6433' }\n",
-                    '5:61: pool.mode: transaction is not available in this version; expected session',
-                    '5:82: mode: observe is not available in this version; expected enforce',
-                    '6:8: admin: metrics and health over HTTP are not available in this version; remove the key')
+        self.faults(GOOD_CONFIG.replace('host=127.0.0.1', 'host=127.0.0.1, pool: { mode: transaction }'),
+                    '5:61: pool.mode: transaction is not available in this version; expected session')
+
+    def test_the_modes_of_a_warehouse(self):
+        self.faults(GOOD_CONFIG.replace('host=127.0.0.1', 'host=127.0.0.1, mode: look'),
+                    '5:53: mode: expected one of enforce, observe, found "look"')
 
 
 class Check(Case):
