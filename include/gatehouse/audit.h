@@ -262,6 +262,8 @@ typedef struct gh_audit_filter {
     gh_str sqlstate;
     gh_str text; /* within sql, rewritten or message, ASCII case ignored */
     gh_str session;
+    gh_str id;    /* of a statement or of a session */
+    uint64_t seq; /* 0: any */
     gh_audit_kind kind;
     int64_t since_us; /* 0: from the start */
     int64_t until_us; /* exclusive; 0: to the end */
@@ -275,5 +277,10 @@ bool gh_audit_filter_matches(const gh_audit_filter *f, const gh_json_value *reco
  * terminal's cursor. `width` 0: not cut.
  */
 void gh_audit_show(const gh_json_value *record, gh_arena *a, size_t width, gh_buf *out);
+/*
+ * The whole record for people, a field a line. What a text continues on further lines is indented, so
+ * that it cannot pass for a field; otherwise as safe as gh_audit_show.
+ */
+void gh_audit_show_fields(const gh_json_value *record, gh_arena *a, gh_buf *out);
 
 #endif

@@ -107,7 +107,7 @@ typedef struct gh_auditlog_stats {
 } gh_auditlog_stats;
 void gh_auditlog_get_stats(gh_auditlog *log, gh_auditlog_stats *out);
 
-/* ---- reading: `audit tail` and `audit search`; needs no running proxy and takes no lock ------ */
+/* ---- reading: `audit tail`, `search` and `show`; needs no running proxy and takes no lock ------ */
 
 typedef struct gh_auditlog_query {
     gh_str dir;
@@ -115,6 +115,7 @@ typedef struct gh_auditlog_query {
         filter; /* gh_audit_time_parse for --since and --until, gh_audit_kind_parse for --kind */
     uint64_t limit;    /* search: the newest that match; 0: all. tail: how many lines first */
     bool is_json;      /* lines as they are in the file; else a line for people */
+    bool is_whole;     /* with every field, an empty line between records; unless is_json */
     bool is_following; /* tail: goes on with what is appended, until *stop */
     size_t width;      /* of the terminal; 0: do not cut lines */
     const volatile int *stop; /* set by a signal handler; may be NULL */

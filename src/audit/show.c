@@ -122,6 +122,21 @@ static bool relation_fits(const gh_audit_filter *f, const gh_json_value *record,
     return false;
 }
 
+/* Every record of a session or a statement. */
+static bool id_fits(gh_str id, const gh_json_value *record, gh_arena *a)
+{
+    return id.len == 0 || member_is(record, a, "statement", id) ||
+           member_is(record, a, "session", id);
+}
+
+static bool seq_fits(uint64_t wanted, const gh_json_value *record, gh_arena *a)
+{
+    uint64_t seq;
+
+    return wanted == 0 ||
+           (gh_audit_u64_parse(gh_json_member(record, a, "seq").text, &seq) && seq == wanted);
+}
+
 bool gh_audit_filter_matches(const gh_audit_filter *f, const gh_json_value *record, gh_arena *a)
 {
     gh_str kind =
@@ -129,7 +144,8 @@ bool gh_audit_filter_matches(const gh_audit_filter *f, const gh_json_value *reco
 
     return member_is(record, a, "kind", kind) && member_is(record, a, "user", f->user) &&
            member_is(record, a, "warehouse", f->warehouse) &&
-           member_is(record, a, "session", f->session) && sqlstate_fits(f->sqlstate, record, a) &&
+           member_is(record, a, "session", f->session) && id_fits(f->id, record, a) &&
+           seq_fits(f->seq, record, a) && sqlstate_fits(f->sqlstate, record, a) &&
            time_fits(f, record, a) && relation_fits(f, record, a) && text_fits(f->text, record, a);
 }
 
@@ -150,6 +166,14 @@ static void put_char(line *l, const char *bytes, size_t len)
     l->used++;
 }
 
+static void put_visible(line *l, uint32_t code, gh_str character)
+{
+    if (code == 0 || gh_audit_is_unprintable(code))
+        put_char(l, "?", 1);
+    else
+        put_char(l, character.ptr, character.len);
+}
+
 /*
  * White space of any length is one space; what could move the cursor, or is no UTF-8, is a question
  * mark. SECURITY: an application_name with an escape sequence in it must not repaint the auditor's
@@ -166,10 +190,8 @@ static void put_text(line *l, gh_str s)
 
         if (is_space && !was_space)
             put_char(l, " ", 1);
-        else if (!is_space && (code == 0 || gh_audit_is_unprintable(code)))
-            put_char(l, "?", 1);
         else if (!is_space)
-            put_char(l, s.ptr + at, len);
+            put_visible(l, code, (gh_str){ s.ptr + at, len });
         was_space = is_space;
     }
 }
@@ -350,4 +372,118 @@ void gh_audit_show(const gh_json_value *record, gh_arena *a, size_t width, gh_bu
     put_padded(&l, text_of(record, a, "warehouse"), 11);
     put_what(&l, gh_audit_kind_parse(kind), record, a);
     gh_buf_put(out, "\n", 1);
+}
+
+/* ---- all of it for people ------------------------------------------------------------------- */
+
+enum { FIELD_WIDTH = 17 }; /* of the names, the longest that we write is rewritten_sha256 */
+
+/* A text as it is laid out, its further lines under its first. */
+static void put_lines(line *l, gh_str s)
+{
+    size_t len;
+
+    for (size_t at = 0; at < s.len; at += len) {
+        uint32_t code = gh_audit_utf8_at(s, at, &len);
+
+        if (code == '\n') {
+            put_char(l, "\n", 1);
+            for (size_t i = 0; i < FIELD_WIDTH; i++)
+                put_char(l, " ", 1);
+        } else if (code == '\t') {
+            put_char(l, " ", 1);
+        } else if (code != '\r' || at + 1 == s.len || s.ptr[at + 1] != '\n') {
+            put_visible(l, code, (gh_str){ s.ptr + at, len });
+        }
+    }
+}
+
+static void put_list(line *l, const gh_json_value *list, gh_arena *a)
+{
+    gh_json_item item;
+    const char *before = "";
+
+    for (bool ok = gh_json_first(list, a, &item); ok; ok = gh_json_next(a, &item)) {
+        put_words(l, before);
+        put_text(l, item.value.text);
+        before = ", ";
+    }
+}
+
+/* sales.orders: privileges select; clear id, amount; masked email; filtered region */
+static void put_relation(line *l, const gh_json_value *relation, gh_arena *a)
+{
+    gh_json_item item;
+    const char *before = ": ";
+
+    put_text(l, gh_json_member(relation, a, "schema").text);
+    put_words(l, ".");
+    put_text(l, gh_json_member(relation, a, "name").text);
+    for (bool ok = gh_json_first(relation, a, &item); ok; ok = gh_json_next(a, &item)) {
+        bool is_list = item.value.type == GH_JSON_ARRAY && item.value.text.len > 0;
+
+        if (!is_list && (item.value.type != GH_JSON_BOOL || !gh_str_is(item.value.text, "true")))
+            continue;
+        put_words(l, before);
+        put_text(l, item.key);
+        put_words(l, is_list ? " " : "");
+        if (is_list)
+            put_list(l, &item.value, a);
+        before = "; ";
+    }
+}
+
+static void put_value(line *l, const gh_json_value *v, gh_arena *a)
+{
+    switch (v->type) {
+    case GH_JSON_STRING:
+        put_lines(l, v->text);
+        return;
+    case GH_JSON_ARRAY:
+        put_list(l, v, a);
+        return;
+    case GH_JSON_OBJECT: /* what observe mode let through: an error */
+        put_error(l, v, a);
+        return;
+    case GH_JSON_NULL:
+        put_words(l, "-");
+        return;
+    case GH_JSON_NONE:
+    case GH_JSON_BOOL:
+    case GH_JSON_NUMBER:
+        put_text(l, v->text);
+        return;
+    }
+}
+
+static void put_name(line *l, gh_str name)
+{
+    l->used = 0;
+    put_padded(l, name, FIELD_WIDTH - 1);
+    while (l->used < FIELD_WIDTH)
+        put_char(l, " ", 1);
+}
+
+void gh_audit_show_fields(const gh_json_value *record, gh_arena *a, gh_buf *out)
+{
+    line l = { out, 0, 0 };
+    gh_json_item field;
+
+    for (bool ok = gh_json_first(record, a, &field); ok; ok = gh_json_next(a, &field)) {
+        gh_json_item r;
+        gh_json_value list = field.value;
+        bool is_relations = gh_str_is(field.key, "relations") && list.type == GH_JSON_ARRAY;
+
+        for (bool more = is_relations && gh_json_first(&list, a, &r); more;
+             more = gh_json_next(a, &r)) {
+            put_name(&l, GH_STR("relation"));
+            put_relation(&l, &r.value, a);
+            put_char(&l, "\n", 1);
+        }
+        if (is_relations)
+            continue;
+        put_name(&l, field.key);
+        put_value(&l, &field.value, a);
+        put_char(&l, "\n", 1);
+    }
 }

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 20, NEEDLES_MAX = 5, POLL_MS = 100, RETRIES = 5 };
+enum { CHUNK = 1 << 20, NEEDLES_MAX = 6, POLL_MS = 100, RETRIES = 5 };
 
 /* false: stop reading. */
 typedef bool line_fn(void *ctx, gh_str line, gh_err *err);
@@ -160,6 +160,7 @@ typedef struct reader {
     size_t kept_cap;
     uint64_t matched;
     uint64_t unreadable;
+    bool has_printed;
     bool is_broken; /* out does not take any more */
 } reader;
 
@@ -188,6 +189,7 @@ static void reader_init(reader *r, const gh_auditlog_query *q, FILE *out)
     add_needle(r, q->filter.session);
     add_needle(r, q->filter.sqlstate);
     add_needle(r, q->filter.column);
+    add_needle(r, q->filter.id);
 }
 
 static void reader_fini(reader *r)
@@ -225,11 +227,15 @@ static void print_line(reader *r, gh_str line, const gh_json_value *record)
     if (r->query->is_json) {
         gh_buf_put_str(&r->text, line);
         gh_buf_puts(&r->text, "\n");
+    } else if (r->query->is_whole) {
+        gh_buf_puts(&r->text, r->has_printed ? "\n" : "");
+        gh_audit_show_fields(record, r->arena, &r->text);
     } else {
         gh_audit_show(record, r->arena, r->query->width, &r->text);
     }
     if (fwrite(r->text.ptr, 1, r->text.len, r->out) != r->text.len)
         r->is_broken = true;
+    r->has_printed = true;
 }
 
 static bool is_stopped(const reader *r)
@@ -247,7 +253,7 @@ static bool print_matching(void *ctx, gh_str line, gh_err *err)
         r->matched++;
         print_line(r, line, &record);
     }
-    return !is_stopped(r);
+    return !is_stopped(r) && (r->query->filter.seq == 0 || r->matched == 0);
 }
 
 static bool keep_matching(void *ctx, gh_str line, gh_err *err)
@@ -316,12 +322,27 @@ static gh_rc open_segment(int dir_fd, const char *name, int *out, gh_err *err)
     return GH_OK;
 }
 
+/* Where to begin: a record of a known number is in the last segment that does not begin behind it. */
+static size_t first_segment(const gh_segments *list, const gh_audit_filter *f)
+{
+    char name[GH_SEGMENT_NAME];
+    size_t first = 0;
+
+    if (f->seq == 0)
+        return 0;
+    gh_segment_name(f->seq, name);
+    while (first + 1 < list->count && strcmp(list->names[first + 1], name) <= 0)
+        first++;
+    return first;
+}
+
 static gh_rc read_all(int dir_fd, const gh_segments *list, reader *r, gh_err *err)
 {
     gh_rc rc = GH_OK;
     bool more = true;
 
-    for (size_t i = 0; i < list->count && rc == GH_OK && more; i++) {
+    for (size_t i = first_segment(list, &r->query->filter); i < list->count && rc == GH_OK && more;
+         i++) {
         uint64_t at = 0;
         int fd = -1;
 

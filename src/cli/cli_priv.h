@@ -215,6 +215,7 @@ extern const cli_verb cli_policy_rollback;
 extern const cli_verb cli_who;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
+extern const cli_verb cli_audit_show;
 extern const cli_verb cli_completion;
 extern const cli_verb cli_audit_stats;
 extern const cli_verb cli_session_list;

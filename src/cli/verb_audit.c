@@ -1,5 +1,5 @@
 /*
- * audit tail, audit search, audit stats: the log's own readers, with their options.
+ * audit tail, audit search, audit show, audit stats: the log's own readers, with their options.
  */
 #include "cli_priv.h"
 
@@ -102,6 +102,47 @@ static int run_search(cli_call *c)
         return cli_fail_err(&err);
     if (isatty(STDERR_FILENO) != 0)
         (void)fprintf(stderr, "%llu records\n", (unsigned long long)matched);
+    return GH_CLI_DONE;
+}
+
+/* 1f0c22a9b4d87e35.0.42: of a statement or a session. */
+static bool is_id(const char *s)
+{
+    size_t part;
+
+    if (strspn(s, "0123456789abcdef") != 16 || s[16] != '.')
+        return false;
+    s += 17;
+    part = strspn(s, "0123456789");
+    if (part == 0 || s[part] != '.')
+        return false;
+    s += part + 1;
+    part = strspn(s, "0123456789");
+    return part > 0 && s[part] == '\0';
+}
+
+static int run_show(cli_call *c)
+{
+    gh_auditlog_query q = { .is_whole = true, .is_json = cli_has(c, "--json") };
+    gh_err err = { 0 };
+    uint64_t matched = 0;
+    int64_t seq = 0;
+
+    if (is_id(c->args[0]))
+        q.filter.id = gh_str_of(c->args[0]);
+    else if (gh_config_parse_int(gh_str_of(c->args[0]), &seq) && seq > 0)
+        q.filter.seq = (uint64_t)seq;
+    else
+        return cli_usage(
+            c, "expected the id of a statement or session, or a record's number, found \"%s\"",
+            c->args[0]);
+    int code = audit_dir(c, &q.dir);
+    if (code != GH_CLI_DONE)
+        return code;
+    if (gh_auditlog_search(&q, stdout, &matched, &err) != GH_OK)
+        return cli_fail_err(&err);
+    if (matched == 0)
+        return cli_fail("no record of \"%s\" in " GH_STR_FMT, c->args[0], GH_STR_ARG(q.dir));
     return GH_CLI_DONE;
 }
 
@@ -208,6 +249,32 @@ const cli_verb cli_audit_search = {
     .options = s_search_options,
     .option_count = GH_COUNT(s_search_options),
     .run = run_search,
+};
+
+static const cli_option s_show_options[] = {
+    { "--dir", "DIR", "the folder of the audit log, instead of the config file's" },
+};
+
+const cli_verb cli_audit_show = {
+    .group = "audit",
+    .name = "show",
+    .args = "ID",
+    .summary = "Print whole records of the audit log: of a statement, of a session, or one",
+    .help =
+        "ID is a statement's (its intent or refusal, and its outcome), a session's (all of it, "
+        "from login "
+        "to\n"
+        "logout), or a record's number, `seq`. A field a line, an empty line between records; with "
+        "--json\n"
+        "each record as it is in the file, a line.",
+    .example = "  gatehouse audit show --config gatehouse.yaml 1f0c22a9b4d87e35.0.42\n"
+               "  gatehouse audit show --dir audit 17 --json",
+    .shared = CLI_CONFIG | CLI_JSON,
+    .options = s_show_options,
+    .option_count = GH_COUNT(s_show_options),
+    .args_min = 1,
+    .args_max = 1,
+    .run = run_show,
 };
 
 static const cli_option s_stats_options[] = {

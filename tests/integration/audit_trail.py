@@ -148,6 +148,49 @@ class Records(unittest.TestCase):
         self.assertTrue(found)
         self.assertTrue(all(json.loads(line)['user'] == 'carol' for line in found))
 
+    def show(self, identity, *options):
+        return proxy.cli('audit', 'show', identity, '--config', proxy.config, *options).stdout
+
+    def test_show(self):
+        with proxy.wire('alice', parameters={'application_name': 'x\n user mallory\x1b[2J'}) as c:
+            c.one("SELECT id, email\n/* mark-show */\tFROM crm.customers WHERE name <> 'x'")
+        intent, = of_text('mark-show')
+        outcome = self.outcome(intent['statement'])
+        gt.wait_for(lambda: [r for r in proxy.audit() if r['kind'] == 'logout' and r['session'] == intent['session']], 5,
+                    'the logout')
+
+        text = self.show(intent['statement'])
+        first, second = text.split('\n\n')
+        self.assertNotIn('\x1b', text)
+        fields = re.findall(r'^(\S+) +(.*)$', first, re.M)
+        self.assertEqual([k for k, _ in fields if k != 'relation'], [k for k in intent if k != 'relations'])
+        fields = dict(fields)
+        for key in ('kind', 'time', 'statement', 'session', 'user', 'decision', 'policy_version', 'seq', 'hash'):
+            self.assertEqual(fields[key], str(intent[key]))
+        self.assertEqual(fields['grants'], ', '.join(map(str, intent['grants'])))
+        self.assertIn('crm.customers: ', fields['relation'])
+        self.assertIn('row_filtered', fields['relation'])
+        self.assertIn('SELECT id, email\n' + 17 * ' ' + '/* mark-show */ FROM', first)
+        self.assertNotIn('mallory', fields['user'])
+        self.assertEqual(second, ''.join(f'{k:17}{"-" if v is None else v}\n' for k, v in outcome.items()))
+
+        same = lambda text: [json.loads(line) for line in text.splitlines()]
+        self.assertEqual(same(self.show(intent['statement'], '--json')), [intent, outcome])
+        self.assertEqual(same(self.show(str(outcome['seq']), '--json')), [outcome])
+        session = same(self.show(intent['session'], '--json'))
+        self.assertEqual([r['kind'] for r in session], ['login', 'intent', 'outcome', 'logout'])
+
+    def test_show_of_what_is_not_there(self):
+        boot, worker, _ = proxy.audit()[-1].get('session', proxy.audit()[1].get('session')).split('.')
+        for identity in ('999999999', f'{boot}.{worker}.99999999'):
+            done = proxy.cli('audit', 'show', identity, '--config', proxy.config, check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (1, '', f'gatehouse: no record of "{identity}" in {proxy.audit_dir}\n'))
+        for identity in ('0', '-1', '1x', 'alice', f'{boot}.{worker}', f'{boot}.{worker}.', f'{boot}..1', f'{boot}.1.1.1'):
+            done = proxy.cli('audit', 'show', '--config', proxy.config, '--', identity, check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ''), done.stderr)
+            self.assertIn(f'found "{identity}"', done.stderr)
+
     def test_chain(self):
         with proxy.wire('alice') as c:
             for _ in range(3):

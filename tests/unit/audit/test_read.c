@@ -156,7 +156,7 @@ static const char s_record[] =
     "\"filtered\":[\"region\"]},{\"schema\":\"hr\",\"name\":\"staff\",\"clear\":[\"ssn\"],"
     "\"masked\":[],"
     "\"filtered\":[]}],\"sql\":\"SELECT\\n  \\u001b[2J\\u202e Secret\",\"rewritten\":\"select x\","
-    "\"sqlstate\":\"42501\",\"message\":null}";
+    "\"sqlstate\":\"42501\",\"message\":null,\"seq\":12}";
 
 static bool matches(gh_audit_filter f)
 {
@@ -183,6 +183,11 @@ START_TEST(filters)
     ck_assert(matches((gh_audit_filter){ .warehouse = GH_STR("wh"), .session = GH_STR("a.1.0") }));
     ck_assert(!matches((gh_audit_filter){ .warehouse = GH_STR("other") }));
     ck_assert(!matches((gh_audit_filter){ .session = GH_STR("a.1.1") }));
+    ck_assert(matches((gh_audit_filter){ .id = GH_STR("a.1.0") }));
+    ck_assert(matches((gh_audit_filter){ .id = GH_STR("a.1.1") }));
+    ck_assert(!matches((gh_audit_filter){ .id = GH_STR("a.1") }));
+    ck_assert(matches((gh_audit_filter){ .seq = 12 }));
+    ck_assert(!matches((gh_audit_filter){ .seq = 1 }));
     ck_assert(matches((gh_audit_filter){ .sqlstate = GH_STR("42501") }));
     ck_assert(!matches((gh_audit_filter){ .sqlstate = GH_STR("42P01") }));
     ck_assert(matches((gh_audit_filter){ .since_us = at, .until_us = at + 1 }));
@@ -214,6 +219,17 @@ static void show(const char *record, size_t width, gh_buf *out)
     gh_arena_free(a);
 }
 
+static void show_fields(const char *record, gh_buf *out)
+{
+    gh_arena *a = gh_arena_new(0);
+    gh_json_value v;
+
+    ck_assert_int_eq(gh_json_parse(gh_str_of(record), a, &v, NULL), GH_OK);
+    gh_buf_clear(out);
+    gh_audit_show_fields(&v, a, out);
+    gh_arena_free(a);
+}
+
 START_TEST(show_is_one_line)
 {
     gh_buf out;
@@ -237,6 +253,52 @@ START_TEST(show_is_one_line)
 }
 END_TEST
 
+START_TEST(show_fields_is_a_field_a_line)
+{
+    gh_buf out;
+
+    gh_buf_init(&out, 0);
+    show_fields(
+        "{\"kind\":\"refused\",\"roles\":[\"a\",\"b\"],\"grants\":[],\"tls\":null,\"relations\":["
+        "{\"schema\":\"s\",\"name\":\"t\",\"privileges\":[\"select\"],\"clear\":[\"x\",\"y\"],"
+        "\"masked\":[],\"filtered\":[\"x\"],\"row_filtered\":true},"
+        "{\"schema\":\"s\",\"name\":\"u\",\"clear\":[],\"row_filtered\":false}],"
+        "\"would\":{\"sqlstate\":\"42501\",\"message\":\"no\"},\"fingerprint\":true,"
+        "\"a_name_longer_than_the_column\":1,"
+        "\"sql\":\"SELECT 1,\\r\\n\\t2\\nuser mallory\\u001b[2J\\r\"}",
+        &out);
+    ck_assert_msg(gh_str_is(gh_buf_str(&out),
+                            "kind             refused\n"
+                            "roles            a, b\n"
+                            "grants           \n"
+                            "tls              -\n"
+                            "relation         s.t: privileges select; clear x, y; filtered x; "
+                            "row_filtered\n"
+                            "relation         s.u\n"
+                            "would            42501 no\n"
+                            "fingerprint      true\n"
+                            "a_name_longer_than_the_column 1\n"
+                            "sql              SELECT 1,\n"
+                            "                  2\n"
+                            "                 user mallory?[2J?\n"),
+                  "%.*s", (int)out.len, out.ptr);
+    gh_buf_fini(&out);
+}
+END_TEST
+
+static void check_safe(gh_str text, const char *fine)
+{
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        size_t len;
+        uint32_t code = gh_audit_utf8_at(text, i, &len);
+
+        ck_assert_msg((len == 1 && strchr(fine, text.ptr[i]) != NULL) ||
+                          (code != 0 && !gh_audit_is_unprintable(code)),
+                      "byte %zu of %.*s", i, (int)text.len, text.ptr);
+        i += len - 1;
+    }
+}
+
 /* Every field full of control sequences, in every kind: what is printed holds none. */
 START_TEST(show_is_safe)
 {
@@ -257,13 +319,14 @@ START_TEST(show_is_safe)
             kind == GH_AUDIT_NONE ? evil : gh_audit_kind_name((gh_audit_kind)kind), evil, evil,
             evil, evil, evil, evil, evil, evil, evil, evil, evil, evil, evil, evil);
         show(record, 0, &out);
-        for (size_t i = 0; i + 1 < out.len; i++) {
-            size_t len;
-            uint32_t code = gh_audit_utf8_at(gh_buf_str(&out), i, &len);
-
-            ck_assert_msg(code != 0 && !gh_audit_is_unprintable(code), "kind %d byte %zu", kind, i);
-            i += len - 1;
-        }
+        check_safe(gh_buf_str(&out), "");
+        show_fields(record, &out);
+        check_safe(gh_buf_str(&out), "\n");
+        /* What a value continues is indented: only fields are at the start of a line. */
+        size_t fields = 0;
+        for (size_t i = 0; i < out.len; i++)
+            fields += (i == 0 || out.ptr[i - 1] == '\n') && out.ptr[i] != ' ';
+        ck_assert_uint_eq(fields, 14);
     }
     gh_buf_fini(&out);
 }
@@ -281,6 +344,7 @@ Suite *audit_read_suite(void)
     tcase_add_test(c, json_walks);
     tcase_add_test(c, filters);
     tcase_add_test(c, show_is_one_line);
+    tcase_add_test(c, show_fields_is_a_field_a_line);
     tcase_add_test(c, show_is_safe);
     suite_add_tcase(s, c);
     return s;

@@ -162,6 +162,27 @@ START_TEST(a_line_being_written_is_not_there)
 }
 END_TEST
 
+/* Over several segments, each record is found by its number, and no other with it. */
+START_TEST(search_finds_a_number)
+{
+    gh_auditlog_query q = query(0, true);
+    char seq[32];
+
+    write_numbered(60);
+    for (uint64_t n = 1; n <= 60; n++) {
+        const char *text;
+
+        q.filter.seq = n;
+        text = printed(search, q);
+        ck_assert_int_eq(lines_of(text), 1);
+        (void)snprintf(seq, sizeof(seq), "\"seq\":%d,", (int)n);
+        ck_assert_ptr_nonnull(strstr(text, seq));
+    }
+    q.filter.seq = 61;
+    ck_assert_int_eq(lines_of(printed(search, q)), 0);
+}
+END_TEST
+
 START_TEST(no_folder)
 {
     gh_auditlog_query q = query(10, true);
@@ -381,6 +402,7 @@ Suite *auditlog_read_suite(void)
     tcase_add_test(c, search_prints_what_matches);
     tcase_add_test(c, long_records_are_read);
     tcase_add_test(c, a_line_being_written_is_not_there);
+    tcase_add_test(c, search_finds_a_number);
     tcase_add_test(c, no_folder);
     tcase_add_test(c, output_that_is_full);
     tcase_add_test(c, tail_follows);
