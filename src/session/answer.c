@@ -608,10 +608,11 @@ static gh_answer on_notice(gh_session *s, gh_str body)
         return GH_ANSWER_DROP;
     if (s->is_bypass)
         return GH_ANSWER_RELAY;
-    if (!gh_session_notice_is_public(&up))
-        return GH_ANSWER_DROP;
     gh_buf_init(&text, 0);
-    gh_session_public_error(up.sqlstate, up.message, client_sql, &text);
+    if (!gh_session_public_notice(&up, client_sql, &text)) {
+        gh_buf_fini(&text);
+        return GH_ANSWER_DROP;
+    }
     gh_buf_put_u8(&text, 0);
     char sqlstate[6] = { 0 };
 

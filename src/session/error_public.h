@@ -24,7 +24,8 @@ GH_MUST_USE gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out);
  * there is none. */
 void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out);
 
-/* Is the notice one that a client may see at all? */
-bool gh_session_notice_is_public(const gh_upstream_error *notice);
+/* Appends the message to show of a notice; false, and nothing appended, if a client may not see it. */
+GH_MUST_USE bool gh_session_public_notice(const gh_upstream_error *notice, gh_str client_sql,
+                                          gh_buf *out);
 
 #endif

@@ -52,6 +52,11 @@ CREATE VIEW shop.either_ratio AS SELECT id, ratio FROM shop.inner_ratios UNION A
 CREATE TABLE lockbox."CNRY-parts" (id integer, region text) PARTITION BY LIST (region);
 CREATE TABLE shop.part_eu PARTITION OF lockbox."CNRY-parts" FOR VALUES IN ('EU');
 CREATE TABLE shop.lists (id integer, hidden_list text[], numbers integer[]);
+-- What a write sets off among rows that nobody sees.
+CREATE TABLE lockbox.echoes (id integer PRIMARY KEY, order_id integer REFERENCES shop.orders ON DELETE CASCADE, word text);
+CREATE FUNCTION lib.echo() RETURNS trigger LANGUAGE plpgsql AS
+    $f$ BEGIN RAISE NOTICE 'CNRY-echo %', OLD.word; RAISE WARNING 'CNRY-echo %', OLD; RETURN OLD; END $f$;
+CREATE TRIGGER echo BEFORE DELETE ON lockbox.echoes FOR EACH ROW EXECUTE FUNCTION lib.echo();
 GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 '''
 
@@ -69,6 +74,7 @@ SELECT i, 'Person ' || i, CASE WHEN i % 2 = 0 THEN 'it' ELSE 'legal' END,
        CASE WHEN i % 2 = 0 THEN 1000 + i ELSE {number}0000 + i END, NULLIF(i / 2, 0)
 FROM generate_series(1, 10) i;
 INSERT INTO lockbox.ledger SELECT i, 'CNRY-{salt}-ledger-' || i, {number}0000 + i FROM generate_series(1, {ledger}) i;
+INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series(1, {ledger}) i;
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
 INSERT INTO shop.open_regions VALUES ('EU');
