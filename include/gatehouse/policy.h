@@ -47,8 +47,15 @@ typedef enum gh_origin { GH_ORIGIN_CLI = 0, GH_ORIGIN_POLICY } gh_origin;
 /* Where a policy file says it; line 0: it was not read from a file. */
 typedef struct gh_acl_place {
     gh_str file;
-    uint32_t line; /* 1-based */
+    uint32_t line;   /* 1-based */
+    uint32_t column; /* 1-based */
 } gh_acl_place;
+
+/* A file as it was read, for gh_policy_place_of. */
+typedef struct gh_policy_tree {
+    gh_str file;
+    const struct gh_yaml_node *root;
+} gh_policy_tree;
 
 typedef struct gh_acl_attribute {
     gh_str name;
@@ -166,6 +173,8 @@ typedef struct gh_acl {
     size_t function_count;
     const gh_acl_test *tests; /* of policy files only; not stored, not compiled */
     size_t test_count;
+    const gh_policy_tree *trees; /* of policy files only */
+    size_t tree_count;
 } gh_acl;
 
 /* ---- reading policy files ------------------------------------------------------------------- */
@@ -181,6 +190,11 @@ typedef struct gh_policy_file {
  */
 GH_MUST_USE gh_rc gh_policy_read_files(const gh_policy_file *files, size_t count, gh_arena *a,
                                        gh_acl *out, gh_err *err);
+/*
+ * Where the files that the acl was read from say `text`, one of its own strings, in what begins at `place`;
+ * the place itself where they do not, or where the text is not a file's.
+ */
+gh_acl_place gh_policy_place_of(const gh_acl *acl, gh_acl_place place, gh_str text);
 /* Writes the acl as one policy file; reading it back gives an equal acl. */
 void gh_policy_write_file(const gh_acl *acl, gh_buf *out);
 

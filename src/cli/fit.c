@@ -237,40 +237,15 @@ typedef struct mask_walk {
     cli_fit *fit;
     cli_fault_fn fn;
     void *arg;
-    uint64_t *seen; /* (mask, column) pairs that were looked at; open addressing, 0 is free */
-    size_t seen_mask;
-    size_t seen_count;
+    cli_seen seen; /* (mask, column) pairs that were looked at */
     bool is_stopped;
 } mask_walk;
 
-/* True the first time. Two pairs of one hash are taken for one: one in 2^64. */
+/* True the first time. */
 static bool is_new(mask_walk *w, const gh_relation *r, const gh_column *column, gh_str mask)
 {
-    uint64_t hash =
-        gh_hash(mask.ptr, mask.len, ((uint64_t)r->oid << 16) + (uint16_t)column->attnum);
-    size_t at;
-
-    if (w->seen_count * 2 >= w->seen_mask) {
-        uint64_t *old = w->seen;
-        size_t old_mask = w->seen_mask;
-
-        w->seen_mask = old_mask * 2 + 1;
-        w->seen = gh_alloc((w->seen_mask + 1) * sizeof(*w->seen));
-        for (size_t i = 0; i <= old_mask && old != NULL; i++) {
-            for (at = old[i] & w->seen_mask; old[i] != 0 && w->seen[at] != 0;)
-                at = (at + 1) & w->seen_mask;
-            if (old[i] != 0)
-                w->seen[at] = old[i];
-        }
-        free(old);
-    }
-    hash = hash == 0 ? 1 : hash;
-    for (at = hash & w->seen_mask; w->seen[at] != 0; at = (at + 1) & w->seen_mask)
-        if (w->seen[at] == hash)
-            return false;
-    w->seen[at] = hash;
-    w->seen_count++;
-    return true;
+    return cli_seen_add(
+        &w->seen, gh_hash(mask.ptr, mask.len, ((uint64_t)r->oid << 16) + (uint16_t)column->attnum));
 }
 
 static gh_rc walk_mask(mask_walk *w, cli_fault *fault, gh_err *err)
@@ -301,6 +276,7 @@ static gh_rc walk_rule(mask_walk *w, const gh_acl_rule *rule, const gh_relation 
         gh_str name = cli_name_of(a, rule->masks[i].column);
         fault.column = gh_relation_column(r, name);
         fault.mask = rule->masks[i].mask;
+        fault.place = gh_policy_place_of(w->fit->acl, rule->place, fault.mask);
         if (fault.column != NULL && cli_rule_names_column(a, rule, name))
             rc = walk_mask(w, &fault, err);
     }
@@ -310,7 +286,10 @@ static gh_rc walk_rule(mask_walk *w, const gh_acl_rule *rule, const gh_relation 
 static gh_rc walk_tag(mask_walk *w, const gh_acl_masking *m, const gh_relation *r,
                       const cli_pattern *p, gh_err *err)
 {
-    cli_fault fault = { .place = m->place, .kind = "masking", .relation = r, .mask = m->mask };
+    cli_fault fault = { .place = gh_policy_place_of(w->fit->acl, m->place, m->mask),
+                        .kind = "masking",
+                        .relation = r,
+                        .mask = m->mask };
     gh_rc rc = GH_OK;
 
     for (uint16_t i = 0; i < r->column_count && rc == GH_OK && !w->is_stopped; i++) {
@@ -356,11 +335,10 @@ static const gh_acl_tag *find_tag(const gh_acl *acl, gh_str name)
 
 gh_rc cli_fit_masks(cli_fit *f, cli_fault_fn fn, void *arg, gh_err *err)
 {
-    mask_walk w = { .fit = f, .fn = fn, .arg = arg, .seen_mask = 127 };
+    mask_walk w = { .fit = f, .fn = fn, .arg = arg };
     const gh_acl *acl = f->acl;
     gh_rc rc = GH_OK;
 
-    w.seen = gh_alloc((w.seen_mask + 1) * sizeof(*w.seen));
     for (size_t i = 0; i < acl->rule_count && rc == GH_OK && !w.is_stopped; i++) {
         const gh_acl_rule *r = &acl->rules[i];
         for (size_t j = 0; j < r->tables.count && r->mask_count > 0 && rc == GH_OK; j++)
@@ -371,6 +349,6 @@ gh_rc cli_fit_masks(cli_fit *f, cli_fault_fn fn, void *arg, gh_err *err)
         for (size_t j = 0; tag != NULL && j < tag->columns.count && rc == GH_OK; j++)
             rc = walk_pattern(&w, tag->columns.items[j], NULL, &acl->masking[i], err);
     }
-    free(w.seen);
+    cli_seen_fini(&w.seen);
     return rc;
 }

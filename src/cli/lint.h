@@ -11,7 +11,7 @@ typedef struct lint_finding {
     bool is_error;     /* what is written cannot work; else it works, but hardly as meant */
     const char *check; /* a word for programs: "no-such-table" */
     gh_acl_place place;
-    gh_str where; /* "policy.yaml:12", "grant 5" */
+    gh_str where; /* "policy.yaml:12:5", "grant 5" */
     gh_str text;
     size_t number; /* in order of arrival */
 } lint_finding;
@@ -40,6 +40,8 @@ void lint_error(lint *l, const char *check, lint_place at, const char *fmt, ...)
 void lint_warning(lint *l, const char *check, lint_place at, const char *fmt, ...) GH_PRINTF(4, 5);
 
 lint_place lint_at_rule(const gh_acl_rule *r);
+/* The same with the line and column of the text, one of the acl's strings, where a file says it. */
+lint_place lint_at_text(const lint *l, lint_place at, gh_str text);
 lint_place lint_at_role(const gh_acl_role *r);
 lint_place lint_at_user(const gh_acl_user *u);
 lint_place lint_at_tag(const gh_acl_tag *t);
@@ -47,6 +49,8 @@ lint_place lint_at_tag(const gh_acl_tag *t);
 void lint_acl(lint *l);   /* people, names, expressions */
 void lint_rules(lint *l); /* rules that others make useless */
 GH_MUST_USE gh_rc lint_live(lint *l, gh_err *err);
+/* Of that only names of tables and columns, and row filters. */
+GH_MUST_USE gh_rc lint_names(lint *l, gh_err *err);
 /* Views that show what a tag masks or denies. */
 GH_MUST_USE gh_rc lint_views(lint *l, cli_live *live, gh_err *err);
 

@@ -237,7 +237,8 @@ static void check_mask_text(lint *l, lint_place at, gh_str mask)
     if (rc == GH_OK && m.kind == GH_MASK_EXPR)
         rc = cli_check_expression(l->call, m.expr, &err);
     if (rc != GH_OK)
-        lint_error(l, "bad-mask", at, "mask " GH_STR_FMT ": %s", GH_STR_ARG(mask), err.public_msg);
+        lint_error(l, "bad-mask", lint_at_text(l, at, mask), "mask " GH_STR_FMT ": %s",
+                   GH_STR_ARG(mask), err.public_msg);
 }
 
 static void check_masks_of(lint *l, const gh_acl_rule *r)
@@ -259,14 +260,16 @@ static void check_expressions(lint *l)
         const gh_acl_mask_def *m = &acl->masks[i];
         gh_err err = { 0 };
         if (cli_check_expression(l->call, m->expr, &err) != GH_OK)
-            lint_error(l, "bad-mask", (lint_place){ m->place, "mask", 0, m->name },
+            lint_error(l, "bad-mask",
+                       lint_at_text(l, (lint_place){ m->place, "mask", 0, m->name }, m->expr),
                        "mask " GH_STR_FMT ": %s", GH_STR_ARG(m->name), err.public_msg);
     }
     for (size_t i = 0; i < acl->rule_count; i++) {
         const gh_acl_rule *r = &acl->rules[i];
         gh_err err = { 0 };
         if (r->rows.len > 0 && cli_check_expression(l->call, r->rows, &err) != GH_OK)
-            lint_error(l, "bad-filter", lint_at_rule(r), "rows: %s", err.public_msg);
+            lint_error(l, "bad-filter", lint_at_text(l, lint_at_rule(r), r->rows), "rows: %s",
+                       err.public_msg);
         check_masks_of(l, r);
     }
 }

@@ -52,11 +52,17 @@ static const gh_relation *walk_next(relation_walk *w, cli_live **live)
 {
     for (; w->live < w->l->live_count; w->live++, w->next = 0) {
         cli_live *at = &w->l->lives[w->live];
-        size_t count;
-        const gh_relation *const *all = gh_catalog_relations(at->catalog, &count);
+        size_t count = 1;
+        const gh_relation *exact = NULL;
+        const gh_relation *const *all = &exact;
+        if (w->pattern.parts[0].is_glob || w->pattern.parts[1].is_glob)
+            all = gh_catalog_relations(at->catalog, &count);
+        else
+            exact = gh_catalog_relation(at->catalog, w->pattern.parts[0].text,
+                                        w->pattern.parts[1].text);
         while (w->next < count) {
             const gh_relation *r = all[w->next++];
-            if (!cli_is_table(r) ||
+            if (r == NULL || !cli_is_table(r) ||
                 !cli_pattern_fits(&w->pattern, at->warehouse->name, r->schema, r->name))
                 continue;
             *live = at;
@@ -82,11 +88,12 @@ static void check_tables(lint *l, const gh_acl_rule *r)
         if (matches_any(l, text))
             continue;
         if (p.parts[0].is_glob || p.parts[1].is_glob)
-            lint_warning(l, "pattern-of-nothing", lint_at_rule(r), "no table matches " GH_STR_FMT,
-                         GH_STR_ARG(text));
+            lint_warning(l, "pattern-of-nothing", lint_at_text(l, lint_at_rule(r), text),
+                         "no table matches " GH_STR_FMT, GH_STR_ARG(text));
         else
-            lint_error(l, "no-such-table", lint_at_rule(r), "there is no table " GH_STR_FMT "%s",
-                       GH_STR_ARG(text), suggest_relation(l, text));
+            lint_error(l, "no-such-table", lint_at_text(l, lint_at_rule(r), text),
+                       "there is no table " GH_STR_FMT "%s", GH_STR_ARG(text),
+                       suggest_relation(l, text));
     }
 }
 
@@ -123,7 +130,7 @@ static void check_column(lint *l, const gh_acl_rule *r, gh_str text, const char 
 
     if (!has_column(l, r, column, &known, &count) && count > 0) {
         const char *more = cli_did_you_mean(l->call, column, known, count);
-        lint_error(l, "no-such-column", lint_at_rule(r),
+        lint_error(l, "no-such-column", lint_at_text(l, lint_at_rule(r), text),
                    "%s: none of the rule's tables has a column " GH_STR_FMT "%s", what,
                    GH_STR_ARG(column), more);
     }
@@ -146,10 +153,12 @@ static void check_tags(lint *l)
                 for (uint16_t k = 0; k < r->column_count && !is_there; k++)
                     is_there = cli_part_fits(column, r->columns[k].name);
             if (!is_there && is_exact)
-                lint_error(l, "no-such-column", lint_at_tag(t), "there is no column " GH_STR_FMT,
-                           GH_STR_ARG(t->columns.items[j]));
+                lint_error(l, "no-such-column",
+                           lint_at_text(l, lint_at_tag(t), t->columns.items[j]),
+                           "there is no column " GH_STR_FMT, GH_STR_ARG(t->columns.items[j]));
             else if (!is_there)
-                lint_warning(l, "pattern-of-nothing", lint_at_tag(t),
+                lint_warning(l, "pattern-of-nothing",
+                             lint_at_text(l, lint_at_tag(t), t->columns.items[j]),
                              "no column matches " GH_STR_FMT, GH_STR_ARG(t->columns.items[j]));
         }
     }
@@ -175,7 +184,8 @@ static void check_functions(lint *l)
             cli_pattern p = cli_pattern_of(l->arena, f->allow.items[j]);
             if (!has_function(l, &p))
                 lint_error(l, "no-such-function",
-                           (lint_place){ f->place, "functions", 0, { NULL, 0 } },
+                           lint_at_text(l, (lint_place){ f->place, "functions", 0, { NULL, 0 } },
+                                        f->allow.items[j]),
                            "there is no function " GH_STR_FMT, GH_STR_ARG(f->allow.items[j]));
         }
     }
@@ -183,7 +193,8 @@ static void check_functions(lint *l)
 
 /* ---- filters --------------------------------------------------------------------------------- */
 
-static gh_rc check_filter(lint *l, cli_fit *fits, const gh_acl_rule *r, gh_err *err)
+/* `fine`: filters that their relations take; a policy says one filter many times. */
+static gh_rc check_filter(lint *l, cli_fit *fits, const gh_acl_rule *r, cli_seen *fine, gh_err *err)
 {
     gh_err last = { 0 }; /* of this rule: told once, not for each of a hundred tables */
 
@@ -192,7 +203,13 @@ static gh_rc check_filter(lint *l, cli_fit *fits, const gh_acl_rule *r, gh_err *
         cli_live *live;
         for (const gh_relation *t = walk_next(&w, &live); t != NULL; t = walk_next(&w, &live)) {
             gh_err said = { 0 };
+            uint64_t hash = gh_hash(r->rows.ptr, r->rows.len,
+                                    ((uint64_t)t->oid << 16) + (uint64_t)(live - l->lives));
+            if (cli_seen_has(fine, hash))
+                continue;
             gh_rc rc = cli_fit_filter(&fits[live - l->lives], t, r->rows, &said);
+            if (rc == GH_OK)
+                (void)cli_seen_add(fine, hash);
             if (rc == GH_OK || (rc == GH_INVALID && strcmp(said.public_msg, last.public_msg) == 0))
                 continue;
             if (rc != GH_INVALID) {
@@ -200,7 +217,7 @@ static gh_rc check_filter(lint *l, cli_fit *fits, const gh_acl_rule *r, gh_err *
                 return rc;
             }
             last = said;
-            lint_error(l, "bad-filter", lint_at_rule(r),
+            lint_error(l, "bad-filter", lint_at_text(l, lint_at_rule(r), r->rows),
                        "rows, on " GH_STR_FMT "." GH_STR_FMT ": %s", GH_STR_ARG(t->schema),
                        GH_STR_ARG(t->name), said.public_msg);
         }
@@ -210,13 +227,15 @@ static gh_rc check_filter(lint *l, cli_fit *fits, const gh_acl_rule *r, gh_err *
 
 static gh_rc check_filters(lint *l, cli_fit *fits, gh_err *err)
 {
+    cli_seen fine = { 0 };
     gh_rc rc = GH_OK;
 
     for (size_t i = 0; i < l->acl->rule_count && rc == GH_OK; i++) {
         const gh_acl_rule *r = &l->acl->rules[i];
         if (r->rows.len > 0 && cli_check_expression(l->call, r->rows, NULL) == GH_OK)
-            rc = check_filter(l, fits, r, err);
+            rc = check_filter(l, fits, r, &fine, err);
     }
+    cli_seen_fini(&fine);
     return rc;
 }
 
@@ -390,11 +409,8 @@ gh_rc lint_views(lint *l, cli_live *live, gh_err *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-gh_rc lint_live(lint *l, gh_err *err)
+static void check_names(lint *l)
 {
-    cli_fit *fits = gh_alloc((l->live_count + 1) * sizeof(*fits));
-    gh_rc rc = GH_OK;
-
     for (size_t i = 0; i < l->acl->rule_count; i++) {
         const gh_acl_rule *r = &l->acl->rules[i];
         check_tables(l, r);
@@ -404,17 +420,50 @@ gh_rc lint_live(lint *l, gh_err *err)
             check_column(l, r, r->masks[j].column, "mask");
     }
     check_tags(l);
-    check_functions(l);
+}
+
+static gh_rc fits_open(lint *l, cli_fit **out, gh_err *err)
+{
+    gh_rc rc = GH_OK;
+
+    *out = gh_alloc((l->live_count + 1) * sizeof(**out));
     for (size_t i = 0; i < l->live_count && rc == GH_OK; i++)
-        rc = cli_fit_init(&fits[i], l->call, l->acl, &l->lives[i], err);
+        rc = cli_fit_init(&(*out)[i], l->call, l->acl, &l->lives[i], err);
+    return rc;
+}
+
+static void fits_close(lint *l, cli_fit *fits)
+{
+    for (size_t i = 0; i < l->live_count; i++)
+        cli_fit_fini(&fits[i]);
+    free(fits);
+}
+
+gh_rc lint_names(lint *l, gh_err *err)
+{
+    cli_fit *fits;
+    gh_rc rc = fits_open(l, &fits, err);
+
+    check_names(l);
+    if (rc == GH_OK)
+        rc = check_filters(l, fits, err);
+    fits_close(l, fits);
+    return rc;
+}
+
+gh_rc lint_live(lint *l, gh_err *err)
+{
+    cli_fit *fits;
+    gh_rc rc = fits_open(l, &fits, err);
+
+    check_names(l);
+    check_functions(l);
     if (rc == GH_OK)
         rc = check_filters(l, fits, err);
     if (rc == GH_OK)
         rc = check_masks(l, fits, err);
     for (size_t i = 0; i < l->live_count && rc == GH_OK; i++)
         rc = lint_views(l, &l->lives[i], err);
-    for (size_t i = 0; i < l->live_count; i++)
-        cli_fit_fini(&fits[i]);
-    free(fits);
+    fits_close(l, fits);
     return rc;
 }

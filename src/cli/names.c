@@ -225,3 +225,50 @@ size_t cli_people_hold(const cli_people *p, gh_str_list roles, bool *is_held)
     free(queue);
     return count;
 }
+
+/* ---- what was met before --------------------------------------------------------------------- */
+
+/* The slot of the hash, or the free one where it would be. */
+static size_t seen_at(const cli_seen *s, uint64_t hash)
+{
+    size_t at = hash & s->mask;
+
+    while (s->slots[at] != 0 && s->slots[at] != hash)
+        at = (at + 1) & s->mask;
+    return at;
+}
+
+static uint64_t seen_key(uint64_t hash)
+{
+    return hash == 0 ? 1 : hash;
+}
+
+bool cli_seen_has(const cli_seen *s, uint64_t hash)
+{
+    return s->slots != NULL && s->slots[seen_at(s, seen_key(hash))] != 0;
+}
+
+bool cli_seen_add(cli_seen *s, uint64_t hash)
+{
+    if (s->count * 2 >= s->mask) {
+        cli_seen old = *s;
+
+        s->mask = old.mask == 0 ? 127 : old.mask * 2 + 1;
+        s->slots = gh_alloc((s->mask + 1) * sizeof(*s->slots));
+        for (size_t i = 0; old.slots != NULL && i <= old.mask; i++)
+            if (old.slots[i] != 0)
+                s->slots[seen_at(s, old.slots[i])] = old.slots[i];
+        free(old.slots);
+    }
+    size_t at = seen_at(s, seen_key(hash));
+    bool is_new = s->slots[at] == 0;
+    s->slots[at] = seen_key(hash);
+    s->count += is_new;
+    return is_new;
+}
+
+void cli_seen_fini(cli_seen *s)
+{
+    free(s->slots);
+    *s = (cli_seen){ 0 };
+}

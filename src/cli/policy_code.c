@@ -99,6 +99,18 @@ int cli_read_policy(cli_call *c, gh_acl *out)
     return code;
 }
 
+int cli_fail_policy(const gh_acl *files, const gh_err *err)
+{
+    for (size_t i = 0; i < files->tree_count; i++) {
+        gh_str file = files->trees[i].file;
+        if (strncmp(err->public_msg, file.ptr, file.len) != 0 || err->public_msg[file.len] != ':')
+            continue;
+        (void)fprintf(stderr, "%s\n", err->public_msg); /* as compilers say it */
+        return GH_CLI_FAILED;
+    }
+    return cli_fail_err(err);
+}
+
 /* ---- a warehouse ----------------------------------------------------------------------------- */
 
 int64_t cli_now_us(void)
@@ -219,7 +231,8 @@ bool cli_is_table(const gh_relation *r)
 gh_str cli_place(gh_arena *a, gh_acl_place place, const char *kind, int64_t id)
 {
     if (place.line != 0)
-        return gh_arena_printf(a, GH_STR_FMT ":%u", GH_STR_ARG(place.file), place.line);
+        return gh_arena_printf(a, GH_STR_FMT ":%u:%u", GH_STR_ARG(place.file), place.line,
+                               place.column);
     return id != 0 ? gh_arena_printf(a, "%s %" PRId64, kind, id) : gh_str_of(kind);
 }
 

@@ -16,6 +16,8 @@
 
 /* The files and folders of the arguments, merged. GH_CLI_DONE, or the exit code: faults are printed. */
 GH_MUST_USE int cli_read_policy(cli_call *c, gh_acl *out);
+/* What is wrong with them: "file:line:column: ..." by itself, so that editors find the place. */
+int cli_fail_policy(const gh_acl *files, const gh_err *err);
 
 /* ---- a warehouse ----------------------------------------------------------------------------- */
 
@@ -83,6 +85,19 @@ typedef bool (*cli_fault_fn)(void *arg, const cli_fault *fault); /* false: that 
  * warehouse cannot be asked. */
 GH_MUST_USE gh_rc cli_fit_masks(cli_fit *f, cli_fault_fn fn, void *arg, gh_err *err);
 
+/* ---- what was met before (names.c) ------------------------------------------------------------ */
+
+/* A set of hashes; two things of one hash are taken for one: one in 2^64. Zeroed is empty. */
+typedef struct cli_seen {
+    uint64_t *slots; /* open addressing, 0 is free */
+    size_t mask;
+    size_t count;
+} cli_seen;
+
+bool cli_seen_has(const cli_seen *s, uint64_t hash);
+bool cli_seen_add(cli_seen *s, uint64_t hash); /* true the first time */
+void cli_seen_fini(cli_seen *s);
+
 /* ---- patterns of names (names.c) ------------------------------------------------------------- */
 
 /* A part of a pattern; what was quoted holds no star. */
@@ -135,7 +150,7 @@ size_t cli_people_principal_user(const cli_people *p, gh_str principal);
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-/* "file:line", or "grant 12" of what is stored. */
+/* "file:line:column", or "grant 12" of what is stored. */
 gh_str cli_place(gh_arena *a, gh_acl_place place, const char *kind, int64_t id);
 gh_str cli_quote_ident(gh_arena *a, gh_str name);
 

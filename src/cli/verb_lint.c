@@ -64,6 +64,12 @@ lint_place lint_at_rule(const gh_acl_rule *r)
     return (lint_place){ .place = r->place, .kind = r->is_deny ? "deny" : "grant", .id = r->id };
 }
 
+lint_place lint_at_text(const lint *l, lint_place at, gh_str text)
+{
+    at.place = gh_policy_place_of(l->acl, at.place, text);
+    return at;
+}
+
 lint_place lint_at_role(const gh_acl_role *r)
 {
     return (lint_place){ .place = r->place, .kind = "role", .name = r->name };
@@ -89,6 +95,8 @@ static int finding_order(const void *x, const void *y)
         return order;
     if (f->place.line != g->place.line)
         return f->place.line < g->place.line ? -1 : 1;
+    if (f->place.column != g->place.column)
+        return f->place.column < g->place.column ? -1 : 1;
     return f->number < g->number ? -1 : 1;
 }
 
@@ -119,22 +127,36 @@ static void print_findings(lint *l)
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-/* "file:line: text" as a place and a text; what begins otherwise is about the policy as a whole. */
-static lint_place take_place(const char **text)
+static bool take_number(const char **text, uint32_t *out)
+{
+    const char *end = *text;
+    uint32_t n = 0;
+
+    for (; *end >= '0' && *end <= '9' && n < 100000000; end++)
+        n = n * 10 + (uint32_t)(*end - '0');
+    if (n == 0 || *end != ':')
+        return false;
+    *text = end + 1;
+    *out = n;
+    return true;
+}
+
+/* "file:line:column: text" as a place and a text; what begins otherwise is about the policy as a whole. */
+static lint_place take_place(const lint *l, const char **text)
 {
     lint_place at = { .kind = "policy" };
-    const char *colon = strchr(*text, ':');
-    uint32_t line = 0;
 
-    if (colon == NULL)
-        return at;
-    const char *end = colon + 1;
-    for (; *end >= '0' && *end <= '9' && line < 100000000; end++)
-        line = line * 10 + (uint32_t)(*end - '0');
-    if (line == 0 || end[0] != ':' || end[1] != ' ')
-        return at;
-    at.place = (gh_acl_place){ .file = { *text, (size_t)(colon - *text) }, .line = line };
-    *text = end + 2;
+    for (size_t i = 0; i < l->acl->tree_count; i++) {
+        gh_acl_place place = { .file = l->acl->trees[i].file };
+        const char *rest = *text + place.file.len + 1;
+
+        if (strncmp(*text, place.file.ptr, place.file.len) != 0 || rest[-1] != ':' ||
+            !take_number(&rest, &place.line) || !take_number(&rest, &place.column) || *rest != ' ')
+            continue;
+        at.place = place;
+        *text = rest + 1;
+        break;
+    }
     return at;
 }
 
@@ -145,7 +167,7 @@ static void check_whole(lint *l)
 
     if (gh_policy_compile(l->acl, &policy, &err) != GH_OK) {
         const char *text = gh_arena_dup(l->arena, gh_str_of(err.public_msg)).ptr;
-        lint_place at = take_place(&text);
+        lint_place at = take_place(l, &text);
         lint_error(l, "refused", at, "%s", text);
     }
     gh_policy_release(policy);

@@ -1,6 +1,7 @@
 /*
  * policy plan: what `policy apply` of the same files would change, in words and in effect.
  */
+#include "apply_check.h"
 #include "effect.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@ enum { PLAN_CHANGES = 2 }; /* the exit code of --detailed-exitcode, as Terraform
 
 typedef struct planning {
     cli_call *c;
+    const gh_acl *files;
     const gh_acl *before;
     gh_store_summary summary;
     gh_buf effects;  /* printed behind the differences */
@@ -206,11 +208,14 @@ static gh_rc look(void *arg, const gh_acl *acl, gh_err *err)
     effect_side before = { .acl = p->before };
     effect_side after = { .acl = acl };
     const char *name = cli_value(p->c, "--warehouse");
+    cli_apply_check check = { .call = p->c, .files = p->files, .is_quiet = true };
     gh_rc rc = GH_OK;
 
     if (!p->c->has_config)
         return GH_OK;
-    rc = gh_policy_compile(p->before, &before.policy, err);
+    rc = cli_apply_look(&check, acl, err);
+    if (rc == GH_OK)
+        rc = gh_policy_compile(p->before, &before.policy, err);
     if (rc == GH_OK)
         rc = gh_policy_compile(acl, &after.policy, err);
     for (size_t i = 0; i < p->c->config.warehouse_count && rc == GH_OK; i++) {
@@ -330,8 +335,9 @@ static int plan(planning *p, plan_store *s, const gh_acl *files)
     if (gh_store_load(s->st, p->c->arena, &before, &err) != GH_OK)
         return cli_fail_err(&err);
     p->before = &before;
+    p->files = files;
     if (gh_store_apply_looked_at(s->st, files, flags, &author, look, p, &p->summary, &err) != GH_OK)
-        return cli_fail_err(&err);
+        return cli_fail_policy(files, &err);
     return report(p);
 }
 
@@ -353,6 +359,8 @@ static int run_plan(cli_call *c)
     gh_acl files = { 0 };
     int code = cli_read_policy(c, &files);
 
+    if (code == GH_CLI_DONE)
+        code = cli_check_expressions(c, &files);
     if (code == GH_CLI_DONE)
         code = read_config_if_named(c);
     if (code == GH_CLI_DONE && !c->has_config &&
@@ -390,7 +398,8 @@ const cli_verb cli_policy_plan = {
     .summary = "Show what `policy apply` would change, and its effect",
     .help =
         "First the differences between the files and the ACL: + what would be added, ~ changed,\n"
-        "- removed, = kept. Then, with a config file and its warehouses at hand, the effect: of\n"
+        "- removed, = kept; what `apply` would refuse is refused. Then, with a config file and its "
+        "warehouses at hand, the effect: of\n"
         "which relation who gains (+) or loses (-) which rows and columns; ~ where it is neither,\n"
         "or both. Grants count as they are valid now. Nothing is changed.",
     .example = "  gatehouse policy plan --config gatehouse.yaml policies/\n"

@@ -1,7 +1,7 @@
 /*
  * policy apply, policy export.
  */
-#include "policy_code.h"
+#include "apply_check.h"
 
 /* ---- apply
  * -----------------------------------------------------------------------------------------------
@@ -24,123 +24,9 @@ static void print_summary(const cli_call *c, const gh_store_summary *s)
                      s->kept);
 }
 
-static bool is_bad_expression(cli_call *c, gh_acl_place at, const char *what, gh_str expr)
-{
-    gh_err err = { 0 };
-
-    if (cli_check_expression(c, expr, &err) == GH_OK)
-        return false;
-    gh_str place = cli_place(c->arena, at, what, 0);
-    (void)fprintf(stderr, GH_STR_FMT ": %s: %s: " GH_STR_FMT "\n", GH_STR_ARG(place), what,
-                  err.public_msg, GH_STR_ARG(expr));
-    return true;
-}
-
-static bool is_bad_mask(cli_call *c, const gh_acl *acl, gh_acl_place at, gh_str text)
-{
-    gh_mask mask;
-
-    for (size_t i = 0; i < acl->mask_count; i++)
-        if (gh_str_eq(acl->masks[i].name, text))
-            return false; /* looked at where it is defined */
-    /* What is no mask at all is for the policy's own check to tell. */
-    return gh_mask_parse(text, NULL, 0, c->arena, &mask, NULL) == GH_OK &&
-           mask.kind == GH_MASK_EXPR && is_bad_expression(c, at, "mask", mask.expr);
-}
-
-/*
- * SECURITY: `true) OR (true` reads differently inside a statement than by itself, so what is not one
- * whole expression does not get into the ACL (the rewriter would refuse it at every statement).
- * Attack: test_unknown_names_and_broken_filters in tests/attack/policy_life.py.
- */
-static int check_expressions(cli_call *c, const gh_acl *acl)
-{
-    size_t faults = 0;
-
-    for (size_t i = 0; i < acl->mask_count; i++)
-        faults += is_bad_expression(c, acl->masks[i].place, "mask", acl->masks[i].expr);
-    for (size_t i = 0; i < acl->masking_count; i++)
-        faults += is_bad_mask(c, acl, acl->masking[i].place, acl->masking[i].mask);
-    for (size_t i = 0; i < acl->rule_count; i++) {
-        const gh_acl_rule *r = &acl->rules[i];
-        if (r->rows.len > 0)
-            faults += is_bad_expression(c, r->place, "rows", r->rows);
-        for (size_t j = 0; j < r->mask_count; j++)
-            faults += is_bad_mask(c, acl, r->place, r->masks[j].mask);
-    }
-    return faults == 0 ? GH_CLI_DONE : GH_CLI_FAILED;
-}
-
-/* ---- masks against the warehouses --------------------------------------------------------------- */
-
-typedef struct apply_check {
-    cli_call *c;
-    const gh_acl *files; /* with the places of what they say */
-    gh_err *err;
-    gh_rc rc;
-} apply_check;
-
-static bool refuse_mask(void *arg, const cli_fault *f)
-{
-    apply_check *k = arg;
-    gh_str where = cli_place(k->c->arena, f->place, f->kind, f->id);
-
-    k->rc = gh_fail(k->err, GH_INVALID, "42804",
-                    GH_STR_FMT ": mask " GH_STR_FMT " of " GH_STR_FMT "." GH_STR_FMT "." GH_STR_FMT
-                               ": %s",
-                    GH_STR_ARG(where), GH_STR_ARG(f->mask), GH_STR_ARG(f->relation->schema),
-                    GH_STR_ARG(f->relation->name), GH_STR_ARG(f->column->name), f->err->public_msg);
-    return false;
-}
-
-/* What the files say first, since they have lines; then all the ACL would hold. */
-static gh_rc check_masks(apply_check *k, const gh_acl *after, cli_live *live, gh_err *err)
-{
-    gh_acl said = *after;
-    const gh_acl *both[] = { &said, after };
-
-    said.rules = k->files->rules;
-    said.rule_count = k->files->rule_count;
-    said.masking = k->files->masking;
-    said.masking_count = k->files->masking_count;
-    k->err = err;
-    k->rc = GH_OK;
-    for (size_t i = 0; i < GH_COUNT(both) && k->rc == GH_OK; i++) {
-        cli_fit fit;
-        gh_rc rc = cli_fit_init(&fit, k->c, both[i], live, err);
-        if (rc == GH_OK)
-            rc = cli_fit_masks(&fit, refuse_mask, k, err);
-        cli_fit_fini(&fit);
-        if (rc != GH_OK)
-            return rc;
-    }
-    return k->rc;
-}
-
-static gh_rc look(void *arg, const gh_acl *after, gh_err *err)
-{
-    apply_check *k = arg;
-    const gh_config *config = &k->c->config;
-    gh_rc rc = GH_OK;
-
-    for (size_t i = 0; i < config->warehouse_count && rc == GH_OK; i++) {
-        cli_live live;
-        gh_err said = { 0 };
-        if (cli_live_open(k->c, &config->warehouses[i], after->hash_key, &live, &said) != GH_OK) {
-            (void)fprintf(stderr,
-                          "warehouse " GH_STR_FMT ": masks are not held against it: %s (%s)\n",
-                          GH_STR_ARG(config->warehouses[i].name), said.public_msg, said.detail);
-            continue;
-        }
-        rc = check_masks(k, after, &live, err);
-        cli_live_close(&live);
-    }
-    return rc;
-}
-
 static int run_apply(cli_call *c)
 {
-    apply_check check = { .c = c };
+    cli_apply_check check = { .call = c };
     gh_store *st = NULL;
     gh_acl files = { 0 };
     gh_store_summary summary;
@@ -152,7 +38,7 @@ static int run_apply(cli_call *c)
         cli_read_policy(c, &files); /* before the ACL is made: a typo leaves no file behind */
 
     if (code == GH_CLI_DONE)
-        code = check_expressions(c, &files);
+        code = cli_check_expressions(c, &files);
     if (code == GH_CLI_DONE && cli_value(c, "--config") != NULL)
         code = cli_read_config(c); /* its warehouses, also where --acl names another ACL */
     if (code == GH_CLI_DONE)
@@ -162,12 +48,12 @@ static int run_apply(cli_call *c)
     gh_store_summary_init(&summary);
     check.files = &files;
     gh_log_set_level(GH_ERROR); /* what a mask lacks is said as an error */
-    gh_rc rc = gh_store_apply_looked_at(st, &files, flags, &author, c->has_config ? look : NULL,
-                                        &check, &summary, &err);
+    gh_rc rc = gh_store_apply_looked_at(
+        st, &files, flags, &author, c->has_config ? cli_apply_look : NULL, &check, &summary, &err);
     if (rc == GH_OK)
         print_summary(c, &summary);
     else
-        code = cli_fail_err(&err);
+        code = cli_fail_policy(&files, &err);
     gh_store_summary_fini(&summary);
     gh_store_close(st);
     return code;
@@ -189,9 +75,10 @@ const cli_verb cli_policy_apply = {
         "on\n"
         "the command line is kept and listed. A policy that makes no sense changes nothing. A "
         "running\n"
-        "proxy obeys at once. The ACL is made if it is absent. With --config, a mask that does "
-        "not\n"
-        "fit its column in a warehouse that can be reached is refused.",
+        "proxy obeys at once. The ACL is made if it is absent. With --config, what its warehouses\n"
+        "cannot take is refused: a column that no table has, a filter that does not fit, a mask "
+        "that\n"
+        "does not fit its column.",
     .example = "  gatehouse policy apply --acl acl.db policies/\n"
                "  gatehouse policy apply --config gatehouse.yaml --dry-run policy.yaml",
     .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR,

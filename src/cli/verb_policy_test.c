@@ -19,7 +19,7 @@ enum { ROWS_MAX = 100000, BOOL_OID = 16 };
 typedef struct outcome {
     bool is_ok;
     gh_str name;    /* "alice: select ..." */
-    gh_str where;   /* "policy.yaml:12" */
+    gh_str where;   /* "policy.yaml:12:5" */
     gh_str message; /* of a failure: expected ..., found ... */
     int64_t duration_us;
 } outcome;
@@ -448,7 +448,7 @@ static int run_policy_test(cli_call *c)
     GH_ASSERT(t.outcomes != NULL); /* the call's arena has no budget */
     if (gh_policy_compile(&acl, &t.policy, &err) != GH_OK ||
         cli_live_open_for(c, w, t.policy, acl.hash_key, &live, &err) != GH_OK) {
-        code = cli_fail_err(&err);
+        code = cli_fail_policy(&acl, &err);
     } else {
         t.live = &live;
         code = run_tests(&t, &acl);

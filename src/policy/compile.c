@@ -43,14 +43,15 @@ void pol_numbers_sort(pol_numbers *n)
     n->count = kept;
 }
 
-pol_place pol_place_of(gh_acl_place place)
+pol_place pol_place_of(const gh_acl *acl, gh_acl_place place, gh_str text)
 {
     pol_place out = { "" };
 
+    place = gh_policy_place_of(acl, place, text);
     if (place.line != 0)
         (void)snprintf(out.text, sizeof(out.text),
-                       "%.*s:%u: ", (int)(place.file.len > 140 ? 140 : place.file.len),
-                       place.file.ptr, place.line);
+                       "%.*s:%u:%u: ", (int)(place.file.len > 130 ? 130 : place.file.len),
+                       place.file.ptr, place.line, place.column);
     return out;
 }
 
@@ -72,7 +73,7 @@ gh_rc pol_check_name(gh_str name, const char *what, gh_err *err)
 }
 
 gh_rc pol_fail_unknown(const pol_builder *b, const pol_strings *known, gh_str name,
-                       const char *what, const char *where)
+                       const char *what, const pol_where *where)
 {
     uint32_t count = pol_strings_end(known);
     const char **words = gh_alloc(((size_t)count + 1) * sizeof(*words));
@@ -82,9 +83,10 @@ gh_rc pol_fail_unknown(const pol_builder *b, const pol_strings *known, gh_str na
     for (uint32_t i = 1; i < count; i++)
         words[i - 1] = pol_strings_at(known, i).ptr; /* the table ends its strings with NUL */
     meant = gh_config_suggest(name, words, count - 1);
-    rc = gh_fail(b->err, GH_INVALID, POL_SQLSTATE, "%s: unknown %s \"" GH_STR_FMT "\"%s%s%s", where,
-                 what, GH_STR_ARG(name), meant != NULL ? " (did you mean \"" : "",
-                 meant != NULL ? meant : "", meant != NULL ? "\"?)" : "");
+    rc = gh_fail(b->err, GH_INVALID, POL_SQLSTATE, "%s%s: unknown %s \"" GH_STR_FMT "\"%s%s%s",
+                 pol_place_of(b->acl, where->place, name).text, where->text, what, GH_STR_ARG(name),
+                 meant != NULL ? " (did you mean \"" : "", meant != NULL ? meant : "",
+                 meant != NULL ? "\"?)" : "");
     free(words);
     return rc;
 }
@@ -109,7 +111,7 @@ uint32_t pol_lookup_principal(const gh_policy *p, gh_str name)
     return i == POL_NONE ? POL_NONE : pol_principal_of_role(i);
 }
 
-gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where, uint32_t *out)
+gh_rc pol_find_principal(const pol_builder *b, gh_str name, const pol_where *where, uint32_t *out)
 {
     bool is_user = name.len > 5 && memcmp(name.ptr, "user:", 5) == 0;
     uint32_t principal = pol_lookup_principal(b->p, name);
@@ -129,16 +131,16 @@ gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where, u
 static gh_rc resolve_roles(const pol_builder *b, gh_str_list names, const char *what, gh_str owner,
                            gh_acl_place place, uint32_t **out)
 {
-    char where[400];
+    pol_where where = { .place = place };
 
     *out = gh_arena_alloc(b->p->arena, (names.count + 1) * sizeof(**out));
-    (void)snprintf(where, sizeof(where), "%s%s \"%.*s\"", pol_place_of(place).text, what,
+    (void)snprintf(where.text, sizeof(where.text), "%s \"%.*s\"", what,
                    (int)(owner.len > 200 ? 200 : owner.len), owner.ptr);
     for (size_t i = 0; i < names.count; i++) {
         uint32_t role = find_role(b->p, names.items[i]);
 
         if (role == POL_NONE)
-            return pol_fail_unknown(b, &b->p->role_names, names.items[i], "role", where);
+            return pol_fail_unknown(b, &b->p->role_names, names.items[i], "role", &where);
         (*out)[i] = role;
     }
     return GH_OK;
@@ -182,18 +184,24 @@ static gh_rc compile_roles(pol_builder *b)
 /* Names the roles on the stack from the one that was met again. */
 static gh_rc fail_cycle(const pol_builder *b, const uint32_t *stack, uint32_t depth, uint32_t met)
 {
+    pol_place at = { "" };
     gh_buf text;
     uint32_t from = depth;
     gh_rc rc;
 
-    gh_buf_init(&text, 400);
+    if (b->p->base == NULL) { /* the roles of the policy are those of the acl, in its order */
+        const gh_acl_role *role = &b->acl->roles[met];
+
+        at = pol_place_of(b->acl, role->place, role->name);
+    }
+    gh_buf_init(&text, 300);
     while (from > 0 && stack[from - 1] != met)
         from--;
     for (uint32_t i = from - 1; i < depth; i++)
         gh_buf_printf(&text, GH_STR_FMT " -> ", GH_STR_ARG(b->p->roles[stack[i]]->name));
     rc = gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
-                 "role \"" GH_STR_FMT "\" is a member of itself: " GH_STR_FMT "%s" GH_STR_FMT,
-                 GH_STR_ARG(b->p->roles[met]->name), GH_STR_ARG(gh_buf_str(&text)),
+                 "%srole \"" GH_STR_FMT "\" is a member of itself: " GH_STR_FMT "%s" GH_STR_FMT,
+                 at.text, GH_STR_ARG(b->p->roles[met]->name), GH_STR_ARG(gh_buf_str(&text)),
                  text.failed ? "... -> " : "", GH_STR_ARG(b->p->roles[met]->name));
     gh_buf_fini(&text);
     return rc;
@@ -354,7 +362,7 @@ void pol_add_mask(pol_builder *b, const gh_mask *m)
     p->mask_count++;
 }
 
-gh_rc pol_find_mask(pol_builder *b, gh_str text, const char *where, uint32_t *out)
+gh_rc pol_find_mask(pol_builder *b, gh_str text, const pol_where *where, uint32_t *out)
 {
     gh_str s = pol_trim(text);
     uint32_t number = pol_strings_find(&b->p->mask_texts, s);
@@ -375,7 +383,8 @@ gh_rc pol_find_mask(pol_builder *b, gh_str text, const char *where, uint32_t *ou
     if (rc != GH_OK) { /* once more, with every name that could have been meant */
         why = (gh_err){ 0 };
         rc = gh_mask_parse(s, b->acl->masks, b->acl->mask_count, b->scratch, &m, &why);
-        return gh_fail(b->err, rc, POL_SQLSTATE, "%s: %s", where, why.public_msg);
+        return gh_fail(b->err, rc, POL_SQLSTATE, "%s%s: %s",
+                       pol_place_of(b->acl, where->place, text).text, where->text, why.public_msg);
     }
     pol_add_mask(b, &m);
     *out = pol_strings_add(&b->p->mask_texts, s) - 1;
@@ -398,13 +407,14 @@ gh_rc pol_compile_mask_defs(pol_builder *b)
         rc = gh_mask_parse(def->name, NULL, 0, b->scratch, &m, &why);
         if (rc == GH_OK && (m.kind != GH_MASK_EXPR || gh_str_is(def->name, "value")))
             return gh_fail(b->err, GH_INVALID, POL_SQLSTATE,
-                           "mask \"" GH_STR_FMT "\": the name is a built-in one",
-                           GH_STR_ARG(def->name));
+                           "%smask \"" GH_STR_FMT "\": the name is a built-in one",
+                           pol_place_of(b->acl, def->place, def->name).text, GH_STR_ARG(def->name));
         why = (gh_err){ 0 };
         rc = gh_mask_parse(def->expr, NULL, 0, b->scratch, &m, &why);
         if (rc != GH_OK)
-            return gh_fail(b->err, rc, POL_SQLSTATE, "mask \"" GH_STR_FMT "\": %s",
-                           GH_STR_ARG(def->name), why.public_msg);
+            return gh_fail(b->err, rc, POL_SQLSTATE, "%smask \"" GH_STR_FMT "\": %s",
+                           pol_place_of(b->acl, def->place, def->expr).text, GH_STR_ARG(def->name),
+                           why.public_msg);
     }
     return GH_OK;
 }
@@ -518,7 +528,7 @@ gh_rc pol_compile(const gh_acl *acl, bool checks_masks, gh_policy **out, gh_err 
             goto done;
     }
     if (checks_masks)
-        rc = pol_check_masks(b.p, err);
+        rc = pol_check_masks(b.p, acl, err);
     if (rc != GH_OK)
         goto done;
     *out = b.p;

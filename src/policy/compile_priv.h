@@ -48,23 +48,30 @@ typedef struct pol_builder {
 void pol_numbers_add(pol_numbers *n, uint32_t v);
 void pol_numbers_sort(pol_numbers *n); /* and drops repetitions */
 
-/* "file:line: " of what a policy file says, for the start of an error; empty for anything else. */
+/* "file:line:column: " of what a policy file says, for the start of an error; empty for anything else. */
 typedef struct pol_place {
     char text[160];
 } pol_place;
-pol_place pol_place_of(gh_acl_place place);
+/* Of the text, one of the acl's strings, in what begins at `place`. */
+pol_place pol_place_of(const gh_acl *acl, gh_acl_place place, gh_str text);
+
+/* Who refers to something: what an error says of it, and where it begins. */
+typedef struct pol_where {
+    gh_acl_place place;
+    char text[280]; /* "grant 12 (to analyst on sales.orders)" */
+} pol_where;
 
 /* Is the name fit to be a role's, user's, tag's or mask's? `what` is for the error. */
 GH_MUST_USE gh_rc pol_check_name(gh_str name, const char *what, gh_err *err);
 uint32_t pol_lookup_principal(const gh_policy *p, gh_str name); /* POL_NONE: unknown */
 /* A role's name, or user:NAME. `where` says who asks. */
-GH_MUST_USE gh_rc pol_find_principal(const pol_builder *b, gh_str name, const char *where,
+GH_MUST_USE gh_rc pol_find_principal(const pol_builder *b, gh_str name, const pol_where *where,
                                      uint32_t *out);
 /* The number of a mask as a policy writes it. */
-GH_MUST_USE gh_rc pol_find_mask(pol_builder *b, gh_str text, const char *where, uint32_t *out);
+GH_MUST_USE gh_rc pol_find_mask(pol_builder *b, gh_str text, const pol_where *where, uint32_t *out);
 /* `known`'s strings 1.. name roles, tags or masks; ends a message with what was probably meant. */
 GH_MUST_USE gh_rc pol_fail_unknown(const pol_builder *b, const pol_strings *known, gh_str name,
-                                   const char *what, const char *where);
+                                   const char *what, const pol_where *where);
 /* Parts to string numbers; `count` of them. */
 pol_pattern pol_pattern_of(pol_builder *b, const pol_parsed *parsed, size_t count);
 uint32_t pol_add_pattern(pol_builder *b, const pol_pattern *pattern); /* its number */

@@ -13,40 +13,39 @@
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
-/* What an error calls a rule: "file.yaml:7: grant 12 (to analyst on sales.orders)". */
-typedef struct label {
-    char text[420];
-} label;
-
-static label label_of(const gh_acl_rule *r)
+/* What an error calls a rule: "grant 12 (to analyst on sales.orders)". */
+static pol_where where_of(const gh_acl_rule *r)
 {
-    label l;
+    pol_where w = { .place = r->place };
     gh_str to = r->to.count > 0 ? r->to.items[0] : GH_STR("?");
     gh_str on = r->tables.count > 0 ? r->tables.items[0] : GH_STR("?");
     char id[32] = "";
 
     if (r->id != 0)
         (void)snprintf(id, sizeof(id), " %lld", (long long)r->id);
-    (void)snprintf(l.text, sizeof(l.text), "%s%s%s (to %.*s%s on %.*s%s)",
-                   pol_place_of(r->place).text, r->is_deny ? "deny" : "grant", id,
-                   (int)(to.len > 80 ? 80 : to.len), to.ptr != NULL ? to.ptr : "",
-                   r->to.count > 1 ? ", ..." : "", (int)(on.len > 80 ? 80 : on.len),
-                   on.ptr != NULL ? on.ptr : "", r->tables.count > 1 ? ", ..." : "");
-    return l;
+    (void)snprintf(w.text, sizeof(w.text), "%s%s (to %.*s%s on %.*s%s)",
+                   r->is_deny ? "deny" : "grant", id, (int)(to.len > 80 ? 80 : to.len),
+                   to.ptr != NULL ? to.ptr : "", r->to.count > 1 ? ", ..." : "",
+                   (int)(on.len > 80 ? 80 : on.len), on.ptr != NULL ? on.ptr : "",
+                   r->tables.count > 1 ? ", ..." : "");
+    return w;
 }
 
-static gh_rc fail_rule(const pol_builder *b, const gh_acl_rule *r, gh_rc rc, const char *fmt, ...)
-    GH_PRINTF(4, 5);
-static gh_rc fail_rule(const pol_builder *b, const gh_acl_rule *r, gh_rc rc, const char *fmt, ...)
+/* `said`: the text of the rule that is wrong, for its place; empty: the rule as a whole. */
+static gh_rc fail_rule(const pol_builder *b, const gh_acl_rule *r, gh_str said, gh_rc rc,
+                       const char *fmt, ...) GH_PRINTF(5, 6);
+static gh_rc fail_rule(const pol_builder *b, const gh_acl_rule *r, gh_str said, gh_rc rc,
+                       const char *fmt, ...)
 {
     char text[400];
-    label l = label_of(r);
+    pol_where w = where_of(r);
     va_list args;
 
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    return gh_fail(b->err, rc, POL_SQLSTATE, "%s: %s", l.text, text);
+    return gh_fail(b->err, rc, POL_SQLSTATE, "%s%s: %s", pol_place_of(b->acl, w.place, said).text,
+                   w.text, text);
 }
 
 /* ---- one rule ------------------------------------------------------------------------------- */
@@ -55,14 +54,14 @@ static gh_rc take_principals(pol_builder *b, const gh_acl_rule *r)
 {
     b->principals.count = 0;
     if (r->to.count == 0)
-        return fail_rule(b, r, GH_INVALID, "it names nobody (to)");
+        return fail_rule(b, r, (gh_str){ 0 }, GH_INVALID, "it names nobody (to)");
     for (size_t i = 0; i < r->to.count; i++) {
         uint32_t principal = pol_lookup_principal(b->p, r->to.items[i]);
 
         if (principal == POL_NONE) {
-            label l = label_of(r);
+            pol_where w = where_of(r);
 
-            return pol_find_principal(b, r->to.items[i], l.text, &principal);
+            return pol_find_principal(b, r->to.items[i], &w, &principal);
         }
         pol_numbers_add(&b->principals, principal);
     }
@@ -138,7 +137,7 @@ static gh_rc take_pattern(pol_builder *b, const gh_acl_rule *r, gh_str text)
     }
     if (!pol_pattern_parse(text, 2, b->scratch, &parsed, &why))
         return fail_rule(
-            b, r, GH_INVALID, "table \"%.*s\": %s; expected [warehouse:]schema.relation",
+            b, r, text, GH_INVALID, "table \"%.*s\": %s; expected [warehouse:]schema.relation",
             (int)(text.len > 100 ? 100 : text.len), text.ptr != NULL ? text.ptr : "", why);
     pattern = pol_pattern_of(b, &parsed, 2);
     number = find_pattern(p, &pattern);
@@ -154,7 +153,7 @@ static gh_rc take_patterns(pol_builder *b, const gh_acl_rule *r)
 {
     b->patterns.count = 0;
     if (r->tables.count == 0)
-        return fail_rule(b, r, GH_INVALID, "it names no tables");
+        return fail_rule(b, r, (gh_str){ 0 }, GH_INVALID, "it names no tables");
     for (size_t i = 0; i < r->tables.count; i++) {
         gh_rc rc = take_pattern(b, r, r->tables.items[i]);
 
@@ -171,7 +170,7 @@ static gh_rc take_column(pol_builder *b, const gh_acl_rule *r, gh_str text, uint
     gh_str name;
 
     if (!pol_name_parse(text, b->scratch, &name, &why))
-        return fail_rule(b, r, GH_INVALID, "column \"%.*s\": %s",
+        return fail_rule(b, r, text, GH_INVALID, "column \"%.*s\": %s",
                          (int)(text.len > 100 ? 100 : text.len), text.ptr != NULL ? text.ptr : "",
                          why);
     *out = pol_strings_add(&b->p->strings, name);
@@ -186,7 +185,7 @@ static gh_rc take_columns(pol_builder *b, const gh_acl_rule *r, pol_rule *out)
 {
     b->columns.count = 0;
     if (r->has_columns != (r->columns.count > 0) || (r->is_except && !r->has_columns))
-        return fail_rule(b, r, GH_INVALID, "its list of columns is empty");
+        return fail_rule(b, r, (gh_str){ 0 }, GH_INVALID, "its list of columns is empty");
     for (size_t i = 0; i < r->columns.count; i++) {
         uint32_t number;
         gh_rc rc = take_column(b, r, r->columns.items[i], &number);
@@ -214,9 +213,9 @@ static gh_rc find_rule_mask(pol_builder *b, const gh_acl_rule *r, gh_str text, u
     uint32_t number = pol_strings_find(&b->p->mask_texts, text);
 
     if (number == POL_NONE || number == 0) {
-        label l = label_of(r);
+        pol_where w = where_of(r);
 
-        return pol_find_mask(b, text, l.text, out);
+        return pol_find_mask(b, text, &w, out);
     }
     *out = number - 1;
     return GH_OK;
@@ -244,7 +243,7 @@ static gh_rc take_masks(pol_builder *b, const gh_acl_rule *r, pol_rule *out)
 {
     b->pairs.count = 0;
     if (r->is_deny && r->mask_count > 0)
-        return fail_rule(b, r, GH_INVALID, "a deny cannot mask");
+        return fail_rule(b, r, (gh_str){ 0 }, GH_INVALID, "a deny cannot mask");
     for (size_t i = 0; i < r->mask_count; i++) {
         uint32_t column;
         uint32_t mask;
@@ -253,14 +252,15 @@ static gh_rc take_masks(pol_builder *b, const gh_acl_rule *r, pol_rule *out)
         if (rc != GH_OK)
             return rc;
         if (r->has_columns && lists(&b->columns, column) == r->is_except)
-            return fail_rule(b, r, GH_INVALID,
+            return fail_rule(b, r, r->masks[i].column, GH_INVALID,
                              "it masks column " GH_STR_FMT ", which it does not grant",
                              GH_STR_ARG(r->masks[i].column));
         rc = find_rule_mask(b, r, r->masks[i].mask, &mask);
         if (rc != GH_OK)
             return rc;
         if (!insert_pair(&b->pairs, column, mask))
-            return fail_rule(b, r, GH_INVALID, "it masks column " GH_STR_FMT " twice",
+            return fail_rule(b, r, r->masks[i].column, GH_INVALID,
+                             "it masks column " GH_STR_FMT " twice",
                              GH_STR_ARG(r->masks[i].column));
     }
     out->masks = pol_lists_add(&b->p->lists, b->pairs.items, b->pairs.count);
@@ -271,14 +271,14 @@ static gh_rc take_tags(pol_builder *b, const gh_acl_rule *r, pol_rule *out)
 {
     b->pairs.count = 0;
     if (!r->is_deny && r->tags.count > 0)
-        return fail_rule(b, r, GH_INVALID, "only denies name tags");
+        return fail_rule(b, r, r->tags.items[0], GH_INVALID, "only denies name tags");
     for (size_t i = 0; i < r->tags.count; i++) {
         uint32_t tag = pol_strings_find(&b->p->tag_names, r->tags.items[i]);
 
         if (tag == POL_NONE || tag == 0) {
-            label l = label_of(r);
+            pol_where w = where_of(r);
 
-            return pol_fail_unknown(b, &b->p->tag_names, r->tags.items[i], "tag", l.text);
+            return pol_fail_unknown(b, &b->p->tag_names, r->tags.items[i], "tag", &w);
         }
         pol_numbers_add(&b->pairs, tag - 1);
     }
@@ -292,17 +292,18 @@ static gh_rc take_rest(pol_builder *b, const gh_acl_rule *r, pol_rule *out)
     gh_str rows = pol_trim(r->rows);
 
     if (r->privileges == 0 || (r->privileges & ~(uint32_t)GH_ALL_PRIVILEGES) != 0)
-        return fail_rule(b, r, GH_INVALID, "it names no privileges, or unknown ones");
+        return fail_rule(b, r, (gh_str){ 0 }, GH_INVALID,
+                         "it names no privileges, or unknown ones");
     /* SECURITY: blanks are no filter, and no filter is every row. Test: policy, blank_filter. */
     if (rows.len == 0 && r->rows.len > 0)
-        return fail_rule(b, r, GH_INVALID, "its row filter is blank");
+        return fail_rule(b, r, r->rows, GH_INVALID, "its row filter is blank");
     if (rows.len > GH_POLICY_EXPR_MAX)
-        return fail_rule(b, r, GH_LIMIT, "its row filter is longer than %d bytes",
+        return fail_rule(b, r, r->rows, GH_LIMIT, "its row filter is longer than %d bytes",
                          GH_POLICY_EXPR_MAX);
     if (rows.len > 0 && memchr(rows.ptr, '\0', rows.len) != NULL)
-        return fail_rule(b, r, GH_INVALID, "its row filter holds a NUL");
+        return fail_rule(b, r, r->rows, GH_INVALID, "its row filter holds a NUL");
     if (r->valid_from >= r->valid_until)
-        return fail_rule(b, r, GH_INVALID, "its validity ends before it begins");
+        return fail_rule(b, r, (gh_str){ 0 }, GH_INVALID, "its validity ends before it begins");
     if (r->valid_from != INT64_MIN || r->valid_until != INT64_MAX) {
         uint64_t from = (uint64_t)r->valid_from;
         uint64_t until = (uint64_t)r->valid_until;
@@ -348,7 +349,8 @@ static gh_rc add_entries(pol_builder *b, const gh_acl_rule *r, uint32_t rule)
     size_t more = (size_t)b->principals.count * b->patterns.count;
 
     if (more > GH_POLICY_ENTRIES_MAX - b->triple_count)
-        return fail_rule(b, r, GH_LIMIT, "the rules have more than %u pairs of who and what",
+        return fail_rule(b, r, (gh_str){ 0 }, GH_LIMIT,
+                         "the rules have more than %u pairs of who and what",
                          GH_POLICY_ENTRIES_MAX);
     while (b->triple_cap - b->triple_count < more) {
         b->triple_cap = b->triple_cap == 0 ? 1024 : b->triple_cap * 2;

@@ -58,22 +58,22 @@ static void index_tags(pol_tags *t)
 
 static gh_rc take_masking(pol_builder *b, const gh_acl_masking *from, pol_masking *to)
 {
-    char where[400];
+    pol_where where = { .place = from->place };
     uint32_t tag = pol_strings_find(&b->p->tag_names, from->tag);
     gh_rc rc;
 
-    (void)snprintf(where, sizeof(where), "%smasking of tag \"%.*s\"",
-                   pol_place_of(from->place).text, (int)(from->tag.len > 200 ? 200 : from->tag.len),
+    (void)snprintf(where.text, sizeof(where.text), "masking of tag \"%.*s\"",
+                   (int)(from->tag.len > 200 ? 200 : from->tag.len),
                    from->tag.ptr != NULL ? from->tag.ptr : "");
     if (tag == POL_NONE || tag == 0)
-        return pol_fail_unknown(b, &b->p->tag_names, from->tag, "tag", where);
+        return pol_fail_unknown(b, &b->p->tag_names, from->tag, "tag", &where);
     to->tag = tag - 1;
-    rc = pol_find_mask(b, from->mask, where, &to->mask);
+    rc = pol_find_mask(b, from->mask, &where, &to->mask);
     if (rc != GH_OK)
         return rc;
     to->except = gh_arena_alloc(b->p->tags->arena, (from->except.count + 1) * sizeof(*to->except));
     for (size_t i = 0; i < from->except.count; i++) {
-        rc = pol_find_principal(b, from->except.items[i], where, &to->except[i]);
+        rc = pol_find_principal(b, from->except.items[i], &where, &to->except[i]);
         if (rc != GH_OK)
             return rc;
     }
@@ -155,10 +155,11 @@ gh_rc pol_compile_functions(pol_builder *b)
     b->p->functions = list;
     for (size_t i = 0; i < b->acl->function_count; i++) {
         const gh_acl_function *f = &b->acl->functions[i];
+        pol_where where = { .place = f->place, .text = "functions" };
 
         for (size_t j = 0; j < f->to.count; j++) {
             uint32_t principal;
-            gh_rc rc = pol_find_principal(b, f->to.items[j], "functions", &principal);
+            gh_rc rc = pol_find_principal(b, f->to.items[j], &where, &principal);
 
             for (size_t k = 0; k < f->allow.count && rc == GH_OK; k++)
                 rc = take_function(b, principal, f->allow.items[k], &cap);

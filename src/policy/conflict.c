@@ -10,7 +10,7 @@
  * courtesy to the author. What gets past it (GH_POLICY_MASK_TESTS_MAX) shows NULL in the decision,
  * so nothing depends on this check being complete.
  */
-#include "policy_priv.h"
+#include "compile_priv.h"
 
 #include <stdlib.h>
 
@@ -24,6 +24,7 @@ typedef struct claim {
 
 typedef struct check {
     const gh_policy *p;
+    const gh_acl *acl;
     uint64_t *hot; /* column << 32 | mask, ascending */
     size_t hot_count;
     claim *claims; /* of principal i at [start[i], start[i + 1]) */
@@ -184,8 +185,21 @@ static bool can_meet(const gh_policy *p, const claim *a, const claim *b)
            (x->warehouse == 0 || y->warehouse == 0 || parts_overlap(p, x->warehouse, y->warehouse));
 }
 
-static void put_claim(gh_buf *b, const gh_policy *p, const claim *c)
+/* Where a policy file says the mask; empty where none does. */
+static pol_place place_of(const check *k, const claim *c)
 {
+    const gh_acl_rule *rule = &k->acl->rules[c->rule];
+    gh_str said = { 0 };
+
+    for (size_t i = 0; i < rule->mask_count; i++)
+        if (gh_str_eq(rule->masks[i].column, pol_text(k->p, c->column)))
+            said = rule->masks[i].mask;
+    return pol_place_of(k->acl, rule->place, said);
+}
+
+static void put_claim(gh_buf *b, const check *k, const claim *c)
+{
+    const gh_policy *p = k->p;
     const pol_pattern *pattern = pol_pattern_at(p, c->pattern);
     gh_str schema = pol_text(p, pattern->parts[0] & ~POL_GLOB);
     gh_str name = pol_text(p, pattern->parts[1] & ~POL_GLOB);
@@ -193,22 +207,30 @@ static void put_claim(gh_buf *b, const gh_policy *p, const claim *c)
     gh_buf_printf(b, "\"%.60s\" (", pol_mask_at(p, c->mask)->name.ptr);
     if (pol_rule_at(p, c->rule)->id != 0)
         gh_buf_printf(b, "grant %lld ", (long long)pol_rule_at(p, c->rule)->id);
+    else if (k->acl->rules[c->rule].place.line != 0) {
+        pol_place at = place_of(k, c);
+
+        gh_buf_put(b, at.text, strlen(at.text) - 2); /* without its ": " */
+        gh_buf_puts(b, " ");
+    }
     gh_buf_printf(b, "on %.63s.%.63s)", schema.ptr, name.ptr); /* the policy's strings end in NUL */
 }
 
-static gh_rc refuse(const gh_policy *p, uint32_t user, const claim *a, const claim *b, gh_err *err)
+static gh_rc refuse(const check *k, uint32_t user, const claim *a, const claim *b, gh_err *err)
 {
+    const gh_policy *p = k->p;
     gh_buf text;
     gh_rc rc;
 
     gh_buf_init(&text, 0);
-    put_claim(&text, p, a);
+    put_claim(&text, k, a);
     gh_buf_puts(&text, " and ");
-    put_claim(&text, p, b);
+    put_claim(&text, k, b);
     rc = gh_fail(
         err, GH_INVALID, POL_SQLSTATE,
-        "user \"%.63s\" would get two masks of column %.63s that cannot be ordered: " GH_STR_FMT,
-        p->users[user]->pub.name.ptr, pol_text(p, a->column).ptr, GH_STR_ARG(gh_buf_str(&text)));
+        "%suser \"%.63s\" would get two masks of column %.63s that cannot be ordered: " GH_STR_FMT,
+        place_of(k, b).text, p->users[user]->pub.name.ptr, pol_text(p, a->column).ptr,
+        GH_STR_ARG(gh_buf_str(&text)));
     gh_buf_fini(&text);
     return rc;
 }
@@ -248,7 +270,7 @@ static gh_rc test_pair(check *c, uint32_t user, const claim *a, const claim *b, 
     c->tests++;
     if (a->mask == b->mask || are_comparable(c->p, a->mask, b->mask) || !can_meet(c->p, a, b))
         return GH_OK;
-    return refuse(c->p, user, a, b, err);
+    return refuse(c, user, a, b, err);
 }
 
 /* Claims of one column: exact ones with those of the same table, those with a star with all. */
@@ -327,9 +349,9 @@ static gh_rc test_user(check *c, const pol_closure *closure, uint32_t user, gh_e
     return GH_OK;
 }
 
-gh_rc pol_check_masks(const gh_policy *p, gh_err *err)
+gh_rc pol_check_masks(const gh_policy *p, const gh_acl *acl, gh_err *err)
 {
-    check c = { .p = p, .done_mask = 15 };
+    check c = { .p = p, .acl = acl, .done_mask = 15 };
     pol_closure closure;
     gh_rc rc = GH_OK;
 

@@ -54,7 +54,7 @@ static void *list_add(list *l, size_t size)
 
 static gh_acl_place place_of(const reader *r, const gh_yaml_node *n)
 {
-    return (gh_acl_place){ .file = r->yaml.name, .line = n->line };
+    return (gh_acl_place){ .file = r->yaml.name, .line = n->line, .column = n->column };
 }
 
 static void *list_move(list *l, size_t size, gh_arena *a)
@@ -574,6 +574,7 @@ gh_rc gh_policy_read_files(const gh_policy_file *files, size_t count, gh_arena *
 {
     reader r = { .a = a };
     gh_arena *names = gh_arena_new(0);
+    gh_policy_tree *trees = gh_arena_alloc(a, (count + 1) * sizeof(*trees));
     gh_acl acl;
     gh_buf faults;
     gh_rc rc = GH_OK;
@@ -581,12 +582,15 @@ gh_rc gh_policy_read_files(const gh_policy_file *files, size_t count, gh_arena *
     gh_buf_init(&faults, FAULTS_MAX);
     for (size_t i = 0; i < GH_COUNT(r.names); i++)
         pol_strings_init(&r.names[i], names);
+    if (trees == NULL)
+        rc = gh_fail(err, GH_LIMIT, POL_SQLSTATE, "the policy takes too much memory");
     for (size_t i = 0; i < count && rc == GH_OK; i++) {
         const gh_yaml_node *root;
 
         rc = gh_yaml_parse(files[i].name, files[i].text, a, &root, err);
         if (rc != GH_OK)
             break;
+        trees[i] = (gh_policy_tree){ .file = files[i].name, .root = root };
         r.yaml = gh_yaml_reader_of(files[i].name, a, &faults);
         read_file(&r, root);
         rc = gh_yaml_finish(&r.yaml, err);
@@ -595,6 +599,8 @@ gh_rc gh_policy_read_files(const gh_policy_file *files, size_t count, gh_arena *
     }
     if (rc == GH_OK) {
         move_out(&r, &acl);
+        acl.trees = trees;
+        acl.tree_count = count;
         if (is_moved(&acl))
             *out = acl;
         else

@@ -336,8 +336,11 @@ void pol_closure_of_user(pol_closure *c, const gh_policy *p, uint32_t user); /* 
 /* gh_policy_compile; without the check of masks what it stops at is left to the decision, as in a test. */
 GH_MUST_USE gh_rc pol_compile(const gh_acl *acl, bool checks_masks, gh_policy **out, gh_err *err);
 
-/* Refuses two masks that cannot be ordered where one user is granted both for one column. */
-GH_MUST_USE gh_rc pol_check_masks(const gh_policy *p, gh_err *err);
+/*
+ * Refuses two masks that cannot be ordered where one user is granted both for one column. `acl` is what p
+ * was made of, rule by rule.
+ */
+GH_MUST_USE gh_rc pol_check_masks(const gh_policy *p, const gh_acl *acl, gh_err *err);
 
 /* ---- masks ---------------------------------------------------------------------------------- */
 

@@ -230,7 +230,76 @@ gh_rc store_check_all(gh_store *st, gh_err *err)
     return rc;
 }
 
-static gh_rc write_all(applying *p, const gh_store_author *author)
+/* ---- where the files say what is refused ------------------------------------------------------ */
+
+static bool is_in_files(const item_map *files, store_kind kind, gh_str name)
+{
+    store_item like = { .kind = kind, .key = name };
+
+    return map_find(files, &like, GH_ORIGIN_POLICY) != NULL;
+}
+
+/* `out` = what the files define, and what the command line made beside it. */
+#define TAKE_KEPT(type, list, number, kind)                                                        \
+    do {                                                                                           \
+        type *all = gh_arena_alloc(a, (files->number + before->number + 1) * sizeof(*all));        \
+        size_t count = files->number;                                                              \
+        GH_ASSERT(all != NULL);                                                                    \
+        if (count > 0)                                                                             \
+            memcpy(all, files->list, count * sizeof(*all));                                        \
+        for (size_t i = 0; i < before->number; i++)                                                \
+            if (before->list[i].origin == GH_ORIGIN_CLI &&                                         \
+                !is_in_files(m, kind, before->list[i].name))                                       \
+                all[count++] = before->list[i];                                                    \
+        out->list = all;                                                                           \
+        out->number = count;                                                                       \
+    } while (0)
+
+static void add_kept(const item_map *m, const gh_acl *files, const gh_acl *before, gh_arena *a,
+                     gh_acl *out)
+{
+    TAKE_KEPT(gh_acl_role, roles, role_count, STORE_ROLE);
+    TAKE_KEPT(gh_acl_user, users, user_count, STORE_USER);
+    TAKE_KEPT(gh_acl_tag, tags, tag_count, STORE_TAG);
+    TAKE_KEPT(gh_acl_mask_def, masks, mask_count, STORE_MASK);
+}
+
+static bool is_at_place(const gh_acl *files, const char *message)
+{
+    for (size_t i = 0; i < files->tree_count; i++) {
+        gh_str file = files->trees[i].file;
+        if (strncmp(message, file.ptr, file.len) == 0 && message[file.len] == ':')
+            return true;
+    }
+    return false;
+}
+
+/*
+ * The store's rows say nothing of files: what is wrong with one that a file gave is told once more, by the
+ * same compiler, from the files themselves, which know line and column.
+ */
+static void say_where(applying *p, const gh_acl *before, const gh_acl *files)
+{
+    item_map m;
+    gh_acl acl = *files;
+    gh_policy *policy = NULL;
+    gh_err said = { 0 };
+
+    for (size_t i = 0; i < p->files.count; i++)
+        p->files.list[i].is_matched = false;
+    m = map_of(&p->files, false);
+    if ((p->flags & GH_STORE_PRUNE) == 0)
+        add_kept(&m, files, before, p->files.arena, &acl);
+    if (gh_policy_compile(&acl, &policy, &said) != GH_OK && is_at_place(files, said.public_msg))
+        *p->err = said;
+    gh_policy_release(policy);
+    free(m.slots);
+}
+
+/* ---- one transaction -------------------------------------------------------------------------- */
+
+static gh_rc write_all(applying *p, const gh_acl *before, const gh_acl *files,
+                       const gh_store_author *author)
 {
     store_change change = { .at_us = store_now_us(), .author = author };
     gh_rc rc = store_version(p->st, &change.version, p->err);
@@ -245,10 +314,14 @@ static gh_rc write_all(applying *p, const gh_store_author *author)
     if (rc != GH_OK)
         return rc;
     p->out->version = change.version - 1;
-    if (p->out->added + p->out->changed + p->out->removed == 0)
-        return GH_OK;
-    rc = store_next_version(p->st, &p->out->version, p->err);
-    return rc == GH_OK ? store_check_all(p->st, p->err) : rc;
+    if (p->out->added + p->out->changed + p->out->removed > 0)
+        rc = store_next_version(p->st, &p->out->version, p->err);
+    if (rc != GH_OK)
+        return rc;
+    rc = store_check_all(p->st, p->err);
+    if (rc != GH_OK && p->err != NULL)
+        say_where(p, before, files);
+    return rc;
 }
 
 static gh_rc compare_and_write(applying *p, const gh_acl *files, const gh_store_author *author)
@@ -269,7 +342,7 @@ static gh_rc compare_and_write(applying *p, const gh_acl *files, const gh_store_
     match_equal(p);
     rc = match_changed(p);
     if (rc == GH_OK)
-        rc = write_all(p, author);
+        rc = write_all(p, &acl, files, author);
     free(p->exact.slots);
     free(p->named.slots);
     free(p->changed_from);

@@ -139,7 +139,7 @@ class Lint(unittest.TestCase):
         path = write('version: 1\n' + text, 'lint.yaml')
         config = ['--config', proxy.config] if live else []
         done = proxy.cli('policy', 'lint', '--json', *config, path, *argv, check=False)
-        found = [(o['where'].rsplit(':', 1)[-1], o['severity'], o['check'], o['text']) for o in objects(done.stdout)]
+        found = [(re.sub(r'.*?:(\d+):\d+$', r'\1', o['where']), o['severity'], o['check'], o['text']) for o in objects(done.stdout)]
         return done.returncode, found
 
     def checks(self, text, **more):
@@ -339,7 +339,7 @@ class Tests(unittest.TestCase):
         self.assertEqual((suite.getAttribute('tests'), suite.getAttribute('failures')), ('10', '10'))
         self.assertEqual(len(suite.getElementsByTagName('failure')), 10)
         line = (warehouse.POLICY + WRONG).splitlines().index('  - { as: alice, query: "select 1", rows: [[2]] }') + 1
-        self.assertIn(f'"{path}:{line}"', done.stdout)
+        self.assertIn(f'"{path}:{line}:5"', done.stdout)
         found = objects(policy('test', '--json', path).stdout)
         self.assertEqual([o['ok'] for o in found], [False] * 10)
 
@@ -393,7 +393,7 @@ class Apply(unittest.TestCase):
         config = write(re.sub(r'port=\d+', 'port=1', proxy.config.read_text()), 'down.yaml')
         done = policy('apply', write(warehouse.POLICY), config=config)
         self.assertEqual(done.returncode, 0)
-        self.assertIn('masks are not held against it', done.stderr)
+        self.assertIn('masks and names are not held against it', done.stderr)
 
 
 GRANTED = """

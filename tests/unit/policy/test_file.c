@@ -246,12 +246,35 @@ END_TEST
 START_TEST(places)
 {
     static const char *const all[][2] = {
-        { V "users:\n  a: { roles: [nobody] }\n", "p.yaml:3: user \"a\": unknown role" },
-        { V "roles:\n  a: { member_of: [nobody] }\n", "p.yaml:3: role \"a\": unknown role" },
+        { V "roles: { r: {} }\nusers:\n  a: { roles: [r, nobody] }\n",
+          "p.yaml:4:19: user \"a\": unknown role" },
+        { V "roles:\n  a: { member_of: [nobody] }\n", "p.yaml:3:20: role \"a\": unknown role" },
+        { V "roles:\n  a: { member_of: [b] }\n  b:\n    member_of: [a]\n",
+          "p.yaml:3:3: role \"a\" is a member of itself" },
         { V "grants:\n  - to: [nobody]\n    tables: [a.b]\n",
-          "p.yaml:3: grant (to nobody on a.b)" },
+          "p.yaml:3:10: grant (to nobody on a.b): unknown role" },
+        { V "grants:\n  - tables: [a.b]\n    to: ['user:nobody']\n",
+          "p.yaml:4:10: grant (to user:nobody on a.b): unknown user" },
+        { V "roles: { r: {} }\ngrants:\n  - { to: [r], tables: [a.b], mask: { x: 'round(0)' } }\n",
+          "p.yaml:4:42: grant (to r on a.b): " },
+        { V "roles: { r: {} }\ngrants:\n  - { to: [r], tables: [a.b], columns: [y], mask: { x: "
+            "hash } "
+            "}\n",
+          "p.yaml:4:53: grant (to r on a.b): it masks column x" },
+        { V "roles: { r: {} }\ndenies:\n  - { to: [r], tables: [a.b], tags: [no] }\n",
+          "p.yaml:4:38: deny (to r on a.b): unknown tag" },
         { V "tags: { t: [] }\nmasking:\n  - { tag: t, with: nomask }\n",
-          "p.yaml:4: masking of tag" },
+          "p.yaml:4:21: masking of tag" },
+        { V "tags: { t: [] }\nmasking:\n  - { tag: t, with: hash, except: [no] }\n",
+          "p.yaml:4:36: masking of tag" },
+        { V "functions:\n  - { to: [no], allow: [a.b] }\n",
+          "p.yaml:3:12: functions: unknown role" },
+        { V "masks:\n  m: 'partial(1)'\n", "p.yaml:3:6: mask \"m\": " },
+        { V "roles: { r: {} }\nusers: { u: { roles: [r] } }\ngrants:\n"
+            "  - { to: [r], tables: [a.b], mask: { x: 'left(value, 1)' } }\n"
+            "  - { to: [r], tables: ['a.*'], mask: { x: 'right(value, 1)' } }\n",
+          "p.yaml:6:44: user \"u\" would get two masks of column x that cannot be ordered: "
+          "\"left(value, 1)\" (p.yaml:5:42 on a.b) and" },
     };
 
     for (size_t i = 0; i < GH_COUNT(all); i++) {
