@@ -26,7 +26,7 @@ static void use_name(gh_item *item, const char *name, bool is_condition)
 {
     const gh_column *c;
 
-    if (item->relation == NULL)
+    if (item->relation == NULL || item->is_used == NULL) /* not known, or refused */
         return;
     if (item->is_renamed) { /* the client's names stand for others */
         item->has_star = true;
@@ -458,6 +458,12 @@ static void judge_join(gh_judge *j, JoinExpr *join)
 
     gh_judge_from_item(j, &join->larg);
     gh_judge_from_item(j, &join->rarg);
+    /*
+     * SECURITY: a relation that was refused has no columns to note. Attack: tests/unit/rewrite,
+     * "join_with_what_is_only_written": it ended the proxy.
+     */
+    if (j->rc != GH_OK)
+        return;
     j->block->merges_columns |=
         (join->usingClause != NIL || join->isNatural) && join->alias == NULL;
     if (join->usingClause != NIL || join->isNatural) {

@@ -64,6 +64,29 @@ START_TEST(hidden_columns_of_a_target_do_not_exist)
 }
 END_TEST
 
+/* A relation that is only written exists, and cannot be read, wherever it stands in FROM. */
+START_TEST(join_with_what_is_only_written)
+{
+    static const char *const joins[] = {
+        "select * from sales.regions r join hr.people p using (id)",
+        "select * from hr.people p join sales.regions r using (id)",
+        "select * from hr.people p join hr.people q using (id, name)",
+        "select * from (hr.people p join sales.regions r using (id)) join sales.orders o using "
+        "(id)",
+        "select * from sales.orders o natural join hr.people p",
+        "select * from sales.orders o join hr.people p on o.id = p.id",
+        "select * from sales.orders o, hr.people p where o.id = p.id",
+        "select * from hr.people p join lateral (select p.id) x using (id)",
+        "update ops.tickets t set body = 'x' from hr.people p join sales.regions r using (id)",
+        "delete from ops.tickets t using sales.regions r join hr.people p using (id)",
+        "with x as (select * from hr.people) select * from x join hr.people using (id)",
+    };
+
+    for (size_t i = 0; i < GH_COUNT(joins); i++)
+        check_refused("loader", joins[i], "42501", "permission denied for table people");
+}
+END_TEST
+
 START_TEST(writes_need_their_grant)
 {
     check_refused("alice", "update sales.orders set note = 'x'", "42501",
@@ -179,6 +202,7 @@ Suite *suite_write(void)
     tcase_add_test(c, insert_is_checked);
     tcase_add_test(c, update_stays_within_visible_rows);
     tcase_add_test(c, hidden_columns_of_a_target_do_not_exist);
+    tcase_add_test(c, join_with_what_is_only_written);
     tcase_add_test(c, writes_need_their_grant);
     tcase_add_test(c, writes_in_with);
     tcase_add_test(c, writes_that_are_prepared);

@@ -178,11 +178,14 @@ static gh_policy *make_policy(void)
         { .name = GH_STR("nora"), .roles = { staff, 1 } },
         { .name = GH_STR("root"), .roles = { admin, 1 } },
         { .name = GH_STR("nobody") },
+        { .name = GH_STR("loader"), .roles = { staff, 1 } },
     };
     static const gh_str orders[] = { { "sales.orders", 12 } };
     static const gh_str lookups[] = { { "sales.regions", 13 }, { "sales.v_open", 12 } };
     static const gh_str tickets[] = { { "ops.tickets", 11 } };
     static const gh_str marts[] = { { "mart.*", 6 } };
+    static const gh_str people[] = { { "hr.people", 9 } };
+    static const gh_str loader[] = { { "user:loader", 11 } };
     static const gh_str rows[] = { { "inner_.v_rows", 13 } };
     static const gh_str all[] = { { "*.*", 3 } };
     static const gh_str secret[] = { { "secret", 6 } };
@@ -238,14 +241,20 @@ static gh_policy *make_policy(void)
           .is_through = true,
           .valid_from = INT64_MIN,
           .valid_until = INT64_MAX },
+        { .id = 7,
+          .to = { loader, 1 },
+          .tables = { people, 1 },
+          .privileges = GH_INSERT,
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
     };
     const gh_acl acl = { .version = 1,
                          .users = users,
-                         .user_count = 4,
+                         .user_count = 5,
                          .roles = roles,
                          .role_count = 2,
                          .rules = rules,
-                         .rule_count = 6 };
+                         .rule_count = 7 };
     gh_policy *policy = NULL;
     gh_err err = { 0 };
 
