@@ -512,6 +512,28 @@ static char *visible(gh_judge *j, const gh_lookup *l, const char *oid)
                                  guarded);
 }
 
+/*
+ * gt.t without the name of the database that may stand before schema and relation, where that is the one the
+ * client knows.
+ */
+static char *without_database(gh_judge *j)
+{
+#define PART "(\"([^\"]|\"\")*\"|[^\".]+)"
+    char *quoted = gh_judge_literal(j, gh_str_of(text_prefix(j->in->database)));
+    char *bare = gh_judge_literal(
+        j, gh_str_of(gh_judge_printf(GH_STR_FMT ".", GH_STR_ARG(j->in->database))));
+
+    return gh_judge_printf(
+        "(SELECT CASE WHEN gt.t !~ '^" PART "[.]" PART "[.]" PART "$' THEN gt.t "
+        "WHEN pg_catalog.starts_with(gt.t, gd.q) THEN pg_catalog.substr(gt.t, "
+        "pg_catalog.length(gd.q) + 1) "
+        "WHEN pg_catalog.starts_with(pg_catalog.lower(gt.t), gd.b) THEN pg_catalog.substr(gt.t, "
+        "pg_catalog.length(gd.b) + 1) ELSE gt.t END "
+        "FROM (SELECT CAST(%s AS pg_catalog.text), CAST(%s AS pg_catalog.text)) AS gd (q, b))",
+        quoted, bare);
+#undef PART
+}
+
 /* OID of the first object that the text gt.t names along the client's path and that may be seen. */
 static char *search(gh_judge *j, const gh_lookup *l)
 {
@@ -540,7 +562,12 @@ static char *search(gh_judge *j, const gh_lookup *l)
             return NULL;
         out = gh_judge_printf("%s, CASE WHEN gt.t !~ '[.]' THEN %s END", out, next);
     }
-    return out == NULL ? NULL : gh_judge_printf("COALESCE(%s)", out);
+    if (out == NULL)
+        return NULL;
+    if (strcmp(l->type, "regclass") != 0)
+        return gh_judge_printf("COALESCE(%s)", out);
+    return gh_judge_printf("(SELECT COALESCE(%s) FROM (SELECT %s OFFSET 0) AS gt (t))", out,
+                           without_database(j));
 }
 
 char *gh_function_find(gh_judge *j, const char *type)

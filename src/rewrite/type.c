@@ -166,17 +166,17 @@ void gh_judge_type(gh_judge *j, TypeName *t)
 
 /* ---- casts ----------------------------------------------------------------------------------- */
 
-/* Splits a qualified name as regclass's input does; at most two parts. */
-static bool split_name(const char *s, char **schema, char **name)
+/* Splits a qualified name as regclass's input does; of three parts the first is the database's name. */
+static bool split_name(const gh_judge *j, const char *s, char **schema, char **name)
 {
-    char *parts[2];
+    char *parts[3];
     int count = 0;
 
     for (;;) {
         char *out = palloc(strlen(s) + 1);
         size_t n = 0;
 
-        if (count == 2)
+        if (count == 3)
             return false;
         if (*s == '"') {
             for (s++; *s != '\0'; s++) {
@@ -206,8 +206,10 @@ static bool split_name(const char *s, char **schema, char **name)
             return false;
         s++;
     }
+    if (count == 3 && !gh_str_is(j->in->database, parts[0]))
+        return false;
     *name = parts[count - 1];
-    *schema = count == 2 ? parts[0] : NULL;
+    *schema = count >= 2 ? parts[count - 2] : NULL;
     return true;
 }
 
@@ -226,7 +228,7 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text)
             r = gh_temporary_relation_by_oid(j, (gh_oid)strtoul(text, NULL, 10));
         return r != NULL && gh_relation_is_known(j, r) ? r : NULL;
     }
-    if (!split_name(text, &schema, &name))
+    if (!split_name(j, text, &schema, &name))
         return NULL;
     item.var = makeNode(RangeVar);
     item.var->schemaname = schema;
@@ -245,7 +247,7 @@ static void judge_regclass(gh_judge *j, A_Const *arg)
         char *schema;
         char *name;
 
-        if (split_name(strVal(&arg->val), &schema, &name))
+        if (split_name(j, strVal(&arg->val), &schema, &name))
             gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s%s%s\" does not exist",
                             schema != NULL ? schema : "", schema != NULL ? "." : "", name);
         else

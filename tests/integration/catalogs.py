@@ -136,7 +136,8 @@ BY_OID = [
 # Hidden and absent, of one length, and a statement that must answer alike.
 PAIRS = [
     ('shop.hid_view', 'shop.hid_viex', "SELECT '{}'::regclass"), ('shop.hid_view', 'shop.hid_viex', "SELECT to_regclass('{}')"),
-    ('shop.hid_view', 'shop.hid_viex', "SELECT ('{}' || '')::regclass"),
+    ('shop.hid_view', 'shop.hid_viex', "SELECT ('{}' || '')::regclass"), ('shop.hid_view', 'shop.hid_viex', "SELECT ('wh.{}' || '')::regclass"),
+    ('shop.hid_view', 'shop.hid_viex', "SELECT 'wh.{}'::regclass"), ('shop.hid_view', 'shop.hid_viex', "SELECT to_regclass('wh.{}')"),
     ('hid_vault.hid_enum', 'hid_vault.hid_enux', "SELECT to_regtype('{}')"), ('hid_vault', 'hid_vaulx', "SELECT to_regnamespace('{}')"),
     ('hid_vault', 'hid_vaulx', "SELECT '{}'::regnamespace"), ('hid_role', 'hid_rolx', "SELECT '{}'::regrole"),
     ('hid_role', 'hid_rolx', "SELECT to_regrole('{}')"), ('hid_role', 'hid_rolx', "SELECT pg_has_role('{}', 'member')"),
@@ -260,7 +261,10 @@ class Catalogs(unittest.TestCase):
                     ("SELECT reltuples FROM pg_class WHERE relname = 'orders'", '-1'),
                     ("SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'shop.regions'::regclass",
                      "'none'::text"),
-                    ("SELECT to_regclass('shop.orders')::text", 'shop.orders'),
+                    ("SELECT to_regclass('shop.orders')::text", 'shop.orders'), ("SELECT to_regclass('WH.shop.orders')::text", 'shop.orders'),
+                    ("SELECT 'wh.shop.orders'::regclass::text", 'shop.orders'), ("SELECT to_regclass('other.shop.orders')::text", None),
+                    ("SELECT string_agg((table_catalog || '.\"' || table_schema || '\".' || table_name)::regclass::text, '') FROM"
+                     " information_schema.tables WHERE table_name = 'regions'", 'shop.regions'),
                     ("SELECT has_table_privilege('shop.orders', 'select')", 't'),
                     ("SELECT has_table_privilege('shop.orders', 'insert')", 'f'),
                     ("SELECT has_schema_privilege('shop', 'usage')", 't'),
