@@ -61,12 +61,13 @@ typedef struct gh_type {
     gh_oid oid;
     gh_str schema;
     gh_str name;
-    char kind;       /* pg_type.typtype: b c d e p r m */
-    char category;   /* typcategory */
-    gh_oid relation; /* of a composite type: its pg_class entry */
-    gh_oid element;  /* of an array type */
-    gh_oid array;    /* its array type */
-    gh_oid base;     /* of a domain */
+    char kind;         /* pg_type.typtype: b c d e p r m */
+    char category;     /* typcategory */
+    bool is_preferred; /* typispreferred */
+    gh_oid relation;   /* of a composite type: its pg_class entry */
+    gh_oid element;    /* of an array type */
+    gh_oid array;      /* its array type */
+    gh_oid base;       /* of a domain */
 } gh_type;
 
 typedef struct gh_function {
@@ -95,6 +96,7 @@ typedef struct gh_operator {
     gh_oid right;
     gh_oid result;
     gh_oid function;
+    bool is_trusted; /* PostgreSQL's own, or an extension's */
 } gh_operator;
 
 typedef struct gh_cast {
@@ -147,7 +149,9 @@ const gh_type *gh_catalog_type_by_oid(const gh_catalog *c, gh_oid oid);
 /* All functions of one name, in any schema; iterate `count` pointers from the result. */
 const gh_function *const *gh_catalog_functions(const gh_catalog *c, gh_str name, size_t *count);
 const gh_function *gh_catalog_function_by_oid(const gh_catalog *c, gh_oid oid);
+/* All operators of one name, ordered by schema. */
 const gh_operator *const *gh_catalog_operators(const gh_catalog *c, gh_str name, size_t *count);
+const gh_operator *const *gh_catalog_all_operators(const gh_catalog *c, size_t *count);
 const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target);
 const gh_cast *const *gh_catalog_casts(const gh_catalog *c, size_t *count);
 /* Every relation, ordered by schema and name. */

@@ -241,6 +241,12 @@ const gh_operator *const *gh_catalog_operators(const gh_catalog *c, gh_str name,
     return (const gh_operator *const *)(const void *)(c->operators.items + first);
 }
 
+const gh_operator *const *gh_catalog_all_operators(const gh_catalog *c, size_t *count)
+{
+    *count = c->operators.count;
+    return (const gh_operator *const *)(const void *)c->operators.items;
+}
+
 const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target)
 {
     key k = { .a = source, .b = target };

@@ -192,6 +192,11 @@ static void judge_call(gh_judge *j, Node **slot)
         return;
 
     j->asks_statistics = j->asks_statistics || is_pattern_function(name);
+    found = gh_operator_function_schema(j, f);
+    if (found.len != 0) {
+        qualify_call(j, f, found);
+        return;
+    }
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
         qualify_call(j, f, found);
@@ -237,17 +242,6 @@ static void judge_reg_call(gh_judge *j, Node **slot, const char *type)
 }
 
 /* ---- operators ------------------------------------------------------------------------------- */
-
-/* Unqualified operators resolve in pg_catalog upstream; a schema of one's own needs a grant. */
-static void judge_operator(gh_judge *j, List *name, int location)
-{
-    if (list_length(name) <= 1)
-        return;
-    if (list_length(name) == 2 && strcmp(strVal(linitial(name)), "pg_catalog") == 0)
-        return;
-    gh_judge_refuse(j, GH_DENIED, "42883", location, "operator does not exist: %s",
-                    strVal(llast(name)));
-}
 
 static void judge_collation(gh_judge *j, const CollateClause *c)
 {
@@ -295,7 +289,7 @@ static void judge_a_expr(gh_judge *j, A_Expr *e)
     ListCell *cell;
 
     compares = compares && gh_reg_is_comparison(e);
-    judge_operator(j, e->name, e->location);
+    gh_operator_judge_name(j, e->name, e->location);
     j->takes_reg = compares || is_in;
     gh_judge_expr(j, &e->lexpr);
     if (is_in) {
@@ -310,9 +304,20 @@ static void judge_a_expr(gh_judge *j, A_Expr *e)
     j->takes_reg = false;
 }
 
+void gh_judge_sublink_query(gh_judge *j, SubLink *s)
+{
+    if (!IsA(s->subselect, SelectStmt)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", s->location,
+                        "the statement uses a construct that is not allowed");
+        return;
+    }
+    j->is_exists = s->subLinkType == EXISTS_SUBLINK;
+    gh_judge_select(j, (SelectStmt *)s->subselect);
+}
+
 static void judge_sublink(gh_judge *j, SubLink *s)
 {
-    judge_operator(j, s->operName, s->location);
+    gh_operator_judge_name(j, s->operName, s->location);
     j->takes_reg = true;
     if (s->operName != NIL) {
         A_Expr e = {
@@ -322,13 +327,7 @@ static void judge_sublink(gh_judge *j, SubLink *s)
         j->asks_statistics = j->asks_statistics || asks_statistics(&e);
     }
     gh_judge_expr(j, &s->testexpr);
-    if (!IsA(s->subselect, SelectStmt)) {
-        gh_judge_refuse(j, GH_DENIED, "42501", s->location,
-                        "the statement uses a construct that is not allowed");
-        return;
-    }
-    j->is_exists = s->subLinkType == EXISTS_SUBLINK;
-    gh_judge_select(j, (SelectStmt *)s->subselect);
+    gh_judge_sublink_query(j, s);
 }
 
 static void judge_target(gh_judge *j, ResTarget *t)
@@ -393,6 +392,7 @@ void gh_judge_expr(gh_judge *j, Node **slot)
         return;
     case T_SubLink:
         judge_sublink(j, (SubLink *)n);
+        gh_operator_bind(j, slot);
         return;
     case T_SQLValueFunction:
         judge_value_function(j, slot);
@@ -400,11 +400,21 @@ void gh_judge_expr(gh_judge *j, Node **slot)
     case T_A_Expr:
         j->asks_statistics = j->asks_statistics || asks_statistics((const A_Expr *)n);
         judge_a_expr(j, (A_Expr *)n);
+        gh_operator_bind(j, slot);
+        return;
+    case T_BoolExpr:
+        if (!gh_operator_bind_not_in(j, slot))
+            judge_children(j, n);
+        return;
+    case T_CaseExpr:
+        judge_children(j, n);
+        gh_operator_bind(j, slot);
         return;
     case T_SortBy:
-        judge_operator(j, ((SortBy *)n)->useOp, ((SortBy *)n)->location);
+        gh_operator_judge_name(j, ((SortBy *)n)->useOp, ((SortBy *)n)->location);
         j->takes_reg = takes_reg;
         gh_judge_expr(j, &((SortBy *)n)->node);
+        gh_operator_bind(j, slot);
         return;
     case T_CollateClause:
         judge_collation(j, (CollateClause *)n);

@@ -4,7 +4,9 @@
  *     rewrite.c    text in, plans out; one gh_judge a statement
  *     statement.c  which statement kinds there are and what each needs
  *     query.c      SELECT and its clauses: blocks, FROM items, common table expressions
- *     expr.c       expressions: columns, functions, operators
+ *     expr.c       expressions: columns, functions
+ *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
+ *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
  *     relation.c   what stands in place of a governed relation
  *     through.c    views that are expanded: their definition is judged as a query of the user's
@@ -70,8 +72,10 @@ typedef struct gh_item {
     Node **sample_slot;     /* ...from here... */
     size_t sample_first;    /* ...and from these tokens */
     size_t sample_end;
-    bool has_star; /* all columns are read */
-    size_t first;  /* tokens of the name, with ONLY and * */
+    bool has_star;                 /* all columns are read */
+    const SelectStmt *query;       /* what its columns are computed by... */
+    const RangeFunction *function; /* ...or by this call */
+    size_t first;                  /* tokens of the name, with ONLY and * */
     size_t end;
     bool *is_used;     /* by index into relation->columns */
     bool *is_filtered; /* of them: read by a condition */
@@ -110,6 +114,7 @@ typedef struct gh_judge {
     int special_calls; /* function_special.c */
     gh_block *block;
     List *items;  /* of gh_item *: every relation of the statement */
+    List *blocks; /* of gh_block *: every query that the walk entered */
     size_t first; /* the statement's tokens */
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
@@ -230,11 +235,32 @@ void gh_judge_outputs(gh_judge *j, const SelectStmt *s);
 void gh_judge_group(gh_judge *j, SelectStmt *s);
 /* SELECT ... FOR UPDATE of one governed table: judged whole. False: it is no such query. */
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
+/* Any other: refused, but of relations that stand as they are. */
+void gh_judge_locking(gh_judge *j, const SelectStmt *s);
 
 /* ---- expr.c ---------------------------------------------------------------------------------- */
 
 void gh_judge_expr(gh_judge *j, Node **slot);
 void gh_judge_expr_list(gh_judge *j, List *list);
+/* The query behind IN, ANY, EXISTS ... */
+void gh_judge_sublink_query(gh_judge *j, SubLink *s);
+
+/* ---- operator.c ------------------------------------------------------------------------------ */
+
+/* An operator that is written with its schema: allowed or refused. */
+void gh_operator_judge_name(gh_judge *j, const List *name, int location);
+/*
+ * Binds what an expression's operator means, once its operands are judged: nothing changes where that is one of
+ * pg_catalog's, an extension's is written with its schema, and what cannot be told apart is refused.
+ */
+void gh_operator_bind(gh_judge *j, Node **slot);
+/* The same for NOT around `x IN (SELECT ...)`, before its operand is judged; false: it is something else. */
+bool gh_operator_bind_not_in(gh_judge *j, Node **slot);
+/* Refuses a join's USING, or NATURAL's, that would compare by an extension's operator. */
+void gh_operator_judge_using(gh_judge *j, const JoinExpr *join);
+/* The schema of the function that a call without one means, where that is outside pg_catalog, though pg_catalog has
+ * one of the name; refuses a call that cannot be told. */
+gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f);
 
 /* ---- reg_value.c ----------------------------------------------------------------------------- */
 

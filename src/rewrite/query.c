@@ -448,7 +448,7 @@ static void judge_range_function(gh_judge *j, RangeFunction *f)
             gh_judge_expr_list(j, (List *)lsecond(pair));
     }
     gh_judge_expr_list(j, f->coldeflist);
-    (void)gh_judge_add_item(j, f->alias);
+    gh_judge_add_item(j, f->alias)->function = f;
 }
 
 static void judge_join(gh_judge *j, JoinExpr *join)
@@ -468,6 +468,7 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         (join->usingClause != NIL || join->isNatural) && join->alias == NULL;
     if (join->usingClause != NIL || join->isNatural) {
         ListCell *cell; /* natural joins read what the two sides share */
+        gh_operator_judge_using(j, join);
         foreach (cell, j->block->items)
             ((gh_item *)lfirst(cell))->has_star |= join->isNatural;
         foreach (cell, join->usingClause) {
@@ -539,7 +540,7 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
             old = narrow(j, NIL);
         gh_judge_select(j, (SelectStmt *)s->subquery);
         widen(j, old);
-        (void)gh_judge_add_item(j, s->alias);
+        gh_judge_add_item(j, s->alias)->query = (SelectStmt *)s->subquery;
         return;
     }
     case T_RangeTableSample:
@@ -646,79 +647,6 @@ static void judge_values(gh_judge *j, List *rows)
         gh_judge_expr_list(j, lfirst(cell));
 }
 
-/* Is it a sub-select that the clause locks the rows of? Without names it locks those of all. */
-static bool locks_query(const Node *n, const List *names)
-{
-    const Alias *alias;
-    ListCell *cell;
-
-    if (n == NULL)
-        return false;
-    if (IsA(n, JoinExpr))
-        return locks_query(((const JoinExpr *)n)->larg, names) ||
-               locks_query(((const JoinExpr *)n)->rarg, names);
-    if (!IsA(n, RangeSubselect))
-        return false;
-    alias = ((const RangeSubselect *)n)->alias;
-    foreach (cell, names) {
-        if (alias != NULL && strcmp(lfirst_node(RangeVar, cell)->relname, alias->aliasname) == 0)
-            return true;
-    }
-    return names == NIL;
-}
-
-/*
- * SECURITY: PostgreSQL locks through a sub-select whatever is read in it, without asking for any privilege but
- * the upstream account's. Attack: tests/attack writes.
- */
-static void refuse_locked_queries(gh_judge *j, const SelectStmt *s)
-{
-    ListCell *clause;
-    ListCell *item;
-
-    foreach (clause, s->lockingClause) {
-        foreach (item, s->fromClause) {
-            if (locks_query(lfirst(item), lfirst_node(LockingClause, clause)->lockedRels))
-                gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                                "row locks on a sub-select are not allowed");
-        }
-    }
-}
-
-/*
- * FOR UPDATE of a sub-select would lock what the fence reads, not what the client names, so only
- * relations that stand as they are may be locked.
- */
-static void judge_locking(gh_judge *j, const SelectStmt *s)
-{
-    ListCell *cell;
-
-    if (s->lockingClause == NIL)
-        return;
-    refuse_locked_queries(j, s);
-    foreach (cell, j->block->items) {
-        const gh_item *item = lfirst(cell);
-
-        if (item->relation == NULL)
-            continue;
-        if (item->decision == NULL || !item->decision->is_full ||
-            (item->decision->privileges & GH_UPDATE) == 0) {
-            gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                            "row locks on a relation that the policy filters are not allowed");
-            return;
-        }
-    }
-    foreach (cell, s->lockingClause) {
-        ListCell *name;
-
-        foreach (name, lfirst_node(LockingClause, cell)->lockedRels) {
-            if (lfirst_node(RangeVar, name)->schemaname != NULL)
-                gh_judge_refuse(j, GH_INVALID, "42601", lfirst_node(RangeVar, name)->location,
-                                "row locks must specify unqualified relation names");
-        }
-    }
-}
-
 /*
  * Without the fence a row filter such as region = 'EU' makes the column a constant to PostgreSQL, which
  * then takes it for sorted; under GROUPING SETS, where it is NULL in some groups, that is wrong (seen up to
@@ -763,7 +691,7 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
     judge_grouping_sets(j, s);
     gh_judge_condition(j, &s->havingClause);
     gh_judge_expr_list(j, s->windowClause);
-    judge_locking(j, s);
+    gh_judge_locking(j, s);
 }
 
 void gh_judge_select(gh_judge *j, SelectStmt *s)
@@ -781,6 +709,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     block.select = s;
     *heap = block;
     j->block = heap;
+    j->blocks = lappend(j->blocks, heap);
     gh_judge_with(j, s->withClause);
     if (s->op != SETOP_NONE) {
         heap->is_arms = true;

@@ -289,6 +289,22 @@ static void see_named_types(const gh_judge *j, gh_system_sets *s)
     }
 }
 
+/* Beside a visible type stands what an extension's operators take with it: ltree ~ lquery. */
+static void see_operands(const gh_judge *j, gh_system_sets *s)
+{
+    size_t count;
+    const gh_operator *const *all = gh_catalog_all_operators(j->in->catalog, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->oid < OID_MAX_BUILTIN || !all[i]->is_trusted)
+            continue;
+        if (contains(&s->types, all[i]->left))
+            see_type(j, s, all[i]->right);
+        else if (contains(&s->types, all[i]->right))
+            see_type(j, s, all[i]->left);
+    }
+}
+
 /* Row types of visible relations, and their arrays. */
 static void see_row_types(const gh_judge *j, gh_system_sets *s)
 {
@@ -343,6 +359,7 @@ static const gh_system_sets *sets_of(gh_judge *j)
     see_temporary(j, s);
     see_functions(j, s);
     see_named_types(j, s);
+    see_operands(j, s);
     for (size_t i = 0; i < s->types.count; i++) {
         const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, (gh_oid)s->types.items[i]);
 

@@ -120,7 +120,8 @@ static const char s_columns_sql[] =
 
 static const char s_types_sql[] =
     "WITH " HIDDEN "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
-    "CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typarray, t.typbasetype "
+    "CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typarray, t.typbasetype, "
+    "t.typispreferred "
     "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
     "WHERE t.typnamespace NOT IN (TABLE hidden)";
 
@@ -133,7 +134,9 @@ static const char s_functions_sql[] =
     "WHERE p.pronamespace NOT IN (TABLE hidden)";
 
 static const char s_operators_sql[] =
-    "SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid "
+    "SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid, "
+    "o.oid < 16384 OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_operator'::regclass "
+    "AND d.objid = o.oid AND d.deptype = 'e') "
     "FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace";
 
 static const char s_casts_sql[] =
@@ -273,6 +276,7 @@ static void take_types(reading *rd, const PGresult *r)
             .element = oid_at(r, i, 6),
             .array = oid_at(r, i, 7),
             .base = oid_at(r, i, 8),
+            .is_preferred = bool_at(r, i, 9),
         };
         gh_catalog_add_type(rd->builder, &t);
     }
@@ -313,6 +317,7 @@ static void take_operators(reading *rd, const PGresult *r)
             .right = oid_at(r, i, 4),
             .result = oid_at(r, i, 5),
             .function = oid_at(r, i, 6),
+            .is_trusted = bool_at(r, i, 7),
         };
         gh_catalog_add_operator(rd->builder, &o);
     }

@@ -1,0 +1,649 @@
+/*
+ * The types of expressions, as far as the tree and the catalog tell. Nothing rests on it but which operator or
+ * function of a name is meant where the client's search_path holds one outside pg_catalog (overload.c); what is not
+ * known is 0, and then nothing outside pg_catalog may be in question.
+ *
+ *     column        its table's; of a query in FROM: what that query computes there
+ *     literal       GH_OID_UNKNOWN, as for PostgreSQL, and so is a parameter without a type
+ *     f(x), x op y  what the overload that is meant gives
+ */
+#include "overload.h"
+
+#define OID_MAX_BUILTIN 16384u
+#define DEPTH_MAX       60
+#define ARGS_MAX        8
+#define OID_BOOL        16
+#define OID_ANYARRAY    2277
+#define OID_ANYELEMENT  2283
+#define OID_ANYNONARRAY 2776
+#define OID_ANYCOMP     5077
+#define OID_ANYCOMPARR  5078
+
+static gh_oid infer(gh_judge *j, const Node *n, int depth);
+
+/* ---- types ----------------------------------------------------------------------------------- */
+
+static gh_oid element_of(const gh_judge *j, gh_oid array)
+{
+    const gh_type *t =
+        gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, array));
+
+    return t != NULL && t->category == 'A' ? t->element : 0;
+}
+
+static gh_oid array_of(const gh_judge *j, gh_oid element)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, element);
+
+    if (t != NULL && t->category == 'A' && t->element != 0)
+        return element; /* arrays have any number of dimensions */
+    return t != NULL ? t->array : 0;
+}
+
+static gh_oid named_type(const gh_judge *j, const TypeName *t)
+{
+    gh_str name = gh_str_of(strVal(llast(t->names)));
+    const gh_type *type = NULL;
+
+    if (list_length(t->names) == 2)
+        type = gh_catalog_type(j->in->catalog, gh_str_of(strVal(linitial(t->names))), name);
+    else if (list_length(t->names) == 1)
+        type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"), name);
+    for (size_t i = 0; type == NULL && list_length(t->names) == 1 && i < j->in->search_path.count;
+         i++)
+        type = gh_catalog_type(j->in->catalog, j->in->search_path.items[i], name);
+    if (type == NULL)
+        return 0;
+    return t->arrayBounds == NIL ? type->oid : array_of(j, type->oid);
+}
+
+gh_oid gh_infer_common(gh_judge *j, gh_oid a, gh_oid b)
+{
+    const gh_type *x = gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, a));
+    const gh_type *y = gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, b));
+
+    if (a == 0 || b == 0)
+        return 0;
+    if (a == b || b == GH_OID_UNKNOWN)
+        return a;
+    if (a == GH_OID_UNKNOWN)
+        return b;
+    if (x == NULL || y == NULL || x->category != y->category)
+        return 0;
+    return x->is_preferred ? x->oid : y->is_preferred ? y->oid : 0;
+}
+
+static gh_oid common(gh_judge *j, const List *list, int depth)
+{
+    gh_oid out = GH_OID_UNKNOWN;
+    ListCell *cell;
+
+    foreach (cell, list)
+        out = gh_infer_common(j, out, infer(j, lfirst(cell), depth));
+    return out;
+}
+
+/* A literal alone becomes text. */
+static gh_oid settled(gh_oid oid)
+{
+    return oid == GH_OID_UNKNOWN ? GH_OID_TEXT : oid;
+}
+
+/* ---- columns --------------------------------------------------------------------------------- */
+
+/* A name in a scope: found once, found with one type, or in some way not known. */
+typedef struct gh_found {
+    gh_oid type;
+    bool is_any;
+    bool is_open; /* something there whose columns are not known */
+} gh_found;
+
+static void take(gh_found *f, gh_oid type)
+{
+    if (f->is_any && f->type != type)
+        f->is_open = true;
+    f->type = type;
+    f->is_any = true;
+}
+
+static void find_output(gh_judge *j, const SelectStmt *s, const char *name, int position,
+                        gh_found *f, int depth);
+
+static gh_block *block_of(const gh_judge *j, const SelectStmt *s)
+{
+    ListCell *cell;
+
+    foreach (cell, j->blocks) {
+        if (((gh_block *)lfirst(cell))->select == s)
+            return lfirst(cell);
+    }
+    return NULL;
+}
+
+/* The query of WITH that a FROM item names. */
+static const SelectStmt *cte_of(const gh_item *item)
+{
+    if (item->var == NULL || item->var->schemaname != NULL)
+        return NULL;
+    for (const gh_block *b = item->block; b != NULL; b = b->outer) {
+        const WithClause *w = b->select != NULL ? b->select->withClause : NULL;
+        ListCell *cell;
+
+        foreach (cell, w != NULL ? w->ctes : NIL) {
+            const CommonTableExpr *c = lfirst_node(CommonTableExpr, cell);
+
+            if (strcmp(c->ctename, item->var->relname) == 0)
+                return IsA(c->ctequery, SelectStmt) && c->aliascolnames == NIL &&
+                               c->search_clause == NULL && c->cycle_clause == NULL
+                           ? (const SelectStmt *)c->ctequery
+                           : NULL;
+        }
+    }
+    return NULL;
+}
+
+static void find_in_relation(const gh_item *item, const char *name, gh_found *f)
+{
+    const gh_column *c = gh_relation_column(item->relation, gh_str_of(name));
+    bool is_hidden = c != NULL && item->decision != NULL && !item->keeps_hidden &&
+                     !item->is_target &&
+                     item->decision->columns[c - item->relation->columns].show == GH_HIDDEN;
+
+    if (c != NULL && !is_hidden)
+        take(f, c->type_oid);
+}
+
+/* FROM f(x) AS a (name): one column, of what the function gives. */
+static void find_in_function(gh_judge *j, const RangeFunction *r, const char *name, gh_found *f,
+                             int depth)
+{
+    const Node *call = linitial((List *)linitial(r->functions));
+    const gh_type *t;
+    const char *own;
+
+    if (r->alias == NULL || list_length(r->functions) != 1 || r->ordinality ||
+        r->coldeflist != NIL || list_length(r->alias->colnames) > 1 || !IsA(call, FuncCall)) {
+        f->is_open = true;
+        return;
+    }
+    own = r->alias->colnames != NIL ? strVal(linitial(r->alias->colnames)) : r->alias->aliasname;
+    t = gh_catalog_type_by_oid(j->in->catalog, infer(j, call, depth));
+    if (t == NULL || t->relation != 0 || t->kind == 'p')
+        f->is_open = true;
+    else if (strcmp(own, name) == 0)
+        take(f, t->oid);
+}
+
+static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)
+{
+    const SelectStmt *query = item->query != NULL ? item->query : cte_of(item);
+
+    if (item->function != NULL && !item->is_covered)
+        find_in_function(j, item->function, name, f, depth);
+    else if (item->is_renamed || depth > DEPTH_MAX)
+        f->is_open = true;
+    else if (item->relation != NULL)
+        find_in_relation(item, name, f);
+    else if (query != NULL)
+        find_output(j, query, name, -1, f, depth);
+    else
+        f->is_open = true;
+}
+
+static gh_oid bind(gh_judge *j, const ColumnRef *ref, int depth)
+{
+    int count = list_length(ref->fields);
+
+    if (!IsA(llast(ref->fields), String) || count > 2)
+        return 0;
+    for (gh_block *b = j->block; b != NULL; b = b->outer) {
+        gh_found f = { 0 };
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            const gh_item *item = lfirst(cell);
+
+            if (count == 2 &&
+                (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
+                continue;
+            find_in_item(j, item, strVal(llast(ref->fields)), &f, depth);
+        }
+        if (b->target != NULL && !f.is_any)
+            find_in_item(j, b->target, strVal(llast(ref->fields)), &f, depth);
+        if (f.is_open)
+            return 0;
+        if (f.is_any)
+            return f.type;
+    }
+    return 0;
+}
+
+gh_oid gh_infer_column(gh_judge *j, const char *name)
+{
+    gh_found f = { 0 };
+    ListCell *cell;
+
+    foreach (cell, j->block->items)
+        find_in_item(j, lfirst(cell), name, &f, 0);
+    return f.is_open ? 0 : f.type;
+}
+
+/* ---- what a query computes ------------------------------------------------------------------- */
+
+/* The name of an output column; NULL: nobody needs it, or it is not known. */
+static const char *output_name(const ResTarget *t)
+{
+    if (t->name != NULL)
+        return t->name;
+    if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), String))
+        return strVal(llast(((const ColumnRef *)t->val)->fields));
+    if (IsA(t->val, FuncCall))
+        return strVal(llast(((const FuncCall *)t->val)->funcname));
+    return NULL;
+}
+
+/* Columns behind a star: by name alone, since their number is not counted. */
+static void find_in_star(gh_judge *j, const gh_block *b, const ColumnRef *ref, const char *name,
+                         gh_found *f, int depth)
+{
+    ListCell *cell;
+
+    foreach (cell, b->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (list_length(ref->fields) == 2 &&
+            (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
+            continue;
+        find_in_item(j, item, name, f, depth + 1);
+    }
+}
+
+static void find_in_targets(gh_judge *j, const SelectStmt *s, const char *name, int position,
+                            gh_found *f, int depth)
+{
+    gh_block *block = block_of(j, s);
+    gh_block *outer = j->block;
+    ListCell *cell;
+
+    if (block == NULL) {
+        f->is_open = true;
+        return;
+    }
+    j->block = block;
+    foreach (cell, s->targetList) {
+        const ResTarget *t = lfirst_node(ResTarget, cell);
+        const char *own = output_name(t);
+        bool is_star =
+            IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star);
+
+        if (is_star && position >= 0)
+            f->is_open = true;
+        else if (is_star)
+            find_in_star(j, block, (const ColumnRef *)t->val, name, f, depth);
+        else if (position >= 0 ? position == foreach_current_index(cell)
+                               : own != NULL && strcmp(own, name) == 0)
+            take(f, settled(infer(j, t->val, depth + 1)));
+        else if (position < 0 && own == NULL && !IsA(t->val, A_Const))
+            f->is_open = f->is_open || !f->is_any; /* its name may be this one */
+    }
+    j->block = outer;
+}
+
+/* Where a column of a set operation stands in its arms; the first arm's names are its names. -1: not known. */
+static int position_of(const SelectStmt *s, const char *name)
+{
+    ListCell *cell;
+
+    while (s->op != SETOP_NONE)
+        s = s->larg;
+    foreach (cell, s->targetList) {
+        const ResTarget *t = lfirst_node(ResTarget, cell);
+        const char *own = output_name(t);
+
+        if (own == NULL) /* a star, or a name that is not known */
+            return -1;
+        if (strcmp(own, name) == 0)
+            return foreach_current_index(cell);
+    }
+    return -1;
+}
+
+static void find_output(gh_judge *j, const SelectStmt *s, const char *name, int position,
+                        gh_found *f, int depth)
+{
+    if (depth > DEPTH_MAX || s->valuesLists != NIL) {
+        f->is_open = true;
+    } else if (s->op == SETOP_NONE) {
+        find_in_targets(j, s, name, position, f, depth);
+    } else { /* of one type, if both arms have it */
+        if (position < 0)
+            position = position_of(s, name);
+        f->is_open = f->is_open || position < 0;
+        if (position >= 0) {
+            find_output(j, s->larg, name, position, f, depth + 1);
+            find_output(j, s->rarg, name, position, f, depth + 1);
+        }
+    }
+}
+
+static gh_oid first_output(gh_judge *j, const Node *query, int depth)
+{
+    gh_found f = { 0 };
+
+    if (!IsA(query, SelectStmt))
+        return 0;
+    find_output(j, (const SelectStmt *)query, "", 0, &f, depth);
+    return f.is_open ? 0 : f.type;
+}
+
+/* ---- calls and operators --------------------------------------------------------------------- */
+
+/* What a polymorphic result is, by the arguments. */
+static gh_oid resolved(const gh_judge *j, gh_oid result, const gh_candidate *c, const gh_oid *types)
+{
+    bool wants_array = result == OID_ANYARRAY || result == OID_ANYCOMPARR;
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, result);
+
+    if (t == NULL || t->kind != 'p' || result == OID_BOOL || result == 2249 || result == 2278)
+        return result;
+    if (!wants_array && result != OID_ANYELEMENT && result != OID_ANYNONARRAY &&
+        result != OID_ANYCOMP)
+        return 0;
+    for (int i = 0; i < c->count; i++) {
+        gh_oid element;
+
+        if (types[i] == GH_OID_UNKNOWN || types[i] == 0)
+            continue;
+        if (c->args[i] == OID_ANYARRAY || c->args[i] == OID_ANYCOMPARR)
+            element = element_of(j, types[i]);
+        else if (c->args[i] == OID_ANYELEMENT || c->args[i] == OID_ANYNONARRAY ||
+                 c->args[i] == OID_ANYCOMP)
+            element = types[i];
+        else
+            continue;
+        return wants_array ? array_of(j, element) : element;
+    }
+    return 0;
+}
+
+static gh_oid result_of(const gh_candidates *all, const gh_candidate *c)
+{
+    return all->are_operators ? ((const gh_operator *)c->what)->result
+                              : ((const gh_function *)c->what)->result;
+}
+
+/* Of all candidates, where they agree, else of the one that is meant. */
+static gh_oid result(gh_judge *j, gh_candidates all, const gh_oid *types, int count)
+{
+    const gh_candidate *found = NULL;
+    bool is_one = all.count > 0;
+
+    for (int i = 1; i < all.count; i++)
+        is_one = is_one && result_of(&all, &all.items[i]) == result_of(&all, &all.items[0]);
+    if (is_one)
+        return resolved(j, result_of(&all, &all.items[0]), &all.items[0], types);
+    if (gh_overload_select(j, all, types, count, &found) != GH_OVERLOAD_FOUND)
+        return 0;
+    return resolved(j, result_of(&all, found), found, types);
+}
+
+static gh_oid infer_call(gh_judge *j, const FuncCall *f, int depth)
+{
+    gh_oid types[ARGS_MAX] = { 0 };
+    gh_candidates all;
+    int count = 0;
+    int kept = 0;
+    ListCell *cell;
+
+    if (list_length(f->args) > ARGS_MAX || list_length(f->funcname) > 2)
+        return 0;
+    foreach (cell, f->args)
+        types[count++] = infer(j, lfirst(cell), depth);
+    all = gh_overload_functions(j, gh_str_of(strVal(llast(f->funcname))), count);
+    for (int i = 0; list_length(f->funcname) == 2 && i < all.count; i++) {
+        if (gh_str_is(((const gh_function *)all.items[i].what)->schema,
+                      strVal(linitial(f->funcname))))
+            all.items[kept++] = all.items[i];
+    }
+    if (list_length(f->funcname) == 2)
+        all.count = kept;
+    return result(j, all, types, count);
+}
+
+static gh_oid infer_operator(gh_judge *j, const A_Expr *e, int depth)
+{
+    gh_oid types[2] = { 0, 0 };
+    gh_str name = gh_str_of(strVal(llast(e->name)));
+    bool is_prefix = e->lexpr == NULL;
+    gh_candidates all;
+    size_t count;
+    const gh_operator *const *found = gh_catalog_operators(j->in->catalog, name, &count);
+    bool is_bool = count > 0;
+
+    for (size_t i = 0; i < count && is_bool; i++)
+        is_bool = found[i]->result == OID_BOOL;
+    if (is_bool)
+        return OID_BOOL;
+    types[0] = infer(j, is_prefix ? e->rexpr : e->lexpr, depth);
+    if (!is_prefix)
+        types[1] = infer(j, e->rexpr, depth);
+    all = gh_overload_all_operators(j, name, is_prefix);
+    return result(j, all, types, is_prefix ? 1 : 2);
+}
+
+static gh_oid infer_a_expr(gh_judge *j, const A_Expr *e, int depth)
+{
+    switch (e->kind) {
+    case AEXPR_OP:
+        return infer_operator(j, e, depth);
+    case AEXPR_NULLIF:
+        return infer(j, e->lexpr, depth);
+    default:
+        return OID_BOOL;
+    }
+}
+
+/* ---- expressions ----------------------------------------------------------------------------- */
+
+static gh_oid infer_const(const A_Const *c)
+{
+    if (c->isnull || IsA(&c->val, String))
+        return GH_OID_UNKNOWN;
+    if (IsA(&c->val, Integer))
+        return 23;
+    if (IsA(&c->val, Boolean))
+        return OID_BOOL;
+    if (IsA(&c->val, BitString))
+        return 1560;
+    return strpbrk(c->val.fval.fval, ".eE") == NULL && strlen(c->val.fval.fval) < 19 ? 20 : 1700;
+}
+
+static gh_oid infer_case(gh_judge *j, const CaseExpr *c, int depth)
+{
+    gh_oid out =
+        c->defresult != NULL ? infer(j, (const Node *)c->defresult, depth) : GH_OID_UNKNOWN;
+    ListCell *cell;
+
+    foreach (cell, c->args)
+        out = gh_infer_common(j, out,
+                              infer(j, (const Node *)lfirst_node(CaseWhen, cell)->result, depth));
+    return settled(out);
+}
+
+static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
+{
+    gh_oid first;
+
+    if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
+        return OID_BOOL;
+    first = first_output(j, s->subselect, depth);
+    return s->subLinkType == ARRAY_SUBLINK && first != 0 ? array_of(j, first) : first;
+}
+
+/* An element or a slice of an array. */
+static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
+{
+    gh_oid type = infer(j, a->arg, depth);
+    bool is_slice = false;
+    ListCell *cell;
+
+    foreach (cell, a->indirection) {
+        if (!IsA(lfirst(cell), A_Indices))
+            return 0;
+        is_slice = is_slice || lfirst_node(A_Indices, cell)->is_slice;
+    }
+    return is_slice ? type : element_of(j, type);
+}
+
+static gh_oid infer_value_function(const SQLValueFunction *f)
+{
+    switch (f->op) {
+    case SVFOP_CURRENT_DATE:
+        return 1082;
+    case SVFOP_CURRENT_TIME:
+    case SVFOP_CURRENT_TIME_N:
+        return 1266;
+    case SVFOP_CURRENT_TIMESTAMP:
+    case SVFOP_CURRENT_TIMESTAMP_N:
+        return GH_OID_TIMESTAMPTZ;
+    case SVFOP_LOCALTIME:
+    case SVFOP_LOCALTIME_N:
+        return 1083;
+    case SVFOP_LOCALTIMESTAMP:
+    case SVFOP_LOCALTIMESTAMP_N:
+        return 1114;
+    default:
+        return 19; /* name */
+    }
+}
+
+static gh_oid infer(gh_judge *j, const Node *n, int depth)
+{
+    gh_oid element;
+
+    if (n == NULL || ++depth > DEPTH_MAX)
+        return 0;
+    switch (nodeTag(n)) {
+    case T_A_Const:
+        return infer_const((const A_Const *)n);
+    case T_ParamRef: {
+        size_t number = (size_t)((const ParamRef *)n)->number;
+        gh_oid declared =
+            number >= 1 && number <= j->in->param_count ? j->in->param_types[number - 1] : 0;
+        return declared != 0 ? declared : GH_OID_UNKNOWN;
+    }
+    case T_TypeCast:
+        return named_type(j, ((const TypeCast *)n)->typeName);
+    case T_ColumnRef:
+        return bind(j, (const ColumnRef *)n, depth);
+    case T_FuncCall:
+        return infer_call(j, (const FuncCall *)n, depth);
+    case T_A_Expr:
+        return infer_a_expr(j, (const A_Expr *)n, depth);
+    case T_BoolExpr:
+    case T_NullTest:
+    case T_BooleanTest:
+        return OID_BOOL;
+    case T_CaseExpr:
+        return infer_case(j, (const CaseExpr *)n, depth);
+    case T_CoalesceExpr:
+        return settled(common(j, ((const CoalesceExpr *)n)->args, depth));
+    case T_MinMaxExpr:
+        return settled(common(j, ((const MinMaxExpr *)n)->args, depth));
+    case T_SubLink:
+        return infer_sublink(j, (const SubLink *)n, depth);
+    case T_A_ArrayExpr:
+        element = settled(common(j, ((const A_ArrayExpr *)n)->elements, depth));
+        return element == 0 ? 0 : array_of(j, element);
+    case T_A_Indirection:
+        return infer_indirection(j, (const A_Indirection *)n, depth);
+    case T_CollateClause:
+        return infer(j, ((const CollateClause *)n)->arg, depth);
+    case T_SQLValueFunction:
+        return infer_value_function((const SQLValueFunction *)n);
+    case T_RowExpr:
+        return 2249; /* record */
+    case T_GroupingFunc:
+        return 23;
+    default:
+        return 0;
+    }
+}
+
+gh_oid gh_infer_type(gh_judge *j, const Node *n)
+{
+    return infer(j, n, 0);
+}
+
+/* ---- which types there are ------------------------------------------------------------------- */
+
+/* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */
+static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, from);
+    const gh_relation *r;
+
+    if (from == type)
+        return true;
+    if (t == NULL || from < OID_MAX_BUILTIN || depth > 8)
+        return false;
+    if ((t->element != 0 && leads_to(j, t->element, type, depth + 1)) ||
+        (t->kind == 'd' && leads_to(j, t->base, type, depth + 1)))
+        return true;
+    r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
+    for (uint16_t i = 0; r != NULL && i < r->column_count; i++) {
+        if (leads_to(j, r->columns[i].type_oid, type, depth + 1))
+            return true;
+    }
+    return t->relation != 0 && r == NULL;
+}
+
+/* A word of the text may name a type, or a function that gives it. */
+static bool word_leads_to(const gh_judge *j, const gh_token *t, gh_oid type)
+{
+    gh_str name = gh_str_of(t->text);
+    size_t count;
+    const gh_function *const *f = gh_catalog_functions(j->in->catalog, name, &count);
+    const gh_type *found;
+
+    for (size_t i = 0; i < count; i++) {
+        if (leads_to(j, f[i]->result, type, 0))
+            return true;
+    }
+    count = 0;
+    for (const gh_str *schema = gh_catalog_schemas(j->in->catalog, &count); count > 0;
+         count--, schema++) {
+        found = gh_catalog_type(j->in->catalog, *schema, name);
+        if (found != NULL && leads_to(j, found->oid, type, 0))
+            return true;
+    }
+    return false;
+}
+
+bool gh_infer_may_occur(gh_judge *j, gh_oid type)
+{
+    ListCell *cell;
+
+    if (type < OID_MAX_BUILTIN)
+        return true;
+    if (j->in->temporary != NULL || j->view_depth > 0)
+        return true;
+    for (size_t i = 0; i < j->in->param_count; i++) {
+        if (leads_to(j, j->in->param_types[i], type, 0))
+            return true;
+    }
+    foreach (cell, j->items) {
+        const gh_relation *r = ((const gh_item *)lfirst(cell))->relation;
+
+        for (uint16_t i = 0; i < r->column_count; i++) {
+            if (leads_to(j, r->columns[i].type_oid, type, 0))
+                return true;
+        }
+    }
+    for (size_t i = j->first; i < j->end; i++) {
+        if (j->text->tokens[i].kind == GH_TOKEN_IDENT &&
+            word_leads_to(j, &j->text->tokens[i], type))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,762 @@
+/*
+ * Operators. Upstream a name without a schema is one of pg_catalog's alone. Where the client's search_path holds an
+ * operator of that name elsewhere, what PostgreSQL would take is worked out (overload.c), and if it is that one it is
+ * written with its schema:
+ *
+ *     email = 'A'             ─▶  email OPERATOR("public".=) 'A'
+ *     email LIKE 'a%'         ─▶  email OPERATOR("public".~~) 'a%'
+ *     email IN ('A', 'B')     ─▶  email OPERATOR("public".=) ANY (CAST(ARRAY['A', 'B'] AS "public"."citext"[]))
+ *     email NOT IN (SELECT…)  ─▶  email OPERATOR("public".<>) ALL (SELECT…)
+ *
+ * What has no such spelling (BETWEEN, IS DISTINCT FROM, NULLIF, CASE x WHEN, USING, rows) is refused, and so is what
+ * depends on a type that is not known here: another answer than PostgreSQL's is never given for it.
+ *
+ * SECURITY: an operator runs a function. Those of extensions are trusted if they are not volatile, as PostgreSQL's own
+ * are; any other stands for its function, which the policy's `functions` must allow. One that is neither is not there,
+ * unless it is over a type that the user can see. Nothing outside pg_catalog counts as safe without the fence.
+ * Attack: tests/attack code-behind-names.
+ */
+#include "overload.h"
+
+#define OID_MAX_BUILTIN 16384u
+
+/* ---- what may be called ---------------------------------------------------------------------- */
+
+static bool is_allowed(const gh_judge *j, const gh_operator *o)
+{
+    const gh_function *f = gh_catalog_function_by_oid(j->in->catalog, o->function);
+
+    if (f == NULL)
+        return false;
+    return (o->is_trusted && f->volatility != 'v' && !f->is_security_definer) ||
+           gh_view_allows_function(j->in->view, f->schema, f->name);
+}
+
+static bool is_seen(gh_judge *j, gh_oid type)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, type);
+
+    return type >= OID_MAX_BUILTIN && t != NULL && gh_type_is_visible(j, t);
+}
+
+/* Leaves out what the user cannot know of. */
+static gh_candidates known_to_user(gh_judge *j, gh_candidates all)
+{
+    int kept = 0;
+
+    for (int i = 0; i < all.count; i++) {
+        const gh_operator *o = all.items[i].what;
+
+        if (all.items[i].rank == 0 || is_allowed(j, o) || is_seen(j, o->left) ||
+            is_seen(j, o->right))
+            all.items[kept++] = all.items[i];
+    }
+    all.count = kept;
+    return all;
+}
+
+void gh_operator_judge_name(gh_judge *j, const List *name, int location)
+{
+    gh_str schema;
+    size_t count;
+    const gh_operator *const *all;
+    bool is_any = false;
+    bool passes = true;
+
+    if (list_length(name) <= 1)
+        return;
+    schema = gh_str_of(strVal(linitial(name)));
+    if (list_length(name) == 2 && gh_str_is(schema, "pg_catalog"))
+        return;
+    all = gh_catalog_operators(j->in->catalog, gh_str_of(strVal(llast(name))), &count);
+    for (size_t i = 0; list_length(name) == 2 && i < count; i++) {
+        if (!gh_str_eq(all[i]->schema, schema))
+            continue;
+        is_any = true;
+        passes = passes && is_allowed(j, all[i]);
+    }
+    j->asks_statistics = true;
+    if (!is_any || !passes)
+        gh_judge_refuse(j, GH_DENIED, "42883", location, "operator does not exist: %s",
+                        strVal(llast(name)));
+}
+
+/* ---- what is meant --------------------------------------------------------------------------- */
+
+static const char *type_name(const gh_judge *j, gh_oid oid)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, oid);
+
+    return t != NULL ? gh_judge_cstr(t->name) : "?";
+}
+
+/* Over types as gh_overload_select has them. NULL: one of pg_catalog's, or none, or it is refused. */
+static const gh_operator *meant(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
+                                const char *name, int location)
+{
+    const gh_candidate *found;
+    const gh_operator *o;
+
+    switch (gh_overload_select(j, all, types, count, &found)) {
+    case GH_OVERLOAD_NONE:
+        return NULL;
+    case GH_OVERLOAD_OPEN:
+        gh_judge_refuse(j, GH_DENIED, "42501", location,
+                        "operator %s is not allowed over an operand of unknown type: cast it",
+                        name);
+        return NULL;
+    case GH_OVERLOAD_FOUND:
+        break;
+    }
+    if (found->rank == 0)
+        return NULL;
+    o = found->what;
+    if (!is_allowed(j, o)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", location, "operator %s is not allowed over type %s",
+                        name, type_name(j, o->right));
+        return NULL;
+    }
+    return o;
+}
+
+/* The operator of that name over the operands; NULL: nothing is to be done. */
+static const gh_operator *meant_by(gh_judge *j, const char *name, const Node *left,
+                                   const Node *right, int location)
+{
+    gh_candidates all = gh_overload_operators(j, gh_str_of(name), left == NULL);
+    gh_oid types[2];
+
+    if (all.count == 0 || j->rc != GH_OK)
+        return NULL;
+    all = known_to_user(j, all);
+    types[0] = gh_infer_type(j, left != NULL ? left : right);
+    types[1] = left != NULL ? gh_infer_type(j, right) : 0;
+    return meant(j, all, types, left != NULL ? 2 : 1, name, location);
+}
+
+static void refuse_construct(gh_judge *j, const gh_operator *o, int location, const char *construct,
+                             const char *instead)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", location, "%s over type %s is not allowed: write %s",
+                    construct, type_name(j, o->left), instead);
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static bool is_word(const gh_judge *j, size_t token, const char *word)
+{
+    return token < j->text->token_count && strcmp(j->text->tokens[token].text, word) == 0 &&
+           (j->text->tokens[token].kind == GH_TOKEN_KEYWORD ||
+            j->text->tokens[token].kind == GH_TOKEN_SELF ||
+            j->text->tokens[token].kind == GH_TOKEN_OPERATOR);
+}
+
+static size_t closing_end(const gh_judge *j, size_t open)
+{
+    size_t close = gh_sql_token_closing(j->text, open);
+
+    return close == SIZE_MAX ? SIZE_MAX : close + 1;
+}
+
+/* After the type of `x::type`, of the names that are one word. */
+static size_t type_end(const gh_judge *j, const TypeName *t)
+{
+    size_t at = t->location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, t->location);
+
+    if (at == SIZE_MAX)
+        return SIZE_MAX;
+    at += is_word(j, at + 1, ".") ? 3 : 1;
+    if (is_word(j, at, "("))
+        at = closing_end(j, at);
+    while (at != SIZE_MAX && is_word(j, at, "["))
+        at = closing_end(j, at);
+    return at == SIZE_MAX || is_word(j, at, "precision") || is_word(j, at, "varying") ||
+                   is_word(j, at, "with") || is_word(j, at, "without")
+               ? SIZE_MAX
+               : at;
+}
+
+/* After a plain call. Its name may have got a schema since it was parsed. */
+static size_t call_end(const gh_judge *j, const FuncCall *f, size_t at)
+{
+    size_t open = at + (is_word(j, at + 1, ".") ? 3 : 1);
+
+    return !is_word(j, open, "(") || f->agg_filter != NULL || f->over != NULL ||
+                   f->agg_within_group || f->funcformat == COERCE_SQL_SYNTAX
+               ? SIZE_MAX
+               : closing_end(j, open);
+}
+
+/* The token after an operand, brackets around it left out; SIZE_MAX where that is not known. */
+static size_t operand_end(const gh_judge *j, const Node *n, int depth)
+{
+    size_t at;
+
+    if (n == NULL || depth > GH_SQL_DEPTH_MAX)
+        return SIZE_MAX;
+    at = exprLocation(n) < 0 ? SIZE_MAX : gh_sql_token_at(j->text, exprLocation(n));
+    switch (nodeTag(n)) {
+    case T_A_Const:
+        return at == SIZE_MAX ? SIZE_MAX : at + (is_word(j, at, "-") ? 2 : 1);
+    case T_ParamRef:
+        return at == SIZE_MAX ? SIZE_MAX : at + 1;
+    case T_ColumnRef:
+        return at == SIZE_MAX ? SIZE_MAX
+                              : at + 2 * (size_t)list_length(((const ColumnRef *)n)->fields) - 1;
+    case T_FuncCall:
+        return at == SIZE_MAX ? SIZE_MAX : call_end(j, (const FuncCall *)n, at);
+    case T_TypeCast:
+        at = gh_sql_token_at(j->text, ((const TypeCast *)n)->location);
+        return at != SIZE_MAX && is_word(j, at, "::") ? type_end(j, ((const TypeCast *)n)->typeName)
+                                                      : SIZE_MAX;
+    case T_A_Expr:
+        if (((const A_Expr *)n)->kind != AEXPR_OP)
+            return SIZE_MAX;
+        at = operand_end(j, ((const A_Expr *)n)->rexpr, depth + 1);
+        /* Brackets that open behind the operator and close behind the operand. */
+        for (size_t i = gh_sql_token_at(j->text, ((const A_Expr *)n)->location) + 1;
+             at != SIZE_MAX && is_word(j, i, "(") && gh_sql_token_closing(j->text, i) >= at; i++)
+            at = at < closing_end(j, i) ? closing_end(j, i) : at;
+        return at;
+    default:
+        return SIZE_MAX;
+    }
+}
+
+/* PostgreSQL binds OPERATOR(...) tighter than it binds = and LIKE: a right operand that is an operation itself
+ * gets brackets. */
+static void put_operator(gh_judge *j, const gh_operator *o, const A_Expr *e, size_t first,
+                         size_t end)
+{
+    char *text = gh_judge_printf("OPERATOR(%s." GH_STR_FMT ")", gh_judge_ident(j, o->schema),
+                                 GH_STR_ARG(o->name));
+    bool is_loose = e->kind != AEXPR_OP || strspn(strVal(llast(e->name)), "<>=") > 0;
+    size_t after;
+
+    if (is_loose && e->rexpr != NULL && IsA(e->rexpr, A_Expr) && e->kind != AEXPR_OP_ANY &&
+        e->kind != AEXPR_OP_ALL && !(is_word(j, end, "(") && closing_end(j, end) == j->end)) {
+        after = operand_end(j, e->rexpr, 0);
+        if (after == SIZE_MAX) {
+            gh_judge_refuse(j, GH_DENIED, "42501", e->location,
+                            "operator %s over type %s is not allowed here: put its right side "
+                            "into a WITH query",
+                            strVal(llast(e->name)), type_name(j, o->right));
+            return;
+        }
+        text = gh_judge_printf("%s (", text);
+        gh_judge_edit(j, after, after, ")");
+    }
+    gh_judge_edit(j, first, end, text);
+}
+
+static List *qualified(const gh_operator *o)
+{
+    return list_make2(makeString(gh_judge_cstr(o->schema)), makeString(gh_judge_cstr(o->name)));
+}
+
+/* Operators of arithmetic bind tighter than OPERATOR(...): what stands beside must not. */
+static bool stands_alone(gh_judge *j, const A_Expr *e, size_t token)
+{
+    size_t first = e->lexpr != NULL ? gh_function_operand_start(j, e->lexpr, token) : token;
+    size_t after = operand_end(j, e->rexpr, 0);
+    const gh_token *t = j->text->tokens;
+
+    if (first == SIZE_MAX || after == SIZE_MAX)
+        return false;
+    return (first == 0 || t[first - 1].kind != GH_TOKEN_OPERATOR) &&
+           (first == 0 || strchr("+-*/%^", t[first - 1].text[0]) == NULL ||
+            t[first - 1].kind != GH_TOKEN_SELF) &&
+           (after >= j->text->token_count || t[after].kind != GH_TOKEN_SELF ||
+            strchr("+-*/%^", t[after].text[0]) == NULL);
+}
+
+/* ---- operators by their own name ------------------------------------------------------------- */
+
+static void bind_plain(gh_judge *j, A_Expr *e)
+{
+    const char *name = strVal(llast(e->name));
+    const gh_operator *o = meant_by(j, name, e->lexpr, e->rexpr, e->location);
+    size_t token;
+
+    if (o == NULL)
+        return;
+    token = gh_judge_token(j, e->location);
+    if (name[1] == '\0' && strchr("+-*/%^", name[0]) != NULL && !stands_alone(j, e, token)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", e->location,
+                        "operator %s over type %s is not allowed here: put brackets around it",
+                        name, type_name(j, o->right));
+        return;
+    }
+    put_operator(j, o, e, token, token + 1);
+    e->name = qualified(o);
+    j->asks_statistics = true;
+}
+
+/* op ANY (array) */
+static void bind_array(gh_judge *j, A_Expr *e)
+{
+    const char *name = strVal(llast(e->name));
+    gh_candidates all = gh_overload_operators(j, gh_str_of(name), false);
+    const gh_type *array;
+    const gh_operator *o;
+    gh_oid types[2];
+    size_t token;
+
+    if (all.count == 0)
+        return;
+    all = known_to_user(j, all);
+    types[0] = gh_infer_type(j, e->lexpr);
+    types[1] = gh_infer_type(j, e->rexpr);
+    array = gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, types[1]));
+    if (types[1] != GH_OID_UNKNOWN)
+        types[1] = array != NULL && array->category == 'A' ? array->element : 0;
+    o = meant(j, all, types, 2, name, e->location);
+    if (o == NULL)
+        return;
+    token = gh_judge_token(j, e->location);
+    put_operator(j, o, e, token, token + 1);
+    e->name = qualified(o);
+    j->asks_statistics = true;
+}
+
+/* ---- constructs that stand for operators ----------------------------------------------------- */
+
+/* [NOT] LIKE and ILIKE; the name is the operator's already. */
+static void bind_like(gh_judge *j, A_Expr *e)
+{
+    const char *name = strVal(llast(e->name));
+    const gh_operator *o = meant_by(j, name, e->lexpr, e->rexpr, e->location);
+    size_t token;
+    size_t end;
+
+    if (o == NULL)
+        return;
+    token = gh_judge_token(j, e->location);
+    end = token + (is_word(j, token, "not") ? 2 : 1);
+    if (IsA(e->rexpr, FuncCall) && ((const FuncCall *)e->rexpr)->location == e->location) {
+        refuse_construct(j, o, e->location, "LIKE ... ESCAPE", "a pattern that needs none");
+        return;
+    }
+    put_operator(j, o, e, token, end);
+    e->kind = AEXPR_OP;
+    e->name = qualified(o);
+    j->asks_statistics = true;
+}
+
+static void find_column(struct Node **slot, void *arg)
+{
+    bool *has_column = arg;
+
+    if (IsA(*slot, ColumnRef) || !gh_sql_children(*slot, find_column, has_column))
+        *has_column = true;
+}
+
+/*
+ * What [NOT] IN (list) compares by. PostgreSQL takes one type for all items without columns, if they are several, as
+ * in ARRAY[...], and compares with each other item by itself. *is_one: all by one operator.
+ */
+static const gh_operator *meant_by_list(gh_judge *j, const A_Expr *e, bool *is_one)
+{
+    const char *name = strVal(llast(e->name));
+    gh_candidates all = known_to_user(j, gh_overload_operators(j, gh_str_of(name), false));
+    gh_oid left = gh_infer_type(j, e->lexpr);
+    gh_oid together = left;
+    const gh_operator *first = NULL;
+    int number = 0;
+    int alone = 0;
+    ListCell *cell;
+
+    *is_one = true;
+    foreach (cell, (List *)e->rexpr) {
+        bool has_column = false;
+        gh_oid types[2] = { left, gh_infer_type(j, lfirst(cell)) };
+        const gh_operator *o;
+
+        find_column((struct Node **)&lfirst(cell), &has_column);
+        if (!has_column && ++alone > 0)
+            together = gh_infer_common(j, together, types[1]);
+        if (!has_column && list_length((List *)e->rexpr) > 1)
+            continue;
+        o = meant(j, all, types, 2, name, e->location);
+        *is_one = *is_one && (number++ == 0 || o == first);
+        first = o;
+    }
+    if (list_length((List *)e->rexpr) > 1 && alone > 0) {
+        gh_oid types[2] = { left, together };
+        const gh_operator *o = meant(j, all, types, 2, name, e->location);
+
+        *is_one = *is_one && (number == 0 || o == first);
+        first = o != NULL ? o : first;
+    }
+    return first;
+}
+
+static void bind_in_list(gh_judge *j, A_Expr *e)
+{
+    bool is_in = strcmp(strVal(llast(e->name)), "=") == 0;
+    size_t token = gh_judge_token(j, e->location);
+    size_t in = token + (is_in ? 0 : 1);
+    size_t close;
+    bool is_one;
+    const gh_operator *o;
+    A_ArrayExpr *array;
+    TypeCast *cast;
+    const gh_type *t;
+
+    if (gh_overload_operators(j, gh_str_of(strVal(llast(e->name))), false).count == 0 ||
+        token == SIZE_MAX)
+        return;
+    o = meant_by_list(j, e, &is_one);
+    if (o == NULL && is_one)
+        return;
+    t = o != NULL ? gh_catalog_type_by_oid(j->in->catalog, o->right) : NULL;
+    close = gh_sql_token_closing(j->text, in + 1);
+    if (!is_one || t == NULL || t->array == 0 || close == SIZE_MAX) {
+        gh_judge_refuse(
+            j, GH_DENIED, "42501", e->location,
+            "this IN over values of several types is not allowed: write = ... OR = ...");
+        return;
+    }
+    gh_judge_edit(j, token, in + 2,
+                  gh_judge_printf("OPERATOR(%s." GH_STR_FMT ") %s (CAST(ARRAY[",
+                                  gh_judge_ident(j, o->schema), GH_STR_ARG(o->name),
+                                  is_in ? "ANY" : "ALL"));
+    gh_judge_edit(j, close, close + 1,
+                  gh_judge_printf("] AS %s.%s[]))", gh_judge_ident(j, t->schema),
+                                  gh_judge_ident(j, t->name)));
+    array = makeNode(A_ArrayExpr);
+    array->elements = (List *)e->rexpr;
+    cast = makeNode(TypeCast);
+    cast->arg = (Node *)array;
+    cast->typeName = makeNode(TypeName);
+    cast->typeName->names =
+        list_make2(makeString(gh_judge_cstr(t->schema)), makeString(gh_judge_cstr(t->name)));
+    cast->typeName->typemod = -1;
+    cast->typeName->arrayBounds = list_make1(makeInteger(-1));
+    e->kind = is_in ? AEXPR_OP_ANY : AEXPR_OP_ALL;
+    e->name = qualified(o);
+    e->rexpr = (Node *)cast;
+    j->asks_statistics = true;
+}
+
+static void refuse_between(gh_judge *j, const A_Expr *e)
+{
+    static const char *const names[] = { ">=", "<=", ">", "<" };
+    ListCell *cell;
+
+    foreach (cell, (List *)e->rexpr) {
+        for (size_t i = 0; i < GH_COUNT(names) && j->rc == GH_OK; i++) {
+            const gh_operator *o = meant_by(j, names[i], e->lexpr, lfirst(cell), e->location);
+
+            if (o != NULL)
+                refuse_construct(j, o, e->location, "BETWEEN", ">= and <=");
+        }
+    }
+}
+
+/* Rows are compared by each pair's operator. */
+static const gh_operator *meant_by_rows(gh_judge *j, const char *name, const Node *left,
+                                        const Node *right, int location)
+{
+    const List *rights = IsA(right, RowExpr) ? ((const RowExpr *)right)->args : NIL;
+    ListCell *cell;
+
+    foreach (cell, ((const RowExpr *)left)->args) {
+        int i = foreach_current_index(cell);
+        const Node *other = i < list_length(rights) ? list_nth(rights, i) : NULL; /* not known */
+        const gh_operator *o = meant_by(j, name, lfirst(cell), other, location);
+
+        if (o != NULL)
+            return o;
+    }
+    return NULL;
+}
+
+static void bind_a_expr(gh_judge *j, A_Expr *e)
+{
+    const gh_operator *o = NULL;
+
+    if (e->lexpr != NULL && IsA(e->lexpr, RowExpr)) {
+        const char *name = strVal(llast(e->name));
+        ListCell *cell;
+
+        if (e->kind == AEXPR_IN) {
+            foreach (cell, (List *)e->rexpr)
+                o = o != NULL ? o : meant_by_rows(j, name, e->lexpr, lfirst(cell), e->location);
+        } else if (e->kind == AEXPR_OP || e->kind == AEXPR_DISTINCT ||
+                   e->kind == AEXPR_NOT_DISTINCT) {
+            o = meant_by_rows(j, name, e->lexpr, e->rexpr, e->location);
+        }
+        if (o != NULL)
+            refuse_construct(j, o, e->location, "comparing rows", "each comparison");
+        return;
+    }
+    switch (e->kind) {
+    case AEXPR_OP:
+        bind_plain(j, e);
+        return;
+    case AEXPR_OP_ANY:
+    case AEXPR_OP_ALL:
+        bind_array(j, e);
+        return;
+    case AEXPR_LIKE:
+    case AEXPR_ILIKE:
+        bind_like(j, e);
+        return;
+    case AEXPR_IN:
+        bind_in_list(j, e);
+        return;
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+    case AEXPR_NULLIF:
+    case AEXPR_SIMILAR:
+        o = meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
+        if (o != NULL)
+            refuse_construct(j, o, e->location,
+                             e->kind == AEXPR_NULLIF    ? "NULLIF"
+                             : e->kind == AEXPR_SIMILAR ? "SIMILAR TO"
+                                                        : "IS DISTINCT FROM",
+                             "it with the operator");
+        return;
+    case AEXPR_BETWEEN:
+    case AEXPR_NOT_BETWEEN:
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+        refuse_between(j, e);
+        return;
+    default:
+        return;
+    }
+}
+
+/* ---- queries as operands --------------------------------------------------------------------- */
+
+/* What `x op ANY (SELECT ...)` compares by, where it is not pg_catalog's. */
+static const gh_operator *meant_by_query(gh_judge *j, const SubLink *s, const char *name)
+{
+    gh_candidates all = gh_overload_operators(j, gh_str_of(name), false);
+    SubLink value = *s;
+    gh_oid types[2];
+
+    if (all.count == 0)
+        return NULL;
+    if (IsA(s->testexpr, RowExpr))
+        return meant_by_rows(j, name, s->testexpr, s->subselect, s->location);
+    all = known_to_user(j, all);
+    value.subLinkType = EXPR_SUBLINK;
+    types[0] = gh_infer_type(j, s->testexpr);
+    types[1] = gh_infer_type(j, (const Node *)&value);
+    return meant(j, all, types, 2, name, s->location);
+}
+
+static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType type)
+{
+    const gh_operator *o;
+    size_t token;
+    size_t end;
+
+    if ((s->subLinkType != ANY_SUBLINK && s->subLinkType != ALL_SUBLINK) || j->rc != GH_OK ||
+        list_length(s->operName) > 1)
+        return;
+    o = meant_by_query(j, s, name);
+    if (o == NULL)
+        return;
+    if (IsA(s->testexpr, RowExpr)) {
+        refuse_construct(j, o, s->location, "comparing rows", "EXISTS");
+        return;
+    }
+    token = gh_judge_token(j, s->location);
+    end = token + 1;
+    if (s->operName == NIL) { /* IN and NOT IN */
+        end = is_word(j, token, "not") ? token + 2 : token + 1;
+        gh_judge_edit(j, token, end,
+                      gh_judge_printf("OPERATOR(%s." GH_STR_FMT ") %s",
+                                      gh_judge_ident(j, o->schema), GH_STR_ARG(o->name),
+                                      type == ANY_SUBLINK ? "ANY" : "ALL"));
+    } else {
+        gh_judge_edit(j, token, end,
+                      gh_judge_printf("OPERATOR(%s." GH_STR_FMT ")", gh_judge_ident(j, o->schema),
+                                      GH_STR_ARG(o->name)));
+    }
+    s->operName = qualified(o);
+    s->subLinkType = type;
+    j->asks_statistics = true;
+}
+
+bool gh_operator_bind_not_in(gh_judge *j, Node **slot)
+{
+    const BoolExpr *b = (const BoolExpr *)*slot;
+    SubLink *s = b->boolop == NOT_EXPR ? linitial(b->args) : NULL;
+
+    if (s == NULL || !IsA(s, SubLink) || s->subLinkType != ANY_SUBLINK || s->operName != NIL ||
+        !is_word(j, gh_judge_token(j, s->location), "not"))
+        return false;
+    gh_judge_expr(j, &s->testexpr);
+    gh_judge_sublink_query(j, s);
+    bind_query(j, s, "<>", ALL_SUBLINK);
+    if (s->subLinkType == ALL_SUBLINK)
+        *slot = (Node *)s;
+    return true;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static void judge_case(gh_judge *j, const CaseExpr *c)
+{
+    ListCell *cell;
+
+    foreach (cell, c->arg != NULL ? c->args : NIL) {
+        const gh_operator *o =
+            meant_by(j, "=", (const Node *)c->arg, (const Node *)lfirst_node(CaseWhen, cell)->expr,
+                     c->location);
+
+        if (o != NULL)
+            refuse_construct(j, o, c->location, "CASE x WHEN", "CASE WHEN x = ...");
+    }
+}
+
+void gh_operator_bind(gh_judge *j, Node **slot)
+{
+    Node *n = *slot;
+
+    if (j->rc != GH_OK)
+        return;
+    switch (nodeTag(n)) {
+    case T_A_Expr:
+        if (list_length(((A_Expr *)n)->name) == 1)
+            bind_a_expr(j, (A_Expr *)n);
+        return;
+    case T_SubLink: {
+        SubLink *s = (SubLink *)n;
+
+        bind_query(j, s, s->operName == NIL ? "=" : strVal(llast(s->operName)), s->subLinkType);
+        return;
+    }
+    case T_CaseExpr:
+        judge_case(j, (const CaseExpr *)n);
+        return;
+    case T_SortBy:
+        if (list_length(((SortBy *)n)->useOp) == 1) {
+            const SortBy *s = (const SortBy *)n;
+            const gh_operator *o =
+                meant_by(j, strVal(linitial(s->useOp)), s->node, s->node, s->location);
+
+            if (o != NULL)
+                refuse_construct(j, o, s->location, "ORDER BY USING", "ASC or DESC");
+        }
+        return;
+    default:
+        return;
+    }
+}
+
+static bool is_shared(gh_judge *j, const gh_item *owner, gh_str name)
+{
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item != owner && (item->relation == NULL || item->is_renamed ||
+                              gh_relation_column(item->relation, name) != NULL))
+            return true;
+    }
+    return false;
+}
+
+/* What `=` compares the columns of this name by, where that is an extension's. */
+static const gh_operator *meant_by_column(gh_judge *j, gh_candidates all, const char *name)
+{
+    gh_oid types[2];
+
+    types[0] = gh_infer_column(j, name);
+    types[1] = types[0];
+    return meant(j, all, types, 2, "=", -1);
+}
+
+void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
+{
+    gh_candidates all = gh_overload_operators(j, GH_STR("="), false);
+    const gh_operator *o = NULL;
+    ListCell *cell;
+
+    if (all.count == 0 || j->rc != GH_OK)
+        return;
+    all = known_to_user(j, all);
+    foreach (cell, join->usingClause)
+        o = o != NULL ? o : meant_by_column(j, all, strVal(lfirst(cell)));
+    foreach (cell, join->isNatural ? j->block->items : NIL) {
+        const gh_item *item = lfirst(cell);
+
+        for (uint16_t i = 0;
+             o == NULL && item->relation != NULL && i < item->relation->column_count; i++) {
+            gh_oid type = item->relation->columns[i].type_oid;
+            gh_oid types[2] = { type, type };
+
+            if (is_shared(j, item, item->relation->columns[i].name))
+                o = meant(j, all, types, 2, "=", -1);
+        }
+    }
+    if (o != NULL)
+        refuse_construct(j, o, -1, join->isNatural ? "NATURAL JOIN" : "JOIN USING", "ON");
+}
+
+/* ---- functions ------------------------------------------------------------------------------- */
+
+gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f)
+{
+    gh_str name = gh_str_of(strVal(llast(f->funcname)));
+    size_t count;
+    const gh_function *const *found = gh_catalog_functions(j->in->catalog, name, &count);
+    gh_oid types[8] = { 0 };
+    const gh_candidate *chosen;
+    gh_candidates all;
+    int args = 0;
+    bool is_outside = false;
+    ListCell *cell;
+
+    for (size_t i = 0; i < count; i++)
+        is_outside = is_outside || !gh_str_is(found[i]->schema, "pg_catalog");
+    if (!is_outside || list_length(f->funcname) != 1 || list_length(f->args) > 8)
+        return (gh_str){ NULL, 0 };
+    all = gh_overload_functions(j, name, list_length(f->args));
+    for (int i = 0; i < all.count; i++) {
+        const gh_function *g = all.items[i].what;
+        bool is_known =
+            all.items[i].rank == 0 || gh_view_allows_function(j->in->view, g->schema, g->name);
+
+        for (int k = 0; k < all.items[i].count && !is_known; k++)
+            is_known = is_seen(j, g->args[k]);
+        all.items[i].rank = is_known ? all.items[i].rank : -1;
+    }
+    count = 0;
+    for (int i = 0; i < all.count; i++) {
+        if (all.items[i].rank >= 0)
+            all.items[count++] = all.items[i];
+    }
+    all.count = (int)count;
+    foreach (cell, f->args) {
+        if (IsA(lfirst(cell), NamedArgExpr))
+            return (gh_str){ NULL, 0 };
+        types[args++] = gh_infer_type(j, lfirst(cell));
+    }
+    switch (gh_overload_select(j, all, types, args, &chosen)) {
+    case GH_OVERLOAD_NONE:
+        return (gh_str){ NULL, 0 };
+    case GH_OVERLOAD_OPEN:
+        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
+                        "function " GH_STR_FMT
+                        " is not allowed over an argument of unknown type: cast it",
+                        GH_STR_ARG(name));
+        return (gh_str){ NULL, 0 };
+    case GH_OVERLOAD_FOUND:
+        break;
+    }
+    if (chosen->rank == 0)
+        return (gh_str){ NULL, 0 };
+    if (!gh_view_allows_function(j->in->view, ((const gh_function *)chosen->what)->schema, name))
+        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
+                        "function " GH_STR_FMT " is not allowed over type %s", GH_STR_ARG(name),
+                        type_name(j, chosen->args[0]));
+    return ((const gh_function *)chosen->what)->schema;
+}

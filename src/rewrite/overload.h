@@ -1,0 +1,57 @@
+/* Private to rewrite: which of several operators or functions of one name PostgreSQL would take. */
+#ifndef GATEHOUSE_REWRITE_OVERLOAD_H
+#define GATEHOUSE_REWRITE_OVERLOAD_H
+
+#include "judge.h"
+
+#define GH_OID_UNKNOWN 705 /* a literal that has no type yet */
+#define GH_OID_TEXT    25
+
+/* One operator or function. */
+typedef struct gh_candidate {
+    const gh_oid *args;
+    int count;
+    const void *what; /* gh_operator or gh_function */
+    int rank;         /* of its schema in the path; 0: pg_catalog */
+} gh_candidate;
+
+typedef struct gh_candidates {
+    gh_candidate *items;
+    int count;
+    bool are_operators;
+} gh_candidates;
+
+typedef enum gh_overload {
+    GH_OVERLOAD_NONE = 0, /* none fits, or several do: PostgreSQL says so itself */
+    GH_OVERLOAD_FOUND,
+    GH_OVERLOAD_OPEN /* it depends on a type that is not known here */
+} gh_overload;
+
+/* Operators of one name that the client's search_path finds; left or right 0: not there. */
+gh_candidates gh_overload_operators(gh_judge *j, gh_str name, bool is_prefix);
+/* Those of pg_catalog, too, where the path holds no other. */
+gh_candidates gh_overload_all_operators(gh_judge *j, gh_str name, bool is_prefix);
+gh_candidates gh_overload_functions(gh_judge *j, gh_str name, int args);
+
+/*
+ * Of the candidates the one for arguments of these types, GH_OID_UNKNOWN for literals, 0 for what is not known.
+ * With a type that is not known the answer is FOUND only where every type that it may be leads to pg_catalog.
+ */
+gh_overload gh_overload_select(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
+                               const gh_candidate **found);
+
+/* The type behind domains. */
+gh_oid gh_overload_base(const gh_catalog *c, gh_oid oid);
+
+/* ---- infer.c --------------------------------------------------------------------------------- */
+
+/* The type of an expression whose parts are judged: 0 where it is not known. */
+gh_oid gh_infer_type(gh_judge *j, const Node *n);
+/* Can some expression of the statement, of those judged so far, be of a type outside pg_catalog? */
+bool gh_infer_may_occur(gh_judge *j, gh_oid type);
+/* The type that values of these types become beside each other; 0 where that is not known. */
+gh_oid gh_infer_common(gh_judge *j, gh_oid a, gh_oid b);
+/* The type of the columns of this name in the items of the current block: see gh_infer_type. */
+gh_oid gh_infer_column(gh_judge *j, const char *name);
+
+#endif

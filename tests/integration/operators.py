@@ -1,0 +1,301 @@
+"""Operators and functions of extensions: what PostgreSQL finds along the client's search_path, Gatehouse finds too, and
+never takes another of the same name instead. The oracle is a database that holds the visible rows alone, asked directly.
+"""
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
+import gatehouse_test as gt
+
+EXTENSIONS = ('citext', 'hstore', 'pg_trgm', 'ltree', 'intarray')
+SCHEMA = ''.join(f'CREATE EXTENSION {e};' for e in EXTENSIONS) + """
+CREATE SCHEMA own;
+CREATE SCHEMA ext;
+CREATE EXTENSION cube SCHEMA ext;
+CREATE DOMAIN public.mail AS citext CHECK (VALUE LIKE '%@%');
+CREATE TABLE public.people (id integer PRIMARY KEY, region text, email citext UNIQUE, alias mail, name text, short varchar(20), tags hstore, path ltree,
+    nums integer[], emails citext[], big bigint[], spot ext.cube);
+CREATE TABLE public.logins (id integer PRIMARY KEY, email citext, name text);
+CREATE FUNCTION own.same(text, integer) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT false';
+CREATE OPERATOR own.= (LEFTARG = text, RIGHTARG = integer, FUNCTION = own.same);
+CREATE FUNCTION own.plus(text, text) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(name) FROM public.logins';
+CREATE OPERATOR own.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = own.plus);
+CREATE OPERATOR own.@@@ (LEFTARG = text, RIGHTARG = text, FUNCTION = own.plus);
+CREATE TYPE own.money AS (amount numeric);
+CREATE FUNCTION own.less(own.money, own.money) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT ($1).amount < ($2).amount';
+CREATE OPERATOR own.<# (LEFTARG = own.money, RIGHTARG = own.money, FUNCTION = own.less);
+CREATE TABLE public.prices (id integer PRIMARY KEY, price own.money);
+INSERT INTO public.prices VALUES (1, ROW(5)), (2, ROW(7));
+INSERT INTO public.logins VALUES (1, 'ANN@x.org', 'Ann'), (2, 'bob@X.org', 'BOB'), (3, 'eve@x.org', 'Eve');
+"""
+ROWS = """INSERT INTO public.people
+SELECT i, (ARRAY['EU', 'US'])[1 + i % 2], (ARRAY['Ann@X.org', 'BOB@x.org', 'carol@x.org', 'Dora@Y.org'])[1 + i % 4] || CASE WHEN i > 4 THEN i::text ELSE '' END,
+    (ARRAY['Ann@X.org', 'BOB@x.org'])[1 + i % 2], (ARRAY['Ann', 'bob', 'Carol'])[1 + i % 3], (ARRAY['ann', 'BOB'])[1 + i % 2],
+    hstore(ARRAY['a', 'b'], ARRAY[i::text, 'B' || i % 3]), ('Top.A' || i % 3 || '.B' || i)::ltree, ARRAY[i, i + 1, i % 5],
+    ARRAY['A@x', 'b@X']::citext[], ARRAY[i]::bigint[], ext.cube(i, i + 1) FROM generate_series(1, 24) i WHERE {where};"""
+POLICY = """version: 1
+roles: { reader: { description: reads }, allowed: { description: reads and may call } }
+users: { rita: { roles: [reader] }, wanda: { roles: [reader, allowed] } }
+grants:
+  - { to: [reader], tables: [public.people], rows: "region = 'EU'" }
+  - { to: [reader], tables: [public.logins, public.prices] }
+  - { to: [allowed], tables: [public.logins], privileges: [update] }
+functions:
+  - { to: [allowed], allow: [own.less, public.max, public.replace, public.regexp_match, public.similarity] }
+"""
+# What rita asks; each answer is the oracle's, by rows or by SQLSTATE.
+QUERIES = """
+SELECT id FROM people WHERE email = 'ann@x.ORG'
+SELECT id FROM people WHERE 'ann@x.ORG' = email
+SELECT id FROM people p WHERE p.email = 'ann@x.ORG' AND p.region = 'EU'
+SELECT id FROM people WHERE email <> 'bob@x.org'
+SELECT id FROM people WHERE email < 'B' OR email >= 'D'
+SELECT id FROM people WHERE email = 'ann@x' || '.org' AND id > 0
+SELECT id FROM people WHERE email = ('ann@x' || '.org') || ''
+SELECT id FROM people WHERE (email = (('ann@x' || ('.org'))))
+SELECT id FROM people WHERE NOT email = 'ann@x.org'
+SELECT id FROM people WHERE email IN ('ANN@X.ORG', 'bob@x.org')
+SELECT id FROM people WHERE email NOT IN ('ANN@X.ORG', 'bob@x.org')
+SELECT id FROM people WHERE email IN ('ann@x.org')
+SELECT id FROM people WHERE email IN ('ann@x.org'::text, 'BOB@x.org')
+SELECT id FROM people WHERE email = ANY ('{ann@x.org,BOB@X.ORG}')
+SELECT id FROM people WHERE email = ANY (ARRAY['ann@x.org']::citext[])
+SELECT id FROM people WHERE email = ANY (ARRAY['ann@x.org'])
+SELECT id FROM people WHERE email <> ALL ('{ann@x.org,bob@x.org}')
+SELECT id FROM people WHERE email = ANY (emails)
+SELECT id FROM people WHERE email LIKE 'ANN%'
+SELECT id FROM people WHERE email NOT LIKE 'ANN%'
+SELECT id FROM people WHERE email ILIKE 'aNN%'
+SELECT id FROM people WHERE email LIKE 'ANN' || '%' AND true
+SELECT id FROM people WHERE email ~ '^ANN'
+SELECT id FROM people WHERE email !~ '^ANN' AND email ~* 'x'
+SELECT id FROM people WHERE email = name
+SELECT id FROM people WHERE email = 'Ann@X.org'::text
+SELECT id FROM people WHERE email::text = 'ann@x.org'
+SELECT id FROM people WHERE lower(email) = 'ann@x.org'
+SELECT id FROM people WHERE alias = 'ANN@x.org'
+SELECT id FROM people WHERE alias = email
+SELECT id FROM people WHERE short = 'ANN' OR name = 'Ann'
+SELECT id FROM people WHERE coalesce(email, 'x') = 'ANN@x.org'
+SELECT id FROM people WHERE CASE WHEN id > 0 THEN email END = 'ANN@x.org'
+SELECT s.id FROM (SELECT id, email FROM people) s WHERE s.email = 'ANN@x.org'
+SELECT s.id FROM (SELECT * FROM people) s WHERE s.email = 'ANN@x.org'
+SELECT s.id FROM (SELECT id, email AS e FROM people) s WHERE e IN ('ANN@x.org', 'BOB@X.org')
+SELECT s.id FROM (SELECT id, email FROM people UNION ALL SELECT id, email FROM logins) s WHERE s.email = 'ANN@x.org'
+WITH s AS (SELECT id, email FROM people) SELECT id FROM s WHERE email = 'ANN@x.org'
+WITH s AS (SELECT id, email FROM people), t AS (SELECT * FROM s) SELECT id FROM t WHERE email <> 'ANN@x.org'
+SELECT p.id, l.id FROM people p JOIN logins l ON p.email = l.email
+SELECT p.id, l.id FROM people p, logins l WHERE p.email = l.email AND l.name = 'Ann'
+SELECT p.id FROM people p LEFT JOIN logins l ON l.email = p.email WHERE l.id IS NULL
+SELECT id FROM people WHERE email IN (SELECT email FROM logins)
+SELECT id FROM people WHERE email NOT IN (SELECT email FROM logins)
+SELECT id FROM people WHERE email = ANY (SELECT email FROM logins)
+SELECT id FROM people WHERE email IN (SELECT name FROM logins)
+SELECT id FROM people p WHERE EXISTS (SELECT 1 FROM logins l WHERE l.email = p.email)
+SELECT id FROM people WHERE email = (SELECT email FROM logins WHERE id = 1)
+SELECT id FROM people WHERE email = (SELECT max(name) FROM logins)
+SELECT id, (SELECT l.id FROM logins l WHERE l.email = p.email) FROM people p
+SELECT count(*), lower(email) FROM people GROUP BY 2
+SELECT email, count(*) FROM (SELECT email FROM people UNION ALL SELECT email FROM logins) x GROUP BY email
+SELECT DISTINCT email FROM logins ORDER BY email
+SELECT id FROM people ORDER BY email DESC, id LIMIT 3
+SELECT id FROM people WHERE id = 4 OR id IN (2, 6) OR id BETWEEN 8 AND 10 OR name LIKE 'C%'
+SELECT id FROM people WHERE nullif(name, 'Ann') IS DISTINCT FROM NULL
+SELECT CASE name WHEN 'Ann' THEN 1 ELSE 2 END FROM people
+SELECT a.id FROM people a JOIN logins b USING (id)
+SELECT a.id FROM people a JOIN logins b USING (name)
+SELECT tags -> 'a' FROM people WHERE id < 9
+SELECT id FROM people WHERE tags -> 'b' = 'B1'
+SELECT id FROM people WHERE (tags -> 'a')::int > 20
+SELECT id FROM people WHERE tags ? 'a' AND tags @> 'b=>B1'
+SELECT id FROM people WHERE 'b=>B1' <@ tags
+SELECT id, tags || 'c=>1' FROM people WHERE id < 7
+SELECT id FROM people WHERE tags ?& ARRAY['a', 'b']
+SELECT id FROM people WHERE tags ?| '{a,zz}'
+SELECT tags - 'a' FROM people WHERE id < 7
+SELECT tags - 'a'::text FROM people WHERE id < 7
+SELECT %% tags FROM people WHERE id < 7
+SELECT id FROM people WHERE tags = 'a=>2, b=>B2'
+SELECT id FROM people WHERE tags <> 'a=>2, b=>B2' AND id < 9
+SELECT id FROM people WHERE name % 'Anne'
+SELECT id, name <-> 'Anne' FROM people WHERE id < 9
+SELECT id FROM people WHERE short % 'anne' AND id % 4 = 2
+SELECT id FROM people ORDER BY name <-> 'Carl', id LIMIT 4
+SELECT id FROM people WHERE 'Anne' %> name OR name <% 'Ann Bob'
+SELECT id FROM people WHERE path <@ 'Top.A1'
+SELECT id FROM people WHERE path @> 'Top.A1.B4'::ltree
+SELECT id FROM people WHERE path ~ 'Top.*.B4'
+SELECT id FROM people WHERE path ? ARRAY['Top.A1.*', 'Top.A2.*']::lquery[] AND id < 12
+SELECT id FROM people WHERE path @ 'A1 & !B4'
+SELECT id, path || 'x' FROM people WHERE id = 4
+SELECT id, 'x' || path FROM people WHERE id = 4
+SELECT id FROM people WHERE path = 'Top.A1.B4'
+SELECT id FROM people WHERE path IN ('Top.A1.B4', 'Top.A0.B6')
+SELECT id FROM people WHERE path < 'Top.A1'
+SELECT id FROM people WHERE nums && ARRAY[4, 6]
+SELECT id FROM people WHERE nums && '{4,6}'
+SELECT id FROM people WHERE nums @> '{4}'
+SELECT id FROM people WHERE nums @@ '4 | 6'
+SELECT nums + 7, nums - 4, nums & '{4,6}', # nums, nums # 4 FROM people WHERE id = 4
+SELECT nums | ARRAY[1] FROM people WHERE id = 4
+SELECT nums || 9 FROM people WHERE id = 4
+SELECT big && ARRAY[4::bigint] FROM people WHERE id = 4
+SELECT nums = ARRAY[4, 5, 4] FROM people WHERE id = 4
+SELECT id + 1, id - 1, id * 2, id / 2, id % 3, id ^ 2, -id FROM people WHERE id < 7
+SELECT id FROM people WHERE length(name) + id % 2 * 3 > 3
+SELECT name || 'x' || short FROM people WHERE id = 4
+SELECT id FROM people WHERE email OPERATOR(public.=) 'ANN@x.org'
+SELECT id FROM people WHERE email OPERATOR(pg_catalog.=) 'ANN@x.org'
+SELECT id FROM people WHERE tags OPERATOR(public.->) 'a' = '4'
+SELECT id FROM people WHERE spot && ext.cube '(4,4)'
+SELECT id FROM people WHERE name = 'Ann' AND email = 'nobody'
+SELECT 1 WHERE 'a'::citext = 'A'
+SELECT 'a'::citext = 'A'::text, 'a' = 'A', 'a'::citext = 'A'::varchar
+SELECT x = 'A' FROM (SELECT 'a'::citext AS x) q
+SELECT * FROM unnest(ARRAY['a', 'b']::citext[]) AS u (v) WHERE v = 'A'
+SELECT count(*) FROM generate_series(1, 5) g WHERE g = 3 AND g % 2 = 1
+SELECT sum(id) FILTER (WHERE email = 'ANN@x.org') FROM people
+SELECT count(*) FROM people HAVING max(id) > 2
+SELECT count(*) FROM people HAVING count(*) FILTER (WHERE name = 'Ann') > 1
+SELECT id FROM people WHERE nosuch @@@ 4
+SELECT id FROM people WHERE id @@@ 4
+""".strip().splitlines()
+PARAMETERS = [
+    ('SELECT id FROM people WHERE email = $1', ['ANN@x.org'], ()),
+    ('SELECT id FROM people WHERE email = $1', ['ANN@x.org'], (25,)),
+    ('SELECT id FROM people WHERE email = $1', ['ANN@x.org'], (1043,)),
+    ('SELECT id FROM people WHERE email IN ($1, $2)', ['ANN@x.org', 'bob@X.org'], ()),
+    ('SELECT id FROM people WHERE email IN ($1, $2)', ['ANN@x.org', 'bob@X.org'], (25, 25)),
+    ('SELECT id FROM people WHERE email = ANY ($1)', ['{ANN@x.org,bob@X.org}'], ()),
+    ('SELECT id FROM people WHERE email LIKE $1 AND id > $2', ['ann%', '1'], ()),
+    ('SELECT tags -> $1 FROM people WHERE id = $2', ['a', '4'], ()),
+    ('SELECT id FROM people WHERE $1::int IS NULL OR id = $1', ['4'], ()),
+    ('SELECT id FROM people WHERE $1 = email', ['ANN@x.org'], ()),
+    ('SELECT id FROM people WHERE nums && $1', ['{4}'], ()),
+]
+# Refused, since Gatehouse has no way of saying it, and never answered differently.
+REFUSED = """
+SELECT id FROM people WHERE email BETWEEN 'A' AND 'C'
+SELECT id FROM people WHERE email IS DISTINCT FROM 'ANN@x.org'
+SELECT nullif(email, 'ANN@x.org') FROM people
+SELECT CASE email WHEN 'ANN@x.org' THEN 1 END FROM people
+SELECT p.id FROM people p JOIN logins l USING (email)
+SELECT p.id FROM people p NATURAL JOIN logins l
+SELECT id FROM people WHERE (email, name) = ('ANN@x.org', 'Ann')
+SELECT id FROM people WHERE (email, name) IN (SELECT email, name FROM logins)
+SELECT id FROM people WHERE email LIKE 'a!%' ESCAPE '!'
+SELECT id FROM people WHERE email SIMILAR TO 'A%'
+SELECT max(email) FROM people
+SELECT replace(email, 'ANN', 'x') FROM people
+""".strip().splitlines()
+
+
+def setUpModule():
+    global pg, proxy
+    scratch, certs, pg = gt.module_fixture()
+    pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')
+    for database, where in (('wh', 'true'), ('copy', 'i % 2 = 0')):
+        pg.sql(f'CREATE DATABASE {database}')
+        pg.sql(SCHEMA + ROWS.format(where=where) + 'ANALYZE', database)
+    proxy = unittest.enterModuleContext(gt.Gatehouse(scratch, pg, certs, policy=POLICY, users={'rita': 'pw', 'wanda': 'pw'}, tls='disable'))
+
+
+def answer(result):
+    return result.sqlstate or sorted(map(repr, result.rows))
+
+
+class Operators(unittest.TestCase):
+    def both(self, user='rita', path=None):
+        c = self.enterContext(proxy.wire(user))
+        d = self.enterContext(gt.Wire(pg.port, 'gatehouse', 'copy', 'upstream-secret'))
+        for w in (c, d) if path else ():
+            self.assertIsNone(w.query(f'SET search_path = {path}')[-1].error)
+        return c, d
+
+    def test_what_postgresql_answers(self):
+        c, d = self.both()
+        for sql in QUERIES:
+            with self.subTest(sql):
+                seen, wanted = c.query(sql)[-1], d.query(sql)[-1]
+                self.assertEqual(answer(seen), answer(wanted), seen.error)
+                self.assertEqual(seen.names, wanted.names)
+
+    def test_parameters(self):
+        c, d = self.both()
+        for sql, values, types in PARAMETERS:
+            with self.subTest(sql, types=types):
+                seen, wanted = (w.extended(sql, values, types) for w in (c, d))
+                self.assertEqual(answer(seen), answer(wanted), seen.error)
+
+    def test_the_path_decides(self):
+        """Out of the path an extension's operators are not found, and pg_catalog's are; with one in front they are."""
+        for path in ('own, ext', 'ext, public', 'public, own'):
+            c, d = self.both(path=path)
+            for sql in ("SELECT id FROM public.people WHERE email = 'ANN@x.org'", "SELECT id FROM public.people WHERE email IN ('ANN@x.org', 'x')",
+                        "SELECT tags -> 'a' FROM public.people WHERE id = 4", "SELECT id FROM public.people WHERE spot && '(4,4)'",
+                        "SELECT id FROM public.people WHERE name = 'Ann'"):
+                with self.subTest(sql, path=path):
+                    seen = c.query(sql)[-1]
+                    self.assertEqual(answer(seen), answer(d.query(sql)[-1]), seen.error)
+
+    def test_never_another_answer(self):
+        c, d = self.both()
+        for sql in REFUSED:
+            with self.subTest(sql):
+                self.assertEqual(c.query(sql)[-1].sqlstate, '42501')
+                self.assertIsNone(d.query(sql)[-1].error)
+
+    def test_types_that_are_not_known(self):
+        """Where the type of an operand is not known here, citext in reach is refused and anything else is not."""
+        c, d = self.both()
+        sql = 'SELECT q.v = \'A\' FROM (VALUES ({}), ({})) AS q (v)'
+        self.assertEqual(c.query(sql.format("'a'::citext", "'b'::citext"))[-1].sqlstate, '42501')
+        for values in (("'a'", "'A'"), ("'a'::text", "'b'::text")):
+            self.assertEqual(c.one(sql.format(*values)), d.one(sql.format(*values)))
+
+    def test_what_somebody_made(self):
+        """An operator's function must be allowed; one over types of PostgreSQL's own is as absent as no other."""
+        c, d = self.both(path='own, public')
+        self.assertEqual(c.query("SELECT name @@@ 'x' FROM people")[-1].sqlstate, '42883')
+        self.assertEqual(c.query("SELECT name OPERATOR(own.@@@) 'x' FROM people")[-1].sqlstate, '42883')
+        self.assertEqual(c.query("SELECT name OPERATOR(own.+) 'x' FROM people")[-1].sqlstate, '42883')
+        self.assertEqual(c.query('SELECT a.id FROM prices a, prices b WHERE a.price <# b.price')[-1].sqlstate, '42501')
+        self.assertNotIn(b'BOB', c.received_bytes())
+        allowed, _ = self.both('wanda', 'own, public')
+        sql = 'SELECT a.id FROM prices a, prices b WHERE a.price <# b.price'
+        self.assertEqual(allowed.one(sql), d.one(sql))
+
+    def test_functions_of_the_same_name(self):
+        c, d = self.both('wanda')
+        for sql in ('SELECT max(email) FROM people', "SELECT id, replace(email, 'ANN', 'x') FROM people", "SELECT regexp_match(email, '^(ANN)') FROM people",
+                    'SELECT max(name) FROM people', "SELECT replace(name, 'Ann', 'x') FROM people", "SELECT similarity(name, 'Anne') FROM people"):
+            with self.subTest(sql):
+                seen = c.query(sql)[-1]
+                self.assertEqual(answer(seen), answer(d.query(sql)[-1]), seen.error)
+
+    def test_writes(self):
+        c, d = self.both('wanda')
+        for sql in ("UPDATE logins SET name = 'x' WHERE email = 'ANN@X.org'", "UPDATE logins l SET name = p.name FROM people p WHERE p.email = l.email"):
+            with self.subTest(sql):
+                answers = []
+                for w in (c, d):
+                    w.query('BEGIN')
+                    result = w.query(sql)[-1]
+                    answers.append((result.tag, answer(w.query('SELECT * FROM logins')[-1])))
+                    w.query('ROLLBACK')
+                self.assertEqual(*answers)
+        self.assertNotEqual(answers[0][0], 'UPDATE 0')
+
+    def test_no_hidden_row_is_told(self):
+        """What an extension's operator raises, it raises for visible rows alone."""
+        c, d = self.both()
+        for sql in ("SELECT count(*) FROM people WHERE path ~ ('Top.A' || CASE WHEN id % 2 = 1 THEN '!!' ELSE '*' END)::lquery",
+                    "SELECT count(*) FROM people WHERE tags @> ('x=>' || (1 / (id % 2 - 1))::text)::hstore"):
+            with self.subTest(sql):
+                seen = c.query(sql)[-1]
+                self.assertEqual(answer(seen), answer(d.query(sql)[-1]), seen.error)
+
+
+if __name__ == '__main__':
+    gt.main()
