@@ -55,6 +55,7 @@ typedef struct gh_err {
     char detail[512];     /* operators only: may name rules, hosts */
     uint32_t position;    /* 1-based character position in the client's statement, 0 for none */
     bool awaits_catalog;  /* a newer catalog of the warehouse may have what was missing */
+    bool takes_long;      /* given up only because others wait: a thread of its own may do it */
 } gh_err;
 
 /* Fills *err (may be NULL) unless it holds an earlier failure, and returns rc. fmt makes public_msg. */

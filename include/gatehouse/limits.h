@@ -34,13 +34,16 @@
 #define GH_SQL_INLINE_MAX        16384 /* bytes that a worker judges itself; longer ones go to threads */
 #define GH_JUDGE_THREADS_MAX     4          /* such threads */
 #define GH_SQL_ADDED_MAX         (8u << 20) /* what rewriting may add: one call may become 10 KB */
-#define GH_SQL_SPECIAL_CALLS_MAX 100        /* of functions that become sub-selects over catalogs */
+#define GH_SQL_INLINE_ADDED_MAX  (128u << 10) /* of that, what a worker does itself: some 50 ms */
+#define GH_SQL_SPECIAL_CALLS_MAX 100 /* of functions that become sub-selects over catalogs */
 #define GH_SQL_MEMORY_MAX        (512u << 20) /* budget of a statement; limits.statement_memory */
 #define GH_SQL_COMMENT_DEPTH_MAX 32           /* nested comments: the lexer is quadratic */
-#define GH_SQL_DEPTH_MAX         500          /* nesting of the parse tree */
-#define GH_SQL_VIEW_DEPTH_MAX    16           /* views in views that are expanded */
-#define GH_SQL_RELATIONS_MAX     200   /* relations in one statement: planning is superlinear */
-#define GH_SQL_STATEMENTS_MAX    10000 /* statements in one Query */
+#define GH_SQL_LEXER_WORK_MAX                                                                      \
+    (1u << 20)                      /* bytes that runs of operators may be read again, + 4 a byte */
+#define GH_SQL_DEPTH_MAX      500   /* nesting of the parse tree */
+#define GH_SQL_VIEW_DEPTH_MAX 16    /* views in views that are expanded */
+#define GH_SQL_RELATIONS_MAX  200   /* relations in one statement: planning is superlinear */
+#define GH_SQL_STATEMENTS_MAX 10000 /* statements in one Query */
 
 /* Policy */
 #define GH_POLICY_ROLE_DEPTH_MAX   64           /* roles in roles */

@@ -125,6 +125,8 @@ typedef struct gh_rewrite_input {
     const gh_oid *param_types; /* of Parse; 0: not given */
     size_t param_count;
     bool is_extended; /* one statement only: several are 42601, as PostgreSQL says */
+    /* What the text may grow by before it is given up as GH_LIMIT with err.takes_long; 0: until it is refused. */
+    size_t added_max;
 } gh_rewrite_input;
 
 /*

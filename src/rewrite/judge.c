@@ -31,6 +31,11 @@ void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text)
         return;
     }
     j->edit_bytes += strlen(text);
+    if (j->in->added_max != 0 && j->edit_bytes > j->in->added_max) {
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "rewritten statement is too long");
+        j->err->takes_long = true;
+        return;
+    }
     if (j->edit_bytes > GH_SQL_ADDED_MAX + 2 * j->text->source_len) {
         gh_judge_refuse(j, GH_LIMIT, "54000", -1, "rewritten statement is too long");
         return;

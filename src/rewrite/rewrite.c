@@ -217,6 +217,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
     gh_run *run = arg;
     gh_sql_text text;
     gh_rc rc = gh_sql_parse(run->sql, &text, err);
+    size_t added = 0;
     size_t count;
 
     if (rc != GH_OK)
@@ -246,6 +247,12 @@ static gh_rc plan_text(void *arg, gh_err *err)
         if (rc != GH_OK)
             return rc;
         run->count = i + 1;
+        added += plan->sql.len;
+        if (run->in->added_max != 0 && (plan->error.takes_long || added > run->in->added_max)) {
+            rc = gh_fail(err, GH_LIMIT, "54000", "rewritten statement is too long");
+            err->takes_long = true;
+            return rc;
+        }
         refuse_unless_last(plan, i + 1 == count);
         if (plan->kind == GH_STMT_REFUSED)
             break;

@@ -110,11 +110,14 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
                                .is_extended = key->is_extended };
 }
 
-static gh_rc rewrite(gh_session *s, const gh_plan_key *key, gh_plan_set **set, gh_err *err)
+static gh_rc rewrite(gh_session *s, const gh_plan_key *key, size_t added_max, gh_plan_set **set,
+                     gh_err *err)
 {
     gh_rewrite_input in = question(s, key);
-    gh_rc rc = gh_session_make_set(&in, gh_session_mode(s), s->env->arena, set, err);
+    gh_rc rc;
 
+    in.added_max = added_max;
+    rc = gh_session_make_set(&in, gh_session_mode(s), s->env->arena, set, err);
     if (rc == GH_OK)
         (*set)->scope = s->scope;
     gh_arena_reset(s->env->arena);
@@ -133,23 +136,19 @@ static void keep(gh_session *s, const gh_plan_key *key, const gh_plan_key *shape
     gh_plan_set_release(shared);
 }
 
-gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
-                       bool is_extended, gh_plan_set **set, gh_err *err)
+static gh_rc judge_here(gh_session *s, const gh_plan_key *key, size_t added_max, gh_plan_set **set,
+                        gh_err *err)
 {
-    gh_plan_key key = { .scope = s->scope,
-                        .text = sql,
-                        .param_types = types,
-                        .param_count = type_count,
-                        .is_extended = is_extended };
-    gh_plan_key shape = { .scope = s->scope, .is_extended = is_extended, .is_shape = true };
-    gh_plan_set *found = gh_plan_cache_find(s->env->plans, &key);
+    gh_str sql = key->text;
+    gh_plan_key shape = { .scope = s->scope, .is_extended = key->is_extended, .is_shape = true };
+    gh_plan_set *found = gh_plan_cache_find(s->env->plans, key);
     gh_rc rc;
 
     if (found != NULL) {
         *set = gh_plan_set_acquire(found);
         return GH_OK;
     }
-    if (!s->is_bypass && type_count == 0 && gh_template_scan(sql, s->env->template)) {
+    if (!s->is_bypass && key->param_count == 0 && gh_template_scan(sql, s->env->template)) {
         shape.text = (gh_str){ s->env->template->shape, s->env->template->shape_len };
         found = gh_plan_cache_find(s->env->plans, &shape);
         if (found != NULL) {
@@ -160,12 +159,29 @@ gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t ty
     if (sql.len > s->env->o.statement_bytes)
         return gh_fail(err, GH_LIMIT, "54000", "the statement is longer than %llu bytes",
                        (unsigned long long)s->env->o.statement_bytes);
-    rc = rewrite(s, &key, set, err);
+    rc = rewrite(s, key, added_max, set, err);
     if (rc == GH_OK)
-        keep(s, &key, &shape, *set);
+        keep(s, key, &shape, *set);
     return rc;
 }
 
+gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
+                       bool is_extended, gh_plan_set **set, gh_err *err)
+{
+    gh_plan_key key = { .scope = s->scope,
+                        .text = sql,
+                        .param_types = types,
+                        .param_count = type_count,
+                        .is_extended = is_extended };
+
+    return judge_here(s, &key, 0, set, err);
+}
+
+/*
+ * SECURITY: 6 KB of stars in RETURNING become a megabyte, for which everybody else on the worker would wait. So
+ * what grows a lot is given up here and begun again on a thread, as what is long to begin with.
+ * Attack: tests/attack/states, test_short_texts_that_grow.
+ */
 gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
                                bool is_extended, gh_plan_set **set, gh_err *err)
 {
@@ -175,11 +191,19 @@ gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types, s
                         .param_count = type_count,
                         .is_extended = is_extended };
     gh_rewrite_input in = question(s, &key);
+    gh_err given_up = { 0 };
     gh_rc rc;
 
-    if (s->env->o.judge_pool == NULL || sql.len <= GH_SQL_INLINE_MAX ||
-        sql.len > s->env->o.statement_bytes || gh_plan_cache_find(s->env->plans, &key) != NULL)
-        return gh_session_judge(s, sql, types, type_count, is_extended, set, err);
+    if (s->env->o.judge_pool == NULL || sql.len > s->env->o.statement_bytes ||
+        gh_plan_cache_find(s->env->plans, &key) != NULL)
+        return judge_here(s, &key, 0, set, err);
+    if (sql.len <= GH_SQL_INLINE_MAX && s->judgement == NULL) {
+        rc = judge_here(s, &key, GH_SQL_INLINE_ADDED_MAX, set, &given_up);
+        if (rc == GH_OK || !given_up.takes_long) {
+            *err = given_up;
+            return rc;
+        }
+    }
     if (!gh_judgement_take(s, &in, &rc, set, err)) {
         gh_judgement_begin(s, &in);
         return GH_AGAIN;

@@ -22,12 +22,18 @@ gh_session_mode_kind gh_session_mode(const gh_session *s)
     return s->is_observed ? GH_MODE_OBSERVE : GH_MODE_BYPASS;
 }
 
-static gh_rc observe(const gh_rewrite_input *in, gh_arena *a, gh_plan_set *set)
+static gh_rc observe(const gh_rewrite_input *in, gh_arena *a, gh_plan_set *set, gh_err *later)
 {
     const gh_plan *plans = NULL;
     size_t count = 0;
     gh_err err = { 0 };
     gh_rc rc = gh_rewrite(in, a, &plans, &count, &err);
+
+    if (err.takes_long) {
+        if (later != NULL)
+            *later = err;
+        return rc;
+    }
 
     if (rc == GH_OK) {
         set->judged = gh_plan_set_new(in->sql, plans, count, gh_session_poison());
@@ -52,7 +58,13 @@ gh_rc gh_session_make_set(const gh_rewrite_input *in, gh_session_mode_kind mode,
         return rc;
     *set = gh_plan_set_new(in->sql, plans, count, gh_session_poison());
     gh_arena_reset(a);
-    return mode == GH_MODE_OBSERVE ? observe(in, a, *set) : GH_OK;
+    if (mode == GH_MODE_OBSERVE)
+        rc = observe(in, a, *set, err);
+    if (rc != GH_OK) {
+        gh_plan_set_release(*set);
+        *set = NULL;
+    }
+    return rc;
 }
 
 void gh_session_choose_mode(gh_session *s)

@@ -18,13 +18,15 @@ REGCLASS, REGPROC, REGTYPE, OID = 2205, 24, 2206, 26
 
 
 def setUpModule():
-    global scratch, certs, pg, proxy
+    global scratch, certs, pg, proxy, observed
     scratch, certs, pg = gt.module_fixture()
     pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')
     pg.sql('CREATE DATABASE wha')
     pg.sql(world.SCHEMA, 'wha')
     pg.sql(world.DATA.format(**world.WORLDS['wha']), 'wha')
     proxy = unittest.enterModuleContext(a_proxy('proxy'))
+    observing = f'wha:\n  conninfo: "{pg.conninfo("wha", "gatehouse")}"\n  password_file: wh.pass\n  mode: observe'
+    observed = unittest.enterModuleContext(a_proxy('observed', warehouses=observing))
 
 
 def a_proxy(name, **more):
@@ -190,6 +192,33 @@ class Floods(Case):
         self.survives('/*' * 33 + '*/' * 33 + 'SELECT 1', codes=self.TOO_COMPLEX)
         self.assertEqual(self.survives('/*' * 32 + '*/' * 32 + 'SELECT 1').rows, [['1']])
         self.survives('/*' * 40_000, codes=self.TOO_COMPLEX)
+
+    def test_runs_of_operators(self):
+        """What the lexer reads again for each token of a row costs the square of the row's length."""
+        for piece in ('+', '-+', '/**/', '/*/**/*/'):
+            for size in (16_000, 2_000_000):
+                self.survives('SELECT 1 ' + piece * (size // len(piece)) + ' 1', codes=self.TOO_COMPLEX)
+            few = '1' + piece * 10 + (' 1' if '/' not in piece else '')
+            self.assertEqual(self.survives('SELECT ' + few).rows, [['1' if '/' in piece else '2']])
+        self.assertEqual(self.survives('/' + '*' * 1_000_000 + '/ SELECT 1 --' + '-+' * 1_000_000).rows, [['1']])
+
+    def test_short_texts_that_grow(self):
+        """A few bytes that rewriting makes long are judged where others need not wait; the answer is the same."""
+        stars = ', '.join(['*'] * 250)
+        write = f'UPDATE shop.orders SET amount = amount WHERE id = 3 RETURNING {stars}'
+        for c in (proxy.wire('wanda'), observed.wire('wanda')):
+            self.addCleanup(c.close)
+            c.query('BEGIN')
+            wanted = c.one('UPDATE shop.orders SET amount = amount WHERE id = 3 RETURNING *')[0] * 250
+            self.assertEqual(c.one(write), [wanted])
+            c.send(gt.query_message(write), gt.query_message('SELECT 5'))
+            self.assertEqual([r.rows for r in c.results() + c.results()], [[wanted], [['5']]])
+            self.assertEqual(c.extended(write.replace('= 3', '= $1'), ['3']).rows, [wanted])
+            many = 'SELECT 1 FROM pg_class a, pg_class b LIMIT 1; ' * 40
+            self.assertEqual([r.rows for r in c.query(many)], [[['1']]] * 40)
+            self.assertEqual(c.query(f'SELECT nothing, {", ".join(["o.*"] * 10)} FROM ' + ', '.join(f'pg_attribute a{i}' for i in range(50)))[-1].sqlstate,
+                             '42703')
+            c.query('ROLLBACK')
 
     def test_huge_lists(self):
         ids = ','.join(str(i) for i in range(50_000))

@@ -28,6 +28,9 @@ void world_setup(void);
 void world_teardown(void);
 /* The plans for a text; the arena is the world's. */
 const gh_plan *rewrite_as(const char *user, const char *sql, size_t *count, gh_err *err);
+/* The same; more than so many bytes longer, and it is given up with err.takes_long. */
+const gh_plan *rewrite_within(const char *user, const char *sql, size_t added_max, size_t *count,
+                              gh_err *err);
 /* The only plan; fails the test where the text is not taken at all. */
 const gh_plan *plan_as(const char *user, const char *sql);
 

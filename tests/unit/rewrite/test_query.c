@@ -394,12 +394,45 @@ START_TEST(samples_are_coins)
 }
 END_TEST
 
+/* What grows beyond a bound is given up as a whole, one statement's edits or several statements' sum. */
+START_TEST(growth_is_bounded)
+{
+    static const char one[] = "SELECT * FROM sales.orders o";
+    static const char many[] = "SELECT 1; SELECT * FROM sales.orders; SELECT * FROM sales.orders";
+    static const char star[] =
+        "UPDATE ops.tickets SET title = 'x' RETURNING *, *, *, *, *, *, *, *";
+    static const char *const texts[] = { one, many, star };
+
+    for (size_t i = 0; i < GH_COUNT(texts); i++) {
+        size_t count = 0;
+        gh_err err = { 0 };
+
+        ck_assert_ptr_nonnull(rewrite_within("alice", texts[i], 4096, &count, &err));
+        ck_assert(!err.takes_long);
+        ck_assert_ptr_null(rewrite_within("alice", texts[i], 100, &count, &err));
+        ck_assert(err.takes_long);
+        ck_assert_str_eq(err.sqlstate, "54000");
+    }
+    for (size_t most = 100; most < 1000; most += 50) { /* the sum of two, not one alone */
+        size_t count = 0;
+        gh_err err = { 0 };
+
+        if (rewrite_within("alice", one, most, &count, &err) != NULL) {
+            ck_assert_ptr_null(rewrite_within("alice", many, most, &count, &err));
+            return;
+        }
+    }
+    ck_abort();
+}
+END_TEST
+
 Suite *suite_query(void)
 {
     Suite *s = suite_create("query");
     TCase *c = tcase_create("query");
 
     tcase_add_checked_fixture(c, world_setup, world_teardown);
+    tcase_add_test(c, growth_is_bounded);
     tcase_add_test(c, cast_in_a_functions_clothes);
     tcase_add_test(c, exists_and_the_fence);
     tcase_add_test(c, aggregates_and_the_fence);

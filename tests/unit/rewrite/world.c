@@ -276,7 +276,8 @@ void world_teardown(void)
     gh_catalog_release(s_catalog);
 }
 
-const gh_plan *rewrite_as(const char *user, const char *sql, size_t *count, gh_err *err)
+const gh_plan *rewrite_within(const char *user, const char *sql, size_t added_max, size_t *count,
+                              gh_err *err)
 {
     static const gh_str path[] = { { "public", 6 }, { "sales", 5 } };
     gh_view *view = gh_view_new(s_policy, GH_STR("wh"), gh_str_of(user), 0);
@@ -286,12 +287,18 @@ const gh_plan *rewrite_as(const char *user, const char *sql, size_t *count, gh_e
                             .database = GH_STR("wh"),
                             .search_path = { path, 2 },
                             .search_path_text = GH_STR("public, sales"),
-                            .client_encoding = GH_STR("UTF8") };
+                            .client_encoding = GH_STR("UTF8"),
+                            .added_max = added_max };
     const gh_plan *plans = NULL;
     gh_rc rc = gh_rewrite(&in, s_arena, &plans, count, err);
 
     gh_view_release(view);
     return rc == GH_OK ? plans : NULL;
+}
+
+const gh_plan *rewrite_as(const char *user, const char *sql, size_t *count, gh_err *err)
+{
+    return rewrite_within(user, sql, 0, count, err);
 }
 
 const gh_plan *plan_as(const char *user, const char *sql)
