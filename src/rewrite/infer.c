@@ -11,6 +11,7 @@
 
 #define OID_MAX_BUILTIN 16384u
 #define DEPTH_MAX       60
+#define VALUES_MAX      100 /* rows that are looked at */
 #define ARGS_MAX        8
 #define OID_BOOL        16
 #define OID_ANYARRAY    2277
@@ -109,6 +110,24 @@ static void take(gh_found *f, gh_oid type)
 static void find_output(gh_judge *j, const SelectStmt *s, const char *name, int position,
                         gh_found *f, int depth);
 
+/* How many columns; -1: a star says. */
+static int output_count(const SelectStmt *s)
+{
+    ListCell *cell;
+
+    while (s->op != SETOP_NONE)
+        s = s->larg;
+    if (s->valuesLists != NIL)
+        return list_length(linitial(s->valuesLists));
+    foreach (cell, s->targetList) {
+        const ResTarget *t = lfirst_node(ResTarget, cell);
+
+        if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star))
+            return -1;
+    }
+    return list_length(s->targetList);
+}
+
 static gh_block *block_of(const gh_judge *j, const SelectStmt *s)
 {
     ListCell *cell;
@@ -174,13 +193,32 @@ static void find_in_function(gh_judge *j, const RangeFunction *r, const char *na
         take(f, t->oid);
 }
 
+/* FROM (query) AS a (name, ...) */
+static void find_renamed(gh_judge *j, const SelectStmt *s, const List *names, const char *name,
+                         gh_found *f, int depth)
+{
+    ListCell *cell;
+
+    foreach (cell, names) {
+        if (strcmp(strVal(lfirst(cell)), name) == 0) {
+            find_output(j, s, name, foreach_current_index(cell), f, depth + 1);
+            return;
+        }
+    }
+    f->is_open = f->is_open || list_length(names) != output_count(s);
+}
+
 static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)
 {
     const SelectStmt *query = item->query != NULL ? item->query : cte_of(item);
 
-    if (item->function != NULL && !item->is_covered)
+    if (item->is_covered || depth > DEPTH_MAX)
+        f->is_open = true;
+    else if (item->function != NULL)
         find_in_function(j, item->function, name, f, depth);
-    else if (item->is_renamed || depth > DEPTH_MAX)
+    else if (item->names != NIL && query != NULL)
+        find_renamed(j, query, item->names, name, f, depth);
+    else if (item->is_renamed)
         f->is_open = true;
     else if (item->relation != NULL)
         find_in_relation(item, name, f);
@@ -308,11 +346,42 @@ static int position_of(const SelectStmt *s, const char *name)
     return -1;
 }
 
+/* Columns of VALUES are column1, column2 ...; each is of one type in all rows. */
+static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, int position,
+                           gh_found *f, int depth)
+{
+    gh_block *block = block_of(j, s);
+    gh_block *outer = j->block;
+    gh_oid type = GH_OID_UNKNOWN;
+    ListCell *cell;
+
+    if (position < 0 && strncmp(name, "column", 6) != 0)
+        return;
+    if (block == NULL || position < 0 || list_length(s->valuesLists) > VALUES_MAX) {
+        f->is_open = true;
+        return;
+    }
+    j->block = block;
+    foreach (cell, s->valuesLists) {
+        const List *row = lfirst(cell);
+
+        if (position < list_length(row))
+            type = gh_infer_common(j, type, infer(j, list_nth(row, position), depth + 1));
+    }
+    j->block = outer;
+    if (type == 0)
+        f->is_open = true;
+    else
+        take(f, settled(type));
+}
+
 static void find_output(gh_judge *j, const SelectStmt *s, const char *name, int position,
                         gh_found *f, int depth)
 {
-    if (depth > DEPTH_MAX || s->valuesLists != NIL) {
+    if (depth > DEPTH_MAX) {
         f->is_open = true;
+    } else if (s->valuesLists != NIL) {
+        find_in_values(j, s, name, position, f, depth);
     } else if (s->op == SETOP_NONE) {
         find_in_targets(j, s, name, position, f, depth);
     } else { /* of one type, if both arms have it */

@@ -73,6 +73,7 @@ typedef struct gh_item {
     size_t sample_first;    /* ...and from these tokens */
     size_t sample_end;
     bool has_star;                 /* all columns are read */
+    const List *names;             /* of String *: an alias's column list */
     const SelectStmt *query;       /* what its columns are computed by... */
     const RangeFunction *function; /* ...or by this call */
     size_t first;                  /* tokens of the name, with ONLY and * */

@@ -713,11 +713,14 @@ gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f)
     gh_candidates all;
     int args = 0;
     bool is_outside = false;
+    bool is_inside = false;
     ListCell *cell;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        is_inside = is_inside || gh_str_is(found[i]->schema, "pg_catalog");
         is_outside = is_outside || !gh_str_is(found[i]->schema, "pg_catalog");
-    if (!is_outside || list_length(f->funcname) != 1 || list_length(f->args) > 8)
+    }
+    if (!is_inside || !is_outside || list_length(f->funcname) != 1 || list_length(f->args) > 8)
         return (gh_str){ NULL, 0 };
     all = gh_overload_functions(j, name, list_length(f->args));
     for (int i = 0; i < all.count; i++) {

@@ -223,6 +223,7 @@ gh_item *gh_judge_add_item(gh_judge *j, const Alias *alias)
         item->alias = alias->aliasname;
         item->has_alias = true;
         item->is_renamed = alias->colnames != NIL;
+        item->names = alias->colnames;
     }
     j->block->items = lappend(j->block->items, item);
     return item;
