@@ -147,6 +147,11 @@ void cli_table_put_list(cli_table *t, gh_str_list list);
 void cli_table_put_number(cli_table *t, int64_t v);
 void cli_table_print(cli_table *t, const cli_call *c, FILE *out);
 void cli_table_fini(cli_table *t);
+/*
+ * What became of one thing: `text` for people, with --json {"<kind>":"<name>","state":"<state>","changed":...}.
+ */
+void cli_print_state(const cli_call *c, const char *kind, const char *name, const char *state,
+                     bool is_changed, const char *text);
 /* Lines for people, with what a terminal would obey as `?`; a name in them must be one line. */
 void cli_print_lines(gh_str lines);
 gh_str cli_one_line(gh_arena *a, gh_str s);

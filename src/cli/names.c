@@ -226,6 +226,39 @@ size_t cli_people_hold(const cli_people *p, gh_str_list roles, bool *is_held)
     return count;
 }
 
+/* ---- rules ---------------------------------------------------------------------------------- */
+
+const gh_acl_rule *cli_find_rule(const gh_acl *acl, int64_t id)
+{
+    size_t first = 0;
+    size_t end = acl->rule_count;
+
+    while (first < end) { /* the store gives them by id */
+        size_t middle = first + (end - first) / 2;
+        if (acl->rules[middle].id == id)
+            return &acl->rules[middle];
+        if (acl->rules[middle].id < id)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return NULL;
+}
+
+gh_str cli_held(gh_str_list to, gh_str user, gh_str_list roles)
+{
+    for (size_t i = 0; i < to.count; i++) {
+        gh_str name = to.items[i];
+        if (name.len == user.len + 5 && memcmp(name.ptr, "user:", 5) == 0 &&
+            memcmp(name.ptr + 5, user.ptr, user.len) == 0)
+            return name;
+        for (size_t j = 0; j < roles.count; j++)
+            if (gh_str_eq(roles.items[j], name))
+                return name;
+    }
+    return (gh_str){ 0 };
+}
+
 /* ---- what was met before --------------------------------------------------------------------- */
 
 /* The slot of the hash, or the free one where it would be. */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <gatehouse/audit.h> /* gh_audit_put_string */
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct policy_files {
@@ -97,6 +99,30 @@ int cli_read_policy(cli_call *c, gh_acl *out)
         code = fail_faults(&err);
     free(files.list);
     return code;
+}
+
+/* The store's lines: a sign, a space, what. */
+void cli_print_differences(const cli_call *c, gh_str lines)
+{
+    gh_buf b;
+
+    if (!cli_has(c, "--json")) {
+        cli_print_lines(lines);
+        return;
+    }
+    gh_buf_init(&b, 0);
+    while (lines.len > 0) {
+        const char *end = memchr(lines.ptr, '\n', lines.len);
+        size_t len = end == NULL ? lines.len : (size_t)(end - lines.ptr);
+        gh_buf_printf(&b, "{\"change\":\"%c\",\"what\":", lines.ptr[0]);
+        gh_audit_put_string(&b, (gh_str){ lines.ptr + 2, len < 2 ? 0 : len - 2 });
+        gh_buf_puts(&b, "}\n");
+        lines.ptr += len + (end != NULL);
+        lines.len -= len + (end != NULL);
+    }
+    if (b.len > 0)
+        (void)fwrite(b.ptr, 1, b.len, stdout);
+    gh_buf_fini(&b);
 }
 
 int cli_fail_policy(const gh_acl *files, const gh_err *err)
@@ -251,4 +277,26 @@ gh_str cli_quote_ident(gh_arena *a, gh_str name)
     gh_str s = gh_arena_dup(a, gh_buf_str(&b));
     gh_buf_fini(&b);
     return s;
+}
+
+gh_str cli_name_text(gh_arena *a, gh_str name)
+{
+    bool is_plain = name.len > 0;
+
+    for (size_t i = 0; i < name.len; i++)
+        is_plain = is_plain && strchr(".*\":, ", name.ptr[i]) == NULL;
+    return is_plain ? name : cli_quote_ident(a, name);
+}
+
+gh_str_list cli_privileges(gh_arena *a, uint32_t privileges)
+{
+    static const char *const words[] = { "select", "insert", "update", "delete", "truncate" };
+    gh_str *items = gh_arena_alloc(a, GH_COUNT(words) * sizeof(*items));
+    gh_str_list list = { items, 0 };
+
+    GH_ASSERT(items != NULL);
+    for (size_t i = 0; i < GH_COUNT(words); i++)
+        if ((privileges & (1u << i)) != 0)
+            items[list.count++] = gh_str_of(words[i]);
+    return list;
 }

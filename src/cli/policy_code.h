@@ -16,6 +16,11 @@
 
 /* The files and folders of the arguments, merged. GH_CLI_DONE, or the exit code: faults are printed. */
 GH_MUST_USE int cli_read_policy(cli_call *c, gh_acl *out);
+/*
+ * What changes, by the lines of a store's summary: as they are, or with --json an object each, `change` (the
+ * sign) and `what`.
+ */
+void cli_print_differences(const cli_call *c, gh_str lines);
 /* What is wrong with them: "file:line:column: ..." by itself, so that editors find the place. */
 int cli_fail_policy(const gh_acl *files, const gh_err *err);
 
@@ -148,10 +153,20 @@ size_t cli_people_hold(const cli_people *p, gh_str_list roles, bool *is_held);
 /* The user of a principal `user:NAME`; SIZE_MAX: it is no such principal. */
 size_t cli_people_principal_user(const cli_people *p, gh_str principal);
 
+/* ---- rules (names.c) ------------------------------------------------------------------------- */
+
+/* Of an acl that the store gave, whose rules are in the order of their ids. NULL: none. */
+const gh_acl_rule *cli_find_rule(const gh_acl *acl, int64_t id);
+/* The first principal of the list that the user is, `roles` being all that the user holds; empty: none. */
+gh_str cli_held(gh_str_list to, gh_str user, gh_str_list roles);
+
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 /* "file:line:column", or "grant 12" of what is stored. */
 gh_str cli_place(gh_arena *a, gh_acl_place place, const char *kind, int64_t id);
 gh_str cli_quote_ident(gh_arena *a, gh_str name);
+/* As a policy writes it: in quotes only where it holds a dot, a star or a quote. */
+gh_str cli_name_text(gh_arena *a, gh_str name);
+gh_str_list cli_privileges(gh_arena *a, uint32_t privileges); /* select, insert ... */
 
 #endif

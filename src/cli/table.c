@@ -194,3 +194,20 @@ gh_str cli_time_text(gh_arena *a, int64_t us)
     (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
     return gh_arena_dup(a, gh_str_of(text));
 }
+
+void cli_print_state(const cli_call *c, const char *kind, const char *name, const char *state,
+                     bool is_changed, const char *text)
+{
+    gh_buf b;
+
+    if (!cli_has(c, "--json")) {
+        (void)printf("%s\n", text);
+        return;
+    }
+    gh_buf_init(&b, 0);
+    gh_buf_printf(&b, "{\"%s\":", kind);
+    gh_audit_put_string(&b, gh_str_of(name));
+    gh_buf_printf(&b, ",\"state\":\"%s\",\"changed\":%s}\n", state, is_changed ? "true" : "false");
+    (void)fwrite(b.ptr, 1, b.len, stdout);
+    gh_buf_fini(&b);
+}

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <gatehouse/audit.h> /* gh_audit_put_string */
 #include <gatehouse/policy.h>
 #include <gatehouse/server.h>
 #include <gatehouse/upstream.h>
@@ -28,9 +29,31 @@ static void put_line(const char *text)
         (void)fputc(text[i] == '\n' || text[i] == '\t' ? ' ' : text[i], stderr);
 }
 
+static void put_json(const char *what, bool is_good, const char *text)
+{
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    gh_buf_puts(&b, "{\"what\":");
+    gh_audit_put_string(&b, gh_str_of(what));
+    gh_buf_printf(&b, ",\"ok\":%s,\"text\":", is_good ? "true" : "false");
+    gh_audit_put_string(&b, gh_str_of(text));
+    gh_buf_puts(&b, "}\n");
+    (void)fwrite(b.ptr, 1, b.len, stdout);
+    gh_buf_fini(&b);
+}
+
 static void fault(checking *k, const char *what, const gh_err *err)
 {
     k->faults++;
+    if (cli_has(k->c, "--json")) {
+        put_json(what, false,
+                 gh_arena_printf(k->c->arena, "%s%s%s%s", err->public_msg,
+                                 err->detail[0] != '\0' ? " (" : "", err->detail,
+                                 err->detail[0] != '\0' ? ")" : "")
+                     .ptr);
+        return;
+    }
     (void)fprintf(stderr, "%s: ", what);
     put_line(err->public_msg);
     if (err->detail[0] != '\0') {
@@ -41,9 +64,12 @@ static void fault(checking *k, const char *what, const gh_err *err)
     (void)fputc('\n', stderr);
 }
 
-static void good(const char *what, const char *how)
+static void good(const checking *k, const char *what, const char *how)
 {
-    (void)printf("%s: %s\n", what, how);
+    if (cli_has(k->c, "--json"))
+        put_json(what, true, how);
+    else
+        (void)printf("%s: %s\n", what, how);
 }
 
 static void check_key_mode(checking *k, const char *path)
@@ -76,10 +102,11 @@ static void check_dates(checking *k, int64_t starts, int64_t expires)
     if (rc != GH_OK)
         fault(k, "tls.cert", &err);
     else
-        good("tls.cert", gh_arena_printf(k->c->arena, "%svalid until " GH_STR_FMT,
-                                         expires - now < soon_us ? "WARNING, expires soon: " : "",
-                                         GH_STR_ARG(end))
-                             .ptr);
+        good(k, "tls.cert",
+             gh_arena_printf(k->c->arena, "%svalid until " GH_STR_FMT,
+                             expires - now < soon_us ? "WARNING, expires soon: " : "",
+                             GH_STR_ARG(end))
+                 .ptr);
 }
 
 /* Loads everything as `serve` would: certificate and key were looked at before. */
@@ -93,7 +120,7 @@ static void check_client_ca(checking *k)
     if (gh_server_load_tls(&k->c->config, &t, &err) != GH_OK)
         fault(k, "tls.client_ca", &err);
     else
-        good("tls.client_ca", k->c->config.tls.client_ca.ptr);
+        good(k, "tls.client_ca", k->c->config.tls.client_ca.ptr);
     gh_tls_server_release(t);
 }
 
@@ -145,10 +172,11 @@ static void check_acl(checking *k)
         return;
     }
     gh_policy_release(policy);
-    good("acl", gh_arena_printf(
-                    k->c->arena, "version %llu, %zu users, %zu roles, %zu grants and denies",
-                    (unsigned long long)acl.version, acl.user_count, acl.role_count, acl.rule_count)
-                    .ptr);
+    good(k, "acl",
+         gh_arena_printf(k->c->arena, "version %llu, %zu users, %zu roles, %zu grants and denies",
+                         (unsigned long long)acl.version, acl.user_count, acl.role_count,
+                         acl.rule_count)
+             .ptr);
 }
 
 static void check_audit(checking *k)
@@ -169,7 +197,7 @@ static void check_audit(checking *k)
     if (rc != GH_OK)
         fault(k, "audit.dir", &err);
     else
-        good("audit.dir", dir);
+        good(k, "audit.dir", dir);
 }
 
 static void check_warehouse(checking *k, const gh_config_warehouse *w)
@@ -178,7 +206,7 @@ static void check_warehouse(checking *k, const gh_config_warehouse *w)
         gh_arena_printf(k->c->arena, "warehouses." GH_STR_FMT, GH_STR_ARG(w->name)).ptr;
 
     if (w->is_observed)
-        good(what, "WARNING: mode observe, nothing is refused, hidden or masked");
+        good(k, what, "WARNING: mode observe, nothing is refused, hidden or masked");
     gh_upstream *upstream = NULL;
     gh_upstream_report report = { 0 };
     gh_secret password = { 0 };
@@ -200,7 +228,7 @@ static void check_warehouse(checking *k, const gh_config_warehouse *w)
         fault(k, what, &err);
         return;
     }
-    good(what,
+    good(k, what,
          gh_arena_printf(k->c->arena, "PostgreSQL %s at %s, database %s, account %s, %s%s%s",
                          report.version, report.server, report.database, report.account,
                          report.has_tls ? report.tls_version : "no TLS",
@@ -216,7 +244,7 @@ static int run_check(cli_call *c)
 
     if (code != GH_CLI_DONE)
         return code;
-    good("config", c->config.path.ptr);
+    good(&k, "config", c->config.path.ptr);
     check_tls(&k);
     check_acl(&k);
     check_audit(&k);
@@ -228,8 +256,8 @@ static int run_check(cli_call *c)
 const cli_verb cli_check = {
     .name = "check",
     .summary = "Check the config file, the ACL, the certificate and the warehouses",
-    .help = "A line per fault on stderr, and exit 1 if there is any.",
+    .help = "A line per fault on stderr (with --json all on stdout), and exit 1 if there is any.",
     .example = "  gatehouse check --config gatehouse.yaml",
-    .shared = CLI_CONFIG,
+    .shared = CLI_CONFIG | CLI_JSON,
     .run = run_check,
 };

@@ -276,37 +276,12 @@ static void close_store(cli_call *c, plan_store *s)
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-/* The store's lines: a sign, a space, what. */
-static void print_differences(const planning *p)
-{
-    gh_str lines = gh_buf_str(&p->summary.lines);
-    gh_buf b;
-
-    if (!cli_has(p->c, "--json")) {
-        cli_print_lines(lines);
-        return;
-    }
-    gh_buf_init(&b, 0);
-    while (lines.len > 0) {
-        const char *end = memchr(lines.ptr, '\n', lines.len);
-        size_t len = end == NULL ? lines.len : (size_t)(end - lines.ptr);
-        gh_buf_printf(&b, "{\"change\":\"%c\",\"what\":", lines.ptr[0]);
-        gh_audit_put_string(&b, (gh_str){ lines.ptr + 2, len < 2 ? 0 : len - 2 });
-        gh_buf_puts(&b, "}\n");
-        lines.ptr += len + (end != NULL);
-        lines.len -= len + (end != NULL);
-    }
-    if (b.len > 0)
-        (void)fwrite(b.ptr, 1, b.len, stdout);
-    gh_buf_fini(&b);
-}
-
 static int report(planning *p)
 {
     const gh_store_summary *s = &p->summary;
     size_t changes = s->added + s->changed + s->removed;
 
-    print_differences(p);
+    cli_print_differences(p->c, gh_buf_str(&s->lines));
     if (!cli_has(p->c, "--json")) {
         if (changes == 0)
             (void)printf("nothing to change; the ACL is at version %llu\n",
@@ -398,10 +373,11 @@ const cli_verb cli_policy_plan = {
     .summary = "Show what `policy apply` would change, and its effect",
     .help =
         "First the differences between the files and the ACL: + what would be added, ~ changed,\n"
-        "- removed, = kept; what `apply` would refuse is refused. Then, with a config file and its "
-        "warehouses at hand, the effect: of\n"
-        "which relation who gains (+) or loses (-) which rows and columns; ~ where it is neither,\n"
-        "or both. Grants count as they are valid now. Nothing is changed.",
+        "- removed, = kept; what `apply` would refuse is refused. Then, with a config file and "
+        "its\n"
+        "warehouses at hand, the effect: of which relation who gains (+) or loses (-) which rows\n"
+        "and columns; ~ where it is neither, or both. Grants count as they are valid now. Nothing\n"
+        "is changed.",
     .example = "  gatehouse policy plan --config gatehouse.yaml policies/\n"
                "  gatehouse policy plan --config gatehouse.yaml --witness --json policy.yaml\n"
                "  gatehouse policy plan --acl acl.db --detailed-exitcode policies/",

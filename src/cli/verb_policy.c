@@ -9,7 +9,13 @@
 
 static void print_summary(const cli_call *c, const gh_store_summary *s)
 {
-    cli_print_lines(gh_buf_str(&s->lines));
+    cli_print_differences(c, gh_buf_str(&s->lines));
+    if (cli_has(c, "--json")) {
+        (void)printf(
+            "{\"added\":%zu,\"changed\":%zu,\"removed\":%zu,\"kept\":%zu,\"version\":%llu}\n",
+            s->added, s->changed, s->removed, s->kept, (unsigned long long)s->version);
+        return;
+    }
     if (s->added + s->changed + s->removed == 0)
         (void)printf("nothing to change; the ACL is at version %llu\n",
                      (unsigned long long)s->version);
@@ -81,7 +87,7 @@ const cli_verb cli_policy_apply = {
         "does not fit its column.",
     .example = "  gatehouse policy apply --acl acl.db policies/\n"
                "  gatehouse policy apply --config gatehouse.yaml --dry-run policy.yaml",
-    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR,
+    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR | CLI_JSON,
     .options = s_apply_options,
     .option_count = GH_COUNT(s_apply_options),
     .args_min = 1,

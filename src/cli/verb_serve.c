@@ -31,7 +31,7 @@ static int run_serve(cli_call *c)
 const cli_verb cli_serve = {
     .name = "serve",
     .summary = "Run the proxy in the foreground",
-    .help = "SIGTERM drains and stops, SIGHUP reads the config file, certificates and client CA "
+    .help = "SIGTERM drains and stops, SIGHUP reads the config file, certificates and client CA\n"
             "again. The log goes to stderr.",
     .example = "  gatehouse serve --config gatehouse.yaml",
     .shared = CLI_CONFIG,

@@ -83,7 +83,8 @@ static int run_kill(cli_call *c)
             c, gh_arena_printf(c->arena, "kill\t%s\t" GH_STR_FMT, c->args[i], GH_STR_ARG(by)),
             &lines);
         if (code == GH_CLI_DONE)
-            (void)printf("killed %s\n", c->args[i]);
+            cli_print_state(c, "session", c->args[i], "killed", true,
+                            gh_arena_printf(c->arena, "killed %s", c->args[i]).ptr);
         else
             worst = code;
     }
@@ -157,7 +158,7 @@ const cli_verb cli_session_kill = {
             "The audit log\n"
             "says who did it. Nothing keeps the user from connecting again: see `user disable`.",
     .example = "  gatehouse session kill --config gatehouse.yaml 9f3c1a2b4d5e6f70.1.42",
-    .shared = CLI_CONFIG,
+    .shared = CLI_CONFIG | CLI_JSON,
     .options = s_change_options,
     .option_count = GH_COUNT(s_change_options),
     .args_min = 1,

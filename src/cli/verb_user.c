@@ -244,7 +244,8 @@ static int run_password(cli_call *c)
         if (rc != GH_OK)
             code = fail_for_user(c, st, rc, &err);
         else
-            (void)printf("the password of %s is set\n", c->args[0]);
+            cli_print_state(c, "user", c->args[0], "password set", true,
+                            gh_arena_printf(c->arena, "the password of %s is set", c->args[0]).ptr);
     }
     gh_cleanse(line, sizeof(line));
     gh_buf_fini(&verifier);
@@ -259,7 +260,7 @@ const cli_verb cli_user_password = {
     .summary = "Set a user's password, a line read from stdin",
     .help = "Only a SCRAM-SHA-256 verifier is kept. A terminal does not show what is typed.",
     .example = "  gatehouse user password --acl acl.db alice < alice.pass",
-    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR,
+    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR | CLI_JSON,
     .args_min = 1,
     .args_max = 1,
     .run = run_password,
@@ -282,10 +283,12 @@ static int set_disabled(cli_call *c, bool is_disabled)
                                           &is_changed, &err);
     if (rc != GH_OK)
         code = fail_for_user(c, st, rc, &err);
-    else if (is_changed)
-        (void)printf("%s is %s\n", c->args[0], word);
     else
-        (void)printf("%s was %s already\n", c->args[0], word);
+        cli_print_state(c, "user", c->args[0], word, is_changed,
+                        gh_arena_printf(c->arena, "%s %s %s%s", c->args[0],
+                                        is_changed ? "is" : "was", word,
+                                        is_changed ? "" : " already")
+                            .ptr);
     gh_store_close(st);
     return code;
 }
@@ -307,7 +310,7 @@ const cli_verb cli_user_disable = {
     .summary = "Take a user's access away, and keep the user",
     .help = "`policy apply` does not undo it; `user enable` does.",
     .example = "  gatehouse user disable --acl acl.db alice --reason 'left the company'",
-    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR,
+    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR | CLI_JSON,
     .args_min = 1,
     .args_max = 1,
     .run = run_disable,
@@ -319,7 +322,7 @@ const cli_verb cli_user_enable = {
     .args = "NAME",
     .summary = "Give a disabled user access again",
     .example = "  gatehouse user enable --acl acl.db alice",
-    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR,
+    .shared = CLI_ACL | CLI_CONFIG | CLI_AUTHOR | CLI_JSON,
     .args_min = 1,
     .args_max = 1,
     .run = run_enable,

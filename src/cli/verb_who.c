@@ -115,38 +115,6 @@ static gh_str show_text(who *w, const gh_decision *d, const gh_column_decision *
 
 /* ---- through what ---------------------------------------------------------------------------- */
 
-static const gh_acl_rule *find_rule(const gh_acl *acl, int64_t id)
-{
-    size_t first = 0;
-    size_t end = acl->rule_count;
-
-    while (first < end) { /* the store gives them by id */
-        size_t middle = first + (end - first) / 2;
-        if (acl->rules[middle].id == id)
-            return &acl->rules[middle];
-        if (acl->rules[middle].id < id)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return NULL;
-}
-
-/* The first principal of the list that the user is. */
-static gh_str held(gh_str_list to, gh_str user, gh_str_list roles)
-{
-    for (size_t i = 0; i < to.count; i++) {
-        gh_str name = to.items[i];
-        if (name.len == user.len + 5 && memcmp(name.ptr, "user:", 5) == 0 &&
-            memcmp(name.ptr + 5, user.ptr, user.len) == 0)
-            return name;
-        for (size_t j = 0; j < roles.count; j++)
-            if (gh_str_eq(roles.items[j], name))
-                return name;
-    }
-    return (gh_str){ 0 };
-}
-
 static bool has_tag_of(const who *w, const gh_acl_rule *r)
 {
     for (size_t i = 0; i < r->tags.count; i++)
@@ -187,14 +155,14 @@ static void put_rules(who *w, const gh_decision *d, const gh_view *view, bool is
 
     GH_ASSERT(items != NULL);
     for (uint16_t i = 0; i < d->grant_count; i++) {
-        const gh_acl_rule *r = find_rule(&w->acl, d->grant_ids[i]);
+        const gh_acl_rule *r = cli_find_rule(&w->acl, d->grant_ids[i]);
         if (r != NULL && r->is_deny == is_deny && concerns(w, r))
-            items[list.count++] = rule_text(w, r, held(r->to, w->user, roles));
+            items[list.count++] = rule_text(w, r, cli_held(r->to, w->user, roles));
     }
     for (size_t i = 0; is_deny && i < w->acl.masking_count; i++) {
         const gh_acl_masking *m = &w->acl.masking[i];
         for (size_t j = 0; j < w->tags.count; j++)
-            if (gh_str_eq(m->tag, w->tags.items[j]) && held(m->except, w->user, roles).len == 0)
+            if (gh_str_eq(m->tag, w->tags.items[j]) && cli_held(m->except, w->user, roles).len == 0)
                 items[list.count++] =
                     gh_arena_printf(w->c->arena, "tag " GH_STR_FMT " with " GH_STR_FMT,
                                     GH_STR_ARG(m->tag), GH_STR_ARG(m->mask));
@@ -209,19 +177,6 @@ static const char *const s_relation_headings[] = { "user",   "privileges", "clea
                                                    "grants", "limits",     "warehouse" };
 static const char *const s_column_headings[] = { "user",   "shows",  "rows",
                                                  "grants", "limits", "warehouse" };
-
-static gh_str_list privileges_list(who *w, uint32_t privileges)
-{
-    static const char *const words[] = { "select", "insert", "update", "delete", "truncate" };
-    gh_str *items = gh_arena_alloc(w->c->arena, GH_COUNT(words) * sizeof(*items));
-    gh_str_list list = { items, 0 };
-
-    GH_ASSERT(items != NULL);
-    for (size_t i = 0; i < GH_COUNT(words); i++)
-        if ((privileges & (1u << i)) != 0)
-            items[list.count++] = gh_str_of(words[i]);
-    return list;
-}
 
 /* The columns that show in this way. */
 static void put_columns(who *w, const gh_decision *d, gh_show show)
@@ -245,7 +200,7 @@ static void put_columns(who *w, const gh_decision *d, gh_show show)
 static void put_relation(who *w, const gh_view *view, const gh_decision *d)
 {
     cli_table_put(&w->table, w->user);
-    cli_table_put_list(&w->table, privileges_list(w, d->privileges));
+    cli_table_put_list(&w->table, cli_privileges(w->c->arena, d->privileges));
     put_columns(w, d, GH_CLEAR);
     put_columns(w, d, GH_MASKED);
     put_columns(w, d, GH_BY_CELL);
@@ -280,7 +235,7 @@ static void put_bypass(who *w)
     *all = GH_STR("may bypass");
     cli_table_put(&w->table, w->user);
     if (w->object.column.len == 0) {
-        cli_table_put_list(&w->table, privileges_list(w, GH_ALL_PRIVILEGES));
+        cli_table_put_list(&w->table, cli_privileges(w->c->arena, GH_ALL_PRIVILEGES));
         gh_str *star = gh_arena_alloc(w->c->arena, sizeof(*star));
         GH_ASSERT(star != NULL);
         *star = GH_STR("*");
