@@ -71,8 +71,7 @@ START_TEST(join_with_what_is_only_written)
         "select * from sales.regions r join hr.people p using (id)",
         "select * from hr.people p join sales.regions r using (id)",
         "select * from hr.people p join hr.people q using (id, name)",
-        "select * from (hr.people p join sales.regions r using (id)) join sales.orders o using "
-        "(id)",
+        "select * from (hr.people p join sales.regions using (id)) join sales.orders using (id)",
         "select * from sales.orders o natural join hr.people p",
         "select * from sales.orders o join hr.people p on o.id = p.id",
         "select * from sales.orders o, hr.people p where o.id = p.id",
