@@ -179,12 +179,14 @@ gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *
 {
     gh_ordered_edit *ordered = palloc((j->edit_count + 1) * sizeof(gh_ordered_edit));
     gh_edit *edits = palloc((j->edit_count + 1) * sizeof(gh_edit));
+    size_t count = 0;
 
-    for (size_t i = 0; i < j->edit_count; i++)
-        ordered[i] = (gh_ordered_edit){ j->edits[i], i };
-    qsort(ordered, j->edit_count, sizeof(gh_ordered_edit), compare_edits);
-    for (size_t i = 0; i < j->edit_count; i++)
+    for (size_t i = 0; i < j->edit_count; i++) {
+        if (j->edits[i].first >= first && j->edits[i].end <= end)
+            ordered[count++] = (gh_ordered_edit){ j->edits[i], i };
+    }
+    qsort(ordered, count, sizeof(gh_ordered_edit), compare_edits);
+    for (size_t i = 0; i < count; i++)
         edits[i] = ordered[i].edit;
-    return gh_sql_emit(j->text, first, end, edits, j->edit_count, j->is_ascii, out, offsets,
-                       j->err);
+    return gh_sql_emit(j->text, first, end, edits, count, j->is_ascii, out, offsets, j->err);
 }

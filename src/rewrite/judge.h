@@ -8,6 +8,7 @@
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
+ *     write.c write_target.c merge.c   writes: checked, their target as it stands
  *     relation.c   what stands in place of a governed relation
  *     through.c    views that are expanded: their definition is judged as a query of the user's
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
@@ -157,7 +158,7 @@ char *gh_judge_literal(const gh_judge *j, gh_str value);
 Node *gh_judge_parse_expr(gh_judge *j, const char *sql);
 Node *gh_judge_parse_item(gh_judge *j, const char *sql);
 Node *gh_judge_parse_query(gh_judge *j, const char *sql);
-/* Emits the tokens [first, end) with all edits, ordered. */
+/* Emits the tokens [first, end) with the edits among them, ordered. */
 gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *offsets);
 
 /* ---- statement.c ----------------------------------------------------------------------------- */
@@ -184,8 +185,21 @@ size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const 
  */
 void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
                           size_t where_end, const char *condition);
+/* The same for a condition that stands behind another keyword. */
+void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
+                    size_t where_end, const char *keyword, const char *condition);
+void gh_write_open_block(gh_judge *j);
+void gh_write_close_block(gh_judge *j);
+/* Judges SET, or INSERT's list of columns: by index, which columns are written. */
+bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets);
+bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns);
+/* A cell that the user does not see in clear cannot be written, unless the grants say blind. */
+void gh_write_refuse_unseen(gh_judge *j, const gh_item *target, const bool *written, bool is_blind);
+/* Nothing that the filters read is written, by the statement, a trigger or a generated column. */
+bool gh_write_stays_inside(const gh_item *target, const bool *written);
+/* Is the column one of those that INSERT without a list means? */
+bool gh_write_is_insertable(const gh_item *target, size_t column);
 void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
-void gh_judge_merge(gh_judge *j, MergeStmt *s);
 void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
 /* Puts a new item for the target of a write into the block, with the privilege that it needs. */
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
@@ -208,6 +222,10 @@ List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *
 char *gh_write_failure(const char *type);
 /* Replaces every $0 in the tree by `with`. */
 void gh_judge_fill(Node **slot, Node *with);
+
+/* ---- merge.c --------------------------------------------------------------------------------- */
+
+void gh_judge_merge(gh_judge *j, MergeStmt *s, size_t end);
 
 /* ---- query.c --------------------------------------------------------------------------------- */
 

@@ -434,7 +434,7 @@ static void judge_prepare(gh_judge *j, PrepareStmt *p, size_t first, size_t end)
         inner = gh_sql_token_closing(j->text, inner) + 1;
     inner++;
     if (!IsA(p->query, SelectStmt) && !IsA(p->query, InsertStmt) && !IsA(p->query, UpdateStmt) &&
-        !IsA(p->query, DeleteStmt)) {
+        !IsA(p->query, DeleteStmt) && !IsA(p->query, MergeStmt)) {
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "PREPARE of this statement is not allowed");
         return;
     }
@@ -528,7 +528,7 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
         return;
     case T_MergeStmt:
         j->plan->kind = GH_STMT_WRITE;
-        gh_judge_merge(j, (MergeStmt *)n);
+        gh_judge_merge(j, (MergeStmt *)n, end);
         return;
     case T_TruncateStmt:
         j->plan->kind = GH_STMT_WRITE;

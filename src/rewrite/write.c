@@ -1,5 +1,5 @@
 /*
- * INSERT, UPDATE, DELETE, TRUNCATE: the semantics of row-level security with the policy's grants.
+ * INSERT, UPDATE, DELETE, TRUNCATE, COPY FROM: the semantics of row-level security with the policy's grants.
  * Rows that no grant covers are not there to be changed; all columns that a statement writes must
  * be covered by one grant; a new or changed row must satisfy that grant's filter as it is finally
  * stored. What the statement reads of the target obeys select (write_target.c).
@@ -47,7 +47,7 @@ size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const 
     return SIZE_MAX;
 }
 
-static void open_block(gh_judge *j)
+void gh_write_open_block(gh_judge *j)
 {
     gh_block *b = palloc0(sizeof(gh_block));
 
@@ -55,7 +55,7 @@ static void open_block(gh_judge *j)
     j->block = b;
 }
 
-static void close_block(gh_judge *j)
+void gh_write_close_block(gh_judge *j)
 {
     j->block = j->block->outer;
 }
@@ -75,8 +75,8 @@ static const char *copies(gh_judge *j, const gh_item *target)
     return out;
 }
 
-void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
-                          size_t where_end, const char *condition)
+void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
+                    size_t where_end, const char *keyword, const char *condition)
 {
     bool is_safe;
     const char *before;
@@ -86,7 +86,7 @@ void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size
     if (j->rc != GH_OK || condition[0] == '\0')
         return;
     if (*where == NULL) {
-        gh_judge_edit(j, where_end, where_end, gh_judge_printf("WHERE %s", condition));
+        gh_judge_edit(j, where_end, where_end, gh_judge_printf("%s %s", keyword, condition));
         *where = gh_judge_parse_expr(j, condition);
         return;
     }
@@ -100,9 +100,15 @@ void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size
         return;
     gh_judge_fill(&tree, *where);
     *where = tree;
-    /* In place of WHERE, since a name right behind it may have been given its schema there. */
-    gh_judge_edit(j, where_token, where_token + 1, gh_judge_printf("WHERE %s", before));
+    /* In place of the keyword, since a name right behind it may have been given its schema there. */
+    gh_judge_edit(j, where_token, where_token + 1, gh_judge_printf("%s %s", keyword, before));
     gh_judge_edit(j, where_end, where_end, after);
+}
+
+void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
+                          size_t where_end, const char *condition)
+{
+    gh_write_guard(j, target, where, where_token, where_end, "WHERE", condition);
 }
 
 /* Both, as one condition. */
@@ -136,7 +142,7 @@ static void judge_set_value(gh_judge *j, Node **slot)
         gh_judge_expr(j, &((MultiAssignRef *)*slot)->source);
 }
 
-static bool *judge_set_list(gh_judge *j, gh_item *target, List *sets)
+bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets)
 {
     bool *written = palloc0((size_t)target->relation->column_count + 1);
     ListCell *cell;
@@ -156,7 +162,7 @@ static bool *judge_set_list(gh_judge *j, gh_item *target, List *sets)
 }
 
 /* A cell that the user does not see in clear cannot be written, unless the grants say blind. */
-static void refuse_unseen(gh_judge *j, const gh_item *target, const bool *written, bool is_blind)
+void gh_write_refuse_unseen(gh_judge *j, const gh_item *target, const bool *written, bool is_blind)
 {
     for (size_t i = 0; !is_blind && i < target->relation->column_count; i++) {
         if (written[i] && target->decision->columns[i].show != GH_CLEAR)
@@ -166,7 +172,7 @@ static void refuse_unseen(gh_judge *j, const gh_item *target, const bool *writte
 }
 
 /* Nothing that the filters read is written, by the statement, a trigger or a generated column. */
-static bool row_stays_inside(const gh_item *target, const bool *written)
+bool gh_write_stays_inside(const gh_item *target, const bool *written)
 {
     if (!target->relation->is_stored_as_written)
         return false;
@@ -201,13 +207,13 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     char *granted;
     char *condition;
 
-    open_block(j);
+    gh_write_open_block(j);
     gh_judge_with(j, s->withClause);
     target = gh_write_add_target(j, s->relation, GH_UPDATE);
     if (target == NULL)
         return;
     gh_judge_from_list(j, s->fromClause);
-    written = judge_set_list(j, target, s->targetList);
+    written = gh_write_set_list(j, target, s->targetList);
     gh_judge_condition(j, &s->whereClause);
     s->returningList = gh_write_returning(j, target, s->returningList);
     if (j->rc != GH_OK)
@@ -218,13 +224,13 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
         return;
-    refuse_unseen(j, target, written, is_blind);
+    gh_write_refuse_unseen(j, target, written, is_blind);
     gh_write_guard_where(j, target, &s->whereClause,
                          gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
                          condition);
-    if (!row_stays_inside(target, written))
+    if (!gh_write_stays_inside(target, written))
         s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
-    close_block(j);
+    gh_write_close_block(j);
 }
 
 void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool is_top)
@@ -237,7 +243,7 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     char *condition;
 
     (void)is_top;
-    open_block(j);
+    gh_write_open_block(j);
     gh_judge_with(j, s->withClause);
     target = gh_write_add_target(j, s->relation, GH_DELETE);
     if (target == NULL)
@@ -256,7 +262,7 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     gh_write_guard_where(j, target, &s->whereClause,
                          gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
                          condition);
-    close_block(j);
+    gh_write_close_block(j);
 }
 
 /* The block of a query that was judged, found by the relations in its FROM; NULL without any. */
@@ -322,7 +328,7 @@ static size_t source_width(const gh_judge *j, const SelectStmt *s)
     return width;
 }
 
-static bool is_insertable(const gh_item *target, size_t i)
+bool gh_write_is_insertable(const gh_item *target, size_t i)
 {
     return target->decision->columns[i].is_writable[1] ||
            target->decision->columns[i].show != GH_HIDDEN;
@@ -331,7 +337,7 @@ static bool is_insertable(const gh_item *target, size_t i)
 static bool sees_every_column(const gh_item *target)
 {
     for (size_t i = 0; i < target->relation->column_count; i++) {
-        if (!is_insertable(target, i))
+        if (!gh_write_is_insertable(target, i))
             return false;
     }
     return true;
@@ -355,7 +361,7 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
     for (size_t i = 0; i < target->relation->column_count && n < width; i++) {
         ResTarget *t;
 
-        if (!is_insertable(target, i))
+        if (!gh_write_is_insertable(target, i))
             continue;
         t = makeNode(ResTarget);
         t->name = gh_judge_cstr(target->relation->columns[i].name);
@@ -400,14 +406,14 @@ static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t 
                            .is_placed = true,
                            .is_used = target->is_used,
                            .is_filtered = target->is_filtered };
-    written = judge_set_list(j, target, c->targetList);
+    written = gh_write_set_list(j, target, c->targetList);
     gh_judge_condition(j, &c->whereClause);
     if (j->rc != GH_OK)
         return;
     condition = gh_write_condition(j, target, GH_UPDATE, written, &is_blind);
     if (condition == NULL)
         return;
-    refuse_unseen(j, target, written, is_blind);
+    gh_write_refuse_unseen(j, target, written, is_blind);
     *granted = both(*granted, condition); /* the final row must be one that both may store */
     condition = touchable(j, target, condition);
     if (condition == NULL || set == SIZE_MAX)
@@ -446,14 +452,12 @@ static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
     gh_judge_expr(j, &infer->whereClause);
 }
 
-static bool *judge_columns(gh_judge *j, const InsertStmt *s, const gh_item *target)
+bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns)
 {
     bool *written = palloc0((size_t)target->relation->column_count + 1);
     ListCell *cell;
 
-    if (s->cols == NIL && s->selectStmt != NULL) /* as many as it has: any of them */
-        memset(written, true, target->relation->column_count);
-    foreach (cell, s->cols) {
+    foreach (cell, columns) {
         ResTarget *t = lfirst_node(ResTarget, cell);
         const gh_column *c = t->location >= 0
                                  ? written_column(j, target, t)
@@ -475,10 +479,10 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     size_t place;
 
     (void)first;
-    open_block(j);
+    gh_write_open_block(j);
     gh_judge_with(j, s->withClause);
     outer = j->block;
-    open_block(j); /* the rows to insert see WITH, but neither target nor excluded */
+    gh_write_open_block(j); /* the rows to insert see WITH, but neither target nor excluded */
     if (s->selectStmt != NULL)
         gh_judge_select(j, (SelectStmt *)s->selectStmt);
     j->block = outer;
@@ -488,7 +492,9 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     place = target->end + (target->has_alias ? 2 : 0);
     if (s->cols == NIL && s->selectStmt != NULL)
         add_column_list(j, s, target, place);
-    written = judge_columns(j, s, target);
+    written = gh_write_insert_list(j, target, s->cols);
+    if (s->cols == NIL && s->selectStmt != NULL) /* as many as it has: any of them */
+        memset(written, true, target->relation->column_count);
     if (j->rc != GH_OK)
         return;
     granted = gh_write_condition(j, target, GH_INSERT, written, &is_blind);
@@ -503,24 +509,17 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
         return;
     s->returningList = gh_write_returning(j, target, s->returningList);
     s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
-    close_block(j);
+    gh_write_close_block(j);
 }
 
-/* Nothing but every row and every cell that is written: what a check cannot be added to needs that. */
-static void need_every_row(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written)
+static void need_every_row(gh_judge *j, gh_item *target)
 {
     bool is_blind;
-    char *condition = (target->decision->privileges & privilege) == 0
-                          ? NULL
-                          : gh_write_condition(j, target, privilege, written, &is_blind);
+    char *condition = gh_write_condition(j, target, GH_TRUNCATE, NULL, &is_blind);
 
-    if (condition == NULL || condition[0] != '\0') {
+    if (condition == NULL || condition[0] != '\0')
         gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
                         "permission denied for table %s", target->var->relname);
-        return;
-    }
-    if (privilege == GH_UPDATE)
-        refuse_unseen(j, target, written, is_blind);
 }
 
 void gh_judge_truncate(gh_judge *j, TruncateStmt *s)
@@ -536,64 +535,8 @@ void gh_judge_truncate(gh_judge *j, TruncateStmt *s)
 
         if (target == NULL)
             return;
-        need_every_row(j, target, GH_TRUNCATE, NULL);
+        need_every_row(j, target);
     }
-}
-
-static void judge_when(gh_judge *j, gh_item *target, MergeWhenClause *w)
-{
-    bool *written;
-
-    gh_judge_condition(j, &w->condition);
-    switch (w->commandType) {
-    case CMD_UPDATE:
-        written = judge_set_list(j, target, w->targetList);
-        if (j->rc == GH_OK)
-            need_every_row(j, target, GH_UPDATE, written);
-        return;
-    case CMD_INSERT:
-        written = judge_set_list(j, target, w->targetList);
-        gh_judge_expr_list(j, w->values);
-        if (w->targetList == NIL && w->values != NIL)
-            memset(written, true, target->relation->column_count);
-        if (j->rc == GH_OK)
-            need_every_row(j, target, GH_INSERT, written);
-        return;
-    case CMD_DELETE:
-        need_every_row(j, target, GH_DELETE, NULL);
-        return;
-    case CMD_NOTHING:
-        return;
-    default:
-        gh_judge_refuse(j, GH_DENIED, "42501", -1, "this MERGE is not allowed");
-        return;
-    }
-}
-
-/* MERGE has no RETURNING to put a check in: it needs grants that give every row. */
-void gh_judge_merge(gh_judge *j, MergeStmt *s)
-{
-    gh_item *target;
-    ListCell *cell;
-
-    open_block(j);
-    gh_judge_with(j, s->withClause);
-    target = gh_write_add_target(j, s->relation, GH_INSERT | GH_UPDATE | GH_DELETE);
-    if (target == NULL)
-        return;
-    if (!target->decision->is_full) {
-        gh_judge_refuse(j, GH_DENIED, "42501", s->relation->location,
-                        "permission denied for table %s", s->relation->relname);
-        return;
-    }
-    gh_judge_from_item(j, &s->sourceRelation);
-    gh_judge_condition(j, &s->joinCondition);
-    gh_judge_push_write(j, list_make1(s->sourceRelation), NULL); /* no copies: an outer join */
-    j->is_unsafe |= !gh_judge_is_safe(j, s->joinCondition);
-    refuse_leaking_view(j, target, s->joinCondition);
-    foreach (cell, s->mergeWhenClauses)
-        judge_when(j, target, lfirst_node(MergeWhenClause, cell));
-    close_block(j);
 }
 
 /* COPY FROM without a list of columns means all of them: all that the user may write. */
@@ -604,7 +547,7 @@ static char *copy_list(gh_judge *j, CopyStmt *c, const gh_item *target)
     for (size_t i = 0; i < target->relation->column_count; i++) {
         const gh_column *column = &target->relation->columns[i];
 
-        if (!is_insertable(target, i) || column->generated != 0)
+        if (!gh_write_is_insertable(target, i) || column->generated != 0)
             continue;
         c->attlist = lappend(c->attlist, makeString(gh_judge_cstr(column->name)));
         out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ",
@@ -677,7 +620,7 @@ void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
     bool *written;
     ListCell *cell;
 
-    open_block(j);
+    gh_write_open_block(j);
     target = gh_write_add_target(j, c->relation, GH_INSERT);
     if (target == NULL)
         return;
@@ -696,5 +639,5 @@ void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
     gh_judge_condition(j, &c->whereClause);
     if (j->rc == GH_OK)
         judge_copied_rows(j, c, target, written);
-    close_block(j);
+    gh_write_close_block(j);
 }

@@ -84,7 +84,7 @@ CLASSES = [(name, reason, re.compile(pattern, re.I | re.S)) for name, reason, pa
     ('row locks', 'Rows are locked in one filtered table, not through joins and sub-selects.', r'^42501 row locks'),
     ('views', 'A condition that can fail is not sent to a view that is no security barrier.', r'no security barrier'),
     ('kinds', 'Kinds of statements that are refused.', r'^42501 (SELECT INTO|COPY of this|PREPARE of|this statement in WITH|EXPLAIN of)|^0A000 WITH query'),
-    ('merge', 'MERGE has no RETURNING to check its rows in.', r'^42501 permission denied for table [^|]*\| *(with .*)?merge'),
+    ('merge', 'MERGE cannot be checked where a trigger may change the row, and is of tables alone.', r'^42501 (this MERGE of|permission denied for table [^|]*\| *(with .*)?merge)'),
     ('constraints by name', 'ON CONFLICT ON CONSTRAINT names what a user may not know of.', r'ON CONFLICT ON CONSTRAINT is not allowed'),
     ('copy of a query', 'COPY of a view, and of generated columns, is COPY of a query: it works.', r'^ *\| *copy .*\| (cannot copy from view|column "\w+" is a generated column)'),
     ('copy options', 'COPY options that are refused.', r'^42501 COPY option'),
@@ -489,7 +489,7 @@ def main():
             write_list(world, names, entries, reasons)
         failed = judge(world, names, (folder / 'version').read_text() == VERSION)
     print(', '.join(f'{v} {k}' for k, v in world.count.items()) + f', {len(world.differences)} differ')
-    if not is_writing and len(names) > 1 and world.count['answering'] < 1000:
+    if not is_writing and not [a for a in arguments if a[0] != '-'] and world.count['answering'] < 1000:
         print('not ok too few statements were compared')
         failed += 1
     print('slowest: ' + ', '.join(f'{n} {s:.1f} s' for n, s in sorted(world.seconds.items(), key=lambda x: -x[1])[:8]))

@@ -98,9 +98,11 @@ START_TEST(writes_need_their_grant)
     check_refused("root", "truncate ops.tickets cascade", "42501",
                   "TRUNCATE ... CASCADE is not allowed");
     check_sent("root", "truncate ops.tickets", "truncate \"ops\".\"tickets\"");
-    check_refused("alice",
-                  "merge into ops.tickets t using regions r on true when matched then delete",
-                  "42501", "permission denied for table tickets");
+    ck_assert_ptr_nonnull(strstr(
+        plan_as("alice",
+                "merge into ops.tickets t using regions r on true when matched then delete")
+            ->sql.ptr,
+        "ON ((\"t\".\"region\" = CAST('EU''x' AS \"pg_catalog\".\"text\"))) AND (true) when"));
     check_sent("root", "merge into ops.tickets t using regions r on true when matched then delete",
                "merge into \"ops\".\"tickets\" \"t\" using \"sales\".\"regions\" \"r\" on true "
                "when matched then delete");
