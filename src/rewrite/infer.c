@@ -22,6 +22,16 @@
 
 static gh_oid infer(gh_judge *j, const Node *n, int depth);
 
+/*
+ * SECURITY: queries in FROM that name a column twice double the work with each level: 600 bytes of `x || x` took
+ * minutes. What is computed from several things is therefore looked at once for each block, and what doubles in
+ * some other way is not known beyond a bound. Attack: tests/attack/states, test_types_of_nested_queries.
+ */
+static bool is_too_much(gh_judge *j)
+{
+    return ++j->infer_steps > GH_SQL_INFER_STEPS_MAX + 16 * j->text->token_count;
+}
+
 /* ---- types ----------------------------------------------------------------------------------- */
 
 static gh_oid element_of(const gh_judge *j, gh_oid array)
@@ -128,13 +138,11 @@ static int output_count(const SelectStmt *s)
     return list_length(s->targetList);
 }
 
-static gh_block *block_of(const gh_judge *j, const SelectStmt *s)
+static gh_block *block_of(gh_judge *j, const SelectStmt *s)
 {
-    ListCell *cell;
-
-    foreach (cell, j->blocks) {
-        if (((gh_block *)lfirst(cell))->select == s)
-            return lfirst(cell);
+    for (int i = list_length(j->blocks); i-- > 0 && !is_too_much(j);) { /* most often a late one */
+        if (((gh_block *)list_nth(j->blocks, i))->select == s)
+            return list_nth(j->blocks, i);
     }
     return NULL;
 }
@@ -212,7 +220,7 @@ static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_
 {
     const SelectStmt *query = item->query != NULL ? item->query : cte_of(item);
 
-    if (item->is_covered || depth > DEPTH_MAX)
+    if (item->is_covered || depth > DEPTH_MAX || is_too_much(j))
         f->is_open = true;
     else if (item->function != NULL)
         find_in_function(j, item->function, name, f, depth);
@@ -586,12 +594,10 @@ static gh_oid infer_value_function(const SQLValueFunction *f)
     }
 }
 
-static gh_oid infer(gh_judge *j, const Node *n, int depth)
+static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
 {
     gh_oid element;
 
-    if (n == NULL || ++depth > DEPTH_MAX)
-        return 0;
     switch (nodeTag(n)) {
     case T_A_Const:
         return infer_const((const A_Const *)n);
@@ -637,6 +643,37 @@ static gh_oid infer(gh_judge *j, const Node *n, int depth)
     default:
         return 0;
     }
+}
+
+/* Of several parts, each of which would be looked at again. */
+static bool has_parts(const Node *n)
+{
+    switch (nodeTag(n)) {
+    case T_A_Expr:
+    case T_FuncCall:
+    case T_CaseExpr:
+    case T_CoalesceExpr:
+    case T_MinMaxExpr:
+    case T_A_ArrayExpr:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static gh_oid infer(gh_judge *j, const Node *n, int depth)
+{
+    uint32_t known;
+
+    if (n == NULL || ++depth > DEPTH_MAX || is_too_much(j))
+        return 0;
+    if (!has_parts(n))
+        return infer_any(j, n, depth);
+    if (!gh_memo_find(&j->types, n, j->block, &known)) {
+        known = infer_any(j, n, depth);
+        gh_memo_put(&j->types, n, j->block, known);
+    }
+    return known;
 }
 
 gh_oid gh_infer_type(gh_judge *j, const Node *n)
@@ -689,10 +726,42 @@ static bool word_leads_to(const gh_judge *j, const gh_token *t, gh_oid type)
     return false;
 }
 
-bool gh_infer_may_occur(gh_judge *j, gh_oid type)
+/* Among the columns of the items so far. */
+static bool is_among_items(gh_judge *j, gh_oid type)
 {
+    const void *key = (const void *)(uintptr_t)type;
+    const void *count = (const void *)(uintptr_t)list_length(j->items);
+    uint32_t found = 0;
     ListCell *cell;
 
+    if (gh_memo_find(&j->occurs, key, count, &found))
+        return found != 0;
+    foreach (cell, j->items) {
+        const gh_relation *r = ((const gh_item *)lfirst(cell))->relation;
+
+        for (uint16_t i = 0; found == 0 && i < r->column_count; i++)
+            found = leads_to(j, r->columns[i].type_oid, type, 0);
+    }
+    gh_memo_put(&j->occurs, key, count, found);
+    return found != 0;
+}
+
+static bool is_among_words(gh_judge *j, gh_oid type)
+{
+    const void *key = (const void *)(uintptr_t)type;
+    uint32_t found = 0;
+
+    if (gh_memo_find(&j->words, key, NULL, &found))
+        return found != 0;
+    for (size_t i = j->first; found == 0 && i < j->end; i++)
+        found = j->text->tokens[i].kind == GH_TOKEN_IDENT &&
+                word_leads_to(j, &j->text->tokens[i], type);
+    gh_memo_put(&j->words, key, NULL, found);
+    return found != 0;
+}
+
+bool gh_infer_may_occur(gh_judge *j, gh_oid type)
+{
     if (type < OID_MAX_BUILTIN)
         return true;
     if (j->in->temporary != NULL || j->view_depth > 0)
@@ -701,18 +770,5 @@ bool gh_infer_may_occur(gh_judge *j, gh_oid type)
         if (leads_to(j, j->in->param_types[i], type, 0))
             return true;
     }
-    foreach (cell, j->items) {
-        const gh_relation *r = ((const gh_item *)lfirst(cell))->relation;
-
-        for (uint16_t i = 0; i < r->column_count; i++) {
-            if (leads_to(j, r->columns[i].type_oid, type, 0))
-                return true;
-        }
-    }
-    for (size_t i = j->first; i < j->end; i++) {
-        if (j->text->tokens[i].kind == GH_TOKEN_IDENT &&
-            word_leads_to(j, &j->text->tokens[i], type))
-            return true;
-    }
-    return false;
+    return is_among_items(j, type) || is_among_words(j, type);
 }

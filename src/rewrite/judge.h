@@ -25,6 +25,7 @@
 #ifndef GATEHOUSE_REWRITE_JUDGE_H
 #define GATEHOUSE_REWRITE_JUDGE_H
 
+#include "memo.h"
 #include "pg.h"
 
 #include <gatehouse/policy.h>
@@ -115,8 +116,12 @@ typedef struct gh_judge {
     size_t edit_bytes; /* of their texts */
     int special_calls; /* function_special.c */
     gh_block *block;
-    List *items;  /* of gh_item *: every relation of the statement */
-    List *blocks; /* of gh_block *: every query that the walk entered */
+    List *items;    /* of gh_item *: every relation of the statement */
+    List *blocks;   /* of gh_block *: every query that the walk entered */
+    gh_memo types;  /* infer.c: of nodes within a block */
+    gh_memo occurs; /* of types, among so many items */
+    gh_memo words;  /* of types, in the text */
+    size_t infer_steps;
     size_t first; /* the statement's tokens */
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
