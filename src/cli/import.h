@@ -22,9 +22,11 @@ typedef struct import_policy { /* of pg_policy */
     gh_str name;
     char command; /* r a w d * */
     bool is_permissive;
-    gh_str to;    /* a role; empty: PUBLIC */
-    gh_str where; /* USING; empty: none */
-    gh_str check; /* WITH CHECK */
+    gh_str to;         /* a role; empty: PUBLIC */
+    gh_str where;      /* USING; empty: none */
+    gh_str check;      /* WITH CHECK */
+    bool is_guarded;   /* reads what has row-level security of its own, or depends on who asks */
+    gh_str unreadable; /* roles that may not read what it reads, a line each */
 } import_policy;
 
 typedef struct importing {

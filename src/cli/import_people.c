@@ -7,12 +7,14 @@
 enum { ROWS_MAX = 1000000 };
 
 static const char s_roles_sql[] =
-    "SELECT rolname, rolcanlogin, rolsuper OR rolname = current_user, rolbypassrls, rolinherit, "
+    "SELECT rolname, rolcanlogin, rolsuper OR rolname = current_user, rolbypassrls, "
     "EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid), rolname = current_user, "
     "rolvaliduntil IS NOT NULL FROM pg_roles r WHERE rolname !~ '^pg_' ORDER BY 1";
 
+/* PostgreSQL 16 says of each membership whether it inherits, before it of the member. */
 static const char s_members_sql[] =
-    "SELECT m.rolname, r.rolname, r.rolname ~ '^pg_' FROM pg_auth_members a "
+    "SELECT m.rolname, r.rolname, r.rolname ~ '^pg_', coalesce((to_jsonb(a) ->> "
+    "'inherit_option')::bool, m.rolinherit) FROM pg_auth_members a "
     "JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid "
     "WHERE m.rolname !~ '^pg_' ORDER BY 1, 2";
 
@@ -28,7 +30,8 @@ static const char s_others_sql[] =
     "WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')) "
     "UNION ALL SELECT 'passwords are not imported; gatehouse user password sets them' ORDER BY 1";
 
-enum { NAME, CAN_LOGIN, IS_APART, IS_BYPASS, INHERITS, IS_GROUP, IS_SELF, EXPIRES, ROLE_COLUMNS };
+enum { MEMBER_COLUMNS = 4 };
+enum { NAME, CAN_LOGIN, IS_APART, IS_BYPASS, IS_GROUP, IS_SELF, EXPIRES, ROLE_COLUMNS };
 
 static bool is_true(const gh_str *row, int column)
 {
@@ -67,11 +70,6 @@ static void note_role(importing *m, const gh_str *row)
                     "role " GH_STR_FMT ": BYPASSRLS is not imported; where it matters, grant the "
                     "table without rows",
                     GH_STR_ARG(name));
-    if (!is_true(row, INHERITS) && !is_true(row, IS_APART))
-        import_note(m,
-                    "role " GH_STR_FMT ": NOINHERIT is not imported; it has what it could reach by "
-                    "SET ROLE at once",
-                    GH_STR_ARG(name));
     if (is_true(row, EXPIRES) && is_true(row, CAN_LOGIN) && !is_true(row, IS_APART))
         import_note(m, "role " GH_STR_FMT ": the end of its password's validity is not imported",
                     GH_STR_ARG(name));
@@ -90,9 +88,16 @@ static gh_str_list roles_of(importing *m, const gh_link_rows *members, gh_str me
     if (is_user && has_role)
         items[list.count++] = member;
     for (size_t i = 0; i < members->row_count && !(is_user && has_role); i++) {
-        const gh_str *row = &members->cells[i * 3];
+        const gh_str *row = &members->cells[i * MEMBER_COLUMNS];
         if (!gh_str_eq(row[0], member))
             continue;
+        if (!is_true(row, 3)) {
+            import_note(m,
+                        "role " GH_STR_FMT ": membership in " GH_STR_FMT
+                        " does not inherit, and there is no SET ROLE: it is not imported",
+                        GH_STR_ARG(member), GH_STR_ARG(row[1]));
+            continue;
+        }
         if (is_true(row, 2))
             import_note(m, "role " GH_STR_FMT ": membership in " GH_STR_FMT " is not imported",
                         GH_STR_ARG(member), GH_STR_ARG(row[1]));

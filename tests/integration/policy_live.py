@@ -1,8 +1,12 @@
 """A policy applied while the proxy runs holds from the next statement on, in every open session."""
 import contextlib
+import json
+import os
+import random
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -127,6 +131,46 @@ class Live(unittest.TestCase):
         self.assertEqual(done.stdout, '')
         with proxy.wire('alice') as c:
             self.assertTrue(c.one('SELECT id FROM crm.customers'))
+
+    def test_apply_killed_under_the_proxy(self):
+        """kill -9 at any moment of an apply: who queries meanwhile gets the old policy's answer or the new one's, and no error."""
+        def policy(region):
+            return (warehouse.POLICY.replace('attributes: { region: EU } }\n  bob', f'attributes: {{ region: {region} }} }}\n  bob') +
+                    ''.join(f'  - {{ to: [contractor], tables: [vault.t{i}], columns: [a, b], rows: "x = \'{region}\'" }}\n'
+                            for i in range(1500)))
+        stop, answers, errors, rng = threading.Event(), set(), [], random.Random(5)
+
+        def ask():
+            with proxy.wire('alice') as c:
+                while not stop.is_set():
+                    result = c.query('SELECT DISTINCT region FROM crm.customers')[-1]
+                    answers.add(tuple(map(tuple, result.rows)))
+                    errors.extend([result.sqlstate] * (result.sqlstate is not None))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            begin = time.monotonic()
+            proxy.apply(policy('EU'))
+            whole = time.monotonic() - begin
+            for i in range(100 if os.environ.get('GH_LONG') == '1' else 12):
+                (proxy.dir / 'killed.yaml').write_text(policy(('US', 'EU')[i % 2]))
+                process = subprocess.Popen([gt.BINARY, 'policy', 'apply', '--acl', proxy.acl, proxy.dir / 'killed.yaml'],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(rng.uniform(0, whole))
+                process.kill()
+                process.wait()
+                said = json.loads(proxy.cli('user', 'show', 'alice', '--acl', proxy.acl, '--json').stdout)['attributes']
+                with proxy.wire('alice') as c:
+                    gt.wait_for(lambda: c.one('SELECT DISTINCT region FROM crm.customers') == [[said.removeprefix('region=')]], 10,
+                                'the proxy obeys what the ACL says')
+            status = json.loads(proxy.cli('status', '--config', proxy.config, '--json').stdout)
+            self.assertEqual(status['policy']['state'], 'current')
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(errors, [])
+        self.assertLessEqual(answers, {(('EU',),), (('US',),)})
 
     def test_relation_made_while_running(self):
         """A new table is seen by who holds a wildcard, and only by them."""
