@@ -330,8 +330,8 @@ class World:
         self.seconds = {}
 
     def connect(self, through, database='proxied'):
-        c = self.proxy.wire('reader') if through else gt.Wire(self.pg.port, 'gatehouse', database, 'upstream-secret')
-        for setting in (SESSION + ("; SET statement_timeout TO '30s'" if through else "; SET statement_timeout TO '30s'; SET lock_timeout TO '3s'")).split('; '):
+        c = self.proxy.wire('reader', timeout=150) if through else gt.Wire(self.pg.port, 'gatehouse', database, 'upstream-secret', timeout=150)
+        for setting in (SESSION + ("; SET statement_timeout TO '120s'" if through else "; SET statement_timeout TO '120s'; SET lock_timeout TO '3s'")).split('; '):
             c.query(setting)
         return c
 
