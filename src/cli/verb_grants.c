@@ -1,74 +1,29 @@
 /*
  * grants: the ACL's grants and denies, searched.
  */
-#include "cli_priv.h"
+#include "policy_code.h"
 
 #include <stdlib.h>
 
-#include <gatehouse/policy.h>
-
 typedef struct grants_search {
     const gh_acl *acl;
-    const char *user; /* NULL: do not care */
+    const gh_acl_user *user; /* NULL: do not care */
     gh_str object;
     gh_str column;
+    cli_people people;
     bool *role_is_held; /* parallel to acl->roles: by the user, directly or not */
 } grants_search;
 
-static const gh_acl_role *find_role(const gh_acl *acl, gh_str name, size_t *index)
-{
-    for (size_t i = 0; i < acl->role_count; i++) {
-        if (gh_str_eq(acl->roles[i].name, name)) {
-            *index = i;
-            return &acl->roles[i];
-        }
-    }
-    return NULL;
-}
-
-/* Marks the roles, and then all that those are members of, until nothing new comes. */
-static void hold_roles(grants_search *s, gh_str_list direct)
-{
-    bool is_new = false;
-    size_t index;
-
-    for (size_t i = 0; i < direct.count; i++) {
-        if (find_role(s->acl, direct.items[i], &index) == NULL)
-            continue;
-        s->role_is_held[index] = true;
-        is_new = true;
-    }
-    while (is_new) {
-        is_new = false;
-        for (size_t i = 0; i < s->acl->role_count; i++) {
-            gh_str_list up = s->acl->roles[i].member_of;
-            for (size_t j = 0; s->role_is_held[i] && j < up.count; j++) {
-                if (find_role(s->acl, up.items[j], &index) == NULL || s->role_is_held[index])
-                    continue;
-                s->role_is_held[index] = true;
-                is_new = true;
-            }
-        }
-    }
-}
-
 static bool concerns_user(const grants_search *s, const gh_acl_rule *r)
 {
-    static const char prefix[] = "user:";
-    const size_t prefix_len = sizeof(prefix) - 1;
-    size_t index;
-
-    if (s->user == NULL)
-        return true;
-    for (size_t i = 0; i < r->to.count; i++) {
-        gh_str to = r->to.items[i];
-        if (to.len > prefix_len && memcmp(to.ptr, prefix, prefix_len) == 0 &&
-            gh_str_is((gh_str){ to.ptr + prefix_len, to.len - prefix_len }, s->user))
-            return true;
-        if (find_role(s->acl, to, &index) != NULL && s->role_is_held[index])
+    for (size_t i = 0; s->user != NULL && i < r->to.count; i++) {
+        size_t role = cli_people_role(&s->people, r->to.items[i]);
+        size_t user = cli_people_principal_user(&s->people, r->to.items[i]);
+        if ((role != SIZE_MAX && s->role_is_held[role]) ||
+            (user != SIZE_MAX && &s->acl->users[user] == s->user))
             return true;
     }
-    return false;
+    return s->user == NULL;
 }
 
 static gh_str skip_warehouse(gh_str s)
@@ -125,19 +80,6 @@ static bool concerns_column(const grants_search *s, const gh_acl_rule *r)
     return any_fits(r->columns, s->column) != r->is_except;
 }
 
-static gh_str_list privileges_list(gh_arena *a, uint32_t privileges)
-{
-    static const char *const words[] = { "select", "insert", "update", "delete", "truncate" };
-    gh_str *names = gh_arena_alloc(a, GH_COUNT(words) * sizeof(*names));
-    gh_str_list list = { names, 0 };
-
-    GH_ASSERT(names != NULL);
-    for (size_t i = 0; i < GH_COUNT(words); i++)
-        if ((privileges & (1u << i)) != 0)
-            names[list.count++] = gh_str_of(words[i]);
-    return list;
-}
-
 static gh_str columns_text(gh_arena *a, const gh_acl_rule *r)
 {
     gh_str columns = cli_join(a, r->columns);
@@ -170,7 +112,7 @@ static void put_rule(cli_call *c, cli_table *t, const gh_acl_rule *r)
     cli_table_put_number(t, r->id);
     cli_table_put(t, gh_str_of(r->is_deny ? "deny" : "grant"));
     cli_table_put_list(t, r->to);
-    cli_table_put_list(t, privileges_list(c->arena, r->privileges));
+    cli_table_put_list(t, cli_privileges(c->arena, r->privileges));
     cli_table_put_list(t, r->tables);
     cli_table_put(t, columns_text(c->arena, r));
     cli_table_put(t, r->rows);
@@ -181,43 +123,79 @@ static void put_rule(cli_call *c, cli_table *t, const gh_acl_rule *r)
     cli_table_put(t, gh_str_of(r->origin == GH_ORIGIN_POLICY ? "policy" : "cli"));
 }
 
-static const gh_acl_user *find_user(const gh_acl *acl, const char *name)
+static int no_such_user(cli_call *c, const gh_acl *acl, gh_str name)
 {
+    const char **known = gh_arena_alloc(c->arena, (acl->user_count + 1) * sizeof(*known));
+
+    GH_ASSERT(known != NULL);
     for (size_t i = 0; i < acl->user_count; i++)
-        if (gh_str_is(acl->users[i].name, name))
-            return &acl->users[i];
-    return NULL;
+        known[i] = gh_arena_dup(c->arena, acl->users[i].name).ptr;
+    return cli_fail("no such user: " GH_STR_FMT "%s", GH_STR_ARG(name),
+                    cli_did_you_mean(c, name, known, acl->user_count));
+}
+
+/* Nothing fits the relation: it may be misspelt. */
+static void say_nothing_fits(cli_call *c, const grants_search *s)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->acl->rule_count; i++)
+        count += s->acl->rules[i].tables.count;
+    const char **known = gh_realloc_array(NULL, count + 1, sizeof(*known));
+    count = 0;
+    for (size_t i = 0; i < s->acl->rule_count; i++)
+        for (size_t j = 0; j < s->acl->rules[i].tables.count; j++)
+            known[count++] =
+                gh_arena_dup(c->arena, skip_warehouse(s->acl->rules[i].tables.items[j])).ptr;
+    (void)fprintf(stderr, "no grant or deny fits " GH_STR_FMT "%s\n", GH_STR_ARG(s->object),
+                  cli_did_you_mean(c, s->object, known, count));
+    free(known);
+}
+
+static void search(cli_call *c, grants_search *s)
+{
+    bool fits_object = false;
+    cli_table t;
+
+    cli_table_init(&t, s_headings, GH_COUNT(s_headings), c->arena);
+    for (size_t i = 0; i < s->acl->rule_count; i++) {
+        const gh_acl_rule *r = &s->acl->rules[i];
+        bool fits = s->object.len == 0 || any_fits(r->tables, s->object);
+        fits_object = fits_object || fits;
+        if (fits && concerns_user(s, r) && concerns_column(s, r))
+            put_rule(c, &t, r);
+    }
+    cli_table_print(&t, c, stdout);
+    cli_table_fini(&t);
+    if (!fits_object && s->object.len > 0)
+        say_nothing_fits(c, s);
 }
 
 static int run_grants(cli_call *c)
 {
     gh_acl acl = { 0 };
-    cli_table t;
+    const char *name = cli_value(c, "--user");
     int code = cli_load_acl(c, &acl);
 
     if (code != GH_CLI_DONE)
         return code;
     grants_search s = { .acl = &acl,
-                        .user = cli_value(c, "--user"),
                         .object = skip_warehouse(gh_str_of(cli_value(c, "--on"))),
                         .column = gh_str_of(cli_value(c, "--column")) };
-    const gh_acl_user *user = s.user != NULL ? find_user(&acl, s.user) : NULL;
-    if (s.user != NULL && user == NULL)
-        return cli_fail("no such user: %s", s.user);
+    cli_people_init(&s.people, &acl);
     s.role_is_held = gh_alloc(acl.role_count + 1);
-    if (user != NULL)
-        hold_roles(&s, user->roles);
-    cli_table_init(&t, s_headings, GH_COUNT(s_headings), c->arena);
-    for (size_t i = 0; i < acl.rule_count; i++) {
-        const gh_acl_rule *r = &acl.rules[i];
-        if (concerns_user(&s, r) && (s.object.len == 0 || any_fits(r->tables, s.object)) &&
-            concerns_column(&s, r))
-            put_rule(c, &t, r);
+    size_t user = name != NULL ? cli_people_user(&s.people, gh_str_of(name)) : SIZE_MAX;
+    if (user != SIZE_MAX) {
+        s.user = &acl.users[user];
+        (void)cli_people_hold(&s.people, s.user->roles, s.role_is_held);
     }
-    cli_table_print(&t, c, stdout);
-    cli_table_fini(&t);
+    if (name != NULL && s.user == NULL)
+        code = no_such_user(c, &acl, gh_str_of(name));
+    else
+        search(c, &s);
     free(s.role_is_held);
-    return GH_CLI_DONE;
+    cli_people_fini(&s.people);
+    return code;
 }
 
 static const cli_option s_options[] = {

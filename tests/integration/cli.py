@@ -669,6 +669,10 @@ class Users(Case):
         self.assertEqual((row['columns'], row['mask'], row['from'], row['until']),
                          ('id, region, amount, email', 'email=email_domain', '2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'))
         self.fails(1, 'gatehouse: no such user: bob', 'grants', '--user', 'bob', '--acl', self.acl)
+        self.fails(1, 'gatehouse: no such user: alcie; did you mean "alice"?', 'grants', '--user', 'alcie', '--acl', self.acl)
+        self.sql("UPDATE acl SET object = 's.t' WHERE object = '*.*'")
+        self.fails(0, 'no grant or deny fits sales.ordres; did you mean "sales.orders"?', 'grants', '--on', 'sales.ordres', '--acl',
+                   self.acl)
 
     def test_names_cannot_move_the_terminal(self):
         self.apply('version: 1\nroles: { a: { description: "x\\e[2Jy" } }\n')
