@@ -3,6 +3,7 @@ hidden, and must go on serving others.
 
     client ──changed──▶ proxy ──────────▶ PostgreSQL
     client ──────────▶ proxy ◀──changed── relay ◀── PostgreSQL        a server that lies
+    HTTP, control ──changed──▶ proxy
 
     mutations.py [SEED [SESSIONS]]
 """
@@ -187,6 +188,23 @@ class Run:
                 got = b''
         self.check(f'startup {number}', got)
 
+    def beside(self, number):
+        """The admin address and the control socket."""
+        rng = self.rng
+        where, data = rng.choice([(('127.0.0.1', self.proxy.admin_port), b'GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n'),
+                                  (('127.0.0.1', self.proxy.admin_port), b'HEAD /healthz HTTP/1.0\r\n\r\n'),
+                                  (str(self.proxy.dir / 'gatehouse.sock'), b'status\n'), (str(self.proxy.dir / 'gatehouse.sock'), b'sessions\n'),
+                                  (str(self.proxy.dir / 'gatehouse.sock'), b'kill\t123\tme\n'), (str(self.proxy.dir / 'gatehouse.sock'), b'reload\tme\n')])
+        c = gt.Wire.__new__(gt.Wire)
+        with socket.socket(socket.AF_INET if isinstance(where, tuple) else socket.AF_UNIX) as c.socket:
+            try:
+                c.socket.connect(where)
+                c.socket.sendall(changed(rng, data))
+                got = drained(c, 0.02)
+            except OSError:
+                got = b''
+        self.check(f'beside {number}', got)
+
     def server(self, number):
         rng, session = self.rng, self.rng.choice(SESSIONS)
         budget = [rng.randint(1, 3)]
@@ -225,7 +243,7 @@ class Run:
 
 def main():
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30) if LONG else 5
-    size = int(sys.argv[2]) if len(sys.argv) > 2 else 6000 if LONG else 90
+    size = int(sys.argv[2]) if len(sys.argv) > 2 else 8000 if LONG else 120
     print(f'seed {seed}, {size} sessions')
     with gt.Scratch() as scratch, gt.Postgres(scratch) as pg:
         pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')
@@ -237,10 +255,13 @@ def main():
         lying = conninfo.replace(f'port={pg.port}', f'port={relay.address}')
         pool = 'pool: { mode: session, size: 20, idle: 5 }'
         warehouses = ''.join(f'{name}:\n  conninfo: "{info}"\n  password_file: wh.pass\n  {pool}\n' for name, info in (('wha', conninfo), ('lie', lying)))
-        with gt.Gatehouse(scratch, pg, policy=world.POLICY, users=world.USERS, warehouse='wha', warehouses=warehouses) as proxy:
+        admin_port = gt.free_port()
+        with gt.Gatehouse(scratch, pg, policy=world.POLICY, users=world.USERS, warehouse='wha', warehouses=warehouses,
+                          extra=f'admin: {{ address: "127.0.0.1:{admin_port}" }}\n') as proxy:
+            proxy.admin_port = admin_port
             run = Run(random.Random(seed), pg, proxy, relay)
             for i in range(size):
-                (run.client, run.startup, run.server)[i % 3](i)
+                (run.client, run.startup, run.server, run.beside)[i % 4](i)
                 if i % 50 == 49:
                     run.serves()
             run.serves()
