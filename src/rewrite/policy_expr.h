@@ -1,5 +1,5 @@
 /*
- * Private to policy_expr.c, policy_time.c and policy_time_text.c: one expression of the policy on its way to SQL.
+ * Private to policy_expr.c, policy_time.c, policy_time_text.c and policy_print.c: one expression of the policy on its way to SQL.
  */
 #ifndef GATEHOUSE_REWRITE_POLICY_EXPR_H
 #define GATEHOUSE_REWRITE_POLICY_EXPR_H
@@ -42,9 +42,40 @@ bool gh_time_text_has_zone(const char *s);
 
 /* ---- policy_time.c --------------------------------------------------------------------------- */
 
+typedef enum gh_time_kind {
+    GH_TIME_NONE = 0,
+    GH_TIME_INSTANT, /* timestamp with time zone */
+    GH_TIME_STAMP,
+    GH_TIME_DAY
+} gh_time_kind;
+
+/* Tokens. */
+typedef struct gh_span {
+    size_t first;
+    size_t end; /* SIZE_MAX: not known */
+} gh_span;
+
+gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n);
+/* The tokens of an expression whose end is certain. */
+gh_span gh_policy_span(const gh_policy_scope *p, const Node *n);
+/* The bare name of a function or type of PostgreSQL's own, "" for any other. */
+const char *gh_policy_own_name(const List *names);
 /* Handles what has to do with time; false: it has not, and nothing was done. */
 bool gh_policy_time(gh_policy_scope *p, Node *n);
 /* SQL of a mask's value, sql, over a column of type timestamptz. */
 char *gh_policy_time_mask(const char *sql, gh_str type_sql);
+
+/* ---- policy_print.c -------------------------------------------------------------------------- */
+
+/* The column that a reference of the policy means; NULL where nobody knows. */
+const gh_column *gh_policy_bind(const gh_policy_scope *p, const ColumnRef *ref);
+/* Writes a value, which is to become text, in a form of which no setting has a say; false: it is of another
+ * type, and nothing was done. */
+bool gh_policy_print(gh_policy_scope *p, const Node *n);
+/* The same for what a cast makes text of. */
+bool gh_policy_print_cast(gh_policy_scope *p, const TypeCast *c);
+bool gh_policy_is_bytes(gh_policy_scope *p, const Node *n);
+/* Makes the function text or JSON of its arguments? */
+bool gh_policy_prints(const FuncCall *f);
 
 #endif

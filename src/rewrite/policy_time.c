@@ -24,18 +24,6 @@
 #define TODAY    "CAST(" NOW_UTC " AS \"pg_catalog\".\"date\")"
 #define AS_STAMP " AS \"pg_catalog\".\"timestamp\")"
 
-typedef enum gh_time_kind {
-    GH_TIME_NONE = 0,
-    GH_TIME_INSTANT, /* timestamp with time zone */
-    GH_TIME_STAMP,
-    GH_TIME_DAY
-} gh_time_kind;
-
-typedef struct gh_span {
-    size_t first;
-    size_t end; /* SIZE_MAX: not known */
-} gh_span;
-
 static const gh_span s_nowhere = { 0, SIZE_MAX };
 
 /* ---- what kind of time ----------------------------------------------------------------------- */
@@ -56,26 +44,12 @@ static gh_time_kind kind_of_type(gh_oid type)
 
 static gh_time_kind kind_of_column(const gh_policy_scope *p, const ColumnRef *ref)
 {
-    const gh_column *c = NULL;
-    ListCell *cell;
-    gh_str name;
+    const gh_column *c = gh_policy_bind(p, ref);
 
-    if (!IsA(llast(ref->fields), String))
-        return GH_TIME_NONE;
-    name = gh_str_of(strVal(llast(ref->fields)));
-    foreach (cell, p->inner) {
-        if (c == NULL && lfirst(cell) != NULL)
-            c = gh_relation_column(lfirst(cell), name);
-    }
-    if (c == NULL && list_length(ref->fields) == 1 && p->value != NULL && gh_str_is(name, "value"))
-        c = p->value;
-    if (c == NULL)
-        c = gh_relation_column(p->relation, name);
     return c != NULL ? kind_of_type(c->type_oid) : GH_TIME_NONE;
 }
 
-/* The bare name of a function or type of PostgreSQL's own, "" for any other. */
-static const char *own_name(const List *names)
+const char *gh_policy_own_name(const List *names)
 {
     if (list_length(names) == 2 && strcmp(strVal(linitial(names)), "pg_catalog") != 0)
         return "";
@@ -99,36 +73,35 @@ static bool makes_instant(const FuncCall *f)
         "to_timestamp", "make_timestamptz"
     };
 
-    return is_word(own_name(f->funcname), names, GH_COUNT(names));
+    return is_word(gh_policy_own_name(f->funcname), names, GH_COUNT(names));
 }
 
 static bool is_timezone(const FuncCall *f)
 {
-    return strcmp(own_name(f->funcname), "timezone") == 0 && list_length(f->args) == 2;
+    return strcmp(gh_policy_own_name(f->funcname), "timezone") == 0 && list_length(f->args) == 2;
 }
 
 /* date_trunc('day', at, 'Europe/Berlin') */
 static bool cuts_in_a_zone(const FuncCall *f)
 {
-    return strcmp(own_name(f->funcname), "date_trunc") == 0 && list_length(f->args) == 3;
+    return strcmp(gh_policy_own_name(f->funcname), "date_trunc") == 0 && list_length(f->args) == 3;
 }
-
-static gh_time_kind kind_of(gh_policy_scope *p, const Node *n);
 
 static gh_time_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
 {
     static const char *const same[] = { "date_trunc", "date_bin", "max", "min" };
-    const char *name = own_name(f->funcname);
+    const char *name = gh_policy_own_name(f->funcname);
     ListCell *cell;
 
     if (makes_instant(f) || cuts_in_a_zone(f))
         return GH_TIME_INSTANT;
     if (is_timezone(f))
-        return kind_of(p, lsecond(f->args)) == GH_TIME_INSTANT ? GH_TIME_STAMP : GH_TIME_INSTANT;
+        return gh_policy_time_kind(p, lsecond(f->args)) == GH_TIME_INSTANT ? GH_TIME_STAMP
+                                                                           : GH_TIME_INSTANT;
     if (!is_word(name, same, GH_COUNT(same)))
         return GH_TIME_NONE;
     foreach (cell, f->args) {
-        gh_time_kind kind = kind_of(p, lfirst(cell));
+        gh_time_kind kind = gh_policy_time_kind(p, lfirst(cell));
 
         if (kind != GH_TIME_NONE)
             return kind == GH_TIME_DAY && name[0] == 'd' ? GH_TIME_INSTANT : kind;
@@ -142,10 +115,11 @@ static gh_time_kind kind_of_sum(gh_policy_scope *p, const A_Expr *e)
     gh_time_kind right;
 
     if (e->kind != AEXPR_OP || e->lexpr == NULL ||
-        (strcmp(own_name(e->name), "+") != 0 && strcmp(own_name(e->name), "-") != 0))
+        (strcmp(gh_policy_own_name(e->name), "+") != 0 &&
+         strcmp(gh_policy_own_name(e->name), "-") != 0))
         return GH_TIME_NONE;
-    left = kind_of(p, e->lexpr);
-    right = kind_of(p, e->rexpr);
+    left = gh_policy_time_kind(p, e->lexpr);
+    right = gh_policy_time_kind(p, e->rexpr);
     if (left != GH_TIME_NONE && right != GH_TIME_NONE)
         return GH_TIME_NONE; /* an interval, or days */
     if (right != GH_TIME_NONE)
@@ -159,8 +133,8 @@ static gh_time_kind kind_of_any(gh_policy_scope *p, const List *list)
 
     foreach (cell, list) {
         const Node *n = lfirst(cell);
-        gh_time_kind kind =
-            kind_of(p, IsA(n, CaseWhen) ? (const Node *)((const CaseWhen *)n)->result : n);
+        gh_time_kind kind = gh_policy_time_kind(
+            p, IsA(n, CaseWhen) ? (const Node *)((const CaseWhen *)n)->result : n);
 
         if (kind != GH_TIME_NONE)
             return kind;
@@ -177,7 +151,7 @@ static gh_time_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
     if (s->subLinkType != EXPR_SUBLINK || !IsA(q, SelectStmt) || q->targetList == NIL)
         return GH_TIME_NONE;
     outer = gh_policy_enter(p, q);
-    kind = kind_of(p, linitial_node(ResTarget, q->targetList)->val);
+    kind = gh_policy_time_kind(p, linitial_node(ResTarget, q->targetList)->val);
     p->inner = outer;
     return kind;
 }
@@ -188,7 +162,7 @@ static gh_time_kind kind_of_cast(const TypeCast *c)
     static const gh_time_kind kinds[] = { GH_TIME_INSTANT, GH_TIME_STAMP, GH_TIME_DAY };
 
     for (size_t i = 0; i < GH_COUNT(names) && c->typeName->arrayBounds == NIL; i++) {
-        if (strcmp(own_name(c->typeName->names), names[i]) == 0)
+        if (strcmp(gh_policy_own_name(c->typeName->names), names[i]) == 0)
             return kinds[i];
     }
     return GH_TIME_NONE;
@@ -203,7 +177,7 @@ static gh_time_kind kind_of_value_function(const SQLValueFunction *f)
     return f->op == SVFOP_CURRENT_DATE ? GH_TIME_DAY : GH_TIME_NONE;
 }
 
-static gh_time_kind kind_of(gh_policy_scope *p, const Node *n)
+gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n)
 {
     if (n == NULL)
         return GH_TIME_NONE;
@@ -289,13 +263,11 @@ static size_t type_end(const gh_policy_scope *p, const TypeName *t)
     return i;
 }
 
-static gh_span span_of(const gh_policy_scope *p, const Node *n);
-
 static gh_span span_of_cast(const gh_policy_scope *p, const TypeCast *c)
 {
     const gh_sql_text *text = p->judge.text;
     size_t at = gh_sql_token_at(text, c->location);
-    gh_span arg = span_of(p, c->arg);
+    gh_span arg = gh_policy_span(p, c->arg);
     size_t type = gh_sql_token_at(text, c->typeName->location);
 
     if (arg.end == SIZE_MAX || c->typeName->arrayBounds != NIL)
@@ -337,8 +309,7 @@ static gh_span up_to_closing(const gh_policy_scope *p, size_t first, size_t open
     return close == SIZE_MAX ? s_nowhere : (gh_span){ first, close + 1 };
 }
 
-/* The tokens of an expression whose end is certain. */
-static gh_span span_of(const gh_policy_scope *p, const Node *n)
+gh_span gh_policy_span(const gh_policy_scope *p, const Node *n)
 {
     size_t at = n == NULL ? SIZE_MAX : gh_sql_token_at(p->judge.text, exprLocation(n));
 
@@ -368,8 +339,8 @@ static gh_span span_of(const gh_policy_scope *p, const Node *n)
         return whole(p, span_of_cast(p, (const TypeCast *)n));
     case T_A_Expr: {
         const A_Expr *e = (const A_Expr *)n;
-        gh_span left = span_of(p, e->lexpr);
-        gh_span right = span_of(p, e->rexpr);
+        gh_span left = gh_policy_span(p, e->lexpr);
+        gh_span right = gh_policy_span(p, e->rexpr);
 
         if (e->kind != AEXPR_OP || left.end == SIZE_MAX || right.end == SIZE_MAX)
             return s_nowhere;
@@ -410,7 +381,7 @@ static bool is_bare_instant(gh_policy_scope *p, const Node *n)
 {
     const FuncCall *f = (const FuncCall *)n;
 
-    if (kind_of(p, n) != GH_TIME_INSTANT)
+    if (gh_policy_time_kind(p, n) != GH_TIME_INSTANT)
         return false;
     if (IsA(n, FuncCall))
         return (makes_instant(f) && list_length(f->args) < 2) || cuts_in_a_zone(f);
@@ -422,7 +393,7 @@ static bool is_bare_instant(gh_policy_scope *p, const Node *n)
 
 static void wrap(gh_policy_scope *p, const Node *n, const char *before, const char *after)
 {
-    gh_span span = span_of(p, n);
+    gh_span span = gh_policy_span(p, n);
 
     if (span.end == SIZE_MAX) {
         walk_kept(p, n);
@@ -437,15 +408,15 @@ static void wrap(gh_policy_scope *p, const Node *n, const char *before, const ch
 
 static bool can_be_instant(gh_policy_scope *p, const Node *n)
 {
-    return is_bare_instant(p, n) || span_of(p, n).end != SIZE_MAX ||
-           (literal(n) == NULL && kind_of(p, n) == GH_TIME_NONE);
+    return is_bare_instant(p, n) || gh_policy_span(p, n).end != SIZE_MAX ||
+           (literal(n) == NULL && gh_policy_time_kind(p, n) == GH_TIME_NONE);
 }
 
 /* One side of a comparison with an instant, as an instant. */
 static void side(gh_policy_scope *p, const Node *n, bool is_kept)
 {
     const char *text = literal(n);
-    gh_span span = span_of(p, n);
+    gh_span span = gh_policy_span(p, n);
 
     if (text != NULL && gh_time_text_has_zone(text) && !is_kept) {
         put(p, span.first, OF_UTC);
@@ -453,7 +424,8 @@ static void side(gh_policy_scope *p, const Node *n, bool is_kept)
     } else if (!is_kept) {
         walk(p, n);
     } else if (is_bare_instant(p, n) ||
-               (text != NULL ? gh_time_text_has_zone(text) : kind_of(p, n) == GH_TIME_NONE)) {
+               (text != NULL ? gh_time_text_has_zone(text)
+                             : gh_policy_time_kind(p, n) == GH_TIME_NONE)) {
         walk_kept(p, n); /* of a kind that is not known it may be an instant as well */
     } else {
         put(p, span.first, OF_UTC);
@@ -476,7 +448,7 @@ static bool is_comparison(const A_Expr *e)
     case AEXPR_OP:
     case AEXPR_DISTINCT:
     case AEXPR_NOT_DISTINCT:
-        return e->lexpr != NULL && is_word(own_name(e->name), names, GH_COUNT(names));
+        return e->lexpr != NULL && is_word(gh_policy_own_name(e->name), names, GH_COUNT(names));
     case AEXPR_OP_ANY:
     case AEXPR_OP_ALL:
     case AEXPR_NULLIF:
@@ -497,7 +469,7 @@ static bool comparison(gh_policy_scope *p, const A_Expr *e)
     ListCell *cell;
 
     foreach (cell, sides) {
-        gh_time_kind one = kind_of(p, lfirst(cell));
+        gh_time_kind one = gh_policy_time_kind(p, lfirst(cell));
 
         if (kind == GH_TIME_NONE || one == GH_TIME_INSTANT)
             kind = one;
@@ -518,13 +490,13 @@ static bool is_text_type(const TypeName *t)
 {
     static const char *const names[] = { "text", "varchar", "bpchar", "name" };
 
-    return t->arrayBounds == NIL && is_word(own_name(t->names), names, GH_COUNT(names));
+    return t->arrayBounds == NIL && is_word(gh_policy_own_name(t->names), names, GH_COUNT(names));
 }
 
 /* JSON prints dates and times in ISO's form under every DateStyle. */
 static void iso_text(gh_policy_scope *p, const Node *n)
 {
-    gh_span span = span_of(p, n);
+    gh_span span = gh_policy_span(p, n);
 
     if (span.end == SIZE_MAX) {
         walk(p, n);
@@ -541,12 +513,16 @@ static bool cast(gh_policy_scope *p, const TypeCast *c)
     size_t end = type_end(p, c->typeName);
 
     check_literal(p, literal(c->arg), kind_of_cast(c));
-    if (is_text_type(c->typeName) && kind_of(p, c->arg) != GH_TIME_NONE) {
+    if (is_text_type(c->typeName) && gh_policy_print_cast(p, c)) {
+        walk(p, (const Node *)c->typeName);
+        return true;
+    }
+    if (is_text_type(c->typeName) && gh_policy_time_kind(p, c->arg) != GH_TIME_NONE) {
         iso_text(p, c->arg);
         walk(p, (const Node *)c->typeName);
         return true;
     }
-    if (strcmp(own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
+    if (strcmp(gh_policy_own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
         end == SIZE_MAX)
         return false;
     if (c->typeName->arrayBounds == NIL && text_of(p, c->arg) != NULL &&
@@ -567,13 +543,13 @@ static bool at_time_zone(gh_policy_scope *p, const FuncCall *f)
     const Node *zone = linitial(f->args);
     const Node *time = lsecond(f->args);
 
-    if (kind_of(p, time) == GH_TIME_INSTANT) {
+    if (gh_policy_time_kind(p, time) == GH_TIME_INSTANT) {
         walk(p, zone);
         walk_kept(p, time);
     } else {
-        gh_span first = span_of(p, time);
-        gh_span last = span_of(p, zone);
-        gh_span span = f->funcformat != COERCE_SQL_SYNTAX ? span_of(p, (const Node *)f)
+        gh_span first = gh_policy_span(p, time);
+        gh_span last = gh_policy_span(p, zone);
+        gh_span span = f->funcformat != COERCE_SQL_SYNTAX ? gh_policy_span(p, (const Node *)f)
                        : first.end != SIZE_MAX && last.end != SIZE_MAX
                            ? whole(p, (gh_span){ first.first, last.end })
                            : s_nowhere;
@@ -595,14 +571,14 @@ static bool takes_stamps(const FuncCall *f)
                                          "date_bin",   "age",       "isfinite", "overlaps",
                                          "max",        "min",       "count" };
 
-    return is_word(own_name(f->funcname), names, GH_COUNT(names)) && !cuts_in_a_zone(f);
+    return is_word(gh_policy_own_name(f->funcname), names, GH_COUNT(names)) && !cuts_in_a_zone(f);
 }
 
 static bool prints(const FuncCall *f)
 {
     static const char *const names[] = { "concat", "concat_ws", "format" };
 
-    return is_word(own_name(f->funcname), names, GH_COUNT(names));
+    return is_word(gh_policy_own_name(f->funcname), names, GH_COUNT(names));
 }
 
 static void arguments(gh_policy_scope *p, const FuncCall *f)
@@ -610,8 +586,10 @@ static void arguments(gh_policy_scope *p, const FuncCall *f)
     ListCell *cell;
 
     foreach (cell, f->args) {
-        gh_time_kind kind = kind_of(p, lfirst(cell));
+        gh_time_kind kind = gh_policy_time_kind(p, lfirst(cell));
 
+        if (gh_policy_prints(f) && kind == GH_TIME_NONE && gh_policy_print(p, lfirst(cell)))
+            continue;
         if (prints(f) && kind != GH_TIME_NONE)
             iso_text(p, lfirst(cell));
         else if (kind == GH_TIME_INSTANT && !takes_stamps(f))
@@ -623,7 +601,7 @@ static void arguments(gh_policy_scope *p, const FuncCall *f)
 
 static bool call(gh_policy_scope *p, FuncCall *f)
 {
-    gh_span span = span_of(p, (const Node *)f);
+    gh_span span = gh_policy_span(p, (const Node *)f);
     size_t open = 2 * (size_t)list_length(f->funcname) - 1;
     bool is_instant = makes_instant(f) || cuts_in_a_zone(f);
     /* Of a text or of numbers without a zone: what the session's zone makes of it is taken back. */
@@ -638,7 +616,7 @@ static bool call(gh_policy_scope *p, FuncCall *f)
         put(p, span.first, is_local ? "CAST(" : TO_UTC);
     if (!gh_policy_name_call(p, f))
         return true;
-    if (strcmp(own_name(f->funcname), "age") == 0 && list_length(f->args) == 1 &&
+    if (strcmp(gh_policy_own_name(f->funcname), "age") == 0 && list_length(f->args) == 1 &&
         span.end != SIZE_MAX) /* counted from today */
         put(p, span.first + open + 1, "CAST(" TODAY AS_STAMP ", ");
     arguments(p, f);
@@ -649,7 +627,7 @@ static bool call(gh_policy_scope *p, FuncCall *f)
 
 static bool value_function(gh_policy_scope *p, const SQLValueFunction *f)
 {
-    gh_span span = span_of(p, (const Node *)f);
+    gh_span span = gh_policy_span(p, (const Node *)f);
     const char *sql;
 
     switch (f->op) {
@@ -688,15 +666,18 @@ static bool value_function(gh_policy_scope *p, const SQLValueFunction *f)
 static bool operation(gh_policy_scope *p, const A_Expr *e)
 {
     const Node *sides[] = { e->lexpr, e->rexpr };
-    const char *name = own_name(e->name);
+    const char *name = gh_policy_own_name(e->name);
 
     if (is_comparison(e))
         return comparison(p, e);
     if (e->kind != AEXPR_OP || e->lexpr == NULL || strcmp(name, "+") == 0 || strcmp(name, "-") == 0)
         return false;
     for (size_t i = 0; i < GH_COUNT(sides); i++) {
-        gh_time_kind kind = kind_of(p, sides[i]);
+        gh_time_kind kind = gh_policy_time_kind(p, sides[i]);
 
+        if (strcmp(name, "||") == 0 && kind == GH_TIME_NONE && !gh_policy_is_bytes(p, sides[i]) &&
+            gh_policy_print(p, sides[i]))
+            continue;
         if (strcmp(name, "||") == 0 && kind != GH_TIME_NONE)
             iso_text(p, sides[i]);
         else if (kind == GH_TIME_INSTANT)
@@ -721,11 +702,11 @@ bool gh_policy_time(gh_policy_scope *p, Node *n)
     case T_SQLValueFunction:
         return value_function(p, (const SQLValueFunction *)n);
     case T_ColumnRef:
-        if (kind_of(p, n) != GH_TIME_INSTANT)
+        if (gh_policy_time_kind(p, n) != GH_TIME_INSTANT)
             return false;
-        put(p, span_of(p, n).first, TO_UTC);
+        put(p, gh_policy_span(p, n).first, TO_UTC);
         gh_policy_column(p, (ColumnRef *)n);
-        put(p, span_of(p, n).end, ")");
+        put(p, gh_policy_span(p, n).end, ")");
         return true;
     default:
         return false;
