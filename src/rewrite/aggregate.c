@@ -23,8 +23,7 @@ static bool is_alone(const gh_judge *j)
     return true;
 }
 
-/* Each overload of the name is an aggregate of PostgreSQL's own. */
-static bool is_aggregate_name(const gh_judge *j, const List *name)
+bool gh_judge_is_aggregate(const gh_judge *j, const List *name)
 {
     size_t count;
     const gh_function *const *all =
@@ -63,7 +62,7 @@ static bool look(gh_judge *j, const Node *n, bool *has_aggregate)
         return ((const SubLink *)n)->subLinkType == EXPR_SUBLINK;
     case T_FuncCall:
         if (((const FuncCall *)n)->over != NULL ||
-            !is_aggregate_name(j, ((const FuncCall *)n)->funcname))
+            !gh_judge_is_aggregate(j, ((const FuncCall *)n)->funcname))
             return false;
         *has_aggregate = true;
         return true;
@@ -80,28 +79,15 @@ bool gh_judge_is_aggregated(gh_judge *j, const Node *n)
 }
 
 /* PostgreSQL tests the parts without an aggregate on the rows. */
-static bool is_safe_having(gh_judge *j, const Node *n)
+bool gh_judge_is_safe_having(gh_judge *j, const Node *n)
 {
     ListCell *cell;
 
     if (n == NULL || !IsA(n, BoolExpr))
         return gh_judge_is_safe(j, n) || gh_judge_is_aggregated(j, n);
     foreach (cell, ((const BoolExpr *)n)->args) {
-        if (!is_safe_having(j, lfirst(cell)))
+        if (!gh_judge_is_safe_having(j, lfirst(cell)))
             return false;
     }
     return true;
-}
-
-bool gh_judge_is_safe_grouping(gh_judge *j, const SelectStmt *s)
-{
-    ListCell *cell;
-
-    /* A filter of one value for a column makes PostgreSQL 15 take the column for a constant, also where a
-     * grouping set has made it NULL: it then does not sort by it. */
-    foreach (cell, s->groupClause) {
-        if (IsA(lfirst(cell), GroupingSet))
-            return false;
-    }
-    return is_safe_having(j, s->havingClause);
 }

@@ -12,9 +12,10 @@
  *     relation.c   what stands in place of a governed relation
  *     through.c    views that are expanded: their definition is judged as a query of the user's
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
- *     push.c       conditions that may be copied behind the fence
+ *     condition.c  conditions that may run on hidden rows; over values that cannot fail:
+ *     operand.c value.c query_value.c   columns and literals, what is computed, sub-selects
+ *     push.c       which relations need a fence, and conditions that may be copied behind it
  *     early.c      what is computed before a view's own joins
- *     exists.c     EXISTS as a condition
  *     aggregate.c  what is computed from aggregates: of visible rows alone
  *     function.c setting.c system_catalog.c   allow-lists
  *     catalog_print.c names of objects as the client's search_path prints them
@@ -41,6 +42,7 @@
 #define GH_OID_TIMESTAMPTZ 1184
 
 typedef struct gh_block gh_block;
+typedef struct gh_query gh_query; /* operand.h */
 typedef struct gh_system_relation gh_system_relation;
 typedef struct gh_system_sets gh_system_sets;
 
@@ -48,8 +50,8 @@ typedef struct gh_system_sets gh_system_sets;
 typedef struct gh_item {
     Node **slot; /* where the RangeVar hangs; NULL for items that are no relation */
     RangeVar *var;
-    const gh_relation
-        *relation; /* NULL: columns are not known (sub-select, function, CTE, join alias) */
+    const gh_relation *relation; /* NULL: it is none (sub-select, function, CTE, join alias) */
+    const gh_query *result;      /* of a sub-select or CTE: what is known of its columns */
     const gh_decision *decision; /* NULL for a system relation */
     const gh_system_relation *system;
     gh_block *block;
@@ -83,6 +85,8 @@ typedef struct gh_item {
     bool *is_used;     /* by index into relation->columns */
     bool *is_filtered; /* of them: read by a condition */
     List *pushed;      /* of char *: conditions copied inside */
+    bool is_fenced;    /* some condition on it may fail or tell */
+    bool is_dear;      /* its row condition may cost more than a sub-select of the client's */
     char *columns;     /* SQL of the sub-select's target list... */
     char *where;       /* ...and of its condition; NULL until prepared */
 } gh_item;
@@ -90,16 +94,20 @@ typedef struct gh_item {
 /* A query block: what one FROM brings into scope. */
 struct gh_block {
     gh_block *outer;
-    List *items;     /* of gh_item * */
-    gh_item *target; /* of a write: its columns are reached as they are stored */
-    List *ctes;      /* of char *: names that WITH brings into scope here */
-    List *bare_ctes; /* of them: writes without RETURNING, which nothing may read */
-    bool is_output;  /* what it computes goes to the client: no outer query has conditions on it */
-    bool is_tested;  /* it stands in EXISTS, where a star is not computed */
+    List *items;       /* of gh_item * */
+    gh_item *target;   /* of a write: its columns are reached as they are stored */
+    List *ctes;        /* of char *: names that WITH brings into scope here */
+    List *cte_queries; /* of const gh_query *, beside them; NULL: nothing is known */
+    List *bare_ctes;   /* of them: writes without RETURNING, which nothing may read */
+    bool is_output; /* what it computes goes to the client: no outer query has conditions on it */
+    bool is_tested; /* it stands in EXISTS, where a star is not computed */
     bool merges_columns;      /* a join merges columns of one name: a star shows them once */
     bool is_arms;             /* the walk stands in the arms of a set operation */
     bool is_condition;        /* the walk stands in WHERE, ON or HAVING */
     bool is_part;             /* items are narrowed to what ON or a FROM item may see */
+    bool has_unsafe;          /* a condition here or further inside may fail */
+    bool reads_cte;           /* a name of WITH is read here or further inside */
+    int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write */
 };
 
@@ -127,8 +135,12 @@ typedef struct gh_judge {
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
     bool is_policy;  /* the text is not the client's, but a policy's or a view's */
-    bool is_unsafe;  /* some condition may fail or tell: governed relations are fenced */
-    bool runs_early; /* something in FROM computes with its neighbours' columns */
+    bool is_unsafe;  /* some condition may fail or tell: all governed relations are fenced */
+    bool has_unsafe; /* some condition may; which relations it is on is known */
+    bool runs_early; /* something computes with columns before a view's own joins have been made */
+    bool has_exists_condition; /* a safe condition holds EXISTS, which takes time... */
+    bool has_query_condition;  /* ...or another sub-select */
+    List *queries;             /* of gh_query *: of the sub-selects judged so far */
     bool has_outer_join;
     bool asks_statistics;       /* some operator may be run over the planner's statistics */
     bool is_exists;             /* the query that is judged next stands in EXISTS */
@@ -208,6 +220,8 @@ void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
 void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
 /* Puts a new item for the target of a write into the block, with the privilege that it needs. */
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
+/* Is there a target around the current block? */
+bool gh_judge_is_of_write(const gh_judge *j);
 /* A reference that reaches the target of a write shows what SELECT would. */
 void gh_write_column_ref(gh_judge *j, Node **slot);
 /* RETURNING judged, with its stars as the visible columns. */
@@ -366,11 +380,11 @@ bool gh_relation_lookup(gh_judge *j, gh_item *item);
 bool gh_relation_is_known(const gh_judge *j, const gh_relation *r);
 /* (f1) OR (f2) of a set of filters, each followed by suffix; "" for an empty set, NULL after a
  * refusal. */
-char *gh_relation_any_of(gh_judge *j, const gh_item *item, gh_filter_set set, const char *suffix);
+char *gh_relation_any_of(gh_judge *j, gh_item *item, gh_filter_set set, const char *suffix);
 /* What a column shows, over item->inner; NULL where it is hidden or after a refusal. */
-char *gh_relation_column_sql(gh_judge *j, const gh_item *item, size_t column);
+char *gh_relation_column_sql(gh_judge *j, gh_item *item, size_t column);
 /* Which rows show; "" for every row, NULL after a refusal. */
-char *gh_relation_row_condition(gh_judge *j, const gh_item *item);
+char *gh_relation_row_condition(gh_judge *j, gh_item *item);
 /* The sub-select that stands for a governed relation, without alias; NULL after a refusal. */
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
 /* Puts what stands for each relation into text and tree. */
@@ -414,9 +428,9 @@ bool gh_judge_select_into(gh_judge *j, SelectStmt *s);
 /* ---- policy_expr.c --------------------------------------------------------------------------- */
 
 /* SQL of a row filter over columns of the relation by item->inner; NULL after a refusal. */
-char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter);
+char *gh_judge_filter(gh_judge *j, gh_item *item, gh_str filter);
 /* SQL of a mask over a column; NULL after a refusal. */
-char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, const gh_mask *mask);
+char *gh_judge_mask(gh_judge *j, gh_item *item, const gh_column *column, const gh_mask *mask);
 
 /* ---- encoding.c ------------------------------------------------------------------------------ */
 
@@ -429,6 +443,8 @@ gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out
 /* Notes what an item of FROM, and what a row of VALUES, computes with its neighbours' columns. */
 void gh_judge_note_early(gh_judge *j, const Node *from);
 void gh_judge_note_early_row(gh_judge *j, const List *row);
+/* The same for what a query sorts or groups by; its block is the current one. */
+void gh_judge_note_early_keys(gh_judge *j, const SelectStmt *s);
 
 /* ---- push.c ---------------------------------------------------------------------------------- */
 
@@ -436,24 +452,39 @@ void gh_judge_note_early_row(gh_judge *j, const List *row);
 void gh_judge_push(gh_judge *j, SelectStmt *s);
 /* The same for what a write joins its target with. */
 void gh_judge_push_write(gh_judge *j, const List *from, const Node *where);
-/* The item and column that a reference means, or NULL where that is not certain. */
+/* Is the item behind a fence? */
+bool gh_judge_is_fenced(const gh_judge *j, const gh_item *item);
+/* The item and column of a relation that a reference means, or NULL where that is not certain. */
 const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item);
+
+/* ---- condition.c ----------------------------------------------------------------------------- */
+
 /* A constant pattern of LIKE that fails on no text. */
 bool gh_judge_is_safe_pattern(const Node *n);
 /* Cannot fail on any row and does nothing else. */
 bool gh_judge_is_safe(gh_judge *j, const Node *condition);
+bool gh_judge_is_safe_using(gh_judge *j, const JoinExpr *join);
+/* = <> < <= > >=, or the name that IN has: none. */
+bool gh_judge_is_comparison(const List *name);
+
+/* ---- query_value.c --------------------------------------------------------------------------- */
+
+/* Notes of a query that was judged what it gives; its block is the current one. */
+void gh_query_note(gh_judge *j, const SelectStmt *s);
+/* What was noted; NULL: nothing. */
+const gh_query *gh_query_of(const gh_judge *j, const Node *select);
+/* The same under other names for its first columns. */
+const gh_query *gh_query_named(const gh_query *q, const List *names);
 
 /* ---- aggregate.c ----------------------------------------------------------------------------- */
 
+/* Is every function of the name an aggregate of PostgreSQL's own? */
+bool gh_judge_is_aggregate(const gh_judge *j, const List *name);
+
 /* Computed from aggregates of the block: no row filter comes after it. */
 bool gh_judge_is_aggregated(gh_judge *j, const Node *n);
-/* HAVING and GROUP BY need no fence. */
-bool gh_judge_is_safe_grouping(gh_judge *j, const SelectStmt *s);
-
-/* ---- exists.c -------------------------------------------------------------------------------- */
-
-/* Fails for no row of the query around it, as far as its own conditions do not. */
-bool gh_judge_is_safe_exists(const SubLink *s);
+/* HAVING needs no fence. */
+bool gh_judge_is_safe_having(gh_judge *j, const Node *n);
 
 /* ---- allow-lists ----------------------------------------------------------------------------- */
 

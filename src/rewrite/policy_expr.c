@@ -9,6 +9,9 @@
  */
 #include "policy_expr.h"
 
+/* An expression of PostgreSQL's own operators that is no longer than this costs less than any sub-select. */
+#define CHEAP_BYTES_MAX 4096
+
 /* `name`, which may be empty, goes into the error only: the log's fields are no place for it. */
 static void broken_by(gh_policy_scope *p, const char *why, gh_str name)
 {
@@ -46,10 +49,17 @@ void gh_policy_walk_children(gh_policy_scope *p, Node *n)
         gh_policy_broken(p, "construct is not known");
 }
 
+/* Its operators are PostgreSQL's own. */
+static bool is_plain_type(const gh_type *t)
+{
+    return t != NULL && (t->kind == 'e' || gh_str_is(t->schema, "pg_catalog"));
+}
+
 void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
 {
     gh_judge *j = &p->judge;
     size_t token = gh_judge_token(j, ref->location);
+    const gh_column *c;
     gh_str name;
 
     if (list_length(ref->fields) > 1 || !IsA(linitial(ref->fields), String)) {
@@ -71,12 +81,14 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
                       gh_judge_printf("%s.%s", p->alias, gh_judge_ident(j, p->value->name)));
         return;
     }
-    if (gh_relation_column(p->relation, name) == NULL) {
+    c = gh_relation_column(p->relation, name);
+    if (c == NULL) {
         broken_by(p, "column does not exist", name);
         return;
     }
     if (p->is_guard != NULL)
-        p->is_guard[gh_relation_column(p->relation, name) - p->relation->columns] = true;
+        p->is_guard[c - p->relation->columns] = true;
+    p->calls_code |= !is_plain_type(gh_catalog_type_by_oid(j->in->catalog, c->type_oid));
     gh_judge_edit(j, token, token, gh_judge_printf("%s.", p->alias));
 }
 
@@ -131,8 +143,10 @@ bool gh_policy_name_call(gh_policy_scope *p, FuncCall *f)
     const gh_function *const *found;
     size_t token;
 
-    if (list_length(f->funcname) != 1)
+    if (list_length(f->funcname) != 1) {
+        p->calls_code |= strcmp(strVal(linitial(f->funcname)), "pg_catalog") != 0;
         return true;
+    }
     found = gh_catalog_functions(j->in->catalog, gh_str_of(strVal(linitial(f->funcname))), &count);
     for (size_t i = 0; i < count; i++)
         is_builtin |= gh_str_is(found[i]->schema, "pg_catalog");
@@ -157,6 +171,9 @@ static void call(gh_policy_scope *p, FuncCall *f)
 static void operation(gh_policy_scope *p, A_Expr *e)
 {
     bool is_array = e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL;
+
+    p->calls_code |=
+        list_length(e->name) > 1 && strcmp(strVal(linitial(e->name)), "pg_catalog") != 0;
 
     if (!is_array || !gh_policy_is_attribute(e->rexpr)) {
         gh_policy_walk_children(p, (Node *)e);
@@ -190,8 +207,10 @@ static void type_name(gh_policy_scope *p, const TypeName *t)
     gh_judge *j = &p->judge;
     const gh_type *type;
 
-    if (list_length(t->names) != 1)
+    if (list_length(t->names) != 1) {
+        p->calls_code |= strcmp(strVal(linitial(t->names)), "pg_catalog") != 0;
         return;
+    }
     type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"),
                            gh_str_of(strVal(linitial(t->names))));
     if (type == NULL) {
@@ -292,7 +311,7 @@ void gh_policy_walk(struct Node **slot, void *arg)
 
 /* Parses SELECT <expr>, compiles it, emits what follows SELECT. NULL where the policy's text is
  * broken: *why says how. */
-static char *compile(gh_judge *outer, const gh_item *item, const gh_column *value, gh_str expr,
+static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_str expr,
                      gh_err *why)
 {
     gh_policy_scope p = {
@@ -340,7 +359,11 @@ static char *compile(gh_judge *outer, const gh_item *item, const gh_column *valu
     sql = gh_judge_cstr(gh_buf_str(&out));
     gh_buf_fini(&out);
     if (p.has_query) /* becomes a join, before which other expressions may run: needs the fence */
+        item->is_fenced = true;
+    if (p.has_query && (item->is_target || outer->view_depth > 0))
         outer->is_unsafe = true;
+    if (p.calls_code || strlen(sql) > CHEAP_BYTES_MAX)
+        item->is_dear = true;
     return sql;
 }
 
@@ -353,7 +376,7 @@ static void refuse(gh_judge *j, const gh_relation *relation, const gh_err *why)
                   why->public_msg);
 }
 
-char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter)
+char *gh_judge_filter(gh_judge *j, gh_item *item, gh_str filter)
 {
     gh_err why = { 0 };
     char *sql = compile(j, item, NULL, filter, &why);
@@ -363,7 +386,7 @@ char *gh_judge_filter(gh_judge *j, const gh_item *item, gh_str filter)
     return sql;
 }
 
-char *gh_judge_mask(gh_judge *j, const gh_item *item, const gh_column *column, const gh_mask *mask)
+char *gh_judge_mask(gh_judge *j, gh_item *item, const gh_column *column, const gh_mask *mask)
 {
     gh_err why = { 0 };
     char *sql = NULL;

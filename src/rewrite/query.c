@@ -168,8 +168,10 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
         }
     }
     /* What is safe is judged when all of FROM is in scope, where this name may mean another column. */
-    if (j->block->is_part && IsA(linitial(ref->fields), String) && !is_of_part(j, ref))
+    if (j->block->is_part && IsA(linitial(ref->fields), String) && !is_of_part(j, ref)) {
+        j->block->has_unsafe = true;
         j->is_unsafe = true;
+    }
     if (count == 1) {
         note_unqualified(j, linitial(ref->fields));
     } else if (count == 2) {
@@ -200,15 +202,37 @@ static bool has_name(const List *names, const char *name)
     return false;
 }
 
+/* What is known of the name that WITH brought into scope last; *is_found: is there one? */
+static const gh_query *cte_query(const gh_block *b, const char *name, bool *is_found)
+{
+    const gh_query *q = NULL;
+    ListCell *cell;
+    ListCell *query;
+
+    forboth(cell, b->ctes, query, b->cte_queries)
+    {
+        if (strcmp(lfirst(cell), name) == 0) {
+            *is_found = true;
+            q = lfirst(query);
+        }
+    }
+    return q;
+}
+
 /* SECURITY: a write without RETURNING has one here that holds its check; nobody may read it, as in PostgreSQL. */
-static bool is_cte(gh_judge *j, const RangeVar *v)
+static bool is_cte(gh_judge *j, const RangeVar *v, gh_item *item)
 {
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
-        if (!has_name(b->ctes, v->relname))
+        bool is_found = false;
+        const gh_query *q = cte_query(b, v->relname, &is_found);
+
+        if (!is_found)
             continue;
         if (has_name(b->bare_ctes, v->relname))
             gh_judge_refuse(j, GH_INVALID, "0A000", v->location,
                             "WITH query \"%s\" does not have a RETURNING clause", v->relname);
+        item->result = gh_query_named(q, v->alias != NULL ? v->alias->colnames : NIL);
+        j->block->reads_cte = true;
         return true;
     }
     return false;
@@ -280,7 +304,7 @@ static void judge_relation(gh_judge *j, Node **slot)
     item->var = v;
     if (v->alias == NULL)
         item->alias = v->relname;
-    if (v->schemaname == NULL && is_cte(j, v))
+    if (v->schemaname == NULL && is_cte(j, v, item))
         return;
     if (gh_judge_unknown_relation(j, v))
         return;
@@ -534,6 +558,7 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
     case T_RangeSubselect: {
         RangeSubselect *s = (RangeSubselect *)n;
         gh_scope old = { j->block->items, j->block->target, j->block->is_part };
+        gh_item *item;
 
         if (!IsA(s->subquery, SelectStmt))
             break;
@@ -541,7 +566,10 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
             old = narrow(j, NIL);
         gh_judge_select(j, (SelectStmt *)s->subquery);
         widen(j, old);
-        gh_judge_add_item(j, s->alias)->query = (SelectStmt *)s->subquery;
+        item = gh_judge_add_item(j, s->alias);
+        item->query = (SelectStmt *)s->subquery;
+        item->result = gh_query_named(gh_query_of(j, s->subquery),
+                                      s->alias != NULL ? s->alias->colnames : NIL);
         return;
     }
     case T_RangeTableSample:
@@ -594,6 +622,12 @@ size_t gh_judge_clause_end(const gh_judge *j, size_t start)
 
 /* ---- WITH ------------------------------------------------------------------------------------ */
 
+static void add_cte(gh_judge *j, const CommonTableExpr *c, const gh_query *query)
+{
+    j->block->ctes = lappend(j->block->ctes, c->ctename);
+    j->block->cte_queries = lappend(j->block->cte_queries, (void *)(uintptr_t)query);
+}
+
 void gh_judge_with(gh_judge *j, WithClause *w)
 {
     ListCell *cell;
@@ -611,7 +645,7 @@ void gh_judge_with(gh_judge *j, WithClause *w)
     }
     if (w->recursive) {
         foreach (cell, w->ctes)
-            j->block->ctes = lappend(j->block->ctes, lfirst_node(CommonTableExpr, cell)->ctename);
+            add_cte(j, lfirst_node(CommonTableExpr, cell), NULL);
     }
     foreach (cell, w->ctes) {
         CommonTableExpr *c = lfirst_node(CommonTableExpr, cell);
@@ -627,7 +661,7 @@ void gh_judge_with(gh_judge *j, WithClause *w)
             gh_judge_expr(j, &c->cycle_clause->cycle_mark_default);
         }
         if (!w->recursive)
-            j->block->ctes = lappend(j->block->ctes, c->ctename);
+            add_cte(j, c, gh_query_named(gh_query_of(j, c->ctequery), c->aliascolnames));
     }
 }
 
@@ -708,6 +742,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     j->is_exists = false;
     block.is_output = j->block->outer == NULL || (j->block->is_arms && j->block->is_output);
     block.select = s;
+    block.first_relation = list_length(j->items);
     *heap = block;
     j->block = heap;
     j->blocks = lappend(j->blocks, heap);
@@ -728,9 +763,13 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     gh_judge_expr(j, &s->limitCount);
     if (s->op == SETOP_NONE && j->rc == GH_OK) {
         gh_judge_push(j, s);
+        gh_query_note(j, s);
         gh_judge_group(j, s);
     }
+    gh_judge_note_early_keys(j, s);
     if (s->op == SETOP_NONE && heap->outer->outer == NULL)
         gh_judge_outputs(j, s);
+    heap->outer->has_unsafe |= heap->has_unsafe;
+    heap->outer->reads_cte |= heap->reads_cte;
     j->block = heap->outer;
 }

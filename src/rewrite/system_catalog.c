@@ -452,13 +452,19 @@ static const char *order_of(const gh_relation *r)
                : "";
 }
 
+/* Their filters are no short ones, so whatever is on any relation of the statement fences them. */
+static bool is_fenced(const gh_judge *j)
+{
+    return j->is_unsafe || j->has_unsafe || j->has_query_condition;
+}
+
 /*
  * SECURITY: a condition of the client's that ran before the filter would tell of hidden names by failing, so
  * the catalogs have the fence of governed relations. Attack: tests/attack, catalogs.
  */
 static void put_fence(const gh_judge *j, unsigned columns, gh_buf *b)
 {
-    if (!j->is_unsafe)
+    if (!is_fenced(j))
         return;
     if (j->asks_statistics) { /* as in relation.c; a NULL of no type takes the other arm's */
         gh_buf_puts(b, ") UNION ALL SELECT ");
@@ -501,7 +507,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     if (gh_my_access_is(s))
         return gh_my_access_sql(j);
     gh_buf_init(&b, 0);
-    gh_buf_puts(&b, j->is_unsafe && j->asks_statistics ? "((SELECT " : "(SELECT ");
+    gh_buf_puts(&b, is_fenced(j) && j->asks_statistics ? "((SELECT " : "(SELECT ");
     for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {
         const gh_column *c = &r->columns[i];
         const char *sql = is_wanted(item, i) ? figure(j, r, c) : NULL;

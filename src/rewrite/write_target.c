@@ -200,7 +200,7 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
     }
 }
 
-static bool has_target(const gh_judge *j)
+bool gh_judge_is_of_write(const gh_judge *j)
 {
     for (const gh_block *b = j->block; b != NULL; b = b->outer) {
         if (b->target != NULL)
@@ -215,7 +215,7 @@ void gh_write_column_ref(gh_judge *j, Node **slot)
     gh_item *item;
     Node *last = llast(ref->fields);
 
-    if (!has_target(j))
+    if (!gh_judge_is_of_write(j))
         return;
     if (list_length(ref->fields) == 1) {
         if (IsA(last, String))
@@ -430,7 +430,7 @@ char *gh_write_failure(const char *type)
 }
 
 /* In the first column that a star stands for. */
-static bool check_in_star(gh_judge *j, const gh_item *target, const char *condition)
+static bool check_in_star(gh_judge *j, gh_item *target, const char *condition)
 {
     gh_edit *edit = &j->edits[target->star_edit];
     const gh_column *c = NULL;

@@ -6,9 +6,11 @@
 #                      [--only NAME...] [--write] [--smoke]
 #   --only throughput stream idle plan   these parts
 #   --write    puts the tables into docs/benchmarks.md
-#   --smoke    seconds, not minutes: shows that the benchmark works, nothing else
+#   --smoke    seconds, not minutes: shows that the benchmark works, and that of TPC-H (tpch.py), nothing else
 # Needs a build (default build/gatehouse; GATEHOUSE names another) and packaging/setup.sh --test.
 set -eu
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
-exec "$python" "$(dirname "$0")/bench.py" "$@"
+here=$(dirname "$0")
+[[ " $* " != *" --smoke "* ]] || "$python" "$here/tpch.py" --smoke
+exec "$python" "$here/bench.py" "$@"

@@ -347,8 +347,9 @@ class Projection:
                    for g in self.rules(table, False))
 
     def create(self):
-        """SQL of the copy that holds only what the user sees; schema f holds fenced views of it."""
-        out = ['CREATE SCHEMA f;']
+        """SQL of the copy that holds only what the user sees; schema f holds fenced views of it, schema k such as say what is
+        the same in all rows: PostgreSQL then knows it before it runs, as it knows that a column is hidden or masked."""
+        out = ['CREATE SCHEMA f; CREATE SCHEMA k;']
         for table, columns in TABLES.items():
             names = self.columns[table]
             if not names:
@@ -356,6 +357,10 @@ class Projection:
             out.append(f'CREATE TABLE w.{table} (' + ', '.join(f'{c} {t.replace(" PRIMARY KEY", "")}' for c, _, t in columns if c in names) + ');')
             out.append(insert(table, names, self.rows[table].values()))
             out.append(f'CREATE VIEW f.{table} AS SELECT * FROM w.{table} OFFSET 0;')
+            same = {c: {r[c] for r in self.rows[table].values()} for c in names}
+            known = [f'CAST({literal(*same[c])} AS {t.split()[0]}) {t.partition(" ")[2].replace("PRIMARY KEY", "")} AS {c}' if len(same[c]) == 1 else c
+                     for c, _, t in columns if c in names]
+            out.append(f'CREATE VIEW k.{table} AS SELECT {", ".join(known)} FROM w.{table};')
         return '\n'.join(out)
 
 

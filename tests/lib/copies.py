@@ -168,7 +168,7 @@ class Copies:
 
     def plans(self, user, sql, parameters, wanted):
         """Does PostgreSQL itself, over what the user sees, answer `wanted` under some other plan? Tables stand
-        as they are, and fenced as Gatehouse may have to fence them. Of statements over the catalogs, which are
+        as they are, fenced as Gatehouse may have to fence them, and with what it makes a constant. Of statements over the catalogs, which are
         others there, only whether and how they fail is compared."""
         is_catalog = 'pg_catalog.' in sql or 'information_schema.' in sql
 
@@ -176,9 +176,9 @@ class Copies:
             yield from ((f'seen_{user}', p) for p in PLANS)
             yield from ((d, p) for d in self.sized(user) for p in PLANS[:3])
         for database, setting in ways():
-            texts = [(sql, 'w, public'), (fenced(sql), 'f, w, public')]
+            texts = [(sql, 'w, public'), (over(sql, 'f', 'f'), 'f, w, public'), (over(sql, 'k', 'w'), 'k, w, public')]
             if self.views:
-                texts.append((fenced(sql, 's'), 's, f, w, public'))
+                texts.append((over(sql, 'f', 's'), 's, f, w, public'))
             for text, path in texts:
                 c = self.prepared(gt.Wire(self.pg.port, 'gatehouse', database, 'upstream-secret'))
                 try:
@@ -199,8 +199,8 @@ def both_fail(a, b):
     return a[0] == b[0] == 'error' and a[1][:2] in ('21', '22') and b[1][:2] in ('21', '22')
 
 
-def fenced(sql, views='f'):
-    """The statement over the fenced views of schema f."""
+def over(sql, tables, views):
+    """The statement over the tables and views of other schemas."""
     for name in cells.TABLES:
-        sql = sql.replace(f'w.{name}', f'f.{name}')
+        sql = sql.replace(f'w.{name}', f'{tables}.{name}')
     return sql.replace('w.v_', f'{views}.v_')

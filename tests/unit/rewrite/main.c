@@ -8,6 +8,7 @@ int main(void)
     int failed;
 
     srunner_add_suite(runner, suite_write());
+    srunner_add_suite(runner, suite_fence());
     srunner_add_suite(runner, suite_through());
     srunner_add_suite(runner, suite_function());
     srunner_add_suite(runner, suite_setting());

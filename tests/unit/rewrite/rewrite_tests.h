@@ -4,6 +4,7 @@
  *
  *     sales.orders   id region amount email note secret   alice: id..note, rows of her region, email masked
  *     sales.regions  region title                          everyone, whole
+ *     sales.lines    order_id price rate shipped at note   alice: rows that a filter gives
  *     sales.v_open   id region (a view)                    everyone, whole
  *     ops.tickets    id region title body secret           alice: read and write all but secret, her region
  *     hr.people      id name                               nobody but root
@@ -19,6 +20,7 @@
 
 Suite *suite_query(void);
 Suite *suite_write(void);
+Suite *suite_fence(void);
 Suite *suite_function(void);
 Suite *suite_setting(void);
 Suite *suite_through(void);

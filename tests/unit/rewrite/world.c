@@ -14,6 +14,8 @@ typedef struct column_spec {
     const char *type_sql;
 } column_spec;
 
+#define PRICE "numeric(15,2)"
+
 static const char *s_definition = ""; /* of the relation that is added next */
 
 static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, const char *name,
@@ -33,11 +35,12 @@ static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, 
                       .definition = gh_str_of(s_definition) };
 
     for (uint16_t i = 0; i < count; i++)
-        columns[i] = (gh_column){ .name = gh_str_of(specs[i].name),
-                                  .attnum = (int16_t)(i + 1),
-                                  .type_oid = specs[i].type,
-                                  .typmod = -1,
-                                  .type_sql = gh_str_of(specs[i].type_sql) };
+        columns[i] =
+            (gh_column){ .name = gh_str_of(specs[i].name),
+                         .attnum = (int16_t)(i + 1),
+                         .type_oid = specs[i].type,
+                         .typmod = strcmp(specs[i].type_sql, PRICE) == 0 ? (15 << 16 | 2) + 4 : -1,
+                         .type_sql = gh_str_of(specs[i].type_sql) };
     gh_catalog_add_relation(b, &r);
     free(columns);
 }
@@ -104,7 +107,7 @@ static void add_function(gh_catalog_builder *b, gh_oid oid, const char *schema, 
     gh_function f = { .oid = oid,
                       .schema = gh_str_of(schema),
                       .name = gh_str_of(name),
-                      .kind = strcmp(name, "max") == 0 ? 'a' : 'f',
+                      .kind = strstr("max sum avg count", name) != NULL ? 'a' : 'f',
                       .volatility = volatility,
                       .is_strict = true,
                       .is_builtin = oid < 16384,
@@ -128,6 +131,12 @@ static gh_catalog *make_catalog(void)
                                            { "body", 25, "text" },
                                            { "secret", 25, "text" } };
     static const column_spec people[] = { { "id", 23, "integer" }, { "name", 25, "text" } };
+    static const column_spec lines[] = { { "order_id", 23, "integer" },
+                                         { "price", 1700, PRICE },
+                                         { "rate", 701, "double precision" },
+                                         { "shipped", 1082, "date" },
+                                         { "at", 1184, "timestamp with time zone" },
+                                         { "note", 25, "text" } };
     gh_catalog_builder *b = gh_catalog_builder_new();
 
     gh_catalog_add_schema(b, 11, GH_STR("pg_catalog"));
@@ -141,10 +150,16 @@ static gh_catalog *make_catalog(void)
     add_type(b, 23, "int4", 'N');
     add_type(b, 25, "text", 'S');
     add_type(b, 1700, "numeric", 'N');
+    add_type(b, 1082, "date", 'D');
     add_type(b, 2205, "regclass", 'N');
     add_function(b, 870, "pg_catalog", "lower", 'i', 25);
     add_function(b, 871, "pg_catalog", "length", 'i', 25);
     add_function(b, 872, "pg_catalog", "max", 'i', 23);
+    add_function(b, 873, "pg_catalog", "sum", 'i', 1700);
+    add_function(b, 874, "pg_catalog", "avg", 'i', 1700);
+    add_function(b, 875, "pg_catalog", "count", 'i', 2276);
+    add_function(b, 876, "pg_catalog", "extract", 'i', 1082);
+    add_function(b, 877, "pg_catalog", "substring", 'i', 25);
     add_function(b, 1000, "pg_catalog", "split_part", 'i', 25);
     add_function(b, 1001, "pg_catalog", "pg_read_file", 'v', 25);
     add_function(b, 17000, "app", "leak", 's', 25);
@@ -153,6 +168,7 @@ static gh_catalog *make_catalog(void)
     add_relation(b, 21002, "sales", "v_open", 'v', open, 2);
     add_relation(b, 21003, "ops", "tickets", 'r', tickets, 5);
     add_relation(b, 21004, "hr", "people", 'r', people, 2);
+    add_relation(b, 21007, "sales", "lines", 'r', lines, 6);
     add_views(b);
     s_definition = "SELECT r.region AS id, r.title AS x FROM sales.regions r;";
     add_relation(b, 21005, "inner_", "v_inner", 'v', regions, 2);
@@ -187,6 +203,7 @@ static gh_policy *make_policy(void)
     static const gh_str people[] = { { "hr.people", 9 } };
     static const gh_str loader[] = { { "user:loader", 11 } };
     static const gh_str rows[] = { { "inner_.v_rows", 13 } };
+    static const gh_str lines[] = { { "sales.lines", 11 } };
     static const gh_str all[] = { { "*.*", 3 } };
     static const gh_str secret[] = { { "secret", 6 } };
     static const gh_acl_column_mask masks[] = { { { "email", 5 },
@@ -247,6 +264,13 @@ static gh_policy *make_policy(void)
           .privileges = GH_INSERT,
           .valid_from = INT64_MIN,
           .valid_until = INT64_MAX },
+        { .id = 8,
+          .to = { staff, 1 },
+          .tables = { lines, 1 },
+          .privileges = GH_SELECT,
+          .rows = GH_STR("order_id > 7"),
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
     };
     const gh_acl acl = { .version = 1,
                          .users = users,
@@ -254,7 +278,7 @@ static gh_policy *make_policy(void)
                          .roles = roles,
                          .role_count = 2,
                          .rules = rules,
-                         .rule_count = 7 };
+                         .rule_count = GH_COUNT(rules) };
     gh_policy *policy = NULL;
     gh_err err = { 0 };
 

@@ -1,0 +1,115 @@
+/*
+ * What is known of a value that stands in a condition: of which class it is, and, of a number, how large it can
+ * get. A class other than GH_CLASS_NONE says that computing the value cannot fail, whatever the row holds.
+ *
+ *     operand.c   columns, literals, parameters
+ *     value.c     what is computed from them
+ *     query_value.c   what a sub-select gives
+ */
+#ifndef GATEHOUSE_REWRITE_OPERAND_H
+#define GATEHOUSE_REWRITE_OPERAND_H
+
+#include "judge.h"
+
+#define GH_OID_BOOL      16
+#define GH_OID_NAME      19
+#define GH_OID_INT8      20
+#define GH_OID_INT2      21
+#define GH_OID_INT4      23
+#define GH_OID_TEXT      25
+#define GH_OID_FLOAT8    701
+#define GH_OID_DATE      1082
+#define GH_OID_TIMESTAMP 1114
+#define GH_OID_TIMETZ    1266
+#define GH_OID_NUMERIC   1700
+
+typedef enum gh_type_class {
+    GH_CLASS_NONE = 0, /* not known to be safe */
+    GH_CLASS_BOOL,
+    GH_CLASS_INTEGER,
+    GH_CLASS_NUMERIC,
+    GH_CLASS_FLOAT,
+    GH_CLASS_TEXT,
+    GH_CLASS_TIME_POINT,
+    GH_CLASS_TIME,
+    GH_CLASS_INTERVAL,
+    GH_CLASS_UUID,
+    GH_CLASS_BYTEA,
+    GH_CLASS_OID,
+    GH_CLASS_CHAR,
+    GH_CLASS_CONST, /* a literal, or a parameter that stands once: takes the type of what it is
+                       compared with */
+    GH_CLASS_PARAM, /* a parameter whose type another place may have decided */
+    GH_CLASS_ENUM   /* + the type's own OID */
+} gh_type_class;
+
+typedef struct gh_operand {
+    gh_type_class class;
+    gh_oid type;      /* 0: not known for certain; of a literal: what it is by itself */
+    gh_oid collation; /* 0: none, or the default */
+    uint16_t digits;  /* of a number: at most so many before the point; 0: no bound is known... */
+    uint16_t scale;   /* ...and, where one is, behind it */
+} gh_operand;
+
+/* A column that a query computes, by the name that a query around it uses. */
+typedef struct gh_output {
+    const char *name; /* NULL: PostgreSQL makes one up that is not known here */
+    gh_operand value;
+} gh_output;
+
+/* What is known of a query once it is judged. */
+struct gh_query {
+    const SelectStmt *select;
+    const gh_output *outputs;
+    int output_count;
+    bool is_complete;     /* they are all, in order */
+    bool has_safe_values; /* computing any of them fails for no row... */
+    bool has_safe_keys;   /* ...nor does what it groups and sorts by */
+    bool is_safe;         /* running it fails for no values of the query around it */
+    bool is_single;       /* one row at most */
+    bool reads_cte;       /* relations outside of it are read through names of WITH */
+    int first;            /* its relations in gh_judge.items */
+    int end;
+};
+
+/* ---- operand.c ------------------------------------------------------------------------------- */
+
+/* typmod -1: none. */
+gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_oid collation);
+/* Comparing the two cannot fail, implicit casts included. */
+bool gh_operand_are_comparable(gh_operand a, gh_operand b);
+/* The class of a value that is the same for every row and fails on none; else GH_CLASS_NONE. */
+gh_operand gh_operand_constant(const gh_judge *j, const Node *n);
+/* A literal that no neighbour gives a type, as in SELECT or CASE: it is of the one that it has by itself. */
+gh_operand gh_operand_settled(const gh_judge *j, gh_operand o);
+/* The elements of an array that `= ANY` looks through. */
+gh_operand gh_operand_elements(const gh_judge *j, const Node *n);
+/* The class of what a literal holds once it is cast. */
+gh_operand gh_operand_cast(const gh_judge *j, const TypeCast *c);
+/* The type that a cast names; 0 where it is none of pg_catalog's plain ones. */
+gh_oid gh_operand_cast_type(const gh_judge *j, const TypeCast *c);
+/* A column whose cells show as they are: nothing but the stored value is evaluated. NULL for any other. */
+const gh_column *gh_operand_clear(gh_judge *j, const ColumnRef *ref, gh_item **item);
+gh_operand gh_operand_of_column(const gh_judge *j, const gh_item *item, const gh_column *c);
+/* What a name stands for; also of a column that a sub-select or common table expression computes. */
+gh_operand gh_operand_column(gh_judge *j, const ColumnRef *ref);
+/* Nothing is evaluated but the stored value, whoever sees it. */
+bool gh_operand_is_stored(const gh_item *item, const gh_column *c);
+bool gh_operand_is_literal(const Node *n);
+bool gh_operand_is_string(const Node *n);
+/* How often a parameter stands in the text; what nobody counted stands twice. */
+unsigned gh_operand_param_uses(const gh_judge *j, const ParamRef *p);
+
+/* ---- value.c --------------------------------------------------------------------------------- */
+
+/* A value that fails for no row and takes no time by what a row holds; else GH_CLASS_NONE. */
+gh_operand gh_value(gh_judge *j, const Node *n);
+
+/* ---- query_value.c --------------------------------------------------------------------------- */
+
+/* What one row of one column it gives as a value; GH_CLASS_NONE where running it may fail. */
+gh_operand gh_query_value(gh_judge *j, const SubLink *s);
+/* Is the condition one that fails for no row of the query around it? */
+bool gh_query_is_safe(gh_judge *j, const SubLink *s);
+
+#endif
