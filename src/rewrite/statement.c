@@ -338,7 +338,45 @@ static void judge_copy_option(gh_judge *j, const DefElem *d)
                         d->defname);
 }
 
-static void judge_copy(gh_judge *j, CopyStmt *c)
+/* is_top: its answer is the client's, and may have a column more. */
+static void judge_write(gh_judge *j, Node *n, size_t first, size_t end, bool is_top)
+{
+    if (is_top)
+        j->plan->kind = GH_STMT_WRITE;
+    if (IsA(n, InsertStmt))
+        gh_judge_insert(j, (InsertStmt *)n, first, end, is_top);
+    else if (IsA(n, UpdateStmt))
+        gh_judge_update(j, (UpdateStmt *)n, first, end, is_top);
+    else
+        gh_judge_delete(j, (DeleteStmt *)n, first, end, is_top);
+}
+
+static bool has_returning(const Node *n)
+{
+    if (n == NULL)
+        return false;
+    if (IsA(n, InsertStmt))
+        return ((const InsertStmt *)n)->returningList != NIL;
+    if (IsA(n, UpdateStmt))
+        return ((const UpdateStmt *)n)->returningList != NIL;
+    return IsA(n, DeleteStmt) && ((const DeleteStmt *)n)->returningList != NIL;
+}
+
+/* COPY (UPDATE ... RETURNING ...) TO STDOUT: a check can stand only in a column that is copied anyway. */
+static void judge_copied_write(gh_judge *j, const CopyStmt *c, size_t first)
+{
+    size_t close = first == SIZE_MAX ? SIZE_MAX : gh_sql_token_closing(j->text, first + 1);
+
+    if (close == SIZE_MAX || c->query == NULL ||
+        (!IsA(c->query, InsertStmt) && !IsA(c->query, UpdateStmt) && !IsA(c->query, DeleteStmt)))
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "COPY of this statement is not allowed");
+    else if (!has_returning(c->query)) /* nothing but the check would be copied */
+        gh_judge_refuse(j, GH_INVALID, "0A000", -1, "COPY query must have a RETURNING clause");
+    else
+        judge_write(j, c->query, first + 2, close, false);
+}
+
+static void judge_copy(gh_judge *j, CopyStmt *c, size_t first)
 {
     ListCell *cell;
 
@@ -360,7 +398,7 @@ static void judge_copy(gh_judge *j, CopyStmt *c)
     else if (c->query != NULL && IsA(c->query, SelectStmt))
         gh_judge_select(j, (SelectStmt *)c->query);
     else
-        gh_judge_refuse(j, GH_DENIED, "42501", -1, "COPY of this statement is not allowed");
+        judge_copied_write(j, c, first);
 }
 
 /* ---- EXPLAIN, LISTEN and small ones ---------------------------------------------------------- */
@@ -477,18 +515,6 @@ static void refuse_kind(gh_judge *j, Node *stmt, size_t first)
 }
 
 /* A statement inside WITH stands in brackets behind the name of its CTE. */
-static void judge_write(gh_judge *j, Node *n, size_t first, size_t end, bool is_top)
-{
-    if (is_top)
-        j->plan->kind = GH_STMT_WRITE;
-    if (IsA(n, InsertStmt))
-        gh_judge_insert(j, (InsertStmt *)n, first, end, is_top);
-    else if (IsA(n, UpdateStmt))
-        gh_judge_update(j, (UpdateStmt *)n, first, end, is_top);
-    else
-        gh_judge_delete(j, (DeleteStmt *)n, first, end, is_top);
-}
-
 void gh_judge_cte_statement(gh_judge *j, CommonTableExpr *c)
 {
     size_t open = gh_judge_token(j, c->location);
@@ -544,7 +570,7 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
         judge_show(j, (VariableShowStmt *)n);
         return;
     case T_CopyStmt:
-        judge_copy(j, (CopyStmt *)n);
+        judge_copy(j, (CopyStmt *)n, first);
         return;
     case T_ExplainStmt:
         judge_explain(j, (ExplainStmt *)n);

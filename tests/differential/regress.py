@@ -308,7 +308,10 @@ class Answer:
 
 
 def ask(c, statement):
-    results = c.query(statement.sql, statement.data if statement.data is not None else b'')
+    try:
+        results = c.query(statement.sql, statement.data if statement.data is not None else b'')
+    except (OSError, gt.Closed) as e:
+        raise gt.TestError(f'{e!r}: {statement.sql[:500]}')
     return Answer(results[-1] if results else gt.Result())
 
 

@@ -114,6 +114,19 @@ class PreparedWrites(unittest.TestCase):
         self.assertEqual(copy('COPY t FROM STDIN WHERE false OR region IS NULL', b'67\t\\N\n').sqlstate, '42501')
         self.assertEqual(self.rows('t'), ['60|EU', '61|EU', '65|EU'])
 
+    def test_copy_of_a_write(self):
+        copy = lambda sql: self.c.query(f'COPY ({sql}) TO STDOUT')[-1]
+        got = copy("INSERT INTO t VALUES (70, 'EU'), (71, 'EU') RETURNING id, region")
+        self.assertEqual((got.tag, got.copied), ('COPY 2', b'70\tEU\n71\tEU\n'))
+        self.assertEqual(copy("UPDATE t SET id = id + 2 WHERE id = 70 RETURNING *").copied, b'72\tEU\n')
+        self.assertEqual(copy('DELETE FROM t WHERE id IN (2, 72) RETURNING id').copied, b'72\n')
+        for sql in ("INSERT INTO t VALUES (73, 'US') RETURNING id", "UPDATE t SET region = 'US' RETURNING *", "UPDATE t SET region = 'US' WHERE id = 71 RETURNING 1"):
+            with self.subTest(sql=sql):
+                got = copy(sql)
+                self.assertEqual((got.sqlstate, got.copied), ('42501', b''))
+        self.assertEqual(copy("INSERT INTO t VALUES (74, 'EU')").sqlstate, '0A000')
+        self.assertEqual(self.rows('t'), ['71|EU'])
+
     def test_copy_checks_what_is_stored(self):
         for table, data, sqlstate in (('d (id)', b'5\n', '42501'), ('d (id, region)', b'6\tEU\n', None), ('triggered', b'5\tEU\n', '42501'), ('made', b'5\n', '42501'),
                                       ('looked_up', b'5\tEU\n', '42501'), ('parts', b'5\tEU\n', None), ('parts', b'6\tUS\n', '42501')):

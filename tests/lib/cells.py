@@ -142,6 +142,8 @@ def masked(mask, kind, v):
         with decimal.localcontext() as c:
             c.prec = 900
             whole = (abs(d) / n).quantize(decimal.Decimal(1), decimal.ROUND_HALF_UP) * n
+            if kind in ('int', 'big'):  # past the type's end there is none: the last multiple within it
+                whole = min(whole, (2 ** (31 if kind == 'int' else 63) - (d > 0)) // int(n) * n)
         return str(whole.copy_sign(d) if whole else decimal.Decimal(0))
     if name in ('month', 'year'):
         year, month, _ = v.split(' ')[0].split('-')
