@@ -135,14 +135,11 @@ static bool handle(gh_session *s, const gh_wire_frame *f, gh_str message)
     case GH_WIRE_F_PARSE:
         return gh_session_parse(s, f->body);
     case GH_WIRE_F_BIND:
-        gh_session_bind(s, f->body);
-        return true;
+        return gh_session_bind(s, f->body);
     case GH_WIRE_F_DESCRIBE:
-        gh_session_describe(s, f->body);
-        return true;
+        return gh_session_describe(s, f->body);
     case GH_WIRE_F_EXECUTE:
-        gh_session_execute(s, f->body);
-        return true;
+        return gh_session_execute(s, f->body);
     case GH_WIRE_F_CLOSE:
         gh_session_close_name(s, f->body);
         return true;

@@ -8,7 +8,8 @@
  *
  * The tables change when a message is sent, not when it is answered, since the messages behind it
  * are judged before; an error undoes what the failed message and those behind it did
- * (gh_session_undo).
+ * (gh_session_undo). Behind a Sync that is not answered the tables are a guess: what they would have
+ * refused here waits for the answer (is_uncertain).
  *
  * SECURITY: a policy change between Parse, Bind and Execute must count. Attack: tests/protocol,
  * policy_between_parse_and_bind.
@@ -57,7 +58,48 @@ static void refuse_portal(gh_session *s, gh_str name)
     gh_session_refuse(s, true, &err);
 }
 
+/*
+ * Is it not known yet whether the messages before some Sync failed? Then the next one is not to be refused by
+ * what the tables say of them; it is taken again when they are answered.
+ */
+static bool is_uncertain(gh_session *s)
+{
+    for (uint32_t i = s->queue.count; i > 0; i--) {
+        if (gh_expect_at(&s->queue, i - 1)->kind != GH_EXPECT_SYNC)
+            continue;
+        s->has_barrier = true;
+        s->barrier = s->queue.popped + i - 1;
+        return true;
+    }
+    return false;
+}
+
 /* ---- undoing --------------------------------------------------------------------------------- */
+
+/*
+ * Parse of the unnamed statement takes away the one before, whether it then fails or not; so does a Query, also one
+ * that was sent behind the Sync which ends the skipping.
+ */
+static bool has_dropped_unnamed(const gh_session *s, const gh_expect *e)
+{
+    if (e->replaced == NULL || e->replaced->name_len != 0)
+        return false;
+    if (e == gh_expect_head(&s->queue))
+        return true;
+    for (uint32_t i = gh_expect_until_sync(&s->queue); i < s->queue.count; i++) {
+        if (gh_expect_at(&s->queue, i)->kind == GH_EXPECT_QUERY)
+            return true;
+    }
+    return false;
+}
+
+void gh_session_drop_unnamed(gh_session *s)
+{
+    gh_expect *e = gh_expect_at(&s->queue, s->queue.count - 1);
+
+    if (e->replaced == NULL)
+        e->replaced = gh_names_take(&s->statements, GH_STR(""));
+}
 
 static void undo_entry(gh_names *t, gh_expect *e)
 {
@@ -74,10 +116,15 @@ void gh_session_undo(gh_session *s, gh_expect *e)
         return;
     switch (e->kind) {
     case GH_EXPECT_PARSE:
-        if (e->is_swallowed)
+        if (e->is_swallowed) {
             e->named->is_upstream = false;
-        else
-            undo_entry(&s->statements, e);
+            break;
+        }
+        if (has_dropped_unnamed(s, e)) {
+            gh_named_release(e->replaced);
+            e->replaced = NULL;
+        }
+        undo_entry(&s->statements, e);
         break;
     case GH_EXPECT_BIND:
         undo_entry(&s->portals, e);
@@ -92,8 +139,11 @@ void gh_session_undo(gh_session *s, gh_expect *e)
             gh_named_release(gh_names_put(t, e->named));
         break;
     }
+    case GH_EXPECT_QUERY: /* skipped */
+        if (!has_dropped_unnamed(s, e))
+            undo_entry(&s->statements, e);
+        break;
     case GH_EXPECT_NONE:
-    case GH_EXPECT_QUERY:
     case GH_EXPECT_DESCRIBE_STATEMENT:
     case GH_EXPECT_DESCRIBE_PORTAL:
     case GH_EXPECT_EXECUTE:
@@ -157,9 +207,25 @@ static void send_parse(gh_session *s, const gh_wire_parse *msg, gh_oid *types, g
     gh_session_pushed(s, e);
 }
 
+/*
+ * A name that is there already: PostgreSQL looks at the text first and then says so. Nothing behind it is judged
+ * before, since the name would mean another text.
+ */
+static void send_parse_again(gh_session *s, const gh_wire_parse *msg, gh_oid *types,
+                             gh_plan_set *set, gh_named *found)
+{
+    if (!found->is_sql && !found->is_upstream)
+        gh_session_prepare_upstream(s, found);
+    else
+        gh_session_use_statement(s, found);
+    send_parse(s, msg, types, set);
+    gh_session_set_barrier(s);
+}
+
 bool gh_session_parse(gh_session *s, gh_str body)
 {
     gh_wire_parse msg;
+    gh_named *found;
     gh_plan_set *set = NULL;
     gh_oid *types;
     gh_err err = { 0 };
@@ -168,12 +234,6 @@ bool gh_session_parse(gh_session *s, gh_str body)
     if (!gh_session_refresh(s))
         return true;
     if (gh_wire_decode_parse(body, &msg, &err) != GH_OK) {
-        gh_session_refuse(s, true, &err);
-        return true;
-    }
-    if (msg.name.len > 0 && gh_names_find(&s->statements, msg.name) != NULL) {
-        gh_session_say(&err, "42P05", "prepared statement \"" GH_STR_FMT "\" already exists",
-                       GH_STR_ARG(msg.name));
         gh_session_refuse(s, true, &err);
         return true;
     }
@@ -192,7 +252,11 @@ bool gh_session_parse(gh_session *s, gh_str body)
     if (rc != GH_OK)
         refuse_recorded(s, msg.sql, NULL, &err);
     else if (!set->is_refused) {
-        send_parse(s, &msg, types, set);
+        found = msg.name.len > 0 ? gh_names_find(&s->statements, msg.name) : NULL;
+        if (found != NULL)
+            send_parse_again(s, &msg, types, set, found);
+        else
+            send_parse(s, &msg, types, set);
         types = NULL;
     } else if (gh_session_wait_catalog(s, &set->plans[set->count - 1].error)) {
         free(types);
@@ -201,6 +265,8 @@ bool gh_session_parse(gh_session *s, gh_str body)
         return false;
     } else
         refuse_recorded(s, msg.sql, set, &set->plans[set->count - 1].error);
+    if (msg.name.len == 0 && (rc != GH_OK || set->is_refused))
+        gh_session_drop_unnamed(s);
     free(types);
     gh_plan_set_release(set);
     return true;
@@ -311,11 +377,14 @@ static bool is_current(gh_session *s, gh_named *portal)
 
 /* ---- Bind ------------------------------------------------------------------------------------ */
 
-/* The statement that a Bind names, ready upstream; NULL: refused, and that was sent. */
-static gh_named *bound_statement(gh_session *s, gh_str name)
+/* The statement that a Bind names, ready upstream; NULL: refused, and that was sent, or *waits. */
+static gh_named *bound_statement(gh_session *s, gh_str name, bool *waits)
 {
     gh_named *n = gh_names_find(&s->statements, name);
 
+    *waits = n == NULL && is_uncertain(s);
+    if (*waits)
+        return NULL;
     if (n == NULL) {
         refuse_statement(s, name);
         return NULL;
@@ -382,25 +451,29 @@ static void refuse_bind(gh_session *s, gh_str body, const gh_err *err)
         gh_session_refuse(s, true, err);
 }
 
-void gh_session_bind(gh_session *s, gh_str body)
+bool gh_session_bind(gh_session *s, gh_str body)
 {
     gh_wire_bind msg;
     gh_named *statement;
     gh_err err = { 0 };
     gh_expect *e;
+    bool waits;
 
     if (!gh_session_refresh(s))
-        return;
+        return true;
     if (gh_wire_decode_bind(body, &msg, &err) != GH_OK) {
+        if (is_uncertain(s))
+            return false;
         refuse_bind(s, body, &err);
-        return;
+        return true;
     }
-    statement = bound_statement(s, msg.statement);
+    statement = bound_statement(s, msg.statement, &waits);
     if (statement == NULL)
-        return;
+        return !waits;
     e = push_bind(s, msg.portal, statement);
     put_bind(s, &msg, statement->set);
     gh_session_pushed(s, e);
+    return true;
 }
 
 static gh_str cut_name(gh_str name)
@@ -419,6 +492,7 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     gh_err err = { 0 };
     gh_expect *e;
     size_t names;
+    bool waits;
 
     s->client_left = f->body_len;
     s->is_dropping = true;
@@ -434,7 +508,11 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     names = portal.len + name.len + 2;
     if (!gh_session_refresh(s))
         return f->header_len;
-    statement = bound_statement(s, cut_name(name));
+    statement = bound_statement(s, cut_name(name), &waits);
+    if (statement == NULL && waits) {
+        s->client_left = 0;
+        return 0;
+    }
     if (statement == NULL)
         return f->header_len;
     /* Its formats, which come last, decide how long the message becomes (put_bind). */
@@ -466,32 +544,35 @@ static void push_describe(gh_session *s, const gh_wire_target *t, gh_plan_set *s
     gh_session_pushed(s, e);
 }
 
-void gh_session_describe(gh_session *s, gh_str body)
+bool gh_session_describe(gh_session *s, gh_str body)
 {
     gh_wire_target msg;
     gh_named *n;
     gh_err err = { 0 };
 
     if (!gh_session_refresh(s))
-        return;
+        return true;
     if (gh_wire_decode_describe(body, &msg, &err) != GH_OK) {
         gh_session_refuse(s, true, &err);
-        return;
+        return true;
     }
     n = gh_names_find(msg.kind == 'S' ? &s->statements : &s->portals, msg.name);
     if (n == NULL) {
         if (s->is_bypass) /* made by SQL: the upstream knows */
             push_describe(s, &msg, NULL);
+        else if (is_uncertain(s))
+            return false;
         else if (msg.kind == 'S')
             refuse_statement(s, msg.name);
         else
             refuse_portal(s, msg.name);
-        return;
+        return true;
     }
-    if (msg.kind == 'S' ? !make_current(s, n) : !is_current(s, n))
-        return;
-    gh_session_restore_named(s, n->set, false);
-    push_describe(s, &msg, n->set);
+    if (msg.kind == 'S' ? make_current(s, n) : is_current(s, n)) {
+        gh_session_restore_named(s, n->set, false);
+        push_describe(s, &msg, n->set);
+    }
+    return true;
 }
 
 static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *portal)
@@ -520,23 +601,26 @@ static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *po
         gh_session_set_barrier(s);
 }
 
-void gh_session_execute(gh_session *s, gh_str body)
+bool gh_session_execute(gh_session *s, gh_str body)
 {
     gh_wire_execute msg;
     gh_named *portal;
     gh_err err = { 0 };
 
     if (!gh_session_refresh(s))
-        return;
+        return true;
     if (gh_wire_decode_execute(body, &msg, &err) != GH_OK) {
         gh_session_refuse(s, true, &err);
-        return;
+        return true;
     }
     portal = gh_names_find(&s->portals, msg.portal);
+    if (portal == NULL && is_uncertain(s))
+        return false;
     if (portal == NULL)
         refuse_portal(s, msg.portal);
     else if (is_current(s, portal))
         send_execute(s, &msg, portal);
+    return true;
 }
 
 void gh_session_close_name(gh_session *s, gh_str body)

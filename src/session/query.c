@@ -238,6 +238,7 @@ bool gh_session_query(gh_session *s, gh_str body)
         return false;
     if (rc != GH_OK) {
         refuse_text(s, sql, &err);
+        gh_session_drop_unnamed(s);
         return true;
     }
     if (set->is_refused && gh_session_wait_catalog(s, &set->plans[set->count - 1].error)) {
@@ -252,6 +253,7 @@ bool gh_session_query(gh_session *s, gh_str body)
         gh_session_restore_named(s, set, true);
         send_query(s, set);
     }
+    gh_session_drop_unnamed(s);
     gh_plan_set_release(set);
     return true;
 }

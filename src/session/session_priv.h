@@ -271,19 +271,21 @@ void gh_session_read_client(gh_session *s);
 /* Goes on with bytes that were left when reading paused. */
 void gh_session_resume(gh_session *s);
 
-/* ---- query.c, extended.c: false when the message must wait (for the catalog) ----------------- */
+/* ---- query.c, extended.c: false when the message must wait (for the catalog, for answers) ----- */
 
 bool gh_session_query(gh_session *s, gh_str body);
 bool gh_session_parse(gh_session *s, gh_str body);
-void gh_session_bind(gh_session *s, gh_str body);
+/* The newest message takes the unnamed statement away, as every Query does. */
+void gh_session_drop_unnamed(gh_session *s);
+bool gh_session_bind(gh_session *s, gh_str body);
 /* Sends Close and Parse of a statement that the upstream does not have; the client sees neither's
  * answer. */
 void gh_session_prepare_upstream(gh_session *s, gh_named *n);
 /* A Bind whose body does not fit the buffer: its names are at hand, the rest follows. Returns the
  * bytes used, 0: need more. */
 size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f);
-void gh_session_describe(gh_session *s, gh_str body);
-void gh_session_execute(gh_session *s, gh_str body);
+bool gh_session_describe(gh_session *s, gh_str body);
+bool gh_session_execute(gh_session *s, gh_str body);
 void gh_session_close_name(gh_session *s, gh_str body);
 void gh_session_flush_message(gh_session *s, gh_str body);
 void gh_session_sync(gh_session *s, gh_str body);
