@@ -308,6 +308,12 @@ class Surface(Case):
         for secret in ('upstream-secret', *world.USERS.values()):
             self.assertNotIn(secret, text)
 
+    def test_no_core_is_dumped(self):
+        """Memory holds what people asked and got, and keys."""
+        with a_proxy('dumps', wrapper=('bash', '-c', 'ulimit -Sc hard; exec "$@"', 'bash')) as p:
+            limits = Path(f'/proc/{p.pid}/limits').read_text()
+            self.assertRegex(limits, r'Max core file size +0 +0 ')
+
     def test_passwords_are_kept_as_verifiers(self):
         data = proxy.acl.read_bytes()
         self.assertIn(b'SCRAM-SHA-256$', data)
