@@ -264,9 +264,11 @@ class BadAcl(Bad):
             done = proxy.cli('policy', 'apply', '--acl', proxy.acl, proxy.dir / 'policy.yaml', check=False)
             self.assertEqual((done.returncode, done.stdout, done.stderr),
                              (1, '', f'gatehouse: {proxy.acl}: locked by another process for 5 s\n'))
+            self.assertIn('alice', proxy.cli('user', 'list', '--acl', proxy.acl).stdout, 'readers do not wait')
             self.serves_as_before()
             self.assertEqual((status()['state'], stale_by_metrics()), ('current', 0))
         self.assertEqual(status()['version'], self.version)
+        self.assertIn('nothing to change', proxy.cli('policy', 'apply', '--acl', proxy.acl, proxy.dir / 'policy.yaml').stdout)
 
 
 if __name__ == '__main__':

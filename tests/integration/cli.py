@@ -590,15 +590,6 @@ class AclFile(Case):
         done = cli('policy', 'export', '--acl', self.acl)
         self.assertEqual((done.returncode, done.stdout), (1, ''))
 
-    def test_locked(self):
-        self.apply()
-        with contextlib.closing(sqlite3.connect(self.acl)) as db:
-            db.execute('BEGIN IMMEDIATE')
-            self.fails(1, f'gatehouse: {self.acl}: locked by another process for 5 s', 'user', 'disable', 'alice', '--acl',
-                       self.acl)
-            self.assertIn('alice', self.ok('user', 'list', '--acl', self.acl))  # readers do not wait
-        self.assertEqual(self.ok('user', 'disable', 'alice', '--acl', self.acl), 'alice is disabled\n')
-
     def test_grant_that_lost_a_row(self):
         self.apply()
         self.sql("DELETE FROM acl WHERE grant_id = 1 AND row_no = 3")

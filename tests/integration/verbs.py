@@ -177,6 +177,37 @@ class EveryVerb(unittest.TestCase):
                 self.assertFalse(missing.exists())
 
 
+class PolicyKeys(unittest.TestCase):
+    """Every key of the policy file: misspelt, it is suggested; unknown, all are named; and the guide tells of it."""
+    PLACES = {'': '{}: x', 'roles': 'roles: {{ r: {{ {}: x }} }}', 'users': 'users: {{ u: {{ {}: x }} }}', 'grants': 'grants: [{{ {}: x }}]',
+              'valid': 'grants: [{{ to: [r], tables: [s.t], valid: {{ {}: x }} }}]',
+              'columns': 'grants: [{{ to: [r], tables: [s.t], columns: {{ {}: x }} }}]', 'denies': 'denies: [{{ {}: x }}]',
+              'masking': 'masking: [{{ {}: x }}]', 'functions': 'functions: [{{ {}: x }}]', 'tests': 'tests: [{{ {}: x }}]'}
+
+    def faults(self, place, key):
+        path = proxy.dir / 'keys.yaml'
+        text = 'version: 1\n' + place.format(key) + '\n'
+        path.write_text(text)
+        done = cli('policy', 'apply', '--acl', proxy.dir / 'keys.db', path)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        line, = [l for l in done.stderr.splitlines() if f'{key}: unknown key; ' in l]
+        number, column = map(int, re.match(r'.*?:(\d+):(\d+): ', line).groups())
+        self.assertTrue(text.splitlines()[number - 1][column - 1:].startswith(key), line)
+        return line
+
+    def test_keys(self):
+        guide = (ROOT / 'docs' / 'policy-guide.md').read_text()
+        seen = 0
+        for name, place in self.PLACES.items():
+            keys = re.search(r'expected one of (.*)|expected (\w+)$', self.faults(place, 'zzzzzz'))
+            for key in (keys[1] or keys[2]).split(', '):
+                with self.subTest(f'{name}.{key}'):
+                    self.assertIn(f'did you mean "{key}"?', self.faults(place, key + key[-1]))
+                    self.assertTrue(re.search(rf'`{key}`|`{key}: |\b{key}:\s', guide))
+                    seen += 1
+        self.assertGreater(seen, 40)
+
+
 # verb, arguments, exit code: each with a result, in this order
 JSON = (
     ('check', [], 0),
