@@ -189,7 +189,8 @@ class BadAcl(Bad):
 
     def restore(self):
         self.put(self.good.read_bytes())
-        gt.wait_for(lambda: status()['state'] == 'current', 20, 'the good ACL is taken again')
+        gt.wait_for(lambda: (s := status())['state'] == 'current' and s['version'] == self.version, 20,
+                    'the good ACL is taken again')
         self.assertEqual(stale_by_metrics(), 0)
 
     def put(self, data):
