@@ -107,6 +107,7 @@ void gh_arena_free(gh_arena *a);                   /* NULL is fine */
 void gh_arena_reset(gh_arena *a);                  /* frees all but one block */
 GH_MUST_USE void *gh_arena_alloc(gh_arena *a, size_t size);
 size_t gh_arena_used(const gh_arena *a);
+size_t gh_arena_budget(const gh_arena *a); /* 0: unbounded */
 /* Copies; the result's ptr is NULL only when the budget is spent. A NUL follows the copy. */
 gh_str gh_arena_dup(gh_arena *a, gh_str s);
 gh_str gh_arena_printf(gh_arena *a, const char *fmt, ...) GH_PRINTF(2, 3);

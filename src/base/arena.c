@@ -131,6 +131,11 @@ size_t gh_arena_used(const gh_arena *a)
     return a->used;
 }
 
+size_t gh_arena_budget(const gh_arena *a)
+{
+    return a->budget;
+}
+
 gh_str gh_arena_dup(gh_arena *a, gh_str s)
 {
     char *copy;

@@ -356,7 +356,7 @@ void gh_judge_expr(gh_judge *j, Node **slot)
     size_t after = SIZE_MAX;
 
     j->takes_reg = false;
-    if (n == NULL || j->rc != GH_OK)
+    if (n == NULL || j->rc != GH_OK || gh_judge_is_spent(j))
         return;
     switch (nodeTag(n)) {
     case T_List:

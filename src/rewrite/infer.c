@@ -14,6 +14,7 @@
 #define VALUES_MAX      100 /* rows that are looked at */
 #define ARGS_MAX        8
 #define OID_BOOL        16
+#define OID_JSONB       3802
 #define OID_ANYARRAY    2277
 #define OID_ANYELEMENT  2283
 #define OID_ANYNONARRAY 2776
@@ -29,7 +30,8 @@ static gh_oid infer(gh_judge *j, const Node *n, int depth);
  */
 static bool is_too_much(gh_judge *j)
 {
-    return ++j->infer_steps > GH_SQL_INFER_STEPS_MAX + 16 * j->text->token_count;
+    return ++j->infer_steps > GH_SQL_INFER_STEPS_MAX + 16 * j->text->token_count ||
+           gh_judge_is_spent(j);
 }
 
 /* ---- types ----------------------------------------------------------------------------------- */
@@ -557,7 +559,7 @@ static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
     return s->subLinkType == ARRAY_SUBLINK && first != 0 ? array_of(j, first) : first;
 }
 
-/* An element or a slice of an array. */
+/* An element or a slice of an array; of a jsonb, which is one again. */
 static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
 {
     gh_oid type = infer(j, a->arg, depth);
@@ -569,7 +571,7 @@ static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
             return 0;
         is_slice = is_slice || lfirst_node(A_Indices, cell)->is_slice;
     }
-    return is_slice ? type : element_of(j, type);
+    return is_slice || type == OID_JSONB ? type : element_of(j, type);
 }
 
 static gh_oid infer_value_function(const SQLValueFunction *f)

@@ -2,6 +2,19 @@
 
 #include <stdarg.h>
 
+bool gh_judge_is_spent(gh_judge *j)
+{
+    size_t budget = gh_arena_budget(j->arena);
+
+    if (budget == 0)
+        budget = GH_SQL_MEMORY_MAX;
+    if (CurrentMemoryContext->mem_allocated <= budget ||
+        CurrentMemoryContext->mem_allocated - budget <= j->memory_before)
+        return false;
+    gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+    return true;
+}
+
 void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
                      ...)
 {

@@ -130,7 +130,8 @@ typedef struct gh_judge {
     gh_memo occurs; /* of types, among so many items */
     gh_memo words;  /* of types, in the text */
     size_t infer_steps;
-    size_t first; /* the statement's tokens */
+    size_t memory_before; /* bytes that parsing took; gh_judge_is_spent */
+    size_t first;         /* the statement's tokens */
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
@@ -158,6 +159,9 @@ typedef struct gh_judge {
 
 /* ---- judge.c --------------------------------------------------------------------------------- */
 
+/* Refuses a statement whose judging takes more memory than the arena's budget: what grows faster than the text, in
+ * whatever way. Asked for at each expression. */
+bool gh_judge_is_spent(gh_judge *j);
 /* Refuses; location is a byte of the text or -1. The first refusal stays. */
 void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
                      ...) GH_PRINTF(5, 6);

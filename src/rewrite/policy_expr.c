@@ -328,6 +328,7 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
                           .err = why,
                           .rc = GH_OK,
                           .is_ascii = outer->is_ascii,
+                          .memory_before = outer->memory_before,
                           .is_policy = true };
     if (expr.len > GH_POLICY_EXPR_MAX) {
         gh_policy_broken(&p, "is too long");

@@ -734,7 +734,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     gh_block block = { .outer = j->block };
     gh_block *heap = palloc(sizeof(block)); /* items point to it until the statement is placed */
 
-    if (j->rc != GH_OK)
+    if (j->rc != GH_OK || gh_judge_is_spent(j))
         return;
     /* What PostgreSQL itself then throws away (simplify_EXISTS_query). */
     block.is_tested = j->is_exists && s->op == SETOP_NONE && s->havingClause == NULL &&

@@ -6,6 +6,7 @@ typedef struct gh_run {
     gh_arena *arena;
     gh_str sql; /* UTF-8 */
     bool is_ascii;
+    size_t memory_before; /* bytes that parsing took */
     gh_plan *plans;
     size_t count;
     List *announced; /* temporary tables that the statements so far make */
@@ -124,6 +125,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
                    .err = &err,
                    .rc = GH_OK,
                    .is_ascii = run->is_ascii,
+                   .memory_before = run->memory_before,
                    .announced = &run->announced };
     gh_block top = { 0 };
     gh_rc rc = gh_sql_children(*stmt, ignore, NULL) ? gh_sql_check_tree(*stmt, &err) : GH_OK;
@@ -222,6 +224,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
 
     if (rc != GH_OK)
         return rc;
+    run->memory_before = CurrentMemoryContext->mem_allocated;
     count = (size_t)list_length(text.stmts);
     if (count == 0)
         return plan_empty(run, err);

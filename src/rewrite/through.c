@@ -154,6 +154,7 @@ void gh_through_expand(gh_judge *j, gh_item *item)
                        .err = &why,
                        .rc = GH_OK,
                        .is_ascii = j->is_ascii,
+                       .memory_before = j->memory_before,
                        .is_policy = true,
                        .view_depth = j->view_depth + 1,
                        .relations_outside = j->relations_outside + list_length(j->items) + 1 };

@@ -420,7 +420,7 @@ gh_operand gh_value(gh_judge *j, const Node *n)
 {
     gh_operand o;
 
-    if (n == NULL)
+    if (n == NULL || gh_judge_is_spent(j))
         return s_none;
     switch (nodeTag(n)) {
     case T_ColumnRef:

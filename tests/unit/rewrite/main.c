@@ -12,6 +12,7 @@ int main(void)
     srunner_add_suite(runner, suite_through());
     srunner_add_suite(runner, suite_function());
     srunner_add_suite(runner, suite_setting());
+    srunner_add_suite(runner, suite_memory());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

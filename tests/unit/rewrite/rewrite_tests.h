@@ -22,6 +22,7 @@ Suite *suite_query(void);
 Suite *suite_write(void);
 Suite *suite_fence(void);
 Suite *suite_function(void);
+Suite *suite_memory(void);
 Suite *suite_setting(void);
 Suite *suite_through(void);
 
