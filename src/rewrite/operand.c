@@ -183,6 +183,11 @@ const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item
     return found.column;
 }
 
+const gh_item *gh_operand_item(gh_judge *j, const ColumnRef *ref)
+{
+    return find(j, ref).item;
+}
+
 /*
  * SECURITY: a view's column may be an expression, which a condition on it would evaluate before the view's own
  * conditions and joins; so may a virtual generated column. Attack: tests/attack views.

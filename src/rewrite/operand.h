@@ -91,6 +91,8 @@ gh_oid gh_operand_cast_type(const gh_judge *j, const TypeCast *c);
 /* A column whose cells show as they are: nothing but the stored value is evaluated. NULL for any other. */
 const gh_column *gh_operand_clear(gh_judge *j, const ColumnRef *ref, gh_item **item);
 gh_operand gh_operand_of_column(const gh_judge *j, const gh_item *item, const gh_column *c);
+/* The item that a name's column is certainly of, or NULL. */
+const gh_item *gh_operand_item(gh_judge *j, const ColumnRef *ref);
 /* What a name stands for; also of a column that a sub-select or common table expression computes. */
 gh_operand gh_operand_column(gh_judge *j, const ColumnRef *ref);
 /* Nothing is evaluated but the stored value, whoever sees it. */

@@ -227,12 +227,12 @@ static void find_own_column(struct Node **slot, void *arg)
 {
     gh_search *search = arg;
     Node *n = (Node *)*slot;
-    gh_item *item = NULL;
 
     if (IsA(n, ColumnRef)) {
+        const gh_item *item = gh_operand_item(search->j, (const ColumnRef *)n);
+
         search->has_column = true;
-        search->has_own_column |= gh_judge_bind(search->j, (ColumnRef *)n, &item) != NULL &&
-                                  item->block == search->j->block;
+        search->has_own_column |= item != NULL && item->block == search->j->block;
     } else if (IsA(n, SubLink) || !gh_sql_children(*slot, find_own_column, arg)) {
         search->has_column = true;
     }

@@ -143,7 +143,7 @@ def rows(rng):
 
 def main():
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30) if LONG else 11
-    size = int(sys.argv[2]) if len(sys.argv) > 2 else 30000 if LONG else 2500
+    size = int(sys.argv[2]) if len(sys.argv) > 2 else 30000 if LONG else 1500
     rng = random.Random(seed)
     print(f'seed {seed}, {size} statements')
     with gt.Scratch() as scratch, gt.Postgres(scratch) as pg:
@@ -167,7 +167,7 @@ def main():
 def check(pg, proxy, maker, size):
     count = dict.fromkeys(('all', 'invalid', 'fenced', 'unfenced', 'failing', 'wrong'), 0)
     with proxy.wire('ann') as c, gt.Wire(pg.port, 'gatehouse', 'wh', 'upstream-secret') as direct:
-        direct.query("SET statement_timeout = '5s'; SET enable_seqscan = off")
+        direct.query("SET statement_timeout = '2s'; SET enable_seqscan = off")
 
         def fails(sql):
             error = direct.query(sql)[-1].error

@@ -138,6 +138,12 @@ START_TEST(columns_of_sub_selects)
           true },
         { "with s (x) as (select price * 2 from lines l) select * from s where x > 1", false },
         { "with s (x) as (select 1 / order_id from lines l) select * from s where x > 1", true },
+        { "with s (x) as (select sum(price) from lines l group by order_id) select * from s where "
+          "x = (select max(x) from s)",
+          false },
+        { "with s (x) as (select sum(price) from lines l group by order_id) select * from s where "
+          "x = (select x from s)",
+          true },
         { "with s as (select 1 / order_id as x from lines l), t as (select x from s) select * from "
           "t where x > 1",
           true },
