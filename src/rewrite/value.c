@@ -258,12 +258,16 @@ static gh_operand extract(gh_judge *j, const List *args)
                : s_none;
 }
 
-/* A number that its sign makes no less than zero: a template's slot holds no other. */
+/*
+ * A number that its sign makes no less than zero, and of nine digits: a template's slot holds no other. The sum of two
+ * is an integer still, which PostgreSQL 13 before 13.2 wants of them.
+ */
 static bool is_length(const Node *n)
 {
     const A_Const *c = (const A_Const *)n;
 
-    return gh_operand_is_literal(n) && !c->isnull && IsA(&c->val, Integer) && intVal(&c->val) >= 0;
+    return gh_operand_is_literal(n) && !c->isnull && IsA(&c->val, Integer) &&
+           intVal(&c->val) >= 0 && intVal(&c->val) <= 999999999;
 }
 
 static gh_operand substring(gh_judge *j, const List *args)
