@@ -218,15 +218,19 @@ static void find_tags(pol_work *w)
     if (schema != POL_NONE && name != POL_NONE) {
         uint32_t at = pol_relations_find(&tags->exact, schema, name);
 
-        for (; at != POL_NONE; at = tags->columns[at].pattern.next)
+        for (; at != POL_NONE; at = tags->columns[at].pattern.next) {
+            w->is_tag_reached = true;
             tag_columns(w, &tags->columns[at]);
+        }
     }
     for (uint32_t i = tags->globs; i < tags->column_count; i++) {
         const pol_pattern *pattern = &tags->columns[i].pattern;
 
         if (pol_part_match(p, pattern->parts[0], schema, w->r->schema) &&
-            pol_part_match(p, pattern->parts[1], name, w->r->name))
+            pol_part_match(p, pattern->parts[1], name, w->r->name)) {
+            w->is_tag_reached = true;
             tag_columns(w, &tags->columns[i]);
+        }
     }
 }
 

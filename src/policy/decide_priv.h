@@ -95,7 +95,9 @@ typedef struct pol_work {
     pol_tagged *tagged;
     size_t tagged_count;
     size_t tagged_cap;
-    gh_str *texts; /* of filters, ascending */
+    bool
+        is_tag_reached; /* a tag's pattern may name a column of the relation, if not one that it has */
+    gh_str *texts;      /* of filters, ascending */
     uint32_t text_count;
     size_t filter_words;
     uint16_t *final; /* a text's index in the decision, plus 1 */

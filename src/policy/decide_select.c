@@ -329,6 +329,26 @@ static uint64_t *row_filters(const pol_work *w, bool *is_all)
     return bits;
 }
 
+/*
+ * SECURITY: the catalog tells of a new column some seconds late. Until then a star may be sent as it is only where
+ * the new column would show anyway. Attack: tests/attack/states, test_new_column.
+ */
+static bool shows_new_columns(const pol_work *w)
+{
+    bool is_given = false;
+
+    for (size_t i = 0; i < w->rule_count; i++) {
+        const pol_applied *a = &w->rules[i];
+        bool is_deny = (a->rule->flags & POL_DENY) != 0;
+
+        if (is_deny && !a->is_whole)
+            return false;
+        is_given = is_given || (is_grant(a) && a->is_whole && a->filter == POL_NONE &&
+                                pol_list_len(&w->p->lists, a->rule->masks) == 0);
+    }
+    return is_given && !(w->is_tag_reached && w->p->tags->masking_count > 0);
+}
+
 void pol_decide_select(pol_work *w, gh_decision *d)
 {
     uint64_t *rows;
@@ -344,4 +364,5 @@ void pol_decide_select(pol_work *w, gh_decision *d)
         decide_column(w, i, d->rows_all ? NULL : rows);
         d->is_full = d->is_full && w->columns[i].show == GH_CLEAR;
     }
+    d->is_open = d->is_full && shows_new_columns(w);
 }

@@ -137,7 +137,7 @@ void gh_judge_group(gh_judge *j, SelectStmt *s)
         gh_item *item = lfirst(cell);
 
         if (item->relation != NULL && item->decision != NULL && !item->is_renamed &&
-            item->alias != NULL && !item->decision->is_full && has_grouped_key(j, s, item))
+            item->alias != NULL && !gh_relation_stands(item) && has_grouped_key(j, s, item))
             text = add_columns(j, s, item, text);
     }
     if (text[0] == '\0' || start == SIZE_MAX)

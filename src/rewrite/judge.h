@@ -391,6 +391,8 @@ char *gh_relation_column_sql(gh_judge *j, gh_item *item, size_t column);
 char *gh_relation_row_condition(gh_judge *j, gh_item *item);
 /* The sub-select that stands for a governed relation, without alias; NULL after a refusal. */
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
+/* May the relation itself stand where it is, with its schema? Known when the statement was judged. */
+bool gh_relation_stands(const gh_item *item);
 /* Puts what stands for each relation into text and tree. */
 void gh_judge_place_items(gh_judge *j);
 void gh_judge_note_touches(gh_judge *j);

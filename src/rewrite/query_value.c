@@ -21,6 +21,12 @@
 
 static const gh_operand s_none = { 0 };
 
+/*
+ * SECURITY: more columns PostgreSQL does not compute (MaxTupleAttributeNumber); they double with each level of
+ * SELECT a.*, b.* over one query. Attack: tests/attack/states, test_types_of_nested_queries.
+ */
+#define OUTPUTS_MAX 1664
+
 /* ---- names and stars ------------------------------------------------------------------------- */
 
 /* The name that PostgreSQL gives to a column; NULL where it makes one up in another way. */
@@ -116,6 +122,8 @@ static bool add_targets(gh_judge *j, gh_outputs *o, const List *targets)
         if (!is_star(t->val))
             add(o, column_name(t), computed(j, t->val));
         else if (!add_star(j, o, (const ColumnRef *)t->val))
+            return false;
+        if (o->count > OUTPUTS_MAX)
             return false;
     }
     return true;

@@ -458,10 +458,12 @@ static void place_subselect(gh_judge *j, gh_item *item)
     j->reads_literal = true; /* what was cut out stands elsewhere */
 }
 
-/* A view's own conditions can leak as a row filter's can, so only a barrier is left unfenced. */
-static bool may_stand_as_it_is(const gh_item *item)
+/* A view's own conditions can leak as a row filter's can, so only a barrier is left unfenced. A star stands for what
+ * the catalog says, unless whatever the warehouse has by now may show. */
+bool gh_relation_stands(const gh_item *item)
 {
     return item->system == NULL && item->decision->is_full && !item->decision->is_through &&
+           (item->decision->is_open || !item->has_star) &&
            (item->relation->kind != 'v' || item->relation->is_security_barrier);
 }
 
@@ -508,7 +510,7 @@ void gh_judge_place_items(gh_judge *j)
         gh_item *item = lfirst(cell);
 
         if (!item->is_placed && !item->is_target && item->decision != NULL &&
-            !may_stand_as_it_is(item) && !prepare(j, item))
+            !gh_relation_stands(item) && !prepare(j, item))
             gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
                             item->var->relname);
         if (may_run_early(j, item) || may_be_slow(j, item))
@@ -521,7 +523,7 @@ void gh_judge_place_items(gh_judge *j)
             return;
         if (item->is_placed)
             continue;
-        if (item->is_target || may_stand_as_it_is(item))
+        if (item->is_target || gh_relation_stands(item))
             place_qualified(j, item);
         else if (item->must_stand && item->sample == NULL)
             gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,

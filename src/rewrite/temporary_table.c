@@ -321,7 +321,7 @@ static bool may_stand(const gh_item *item, bits32 options)
 {
     if (item->relation->is_temporary)
         return item->decision->is_full;
-    return item->decision->is_full && !item->decision->is_through &&
+    return item->decision->is_open && !item->decision->is_through &&
            ((options & ~(bits32)LIKE_HARMLESS) == 0 ||
             (item->decision->privileges & GH_INSERT) != 0);
 }

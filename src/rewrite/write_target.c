@@ -188,7 +188,8 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
             return;
         }
         if (strcmp(t->alias, name) == 0 || is_system_column(name)) {
-            if (t->decision->is_full && may_read(t))
+            if (t->decision->is_full && (t->decision->is_open || is_system_column(name)) &&
+                may_read(t))
                 return;
             refuse_column(j, (const ColumnRef *)*slot);
             return;
@@ -235,7 +236,7 @@ void gh_write_column_ref(gh_judge *j, Node **slot)
         return;
     if (IsA(last, String) && !(is_system_column(strVal(last)) && item->decision->is_full))
         target_column(j, item, slot, strVal(last), true);
-    else if (IsA(last, A_Star) && !(item->decision->is_full && may_read(item)))
+    else if (IsA(last, A_Star) && !(item->decision->is_open && may_read(item)))
         refuse_column(j, ref);
 }
 

@@ -99,6 +99,7 @@ class PreparedWrites(unittest.TestCase):
             gt.wait_for(lambda: self.c.query("EXECUTE p (50, 'EU')")[-1].sqlstate == '42501', what='the refusal')
         finally:
             PROXY.apply(POLICY)
+            gt.wait_for(lambda: self.c.query("EXECUTE p (50, 'EU')")[-1].sqlstate != '42501', what='the policy as it was')
 
     def rows(self, table):
         return PG.sql(f'SELECT id, region FROM {table} WHERE id > 2 ORDER BY 1', 'wh').split()

@@ -97,8 +97,11 @@ def answers(port, database, pieces):
     out = []
     c = gt.Wire(port, 'erin', database, 'erin-password')
     try:
-        for piece in pieces:
-            c.send(piece)
+        try:
+            for piece in pieces:
+                c.send(piece)
+        except OSError:  # the other side has hung up; what it said before is still to be read
+            pass
         while True:
             kind, body = c.receive()
             if kind not in 'NSA':

@@ -328,8 +328,8 @@ static void put_set(gh_buf *b, gh_filter_set set)
 
 static void put_decision(gh_buf *b, const gh_decision *d)
 {
-    gh_buf_printf(b, "%d %u %d %d %d\n", d->exists, d->privileges, d->is_full, d->is_every_row,
-                  d->rows_all);
+    gh_buf_printf(b, "%d %u %d %d %d %d\n", d->exists, d->privileges, d->is_full, d->is_open,
+                  d->is_every_row, d->rows_all);
     for (uint16_t i = 0; i < d->filter_count; i++)
         gh_buf_put_str(b, d->filters[i]);
     put_set(b, d->rows);

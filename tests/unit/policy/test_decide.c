@@ -316,6 +316,32 @@ START_TEST(idle_deny)
 }
 END_TEST
 
+/* Would a column that is added show in clear as well? */
+START_TEST(open_to_new_columns)
+{
+    gh_acl_rule *r = world_grant(&s_world, TO_R, ON_T);
+
+    ck_assert(decide()->is_full && decide()->is_open);
+    only_columns(r, LIST(S("a"), S("b"), S("c")));
+    ck_assert(decide()->is_full && !decide()->is_open);
+    r->has_columns = false;
+    r->columns = (gh_str_list){ 0 };
+    r->masks = &(gh_acl_column_mask){ .column = S("ssn"), .mask = S("null") };
+    r->mask_count = 1;
+    ck_assert(decide()->is_full && !decide()->is_open);
+    world_grant(&s_world, TO_R, ON_T); /* gives it all the same */
+    ck_assert(decide()->is_full && decide()->is_open);
+    world_tag(&s_world, S("pii"), LIST(S("*.*.ssn"), S("x.*.*")));
+    ck_assert(decide()->is_open); /* a tag alone takes nothing */
+    (void)world_masking(&s_world, S("pii"), S("redact"));
+    ck_assert(decide()->is_full && !decide()->is_open);
+    s_world.acl.masking_count = 0;
+    ck_assert(decide()->is_open);
+    only_columns(world_deny(&s_world, TO_R, LIST(S("*.*"))), LIST(S("ssn")));
+    ck_assert(decide()->is_full && !decide()->is_open);
+}
+END_TEST
+
 /* A grant of columns that the relation lacks gives no rows of it either. */
 START_TEST(idle_grant)
 {
@@ -449,6 +475,7 @@ Suite *policy_decide_suite(void)
     tcase_add_test(t, written_but_not_read);
     tcase_add_test(t, tags);
     tcase_add_test(t, idle_deny);
+    tcase_add_test(t, open_to_new_columns);
     tcase_add_test(t, idle_grant);
     tcase_add_test(t, except);
     tcase_add_test(t, mask_that_does_not_fit);

@@ -117,8 +117,9 @@ static void put_column(gh_buf *b, const gh_decision *d, const gh_column_decision
 
 static void put_decision(gh_buf *b, const gh_decision *d)
 {
-    gh_buf_printf(b, " exists %d through %d privileges %u full %d every %d all %d", d->exists,
-                  d->is_through, d->privileges, d->is_full, d->is_every_row, d->rows_all);
+    gh_buf_printf(b, " exists %d through %d privileges %u full %d open %d every %d all %d",
+                  d->exists, d->is_through, d->privileges, d->is_full, d->is_open, d->is_every_row,
+                  d->rows_all);
     put_set(b, d, d->rows);
     put_set(b, d, d->row_denies);
     for (size_t i = 0; i < 5; i++)
