@@ -6,6 +6,7 @@
 
 #define COLLATION_DEFAULT 100
 #define COLLATION_C       950
+#define OID_FLOAT4        700
 
 static const gh_operand s_none = { 0 };
 
@@ -35,7 +36,7 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
         { GH_OID_INT2, GH_CLASS_INTEGER, 5 },
         { GH_OID_INT4, GH_CLASS_INTEGER, 10 },
         { GH_OID_NUMERIC, GH_CLASS_NUMERIC, 0 },
-        { 700, GH_CLASS_FLOAT, 0 },
+        { OID_FLOAT4, GH_CLASS_FLOAT, 0 },
         { GH_OID_FLOAT8, GH_CLASS_FLOAT, 0 },
         { GH_OID_TEXT, GH_CLASS_TEXT, 0 },
         { 1043, GH_CLASS_TEXT, 0 },
@@ -373,6 +374,41 @@ gh_operand gh_operand_cast(const gh_judge *j, const TypeCast *c)
     return s_none;
 }
 
+/* Of two numbers' types the later one here is that of their sum; 0: it is no number. */
+static int width(gh_operand o)
+{
+    static const gh_oid types[] = { GH_OID_INT2,    GH_OID_INT4, GH_OID_INT8,
+                                    GH_OID_NUMERIC, OID_FLOAT4,  GH_OID_FLOAT8 };
+
+    for (size_t i = 0; i < GH_COUNT(types); i++) {
+        if (types[i] == o.type)
+            return (int)i + 1;
+    }
+    return 0;
+}
+
+/*
+ * SECURITY: 1e400 + 1 is a numeric, whichever stands first, and so is what CASE makes of it and of an integer: a
+ * value that fails to become the float that it is compared with. Attack: tests/unit/rewrite, computed_values.
+ */
+static gh_operand folded_sum(const gh_judge *j, gh_operand left, gh_operand right)
+{
+    gh_operand o = left;
+
+    if (width(left) != 0 && width(right) != 0) {
+        o = width(right) > width(left) ? right : left;
+        if (left.class != GH_CLASS_CONST || right.class != GH_CLASS_CONST)
+            o = gh_operand_of_type(j, o.type, -1, 0);
+    } else if (left.class != GH_CLASS_TIME_POINT &&
+               (right.class == GH_CLASS_TIME_POINT || left.class == GH_CLASS_CONST)) {
+        o = right;
+    }
+    if (o.class == GH_CLASS_TIME_POINT) /* a date may be a timestamp */
+        o.type = 0;
+    o.digits = 0;
+    return o;
+}
+
 /* A sum or difference of literals, which is folded when planned: an error there depends on no row. */
 static gh_operand folded_operand(const gh_judge *j, const Node *n)
 {
@@ -398,13 +434,7 @@ static gh_operand folded_operand(const gh_judge *j, const Node *n)
     right = folded_operand(j, e->rexpr);
     if (left.class == GH_CLASS_NONE || right.class == GH_CLASS_NONE)
         return s_none;
-    if (left.class != GH_CLASS_TIME_POINT &&
-        (right.class == GH_CLASS_TIME_POINT || right.class == GH_CLASS_FLOAT ||
-         (left.class == GH_CLASS_CONST)))
-        left = right;
-    left.type = left.class == GH_CLASS_TIME_POINT ? 0 : left.type; /* a date may be a timestamp */
-    left.digits = 0;
-    return left;
+    return folded_sum(j, left, right);
 }
 
 gh_operand gh_operand_settled(const gh_judge *j, gh_operand o)

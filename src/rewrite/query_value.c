@@ -202,9 +202,20 @@ static bool are_safe_values(const gh_outputs *o)
     return true;
 }
 
-static bool is_number(const Node *n)
+/*
+ * A number of rows that no row of the query around it makes an error.
+ *
+ * SECURITY: EXISTS (SELECT ... LIMIT -1) fails where it is run, and so tells that there is a row to run it for. A
+ * string may be one of those, too. Attack: tests/unit/rewrite, sub_selects; tests/differential/early.
+ */
+static bool is_row_count(const Node *n)
 {
-    return n == NULL || IsA(n, A_Const);
+    const A_Const *c = (const A_Const *)n;
+
+    if (n == NULL)
+        return true;
+    return gh_operand_is_literal(n) &&
+           (c->isnull || (IsA(&c->val, Integer) && intVal(&c->val) >= 0));
 }
 
 static bool is_safe_query(gh_judge *j, const SelectStmt *s)
@@ -213,7 +224,7 @@ static bool is_safe_query(gh_judge *j, const SelectStmt *s)
 
     if (j->block->has_unsafe || s->op != SETOP_NONE || s->valuesLists != NIL ||
         s->withClause != NULL || s->windowClause != NIL || s->lockingClause != NIL ||
-        s->intoClause != NULL || !is_number(s->limitCount) || !is_number(s->limitOffset))
+        s->intoClause != NULL || !is_row_count(s->limitCount) || !is_row_count(s->limitOffset))
         return false;
     foreach (cell, s->fromClause) {
         if (!is_safe_item(j, lfirst(cell)))

@@ -35,8 +35,10 @@ COLUMNS = {
     'b': ('bool', 'boolean', ['t', 'f']),
     'u': ('uuid', 'uuid', ['00000000-0000-0000-0000-000000000000']),
 }
-LITERALS = {'int': ['0', '1', '2', '7', '-1', '2147483647', '3000000000'], 'num': ['0.0', '1.5', '0.01', '7.0', '-2.5', '1e400', '12345678901234567890.5'],
-            'float': ["'1.5'::float8", "'1e300'::float8"], 'date': ["date '1995-01-01'", 'CURRENT_DATE'], 'ts': ["timestamp '1995-01-01'", 'LOCALTIMESTAMP'],
+LITERALS = {'int': ['0', '1', '2', '7', '-1', '2147483647', '3000000000', "('1'::int8 - 1)"],
+            'num': ['0.0', '1.5', '0.01', '7.0', '-2.5', '1e400', '12345678901234567890.5', '(1e400 + 1)', "('1'::int4 + 1e400)", '(1 - 2.5)'],
+            'float': ["'1.5'::float8", "'1e300'::float8", "(1 - '1.5'::float8)"], 'date': ["date '1995-01-01'", 'CURRENT_DATE', "(date '1995-01-01' + 1)"],
+            'ts': ["timestamp '1995-01-01'", 'LOCALTIMESTAMP', "(date '1995-01-01' + interval '1 day')"],
             'tz': ['CURRENT_TIMESTAMP'], 'text': ["'a'", "'1'", "''", 'NULL'], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
 FIELDS = ['year', 'month', 'day', 'quarter', 'decade', 'century', 'millennium', 'week', 'isoyear', 'dow', 'isodow', 'doy', 'hour', 'epoch', 'julian', "'year'", "'foo'"]
 KIND_OF = {'int2': 'int', 'int4': 'int', 'int8': 'int', 'numeric': 'num', 'numeric(6,1)': 'num', 'float8': 'float', 'float4': 'float', 'timestamp': 'ts', 'timestamptz': 'tz',
@@ -45,6 +47,7 @@ VISIBLE = '12345'  # of i2
 TAME = {'int': ['1', '2', '3'], 'num': ['1', '2.5'], 'float': ['1', '2'], 'date': ['2020-01-31'], 'ts': ['2020-02-29 12:00'], 'tz': ['2020-02-29 12:00+00'],
         'text': ['1', '2', 'a'], 'bool': ['t', 'f'], 'uuid': ['00000000-0000-0000-0000-000000000001']}
 PATTERNS = ['a%', '_', 'x\\', '%']
+ENDS = [''] * 12 + [' LIMIT 1', ' LIMIT -1', " LIMIT '-1'", ' OFFSET 1', ' OFFSET -1', ' LIMIT ALL', ' LIMIT NULL']
 COMPARISONS = ['=', '<>', '<', '<=', '>', '>=', 'IS DISTINCT FROM']
 
 
@@ -96,7 +99,7 @@ class Conditions:
         outer = f'{self.rng.choice(self.scope)}.i4'
         scope, self.scope = self.scope, [alias] if self.rng.random() < 0.4 else self.scope + [alias]
         where = self.pick(lambda: f'{alias}.i4 = {outer}', lambda: f'{alias}.i4 = {outer} AND {self.condition(d - 1)}', lambda: self.condition(d - 1))
-        out = f'SELECT {target(alias)} FROM {self.rng.choice(("edge", "other"))} {alias} WHERE {where}{grouping}'
+        out = f'SELECT {target(alias)} FROM {self.rng.choice(("edge", "other"))} {alias} WHERE {where}{grouping}' + self.rng.choice(ENDS)
         self.scope = scope
         return out
 
@@ -115,7 +118,7 @@ class Conditions:
             return f'{v()} {r.choice(COMPARISONS)} {v(self.near(kind))}'
         c = lambda: self.condition(d - 1)
         return self.pick(lambda: f'({c()} AND {c()})', lambda: f'({c()} OR {c()})', lambda: f'NOT ({c()})', lambda: f'({v()}) IS NULL', lambda: f'({c()}) IS NOT TRUE',
-                         lambda: f'{v()} IN ({v(down=1)}, {v(down=1)})', lambda: f'{v()} BETWEEN {v(self.near(kind))} AND {v(down=1)}',
+                         lambda: f'{v()} {r.choice(("IN", "IN", "NOT IN"))} ({v(self.near(kind), 1)}, {v(self.near(kind), 1)})', lambda: f'{v()} BETWEEN {v(self.near(kind))} AND {v(down=1)}',
                          lambda: f"{v('text')} LIKE '{r.choice(PATTERNS)}'",
                          lambda: f'{v()} {r.choice(("IN", "= ANY", "> ALL", "NOT IN"))} ({self.query(lambda a: self.value(self.near(kind), d - 1), d)})',
                          lambda: f'EXISTS ({self.query(lambda a: r.choice(("1", "*", self.value(kind, 1))), d)})',

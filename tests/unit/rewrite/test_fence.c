@@ -40,7 +40,12 @@ START_TEST(computed_values)
         { "rate * 2 > 5", true },      /* ...floats overflow... */
         { "price > rate", true },
         { "case when order_id > 5 then 1e400 else 0 end > rate",
-          true }, /* ...a literal's own type */
+          true }, /* ...a literal's own type... */
+        { "case when order_id > 5 then 1e400 + 1 else 0 end > rate", true }, /* ...or a sum's... */
+        { "coalesce(order_id, '1'::int4 + 1e400) > rate", true },
+        { "coalesce(order_id, 1 + 2) > rate and price > 1.5 + 2", false },
+        { "order_id in (1e400, '1'::float8) and shipped in (current_date, date '2020-01-01')",
+          false }, /* fails before there are rows */
         { "case when order_id > 5 then 3000000000 end::int4 > 1", true },
         { "shipped + 1 > shipped", true },
         { "coalesce(shipped, current_timestamp) > at", true },
@@ -103,6 +108,17 @@ START_TEST(sub_selects)
         { "l.order_id in (select i.order_id from lines i union select 1)", true },
         { "l.order_id in (values (1))", true },
         { "l.rate > any (select 1e400 from lines i)", true },
+        { "exists (select 1 from lines i where i.order_id in (l.price, 1.5))", false },
+        { "exists (select 1 from lines i where i.order_id in (l.price, '1.5'::float8))", true },
+        { "exists (select 1 from lines i where i.order_id in (l.rate, l.price))", true },
+        { "exists (select 1 from lines i where i.at in (l.shipped, current_timestamp))", true },
+        { "exists (select 1 from lines i where i.at in (l.shipped, l.shipped))", true },
+        { "exists (select 1 from lines i where i.shipped in (l.shipped, date '2020-01-01'))",
+          false },
+        { "exists (select 1 from lines i limit 1)", false },
+        { "exists (select 1 from lines i limit -1)", true },
+        { "l.order_id = (select max(i.order_id) from lines i offset -1)", true },
+        { "l.order_id = (select max(i.order_id) from lines i limit '-1')", true },
         { "l.order_id in (with c as (select 1 / i.order_id as x from lines i) select x from c)",
           true },
     };
