@@ -75,8 +75,8 @@ report() {
         grep -aE '^skip ' "$logs/$name.log" | sort -u | head -10 | sed 's/^/      /'
         if [ "$f" -gt 0 ]; then
             broken+=("$name")
-            grep -aE -A 14 '^not ok' "$logs/$name.log" | cut -c1-220 | head -60 | sed 's/^/      /'
-            grep -aqE '^not ok' "$logs/$name.log" || tail -25 "$logs/$name.log" | cut -c1-220 | sed 's/^/      /'
+            grep -aE -A 14 '^not ok' "$logs/$name.log" | cut -c1-2000 | head -60 | sed 's/^/      /'
+            grep -aqE '^not ok' "$logs/$name.log" || tail -25 "$logs/$name.log" | cut -c1-2000 | sed 's/^/      /'
         fi
     done
 }

@@ -112,6 +112,16 @@ static void refuse_type(gh_judge *j, const TypeName *t)
                     strVal(list_nth(t->names, parts - 1)));
 }
 
+/* float(7): the grammar itself reads the number, and the type is another from 25 on. */
+static bool is_float_of_precision(const gh_sql_text *text, const TypeName *t)
+{
+    size_t at = gh_sql_token_at(text, t->location);
+    const gh_token *token = at != SIZE_MAX ? &text->tokens[at] : NULL;
+
+    return token != NULL && token->kind == GH_TOKEN_KEYWORD && strcmp(token->text, "float") == 0 &&
+           token[1].kind == GH_TOKEN_SELF && token[1].text[0] == '(';
+}
+
 /* Looks the type up and writes its schema; NULL after a refusal. */
 static const gh_type *judge_type(gh_judge *j, TypeName *t)
 {
@@ -127,6 +137,7 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
     }
     foreach (cell, t->typmods)
         gh_judge_expr(j, (Node **)&lfirst(cell));
+    j->reads_literal = j->reads_literal || is_float_of_precision(j->text, t);
     if (parts == 2)
         schema = gh_str_of(strVal(linitial(t->names)));
     type = find_type(j, schema, gh_str_of(strVal(llast(t->names))));

@@ -259,23 +259,30 @@ static gh_operand extract(gh_judge *j, const List *args)
 }
 
 /*
- * A number that its sign makes no less than zero, and of nine digits: a template's slot holds no other. The sum of two
- * is an integer still, which PostgreSQL 13 before 13.2 wants of them.
+ * A number without a sign and of nine digits: a template's slot holds no other. The sum of two is an integer still, which
+ * PostgreSQL 13 before 13.2 wants of them.
+ *
+ * SECURITY: -0 is no less than zero, but the template's next text says -7 in its place. Attack: tests/unit/rewrite,
+ * computed_values.
  */
-static bool is_length(const Node *n)
+static bool is_length(const gh_judge *j, const Node *n)
 {
     const A_Const *c = (const A_Const *)n;
+    size_t token;
 
-    return gh_operand_is_literal(n) && !c->isnull && IsA(&c->val, Integer) &&
-           intVal(&c->val) >= 0 && intVal(&c->val) <= 999999999;
+    if (!gh_operand_is_literal(n) || c->isnull || !IsA(&c->val, Integer) ||
+        intVal(&c->val) > 999999999)
+        return false;
+    token = gh_sql_token_at(j->text, c->location);
+    return token != SIZE_MAX && j->text->tokens[token].kind == GH_TOKEN_NUMBER;
 }
 
 static gh_operand substring(gh_judge *j, const List *args)
 {
     gh_operand of;
 
-    if (list_length(args) < 2 || list_length(args) > 3 || !is_length(lsecond(args)) ||
-        (list_length(args) == 3 && !is_length(lthird(args))))
+    if (list_length(args) < 2 || list_length(args) > 3 || !is_length(j, lsecond(args)) ||
+        (list_length(args) == 3 && !is_length(j, lthird(args))))
         return s_none;
     of = gh_value(j, linitial(args));
     if (of.class != GH_CLASS_TEXT || of.type == 0)
