@@ -71,6 +71,13 @@ typedef struct gh_touch {
     bool is_row_filtered;
 } gh_touch;
 
+/* What is done to the session whose process id a row of the answer holds. */
+typedef enum gh_signal_kind {
+    GH_SIGNAL_NONE = 0,
+    GH_SIGNAL_CANCEL,   /* pg_cancel_backend */
+    GH_SIGNAL_TERMINATE /* pg_terminate_backend */
+} gh_signal_kind;
+
 /* RowDescription of the answer must name this column: by position, what the filtered catalog says.
  */
 typedef struct gh_output_column {
@@ -99,10 +106,13 @@ typedef struct gh_plan {
     size_t grant_count;
     const gh_output_column *outputs; /* NULL: relay RowDescription as it is */
     size_t output_count;
-    bool strips_column;   /* the answer's last column is Gatehouse's check of the new row: not
+    bool strips_column; /* the answer's last column is Gatehouse's check of the new row: not
                              shown... */
-    bool strips_result;   /* ...or, where the client asked for no result, the whole result */
-    bool checks_rows;     /* a written row may be refused: GH_CHECK_MARK */
+    bool strips_result; /* ...or, where the client asked for no result, the whole result */
+    gh_signal_kind
+        signal;       /* the answer's one column, a process id as int8, is shown as the boolean that
+                              says whether there was such a session of the user's */
+    bool checks_rows; /* a written row may be refused: GH_CHECK_MARK */
     bool is_shareable;    /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
     bool reads_session;   /* depends on more than the cache's key says: do not cache */

@@ -133,8 +133,17 @@ static Node *build(gh_judge *j, const char *sql, gh_placing *p)
 
 Node *gh_function_build(gh_judge *j, const char *sql, Node *first)
 {
-    gh_placing p = { .args = &first, .count = 1 };
+    return gh_function_build_list(j, sql, list_make1(first));
+}
 
+Node *gh_function_build_list(gh_judge *j, const char *sql, List *args)
+{
+    Node *nodes[ARGS_MAX];
+    gh_placing p = { .args = nodes };
+    ListCell *cell;
+
+    foreach (cell, args)
+        nodes[p.count++] = lfirst(cell);
     return build(j, sql, &p);
 }
 
@@ -691,6 +700,9 @@ void gh_function_special(gh_judge *j, Node **slot)
         return;
     case GH_SPECIAL_TEXT_SEARCH:
         text_search(j, &c);
+        return;
+    case GH_SPECIAL_SIGNAL:
+        gh_signal_call(j, slot, c.first, c.delimiters);
         return;
     }
     refuse_call(j, &c);

@@ -350,6 +350,8 @@ int gh_print_parts(const Node *n);
 
 /* Parses trusted text in which $1 stands for the node. */
 Node *gh_function_build(gh_judge *j, const char *sql, Node *first);
+/* $1, $2 ... for the nodes of the list, eight at most. */
+Node *gh_function_build_list(gh_judge *j, const char *sql, List *args);
 /* The token at which the operand of `::` starts: the leftmost of its nodes and the brackets around. */
 size_t gh_function_operand_start(gh_judge *j, Node *operand, size_t cast);
 /* The name that PostgreSQL gives to a column computed from this operand, or the type's. */
@@ -508,6 +510,8 @@ bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *
 /* Rewrites a call that has a meaning of its own (current_database, current_setting, obj_description
  * ...) */
 void gh_function_special(gh_judge *j, Node **slot);
+/* signal.c: pg_cancel_backend and pg_terminate_backend; tokens of the call, its commas and brackets. */
+void gh_signal_call(gh_judge *j, Node **slot, size_t first, const size_t *delimiters);
 /* A cast to a reg* type of something that is no constant: allowed over OIDs of catalog columns,
  * guarded. */
 void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type);

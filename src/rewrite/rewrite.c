@@ -113,6 +113,17 @@ static void ignore(struct Node **slot, void *arg)
     (void)arg;
 }
 
+/* A cursor, COPY or EXPLAIN of it: its rows are not those of an answer to this statement. */
+static void refuse_stray_signal(gh_judge *j, bool is_select)
+{
+    const gh_plan *p = j->plan;
+
+    if (p->signal != GH_SIGNAL_NONE && (!is_select || p->kind != GH_STMT_QUERY) &&
+        (p->kind != GH_STMT_PREPARE || p->inner != GH_STMT_QUERY))
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "a function that signals a session is not allowed here");
+}
+
 /* Judges one statement into *plan; a refusal is a plan too. Other results are of the whole text. */
 static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, size_t first,
                             size_t end, gh_plan *plan)
@@ -144,6 +155,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
             plan->outputs = NULL;
             plan->output_count = 0;
         }
+        refuse_stray_signal(&j, is_select);
         gh_judge_place_items(&j);
         gh_judge_note_touches(&j);
         rc = j.rc;

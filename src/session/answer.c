@@ -371,7 +371,7 @@ static gh_answer on_row_description(gh_session *s, char *body, size_t len)
     p = gh_session_answering(s, plan_of(e));
     if (p != NULL && (p->strips_result || p->strips_column))
         return strip_description(s, p, (gh_str){ body, len }, is_description);
-    if (!patch_columns(plan_of(e), body, len))
+    if (!patch_columns(plan_of(e), body, len) || !gh_session_signal_description(p, body, len))
         return GH_ANSWER_BROKEN;
     if (is_description)
         gh_expect_pop(&s->queue);
@@ -412,14 +412,20 @@ static gh_answer on_copy_in(gh_session *s)
     return GH_ANSWER_RELAY;
 }
 
-static gh_answer on_temporary_row(gh_session *s, gh_str body)
+static gh_answer on_row(gh_session *s, gh_str body)
 {
-    const gh_expect *e = gh_expect_head(&s->queue);
+    gh_expect *e = gh_expect_head(&s->queue);
+    const gh_plan *p;
 
-    if (!runs(e) || !e->is_temporary)
+    if (!runs(e))
         return GH_ANSWER_BROKEN;
-    gh_temporary_row(&s->temporary, body);
-    return GH_ANSWER_DROP;
+    if (e->is_temporary) {
+        gh_temporary_row(&s->temporary, body);
+        return GH_ANSWER_DROP;
+    }
+    p = gh_session_answering(s, plan_of(e));
+    return p != NULL && p->signal != GH_SIGNAL_NONE ? gh_session_signal_row(s, e, p, body)
+                                                    : GH_ANSWER_BROKEN;
 }
 
 /* ---- errors
@@ -659,6 +665,18 @@ static gh_answer on_notification(const gh_session *s)
  * ------------------------------------------------------------------------------------------------
  */
 
+/* Rows that the session itself asked for, and those that signal sessions, are few. */
+bool gh_session_answer_is_looked_at(const gh_session *s)
+{
+    const gh_expect *e = gh_expect_head(&s->queue);
+    const gh_plan *p;
+
+    if (e == NULL || e->is_temporary)
+        return e != NULL;
+    p = gh_session_answering(s, plan_of(e));
+    return p != NULL && p->signal != GH_SIGNAL_NONE;
+}
+
 size_t gh_session_answer_trim(const gh_session *s, uint8_t type)
 {
     const gh_plan *p = gh_session_answering(s, plan_of(gh_expect_head(&s->queue)));
@@ -721,7 +739,7 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
     case GH_WIRE_B_NOTIFICATION_RESPONSE:
         return on_notification(s);
     case GH_WIRE_B_DATA_ROW: /* the others are passed on in pieces */
-        return on_temporary_row(s, body);
+        return on_row(s, body);
     case GH_WIRE_B_AUTHENTICATION:
     case GH_WIRE_B_BACKEND_KEY_DATA:
     case GH_WIRE_B_COPY_BOTH_RESPONSE:

@@ -1,17 +1,19 @@
 /*
- * cancel.c: which session a cancel key belongs to. A client's CancelRequest may reach any worker,
- * so the table is shared; it is cut into shards with a lock each, taken at login, logout and cancel
- * only, never on the path of a statement.
+ * cancel.c: which session a cancel key, or a process id in pg_cancel_backend and pg_terminate_backend, belongs to. A
+ * client's CancelRequest may reach any worker, so the table is shared; it is cut into shards with a lock each, taken
+ * at login, logout and cancel only, never on the path of a statement.
  *
  *     worker A: CancelRequest ─▶ shard[pid]: key equal? ─▶ post to worker B's loop ─▶ session
  * there, if it still is
  *
  * SECURITY: a key is compared in constant time over its whole length, and a wrong one is answered
- * as a right one: with nothing. Attack: tests/protocol, cancel_wrong_key.
+ * as a right one: with nothing. Attack: tests/protocol, cancel_wrong_key. A process id alone reaches sessions of
+ * one's own only, and is answered alike where it is another's and where it is nobody's. Attack: tests/protocol/signals.
  */
 #include "session_priv.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define SHARDS      64
@@ -22,6 +24,10 @@ struct gh_cancel_entry {
     gh_cancel_entry *chain;
     gh_session *session; /* only its own worker's thread may follow it */
     gh_session_env *env;
+    uint64_t
+        number; /* of no other entry since the start: servers give a process id again, and several may */
+    size_t warehouse;
+    gh_str user; /* owned */
     uint32_t pid;
     uint8_t key_len;
     char key[KEY_LEN_MAX];
@@ -34,12 +40,15 @@ typedef struct shard {
 
 struct gh_cancel_table {
     shard shards[SHARDS];
+    atomic_uint_fast64_t
+        entries; /* added so far; relaxed: only that each has its own number counts */
 };
 
 gh_cancel_table *gh_cancel_table_new(void)
 {
     gh_cancel_table *t = gh_alloc(sizeof(*t));
 
+    atomic_init(&t->entries, 0);
     for (size_t i = 0; i < SHARDS; i++) {
         int rc = pthread_mutex_init(&t->shards[i].lock, NULL);
 
@@ -62,13 +71,26 @@ static gh_cancel_entry **bucket_of(gh_cancel_table *t, uint32_t pid)
     return &t->shards[pid % SHARDS].buckets[(pid / SHARDS) % BUCKETS];
 }
 
-static gh_cancel_entry *find(gh_cancel_table *t, uint32_t pid)
-{
-    gh_cancel_entry *e = *bucket_of(t, pid);
+/* What is looked for among the entries of a process id; number 0: the key. */
+typedef struct wanted {
+    uint32_t pid;
+    uint64_t number;
+    gh_str key;
+} wanted;
 
-    while (e != NULL && e->pid != pid)
-        e = e->chain;
-    return e;
+static gh_cancel_entry *find(gh_cancel_table *t, const wanted *w)
+{
+    gh_cancel_entry *e = *bucket_of(t, w->pid);
+
+    for (; e != NULL; e = e->chain) {
+        if (e->pid != w->pid)
+            continue;
+        if (w->number != 0
+                ? e->number == w->number
+                : w->key.len == e->key_len && gh_secret_eq(w->key.ptr, e->key, w->key.len))
+            return e;
+    }
+    return NULL;
 }
 
 static void lock(gh_cancel_table *t, uint32_t pid)
@@ -88,23 +110,17 @@ gh_cancel_entry *gh_cancel_add(gh_cancel_table *t, gh_session *s, size_t key_len
     GH_ASSERT(key_len <= KEY_LEN_MAX);
     e->session = s;
     e->env = s->env;
+    e->number = 1 + atomic_fetch_add_explicit(&t->entries, 1, memory_order_relaxed);
+    e->warehouse = s->warehouse->index;
+    e->user = (gh_str){ gh_strdup(s->user), s->user.len };
+    e->pid = gh_conn_pid(s->conn);
     e->key_len = (uint8_t)key_len;
     gh_env_random(e->key, key_len);
-    for (;;) {
-        bool is_new;
-
-        gh_env_random(&e->pid, sizeof(e->pid));
-        e->pid &= 0x7fffffffu; /* clients print it as a signed number */
-        lock(t, e->pid);
-        is_new = e->pid != 0 && find(t, e->pid) == NULL;
-        if (is_new) {
-            e->chain = *bucket_of(t, e->pid);
-            *bucket_of(t, e->pid) = e;
-        }
-        unlock(t, e->pid);
-        if (is_new)
-            return e;
-    }
+    lock(t, e->pid);
+    e->chain = *bucket_of(t, e->pid);
+    *bucket_of(t, e->pid) = e;
+    unlock(t, e->pid);
+    return e;
 }
 
 void gh_cancel_remove(gh_cancel_table *t, gh_cancel_entry *e)
@@ -119,6 +135,7 @@ void gh_cancel_remove(gh_cancel_table *t, gh_cancel_entry *e)
         at = &(*at)->chain;
     *at = e->chain;
     unlock(t, e->pid);
+    gh_env_free_str(&e->user);
     gh_cleanse(e, sizeof(*e));
     free(e);
 }
@@ -137,6 +154,8 @@ typedef struct delivery {
     gh_cancel_table *table;
     gh_session_env *env;
     uint32_t pid;
+    uint64_t number;
+    gh_signal_kind kind;
 } delivery;
 
 static void on_cancelled(void *arg, gh_rc rc)
@@ -151,20 +170,33 @@ static void on_cancelled(void *arg, gh_rc rc)
     gh_session_watch(s);
 }
 
+static void terminate(gh_session *s)
+{
+    if (s->state != GH_SESSION_READY)
+        return;
+    gh_log(GH_INFO, "session.terminated", "peer=%s", s->peer);
+    gh_session_record_admin(s, s->user, "session terminated by its user");
+    gh_session_fatal_text(s, "57P01", "terminating connection due to administrator command");
+}
+
 /* On the worker of the session, which may have ended since, or have nothing to cancel any more. */
 static void deliver(void *arg)
 {
     delivery *d = arg;
+    wanted w = { .pid = d->pid, .number = d->number };
+    gh_signal_kind kind = d->kind;
     gh_cancel_entry *e;
     gh_session *s = NULL;
 
     lock(d->table, d->pid);
-    e = find(d->table, d->pid);
+    e = find(d->table, &w);
     if (e != NULL && e->env == d->env)
         s = e->session;
     unlock(d->table, d->pid);
     free(d);
-    if (s != NULL)
+    if (s != NULL && kind == GH_SIGNAL_TERMINATE)
+        terminate(s);
+    else if (s != NULL)
         gh_cancel_running(s);
 }
 
@@ -177,20 +209,45 @@ void gh_cancel_running(gh_session *s)
     gh_session_watch(s);
 }
 
+/* Within the lock of the entry's shard: its env cannot end before. */
+static void post(gh_cancel_table *t, const gh_cancel_entry *e, gh_signal_kind kind)
+{
+    delivery *d = gh_alloc(sizeof(*d));
+
+    *d = (delivery){ t, e->env, e->pid, e->number, kind };
+    gh_loop_post(e->env->o.loop, deliver, d);
+}
+
 void gh_cancel_request(gh_cancel_table *t, uint32_t pid, gh_str key)
 {
+    wanted w = { .pid = pid, .key = key };
     gh_cancel_entry *e;
-    gh_session_env *env = NULL;
 
     lock(t, pid);
-    e = find(t, pid);
-    if (e != NULL && key.len == e->key_len && gh_secret_eq(key.ptr, e->key, key.len))
-        env = e->env;
-    if (env != NULL) {
-        delivery *d = gh_alloc(sizeof(*d));
-
-        *d = (delivery){ t, env, pid };
-        gh_loop_post(env->o.loop, deliver, d); /* within the lock: the env cannot end before */
-    }
+    e = find(t, &w);
+    if (e != NULL)
+        post(t, e, GH_SIGNAL_CANCEL);
     unlock(t, pid);
+}
+
+bool gh_cancel_signal(gh_session *by, int64_t pid, gh_signal_kind kind)
+{
+    gh_cancel_table *t = by->env->o.cancels;
+    bool is_found = false;
+    gh_cancel_entry *e;
+
+    if (pid <= 0 || pid > UINT32_MAX)
+        return false;
+    lock(t, (uint32_t)pid);
+    for (e = *bucket_of(t, (uint32_t)pid); e != NULL; e = e->chain) {
+        if (e->pid != (uint32_t)pid || e->warehouse != by->warehouse->index ||
+            !gh_str_eq(e->user, by->user))
+            continue;
+        is_found = true;
+        /* What a session runs when it cancels itself is this statement, and it is done. */
+        if (e->session != by || kind != GH_SIGNAL_CANCEL)
+            post(t, e, kind);
+    }
+    unlock(t, (uint32_t)pid);
+    return is_found;
 }

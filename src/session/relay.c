@@ -50,15 +50,11 @@ static bool broken(gh_session *s, const char *what)
     return false;
 }
 
-/* Rows that the session itself asked for are few, and it wants each as a whole. */
 static bool is_streamed(const gh_session *s, uint8_t type)
 {
-    const gh_expect *e;
-
-    if (type != GH_WIRE_B_DATA_ROW)
-        return type == GH_WIRE_B_COPY_DATA;
-    e = gh_expect_head(&s->queue);
-    return e == NULL || !e->is_temporary;
+    if (type == GH_WIRE_B_DATA_ROW)
+        return !gh_session_answer_is_looked_at(s);
+    return type == GH_WIRE_B_COPY_DATA;
 }
 
 /* A whole message. */

@@ -389,12 +389,19 @@ gh_buf *gh_session_out(gh_session *s);
 typedef enum gh_answer { GH_ANSWER_BROKEN = 0, GH_ANSWER_RELAY, GH_ANSWER_DROP } gh_answer;
 /* A whole message; it may be changed in place. */
 gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t len);
-/* Must this message be seen as a whole? */
-bool gh_session_answer_is_looked_at(const gh_session *s, uint8_t type);
+/* Must a row of the answer be seen as a whole? */
+bool gh_session_answer_is_looked_at(const gh_session *s);
 /* The header of a message that is passed on in pieces. */
 gh_answer gh_session_answer_begin(gh_session *s, uint8_t type, size_t len);
 /* Bytes at the end of such a message that the client does not get. */
 size_t gh_session_answer_trim(const gh_session *s, uint8_t type);
+
+/* ---- signal.c ------------------------------------------------------------------------------------ */
+
+/* Names the type of what is shown in a RowDescription's body; p may be NULL. False: it has another shape. */
+GH_MUST_USE bool gh_session_signal_description(const gh_plan *p, char *body, size_t len);
+/* A DataRow's body: signals the session that it names and shows whether there was one. */
+gh_answer gh_session_signal_row(gh_session *s, gh_expect *e, const gh_plan *p, gh_str body);
 
 /* ---- sql_names.c -------------------------------------------------------------------------------- */
 
@@ -443,11 +450,16 @@ void gh_env_turn(void *arg);
 void gh_env_free_str(gh_str *s); /* of gh_strdup */
 void gh_env_random(void *bytes, size_t len);
 
+/* Under the process id that the upstream gave the session's connection, by which clients know it in
+ * pg_backend_pid() and notifications as well. */
 gh_cancel_entry *gh_cancel_add(gh_cancel_table *t, gh_session *s, size_t key_len);
 void gh_cancel_remove(gh_cancel_table *t, gh_cancel_entry *e); /* NULL is fine */
 uint32_t gh_cancel_pid(const gh_cancel_entry *e);
 gh_str gh_cancel_key(const gh_cancel_entry *e);
 void gh_cancel_request(gh_cancel_table *t, uint32_t pid, gh_str key);
 void gh_cancel_running(gh_session *s); /* on its worker's thread */
+/* Signals the session of that process id, if it is one of the same user in the same warehouse; false: it is
+ * none, which another user's and nobody's are alike. */
+GH_MUST_USE bool gh_cancel_signal(gh_session *by, int64_t pid, gh_signal_kind kind);
 
 #endif
