@@ -12,6 +12,7 @@
  * SECURITY: the answer counts for the scope, text and parameter types that were asked, and for no
  * others: a reload in between must not let an old plan pass. Attack: tests/integration/long_statements.
  */
+#include "judge_line.h"
 #include "session_priv.h"
 
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define STACK_BYTES (16u << 20) /* the parser recurses */
 
 struct gh_judgement {
-    gh_judgement *next;
+    gh_waiting waiting;
     gh_loop *loop;
     gh_session *session; /* NULL: it is gone; the worker's thread alone reads and writes it */
     bool is_done;        /* likewise */
@@ -38,8 +39,7 @@ struct gh_judgement {
 struct gh_judge_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    gh_judgement *first; /* under lock, as all that follows */
-    gh_judgement **end;
+    gh_judge_line line; /* under lock, as all that follows */
     bool is_stopping;
     size_t thread_count;
     pthread_t threads[GH_JUDGE_THREADS_MAX];
@@ -96,19 +96,14 @@ static void on_judged(void *arg)
 /* The next in line, or NULL when it is time to end. */
 static gh_judgement *next_in_line(gh_judge_pool *p)
 {
-    gh_judgement *j;
+    gh_waiting *w;
 
     (void)pthread_mutex_lock(&p->lock);
-    while (p->first == NULL && !p->is_stopping)
+    while (p->line.first == NULL && !p->is_stopping)
         (void)pthread_cond_wait(&p->wake, &p->lock);
-    j = p->is_stopping ? NULL : p->first;
-    if (j != NULL) {
-        p->first = j->next;
-        if (p->first == NULL)
-            p->end = &p->first;
-    }
+    w = p->is_stopping ? NULL : gh_judge_line_take(&p->line);
     (void)pthread_mutex_unlock(&p->lock);
-    return j;
+    return (gh_judgement *)w;
 }
 
 static void *thread_main(void *arg)
@@ -130,7 +125,7 @@ gh_rc gh_judge_pool_new(size_t threads, gh_judge_pool **out, gh_err *err)
 
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->wake, NULL);
-    p->end = &p->first;
+    gh_judge_line_init(&p->line);
     if (threads > GH_JUDGE_THREADS_MAX)
         threads = GH_JUDGE_THREADS_MAX;
     (void)pthread_attr_init(&attr);
@@ -149,6 +144,8 @@ gh_rc gh_judge_pool_new(size_t threads, gh_judge_pool **out, gh_err *err)
 
 void gh_judge_pool_free(gh_judge_pool *p)
 {
+    gh_waiting *w;
+
     if (p == NULL)
         return;
     (void)pthread_mutex_lock(&p->lock);
@@ -157,12 +154,8 @@ void gh_judge_pool_free(gh_judge_pool *p)
     (void)pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->thread_count; i++)
         (void)pthread_join(p->threads[i], NULL);
-    while (p->first != NULL) {
-        gh_judgement *j = p->first;
-
-        p->first = j->next;
-        free_judgement(j); /* its session is gone: no env is left */
-    }
+    while ((w = gh_judge_line_take(&p->line)) != NULL)
+        free_judgement((gh_judgement *)w); /* its session is gone: no env is left */
     (void)pthread_cond_destroy(&p->wake);
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
@@ -199,8 +192,7 @@ void gh_judgement_begin(gh_session *s, const gh_rewrite_input *in)
     j->path = gh_path_acquire(s->path); /* search_path and its text lie in it */
     s->judgement = j;
     (void)pthread_mutex_lock(&p->lock);
-    *p->end = j;
-    p->end = &j->next;
+    gh_judge_line_put(&p->line, s->user, &j->waiting);
     (void)pthread_cond_signal(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
 }

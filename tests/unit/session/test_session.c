@@ -8,6 +8,7 @@
 
 #include "error_public.h"
 #include "expect.h"
+#include "judge_line.h"
 #include "names.h"
 #include "settings.h"
 
@@ -351,6 +352,43 @@ START_TEST(test_setting_sql)
 }
 END_TEST
 
+/* ---- judge_line ----------------------------------------------------------------------------------- */
+
+/* What is taken, as letters of items in the order in which they were put. */
+static void assert_taken(gh_judge_line *l, const gh_waiting *items, size_t count,
+                         const char *expected)
+{
+    for (const char *at = expected; *at != '\0'; at++) {
+        const gh_waiting *w = gh_judge_line_take(l);
+
+        ck_assert_ptr_nonnull(w);
+        ck_assert_uint_lt((size_t)(w - items), count);
+        ck_assert_int_eq('a' + (int)(w - items), *at);
+    }
+}
+
+/* Users take turns, whoever of them came with more. */
+START_TEST(test_judge_line)
+{
+    static const char *const users[] = { "ann", "ann", "ann", "an", "ann", "ben", "an", "" };
+    gh_waiting items[GH_COUNT(users) + 2];
+    gh_judge_line l;
+
+    gh_judge_line_init(&l);
+    ck_assert_ptr_null(gh_judge_line_take(&l));
+    for (size_t i = 0; i < GH_COUNT(users); i++)
+        gh_judge_line_put(&l, gh_str_of(users[i]), &items[i]);
+    assert_taken(&l, items, GH_COUNT(items), "adf");
+    gh_judge_line_put(&l, GH_STR("ben"), &items[8]); /* who was served goes behind who waits */
+    gh_judge_line_put(&l, GH_STR("ann"), &items[9]);
+    assert_taken(&l, items, GH_COUNT(items), "hbgicej");
+    ck_assert_ptr_null(gh_judge_line_take(&l));
+    gh_judge_line_put(&l, GH_STR("ben"), &items[0]);
+    assert_taken(&l, items, GH_COUNT(items), "a");
+    ck_assert_ptr_null(gh_judge_line_take(&l));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("session");
@@ -370,6 +408,7 @@ int main(void)
     tcase_add_test(tc, test_paths);
     tcase_add_test(tc, test_settings_follow_transactions);
     tcase_add_test(tc, test_setting_sql);
+    tcase_add_test(tc, test_judge_line);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
