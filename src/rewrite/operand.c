@@ -270,6 +270,21 @@ bool gh_operand_is_string(const Node *n)
            IsA(&((const A_Const *)n)->val, String);
 }
 
+/*
+ * SECURITY: -0 is no less than zero, but the next text of its template says -7 in its place. Attack: tests/unit/rewrite,
+ * computed_values, sub_selects.
+ */
+bool gh_operand_is_unsigned(const gh_judge *j, const Node *n)
+{
+    const A_Const *c = (const A_Const *)n;
+    size_t token;
+
+    if (!gh_operand_is_literal(n) || c->isnull || !IsA(&c->val, Integer))
+        return false;
+    token = gh_sql_token_at(j->text, c->location);
+    return token != SIZE_MAX && j->text->tokens[token].kind == GH_TOKEN_NUMBER;
+}
+
 unsigned gh_operand_param_uses(const gh_judge *j, const ParamRef *p)
 {
     return p->number >= 1 && (size_t)p->number <= GH_COUNT(j->param_uses)

@@ -208,14 +208,10 @@ static bool are_safe_values(const gh_outputs *o)
  * SECURITY: EXISTS (SELECT ... LIMIT -1) fails where it is run, and so tells that there is a row to run it for. A
  * string may be one of those, too. Attack: tests/unit/rewrite, sub_selects; tests/differential/early.
  */
-static bool is_row_count(const Node *n)
+static bool is_row_count(const gh_judge *j, const Node *n)
 {
-    const A_Const *c = (const A_Const *)n;
-
-    if (n == NULL)
-        return true;
-    return gh_operand_is_literal(n) &&
-           (c->isnull || (IsA(&c->val, Integer) && intVal(&c->val) >= 0));
+    return n == NULL || gh_operand_is_unsigned(j, n) ||
+           (gh_operand_is_literal(n) && ((const A_Const *)n)->isnull);
 }
 
 static bool is_safe_query(gh_judge *j, const SelectStmt *s)
@@ -224,7 +220,8 @@ static bool is_safe_query(gh_judge *j, const SelectStmt *s)
 
     if (j->block->has_unsafe || s->op != SETOP_NONE || s->valuesLists != NIL ||
         s->withClause != NULL || s->windowClause != NIL || s->lockingClause != NIL ||
-        s->intoClause != NULL || !is_row_count(s->limitCount) || !is_row_count(s->limitOffset))
+        s->intoClause != NULL || !is_row_count(j, s->limitCount) ||
+        !is_row_count(j, s->limitOffset))
         return false;
     foreach (cell, s->fromClause) {
         if (!is_safe_item(j, lfirst(cell)))

@@ -258,23 +258,10 @@ static gh_operand extract(gh_judge *j, const List *args)
                : s_none;
 }
 
-/*
- * A number without a sign and of nine digits: a template's slot holds no other. The sum of two is an integer still, which
- * PostgreSQL 13 before 13.2 wants of them.
- *
- * SECURITY: -0 is no less than zero, but the template's next text says -7 in its place. Attack: tests/unit/rewrite,
- * computed_values.
- */
+/* Of nine digits: the sum of two is an integer still, which PostgreSQL 13 before 13.2 wants of them. */
 static bool is_length(const gh_judge *j, const Node *n)
 {
-    const A_Const *c = (const A_Const *)n;
-    size_t token;
-
-    if (!gh_operand_is_literal(n) || c->isnull || !IsA(&c->val, Integer) ||
-        intVal(&c->val) > 999999999)
-        return false;
-    token = gh_sql_token_at(j->text, c->location);
-    return token != SIZE_MAX && j->text->tokens[token].kind == GH_TOKEN_NUMBER;
+    return gh_operand_is_unsigned(j, n) && intVal(&((const A_Const *)n)->val) <= 999999999;
 }
 
 static gh_operand substring(gh_judge *j, const List *args)

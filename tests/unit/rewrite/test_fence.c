@@ -138,6 +138,7 @@ START_TEST(sub_selects)
           false },
         { "exists (select 1 from lines i limit 1)", false },
         { "exists (select 1 from lines i limit -1)", true },
+        { "exists (select 1 from lines i limit -0)", true }, /* a template's next is -1 */
         { "l.order_id = (select max(i.order_id) from lines i offset -1)", true },
         { "l.order_id = (select max(i.order_id) from lines i limit '-1')", true },
         { "l.order_id in (with c as (select 1 / i.order_id as x from lines i) select x from c)",
