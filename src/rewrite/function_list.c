@@ -434,6 +434,8 @@ static const gh_special s_specials[] = {
     { "to_regoper", GH_SPECIAL_SEARCH, 1, 1, 1, "@builtin(gr.o)" },
     { "to_regoperator", GH_SPECIAL_SEARCH, 1, 1, 1, "@builtin(gr.o)" },
     { "to_regcollation", GH_SPECIAL_SEARCH, 1, 1, 1, "@builtin(gr.o)" },
+    { "to_regnamespace", GH_SPECIAL_SEARCH, 1, 1, 1, "@schema(gr.o)" },
+    { "to_regrole", GH_SPECIAL_SEARCH, 1, 1, 1, "gr.o = @owner" },
     VALUE(
         "to_regnamespace", 1, 1,
         "(SELECT CAST(gn.oid AS pg_catalog.regnamespace) FROM pg_catalog.pg_namespace AS gn WHERE "

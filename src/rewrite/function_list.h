@@ -43,6 +43,21 @@ typedef struct gh_special {
 const gh_special *gh_function_special_find(gh_str name);
 const gh_special *gh_function_special_of(gh_str name, int args);
 
+/* What a reg* type looks up by, and what must hold for the OID gr.o that is found. */
+typedef struct gh_reg_lookup {
+    const char *type;
+    const char *absent;   /* text of the type that names nothing */
+    const char *function; /* of `text`, where `when` holds; NULL: `find` */
+    const char *find;     /* OID of the name in gt.t */
+    const char *guard;
+    const char *text;
+    const char *when;
+} gh_reg_lookup;
+
+const gh_reg_lookup *gh_reg_lookup_of(gh_str type); /* NULL: no such type */
+/* SQL of the OID of the first object that the text gt.t names along the client's path and that may be seen; NULL
+ * after a refusal. */
+char *gh_reg_search(gh_judge *j, const gh_reg_lookup *l);
 /* SQL of the OID of what the text gt.t names along the client's path, read as that reg* type would, if it
  * may be seen. */
 char *gh_function_find(gh_judge *j, const char *type);

@@ -425,169 +425,10 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
 
 /* ---- names of objects ------------------------------------------------------------------------------ */
 
-/* What a reg* type looks up by, and what must hold for the OID gr.o that is found. */
-typedef struct gh_lookup {
-    const char *type;
-    const char *function; /* of `text`, where `when` holds; NULL: `find` */
-    const char *find;     /* OID of the name in gt.t */
-    const char *guard;
-    const char *text;
-    const char *when;
-} gh_lookup;
-
-/* A name of three parts fails unless the first is the upstream's database, whose name does not show. */
-#define TWO_PARTS(text) "pg_catalog.regexp_replace(" text ", '\"[^\"]*\"', '', 'g') !~ '[.].*[.]'"
-/* A modifier, which does not matter here, is refused for a type that exists and takes none. */
-#define BARE(text) "pg_catalog.regexp_replace(" text ", '[(][0-9, ]*[)]', '')"
-/*
- * SECURITY: the types of arguments are looked up with an error for one that is not there, so only those
- * that may be seen get there. A part with half a quote is an error by its text alone. Attack: catalogs.
- */
-#define OF_VISIBLE_TYPES                                                                           \
-    "(CASE WHEN gt.t ~ '^[^()]*[(][^()]*[)] *$' AND " TWO_PARTS(                                   \
-        "pg_catalog.split_part(gt.t, '(', 1)") " THEN NOT EXISTS (SELECT FROM "                    \
-                                               "pg_catalog.regexp_split_to_table(pg_catalog."      \
-                                               "rtrim(pg_catalog.split_part(gt.t, '(', 2), ') "    \
-                                               "'), ',') AS ga (t) WHERE "                         \
-                                               "pg_catalog.lower(pg_catalog.btrim(ga.t)) NOT IN "  \
-                                               "('', 'none') AND "                                 \
-                                               "(CASE WHEN " TWO_PARTS(                            \
-                                                   "ga.t") " THEN "                                \
-                                                           "@type(COALESCE(CAST(pg_catalog.to_"    \
-                                                           "regtype(ga.t) AS "                     \
-                                                           "pg_catalog.oid), 4294967295)) ELSE "   \
-                                                           "false END) IS NOT TRUE) ELSE false "   \
-                                                           "END)"
-
-static const gh_lookup s_lookups[] = {
-    { "regclass", "to_regclass", NULL, "@rel(gr.o)", "gt.t", TWO_PARTS("gt.t") },
-    { "regtype", "to_regtype", NULL, "@type(gr.o)", BARE("gt.t"),
-      "gt.t !~ '[(](?![0-9, ]*[)])' AND " TWO_PARTS("gt.t") },
-    { "regproc", "to_regproc", NULL, "@func(gr.o)", "gt.t", TWO_PARTS("gt.t") },
-    { "regprocedure", "to_regprocedure", NULL, "@func(gr.o)", "gt.t", OF_VISIBLE_TYPES },
-    { "regoper", "to_regoper", NULL, "@builtin(gr.o)", "gt.t", TWO_PARTS("gt.t") },
-    { "regoperator", "to_regoperator", NULL, "@builtin(gr.o)", "gt.t", OF_VISIBLE_TYPES },
-    { "regcollation", "to_regcollation", NULL, "@builtin(gr.o)", "gt.t", TWO_PARTS("gt.t") },
-    { "regnamespace", NULL,
-      "(SELECT gn.oid FROM pg_catalog.pg_namespace AS gn WHERE "
-      "pg_catalog.quote_ident(CAST(gn.nspname AS pg_catalog.text)) = gt.t)",
-      "@schema(gr.o)", NULL, NULL },
-    { "regrole", NULL,
-      "(CASE WHEN gt.t IN (CAST(@user AS pg_catalog.text), pg_catalog.quote_ident(CAST(@user AS "
-      "pg_catalog.text))) THEN @owner END)",
-      "gr.o = @owner", NULL, NULL },
-    { "regconfig", NULL,
-      "(SELECT gc.oid FROM pg_catalog.pg_ts_config AS gc WHERE gc.cfgname = gt.t)",
-      "@builtin(gr.o)", NULL, NULL },
-    { "regdictionary", NULL,
-      "(SELECT gc.oid FROM pg_catalog.pg_ts_dict AS gc WHERE gc.dictname = gt.t)", "@builtin(gr.o)",
-      NULL, NULL },
-};
-
-static const gh_lookup *lookup_of(gh_str type)
-{
-    for (size_t i = 0; i < GH_COUNT(s_lookups); i++) {
-        if (gh_str_is(type, s_lookups[i].type))
-            return &s_lookups[i];
-    }
-    return NULL;
-}
-
-/* The name of a schema as the input functions of reg* types read it, with its dot. */
-static char *text_prefix(gh_str schema)
-{
-    char *out = palloc(2 * schema.len + 4);
-    size_t n = 0;
-
-    out[n++] = '"';
-    for (size_t i = 0; i < schema.len; i++) {
-        if (schema.ptr[i] == '"')
-            out[n++] = '"';
-        out[n++] = schema.ptr[i];
-    }
-    out[n++] = '"';
-    out[n++] = '.';
-    out[n] = '\0';
-    return out;
-}
-
-static char *visible(gh_judge *j, const gh_lookup *l, const char *oid)
-{
-    char *guarded = gh_system_expand(j, l->guard);
-
-    return guarded == NULL
-               ? NULL
-               : gh_judge_printf("(SELECT gr.o FROM (SELECT %s OFFSET 0) AS gr (o) WHERE %s)", oid,
-                                 guarded);
-}
-
-/*
- * gt.t without the name of the database that may stand before schema and relation, where that is the one the
- * client knows.
- */
-static char *without_database(gh_judge *j)
-{
-#define PART "(\"([^\"]|\"\")*\"|[^\".]+)"
-    char *quoted = gh_judge_literal(j, gh_str_of(text_prefix(j->in->database)));
-    char *bare = gh_judge_literal(
-        j, gh_str_of(gh_judge_printf(GH_STR_FMT ".", GH_STR_ARG(j->in->database))));
-
-    return gh_judge_printf(
-        "(SELECT CASE WHEN gt.t !~ '^" PART "[.]" PART "[.]" PART "$' THEN gt.t "
-        "WHEN pg_catalog.starts_with(gt.t, gd.q) THEN pg_catalog.substr(gt.t, "
-        "pg_catalog.length(gd.q) + 1) "
-        "WHEN pg_catalog.starts_with(pg_catalog.lower(gt.t), gd.b) THEN pg_catalog.substr(gt.t, "
-        "pg_catalog.length(gd.b) + 1) ELSE gt.t END "
-        "FROM (SELECT CAST(%s AS pg_catalog.text), CAST(%s AS pg_catalog.text)) AS gd (q, b))",
-        quoted, bare);
-#undef PART
-}
-
-/* OID of the first object that the text gt.t names along the client's path and that may be seen. */
-static char *search(gh_judge *j, const gh_lookup *l)
-{
-    const char *when;
-    char *out;
-
-    if (l->function == NULL) {
-        const char *find = gh_system_expand(j, l->find);
-
-        return find == NULL ? NULL : visible(j, l, find);
-    }
-    when = gh_system_expand(j, l->when);
-    if (when == NULL)
-        return NULL;
-    out = visible(j, l,
-                  gh_judge_printf("CASE WHEN %s THEN CAST(pg_catalog.%s(%s) AS pg_catalog.oid) END",
-                                  when, l->function, l->text));
-    for (size_t i = 0; i < j->in->search_path.count && out != NULL; i++) {
-        char *prefix = gh_judge_literal(j, gh_str_of(text_prefix(j->in->search_path.items[i])));
-        char *next = visible(
-            j, l,
-            gh_judge_printf("CASE WHEN %s THEN CAST(pg_catalog.%s(%s || %s) AS pg_catalog.oid) END",
-                            when, l->function, prefix, l->text));
-
-        if (next == NULL)
-            return NULL;
-        out = gh_judge_printf("%s, CASE WHEN gt.t !~ '[.]' THEN %s END", out, next);
-    }
-    if (out == NULL)
-        return NULL;
-    if (strcmp(l->type, "regclass") != 0)
-        return gh_judge_printf("COALESCE(%s)", out);
-    return gh_judge_printf("(SELECT COALESCE(%s) FROM (SELECT %s OFFSET 0) AS gt (t))", out,
-                           without_database(j));
-}
-
-char *gh_function_find(gh_judge *j, const char *type)
-{
-    return search(j, lookup_of(gh_str_of(type)));
-}
-
 static void search_call(gh_judge *j, Node **slot, gh_call *c)
 {
-    const gh_lookup *l = lookup_of(gh_str_of(c->name + 3));
-    char *sql = l != NULL ? search(j, l) : NULL;
+    const gh_reg_lookup *l = gh_reg_lookup_of(gh_str_of(c->name + 3));
+    char *sql = l != NULL ? gh_reg_search(j, l) : NULL;
 
     if (sql == NULL) {
         refuse_call(j, c);
@@ -761,13 +602,13 @@ const char *gh_function_column_name(const Node *operand, const gh_type *type)
 void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
 {
     TypeCast *c = (TypeCast *)*slot;
-    const gh_lookup *l = lookup_of(type->name);
+    const gh_reg_lookup *l = gh_reg_lookup_of(type->name);
     size_t cast = c->location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, c->location);
     size_t first = SIZE_MAX;
     size_t end = cast;
     gh_placing p = { .args = &c->arg, .count = 1 };
     bool is_refused = is_one_too_many(j, c->typeName->location);
-    char *sql = l != NULL && !is_refused ? search(j, l) : NULL;
+    char *sql = l != NULL && !is_refused ? gh_reg_search(j, l) : NULL;
     char *guarded = l != NULL && !is_refused ? gh_system_expand(j, l->guard) : NULL;
     char *prefix;
     char *suffix;
@@ -786,14 +627,22 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
                         "type " GH_STR_FMT " is not allowed here", GH_STR_ARG(type->name));
         return;
     }
+    /*
+     * A name that may not be seen, or is nobody's, fails as in PostgreSQL, where it is read: by the name of
+     * what never exists, which varies with the row, so that no planner reads it before.
+     */
     prefix = gh_judge_printf(
-        "(SELECT gr.o AS %s FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS "
-        "pg_catalog.oid) ELSE %s END FROM (SELECT CAST((",
-        gh_judge_ident(j, gh_str_of(gh_function_column_name(c->arg, type))), sql);
-    suffix =
-        gh_judge_printf(") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o) WHERE gr.o = 0 OR "
-                        "%s)",
-                        guarded);
+        "(SELECT CASE WHEN gr.o IS NULL AND gr.t IS NOT NULL THEN CAST(CAST('%s' || "
+        "pg_catalog.substr(gr.t, 1, 0) AS pg_catalog.%s) AS pg_catalog.oid) ELSE gr.o END AS %s "
+        "FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS pg_catalog.oid) WHEN gt.t = "
+        "'-' "
+        "THEN 0 ELSE %s END, gt.t FROM (SELECT CAST((",
+        l->absent, l->type, gh_judge_ident(j, gh_str_of(gh_function_column_name(c->arg, type))),
+        sql);
+    suffix = gh_judge_printf(
+        ") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o, t) WHERE gr.o IS NULL "
+        "OR gr.o = 0 OR %s)",
+        guarded);
     gh_judge_edit(j, first, first, prefix);
     gh_judge_edit(j, end, end, suffix);
     built = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);

@@ -173,6 +173,7 @@ static const shape s_fixed[] = {
     { "38", "a function of the warehouse failed" },
     { "39", "a function of the warehouse failed" },
     { "3B", "savepoint does not exist" },
+    { "3F", "schema does not exist" },
     { "40", "the transaction was rolled back" },
     { "42", "the statement is not valid" },
     { "42501", "permission denied" },

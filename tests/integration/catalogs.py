@@ -285,6 +285,40 @@ class Catalogs(unittest.TestCase):
                 with self.subTest(sql):
                     self.assertEqual(c.one(sql)[0][0], expected)
 
+    def test_names_as_values(self):
+        """x::regclass and its kin fail for what is hidden and what is absent as PostgreSQL does for the latter."""
+        own = {'wh': gt.Wire(pg.port, 'upstream_account', 'wh', 'upstream-secret', tls='sslrequest')}
+        self.addCleanup(own['wh'].close)
+        known = {'regclass': 'shop.regions', 'regtype': 'shop.state', 'regproc': 'shop.add_tax', 'regprocedure': 'lower(text)',
+                 'regoper': 'pg_catalog.||/', 'regoperator': '+(int4,int4)', 'regcollation': '"C"', 'regnamespace': 'shop',
+                 'regconfig': 'english', 'regdictionary': 'simple'}
+        hidden = {'regclass': 'shop.hid_view', 'regtype': 'hid_vault.hid_enum', 'regproc': 'shop.hid_function',
+                  'regprocedure': 'shop.hid_function(text)', 'regoper': 'shop.|+|', 'regoperator': 'shop.|+|(none,text)',
+                  'regcollation': 'shop.hid_collation', 'regnamespace': 'hid_vault', 'regrole': 'hid_role',
+                  'regconfig': 'shop.hid_configuration', 'regdictionary': 'hid_vault.x'}
+        absent = {'regprocedure': 'nosuch(text)', 'regoper': '!!!!', 'regoperator': '!!!!(none,text)'}
+        with proxy.wire('mallory') as c:
+            for kind, name in hidden.items():
+                for sql in (f'SELECT ($1 || $2)::{kind}', f'SELECT $1::text::{kind} WHERE $2 IS NOT NULL',
+                            f'SELECT 1 FROM pg_class WHERE oid = CAST($1 || $2 AS {kind})'):
+                    with self.subTest(kind, sql=sql):
+                        wanted = own['wh'].extended(sql, [absent.get(kind, 'nosuch'), '']).sqlstate
+                        self.assertIn(wanted[:3], ('42P', '427', '428', '3F0'))
+                        c.log.clear()
+                        self.assertEqual(c.extended(sql, [absent.get(kind, 'nosuch'), '']).sqlstate, wanted)
+                        log = list(c.log)
+                        c.log.clear()
+                        c.extended(sql, [name, ''])
+                        self.assertEqual(c.log, log, 'hidden and absent are told apart')
+                if kind != 'regrole':
+                    self.assertEqual(c.extended(f'SELECT ($1 || $2)::{kind}::oid', [known[kind], '']).rows,
+                                     own['wh'].extended(f'SELECT ($1 || $2)::{kind}::oid', [known[kind], '']).rows)
+                self.assertEqual(c.extended(f'SELECT ($1 || $2)::{kind}::oid', ['-', '']).rows, [['0']])
+                self.assertEqual(c.extended(f'SELECT ($1 || $2)::{kind}', [None, '']).rows, [[None]])
+            self.assertEqual(c.extended('SELECT ($1 || $2)::regrole', ['mallory', '']).rows, [['mallory']])
+            # Only the rows that a condition lets through are read.
+            self.assertEqual(c.one("SELECT r::regclass FROM unnest(ARRAY['shop.regions', 'nosuch']) r WHERE r <> 'nosuch'"), [['shop.regions']])
+
     def test_a_grant_names_types_too(self):
         with proxy.wire('trudy') as c:
             for sql, expected in (
@@ -316,7 +350,7 @@ class Catalogs(unittest.TestCase):
                     ("SELECT relowner::regrole FROM pg_class WHERE relname = 'orders'", 'mallory'),
                     ("SELECT relowner::regrole::text || '!' FROM pg_class WHERE relname = 'orders'", 'mallory!'),
                     ("SELECT count(*) FROM pg_class WHERE relname = 'orders' AND relowner = 'mallory'::regrole", '1'),
-                    ("SELECT 'gatehouse'::regrole", None), ("SELECT 'postgres'::regrole", None), ("SELECT 'nobody'::regrole", None),
+                    ("SELECT to_regrole('gatehouse')", None), ("SELECT to_regrole('postgres')", None), ("SELECT to_regrole('nobody')", None),
                     ("SELECT 10::regrole", None), ("SELECT (SELECT oid FROM pg_roles)::regrole", 'mallory'),
                     ("SELECT relacl FROM pg_class WHERE relname = 'orders'", '{mallory=r/mallory}'),
                     ("SELECT array_to_string(c.relacl, '+') FROM pg_catalog.pg_class c WHERE relname = 'orders'", 'mallory=r/mallory'),
@@ -328,6 +362,8 @@ class Catalogs(unittest.TestCase):
                     ("SELECT rolname FROM pg_roles r JOIN pg_class c ON c.relowner = r.oid WHERE relname = 'orders'", 'mallory')):
                 with self.subTest(sql):
                     self.assertEqual(c.one(sql), [[expected]])
+            for name in ('gatehouse', 'postgres', 'nobody'):
+                self.assertEqual(c.query(f"SELECT '{name}'::regrole")[0].sqlstate, '42704')
         with proxy.wire('trudy') as c:
             self.assertEqual(c.one("SELECT relacl FROM pg_class WHERE relname = 'regions'"), [['{trudy=ard/trudy}']])
 
