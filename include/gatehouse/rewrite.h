@@ -113,12 +113,20 @@ typedef struct gh_plan {
         signal;       /* the answer's one column, a process id as int8, is shown as the boolean that
                               says whether there was such a session of the user's */
     bool checks_rows; /* a written row may be refused: GH_CHECK_MARK */
-    bool is_shareable;    /* another literal of the same kind in its place would change nothing but
+    bool is_shareable; /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
-    bool reads_session;   /* depends on more than the cache's key says: do not cache */
-    bool changes_catalog; /* DDL went through (bypass): refresh the catalog */
+    bool
+        reads_session; /* depends on more than the cache's key says: neither cached, nor bound again without
+                             being judged again */
+    bool changes_catalog;   /* DDL went through (bypass): refresh the catalog */
     bool changes_temporary; /* the session's temporary tables are others now */
 } gh_plan;
+
+/* A prepared statement or cursor of the session, and the client's text of it. */
+typedef struct gh_session_name {
+    gh_str name;
+    gh_str text;
+} gh_session_name;
 
 /* What the session tells of itself. Strings are borrowed for the call. */
 typedef struct gh_rewrite_input {
@@ -134,6 +142,11 @@ typedef struct gh_rewrite_input {
     gh_str client_encoding;    /* of the text */
     const gh_oid *param_types; /* of Parse; 0: not given */
     size_t param_count;
+    /* For a text that speaks of pg_prepared_statements or pg_cursors: what they are to show. */
+    const gh_session_name *statements;
+    size_t statement_count;
+    const gh_session_name *cursors;
+    size_t cursor_count;
     bool is_extended; /* one statement only: several are 42601, as PostgreSQL says */
     /* What the text may grow by before it is given up as GH_LIMIT with err.takes_long; 0: until it is refused. */
     size_t added_max;

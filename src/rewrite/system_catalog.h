@@ -22,6 +22,7 @@
  *     @owner        OID under which the user's own name is shown
  *     @schemas      schema OIDs of the client's search_path, pg_catalog first
  *     @current_schema @path @implicit_path @settings
+ *     @statement_names @statement_texts @cursor_names @cursor_texts   text[]: what the session made
  *     @find_relation @find_type @find_function  OID of what the text gt.t names, if it is visible
  *
  * Aliases inside macros begin with g, and nothing in them is unqualified, so nothing of a client's is
@@ -50,6 +51,10 @@ struct gh_system_relation {
     const char *where;               /* over the alias gh; NULL: every row */
     const gh_system_column *columns; /* ends with a zeroed one; NULL for none */
 };
+
+/* system_session.c: @statement_names, @statement_texts, @cursor_names, @cursor_texts; NULL for other names and
+ * after a refusal. */
+char *gh_system_session_value(gh_judge *j, gh_str name);
 
 /* NULL after a refusal. */
 char *gh_system_expand(gh_judge *j, const char *text);

@@ -642,7 +642,9 @@ static const char *value_of(gh_judge *j, gh_str name)
         return gh_function_find(j, "regtype");
     if (gh_str_is(name, "find_function"))
         return gh_function_find(j, "regprocedure");
-    return gh_str_is(name, "settings") ? setting_names(j) : NULL;
+    if (gh_str_is(name, "settings"))
+        return setting_names(j);
+    return gh_system_session_value(j, name);
 }
 
 /* ---- expansion ------------------------------------------------------------------------------------ */

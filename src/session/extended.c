@@ -328,7 +328,7 @@ static bool make_current(gh_session *s, gh_named *n)
         refuse_recorded(s, n->set->source, NULL, &err);
         return false;
     }
-    if (n->scope != s->scope && !judge_again(s, n))
+    if ((n->scope != s->scope || !n->set->is_cacheable) && !judge_again(s, n))
         return false;
     if (n->is_upstream)
         gh_session_use_statement(s, n);

@@ -11,6 +11,9 @@
  */
 #include "session_priv.h"
 
+#include <stdlib.h>
+#include <strings.h>
+
 /* Who lost the last grant stays, in a warehouse in which there is nothing: grants may be given back, or begin later. */
 static bool user_may_stay(const gh_session *s)
 {
@@ -110,10 +113,48 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
                                .is_extended = key->is_extended };
 }
 
+static bool speaks_of(gh_str text, gh_str word)
+{
+    for (size_t i = 0; i + word.len <= text.len; i++) {
+        if (strncasecmp(text.ptr + i, word.ptr, word.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_name(void *arg, const gh_named *n)
+{
+    gh_session_name **next = arg;
+
+    if (n->name_len > 0) /* the unnamed portal that is shown would be the one that asks */
+        *(*next)++ = (gh_session_name){ gh_named_name(n), n->set->source };
+}
+
+/* What the session made, for the few texts that ask; free() it afterwards. NULL: nobody asks. */
+static gh_session_name *tell_names(const gh_session *s, gh_rewrite_input *in)
+{
+    gh_session_name *names;
+    gh_session_name *next;
+
+    if (!speaks_of(in->sql, GH_STR("pg_prepared_statements")) &&
+        !speaks_of(in->sql, GH_STR("pg_cursors")))
+        return NULL;
+    names = gh_alloc(((size_t)s->statements.count + s->portals.count + 1) * sizeof(*names));
+    next = names;
+    in->statements = next;
+    gh_names_each(&s->statements, add_name, &next);
+    in->statement_count = (size_t)(next - in->statements);
+    in->cursors = next;
+    gh_names_each(&s->portals, add_name, &next);
+    in->cursor_count = (size_t)(next - in->cursors);
+    return names;
+}
+
 static gh_rc rewrite(gh_session *s, const gh_plan_key *key, size_t added_max, gh_plan_set **set,
                      gh_err *err)
 {
     gh_rewrite_input in = question(s, key);
+    gh_session_name *names = tell_names(s, &in);
     gh_rc rc;
 
     in.added_max = added_max;
@@ -121,6 +162,7 @@ static gh_rc rewrite(gh_session *s, const gh_plan_key *key, size_t added_max, gh
     if (rc == GH_OK)
         (*set)->scope = s->scope;
     gh_arena_reset(s->env->arena);
+    free(names);
     return rc;
 }
 

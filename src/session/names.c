@@ -42,6 +42,14 @@ void gh_named_release(gh_named *n)
     free(n);
 }
 
+void gh_names_each(const gh_names *t, void (*take)(void *arg, const gh_named *n), void *arg)
+{
+    for (uint32_t i = 0; i < t->bucket_count; i++) {
+        for (const gh_named *n = t->buckets[i]; n != NULL; n = n->chain)
+            take(arg, n);
+    }
+}
+
 void gh_names_clear(gh_names *t)
 {
     for (uint32_t i = 0; i < t->bucket_count; i++) {

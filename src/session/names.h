@@ -55,6 +55,7 @@ typedef struct gh_names {
     uint32_t count;
 } gh_names;
 
+void gh_names_each(const gh_names *t, void (*take)(void *arg, const gh_named *n), void *arg);
 void gh_names_clear(gh_names *t); /* forgets all and gives the memory back */
 /* Forgets those made before batch number `batch` was complete: a transaction's end takes its
  * portals along. */

@@ -148,6 +148,35 @@ class Prepared(unittest.TestCase):
         self.prepare(range(KEPT + 10))
         self.assertEqual(self.c.one('EXECUTE s0(6)'), [['6']])
 
+    def test_catalogs_show_the_client_its_own_words(self):
+        """As PostgreSQL shows them to who is not filtered; nothing of what was sent instead."""
+        statements = 'SELECT name, statement, parameter_types, from_sql FROM pg_prepared_statements ORDER BY name'
+        cursors = 'SELECT name, statement, is_holdable, is_binary, is_scrollable FROM pg_cursors ORDER BY name'
+        steps = [
+            lambda c: c.send(gt.parse_message('SELECT id  FROM sales.orders WHERE region = $1 /* ä */', 'by region'), gt.SYNC),
+            lambda c: c.send(gt.query_message('PREPARE q (int) AS SELECT * FROM sales.orders WHERE id < $1')),
+            lambda c: c.send(gt.query_message('BEGIN')), lambda c: c.send(gt.query_message('DECLARE k NO SCROLL CURSOR FOR TABLE sales.orders')),
+            lambda c: c.send(gt.parse_message('SELECT 1'), gt.bind_message(), gt.execute_message(), gt.parse_message('VALUES (2)', 'v'),
+                             gt.bind_message(portal='p', statement='v'), gt.SYNC),
+            lambda c: c.send(gt.parse_message(statements, 's'), gt.parse_message(cursors, 'c'), gt.SYNC),
+            lambda c: c.send(gt.bind_message(statement='s'), gt.execute_message(), gt.bind_message(statement='c'), gt.execute_message(), gt.SYNC),
+            lambda c: c.send(gt.query_message(statements)), lambda c: c.send(gt.query_message(cursors)),
+            lambda c: c.send(gt.close_message('P', 'p'), gt.close_message('S', 'by region'), gt.bind_message(statement='s'), gt.execute_message(), gt.SYNC),
+            lambda c: c.send(gt.query_message('CLOSE k; DEALLOCATE q; ' + statements)),
+            lambda c: c.send(gt.query_message('SELECT count(*) FROM pg_cursors')),
+            lambda c: c.send(gt.query_message('COMMIT; DEALLOCATE ALL; SELECT count(*) FROM pg_prepared_statements')),
+        ]
+        with proxy.wire('alice') as c, gt.Wire(pg.port, 'gatehouse', 'wh', 'upstream-secret', tls='sslrequest') as direct:
+            for i, step in enumerate(steps):
+                with self.subTest(step=i):
+                    step(c)
+                    step(direct)
+                    seen, wanted = ([(r.rows, r.error) for r in who.results()] for who in (c, direct))
+                    # The portal that runs in the extended protocol shows itself there.
+                    wanted = [([row for row in rows if row[0] != ''], error) for rows, error in wanted]
+                    self.assertEqual(seen, wanted)
+            self.assertNotIn(b'EU', c.received_bytes(), "the row filter's value")
+
     def test_bound_of_a_session(self):
         for start in range(0, 10000, 500):
             self.prepare(range(start, start + 500))
