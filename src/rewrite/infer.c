@@ -753,12 +753,12 @@ static bool is_among_words(gh_judge *j, gh_oid type)
     const void *key = (const void *)(uintptr_t)type;
     uint32_t found = 0;
 
-    if (gh_memo_find(&j->words, key, NULL, &found))
+    if (gh_memo_find(&j->types_named, key, NULL, &found))
         return found != 0;
     for (size_t i = j->first; found == 0 && i < j->end; i++)
         found = j->text->tokens[i].kind == GH_TOKEN_IDENT &&
                 word_leads_to(j, &j->text->tokens[i], type);
-    gh_memo_put(&j->words, key, NULL, found);
+    gh_memo_put(&j->types_named, key, NULL, found);
     return found != 0;
 }
 

@@ -60,7 +60,8 @@ typedef struct gh_item {
     const char *invented; /* alias that we gave it, since two relations shared one name */
     bool has_alias;       /* written by the client */
     bool is_renamed;      /* an alias with a column list */
-    bool is_covered;      /* inside a join with an alias: no name reaches it */
+    bool is_covered;      /* inside a join with an alias: no name reaches it... */
+    bool is_join;         /* ...but through that */
     uint32_t privilege;   /* of a target: what the write needs */
     bool must_stand;      /* TABLESAMPLE: no sub-select may stand for it */
     bool is_placed;       /* text and tree hold what stands for it */
@@ -124,11 +125,13 @@ typedef struct gh_judge {
     size_t edit_bytes; /* of their texts */
     int special_calls; /* function_special.c */
     gh_block *block;
-    List *items;    /* of gh_item *: every relation of the statement */
-    List *blocks;   /* of gh_block *: every query that the walk entered */
-    gh_memo types;  /* infer.c: of nodes within a block */
-    gh_memo occurs; /* of types, among so many items */
-    gh_memo words;  /* of types, in the text */
+    List *items;         /* of gh_item *: every relation of the statement */
+    List *blocks;        /* of gh_block *: every query that the walk entered */
+    gh_memo types;       /* infer.c: of nodes within a block */
+    gh_memo occurs;      /* of types, among so many items */
+    gh_memo types_named; /* of types, in the text */
+    uint64_t words[32];  /* relation.c: of the text, each a bit... */
+    bool has_words;      /* ...once they are noted */
     size_t infer_steps;
     size_t memory_before; /* bytes that parsing took; gh_judge_is_spent */
     size_t first;         /* the statement's tokens */
@@ -224,6 +227,8 @@ void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
 void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
 /* Puts a new item for the target of a write into the block, with the privilege that it needs. */
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
+/* A column that every table has: ctid ... */
+bool gh_write_is_system_column(const char *name);
 /* Is there a target around the current block? */
 bool gh_judge_is_of_write(const gh_judge *j);
 /* A reference that reaches the target of a write shows what SELECT would. */

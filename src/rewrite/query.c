@@ -37,6 +37,18 @@ static void use_name(gh_item *item, const char *name, bool is_condition)
         use_column(item, (int)(c - item->relation->columns), is_condition);
 }
 
+/* A join's alias leads to whatever the join holds. */
+static void use_join(const gh_item *join)
+{
+    ListCell *cell;
+
+    foreach (cell, join->block->items) {
+        gh_item *item = lfirst(cell);
+
+        item->has_star |= item->is_covered;
+    }
+}
+
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block)
 {
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
@@ -99,7 +111,12 @@ static void note_unqualified(gh_judge *j, Node *field)
 
 static void note_qualified(gh_judge *j, gh_item *item, Node *field)
 {
-    if (IsA(field, A_Star))
+    if (item->is_join)
+        use_join(item);
+    /* What is no column may be a function, and t.f is f(t). */
+    if (IsA(field, A_Star) ||
+        (item->relation != NULL && !gh_write_is_system_column(strVal(field)) &&
+         gh_relation_column(item->relation, gh_str_of(strVal(field))) == NULL))
         item->has_star = true;
     else
         use_name(item, strVal(field), j->block->is_condition);
@@ -512,7 +529,7 @@ static void judge_join(gh_judge *j, JoinExpr *join)
     }
     if (join->alias != NULL) {
         cover(j, start);
-        (void)gh_judge_add_item(j, join->alias);
+        gh_judge_add_item(j, join->alias)->is_join = true;
     }
     if (join->join_using_alias != NULL)
         (void)gh_judge_add_item(j, join->join_using_alias);

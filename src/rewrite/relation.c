@@ -222,14 +222,62 @@ char *gh_relation_column_sql(gh_judge *j, gh_item *item, size_t i)
     return NULL;
 }
 
+/* The words of the text are a set that may hold more than was put in, never less: a bit for each that goes there. */
+static uint64_t *word_bit(gh_judge *j, gh_str word, uint64_t *bit)
+{
+    uint32_t h = (uint32_t)word.len;
+
+    for (size_t i = 0; i < word.len; i++)
+        h = h * 33 + (unsigned char)word.ptr[i];
+    h = (h ^ h >> 15) % (64 * GH_COUNT(j->words));
+    *bit = UINT64_C(1) << (h % 64);
+    return &j->words[h / 64];
+}
+
+static void note_words(gh_judge *j)
+{
+    for (size_t i = 0; i < j->text->token_count; i++) {
+        const gh_token *t = &j->text->tokens[i];
+        uint64_t bit;
+
+        if (t->kind == GH_TOKEN_IDENT || t->kind == GH_TOKEN_KEYWORD)
+            *word_bit(j, gh_str_of(t->text), &bit) |= bit;
+    }
+    j->has_words = true;
+}
+
+static bool may_be_word(gh_judge *j, gh_str name)
+{
+    uint64_t bit;
+
+    if (!j->has_words)
+        note_words(j);
+    return (*word_bit(j, name, &bit) & bit) != 0;
+}
+
 /*
- * Through a set operation every column is computed, wanted or not; what a view computes may fail, so what the
- * statement does not read is left out.
+ * What the statement does not read need not be there: it costs the parsers on both sides, and the planner. But a
+ * name that is not found here would be looked for further out, so a column is left out only where nothing in the
+ * text, in whatever place, is a word like its name, and nothing reads the row as a whole.
  */
+static bool is_unread(gh_judge *j, const gh_item *item, size_t column)
+{
+    return item->is_used != NULL && !item->is_used[column] && !item->has_star &&
+           !item->is_renamed && !may_be_word(j, item->relation->columns[column].name);
+}
+
+/* Of a view that is expanded: what it computes may fail, so what is only called like a word is not computed. */
 static bool is_left_out(const gh_item *item, size_t column)
 {
     return item->is_computed != NULL && item->is_computed[column] && item->is_used != NULL &&
            !item->is_used[column] && !item->has_star;
+}
+
+/* Does the sub-select have the column? */
+static bool stands_in_list(gh_judge *j, const gh_item *item, size_t column)
+{
+    return (item->decision->columns[column].show != GH_HIDDEN || item->keeps_hidden) &&
+           !is_unread(j, item, column);
 }
 
 static char *column_list(gh_judge *j, gh_item *item)
@@ -244,7 +292,7 @@ static char *column_list(gh_judge *j, gh_item *item)
         bool is_hidden = item->decision->columns[i].show == GH_HIDDEN;
         char *value;
 
-        if (is_hidden && !item->keeps_hidden)
+        if (!stands_in_list(j, item, i))
             continue;
         is_hidden = is_hidden || gh_through_is_empty(item) || is_left_out(item, i);
         value = is_hidden ? gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql))
@@ -352,7 +400,7 @@ static const char *fence(gh_judge *j, const gh_item *item)
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, " UNION ALL SELECT ");
     for (size_t i = 0; i < item->relation->column_count; i++) {
-        if (item->decision->columns[i].show == GH_HIDDEN && !item->keeps_hidden)
+        if (!stands_in_list(j, item, i))
             continue;
         gh_buf_printf(&b, "%sCAST(NULL AS " GH_STR_FMT ")", is_first ? "" : ", ",
                       GH_STR_ARG(item->relation->columns[i].type_sql));

@@ -58,7 +58,7 @@ static bool may_read(const gh_item *item)
     return (item->decision->privileges & GH_SELECT) != 0 && !item->decision->is_through;
 }
 
-static bool is_system_column(const char *name)
+bool gh_write_is_system_column(const char *name)
 {
     for (size_t i = 0; i < GH_COUNT(s_system_columns); i++) {
         if (strcmp(s_system_columns[i], name) == 0)
@@ -187,8 +187,8 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
             target_column(j, t, slot, name, is_certain);
             return;
         }
-        if (strcmp(t->alias, name) == 0 || is_system_column(name)) {
-            if (t->decision->is_full && (t->decision->is_open || is_system_column(name)) &&
+        if (strcmp(t->alias, name) == 0 || gh_write_is_system_column(name)) {
+            if (t->decision->is_full && (t->decision->is_open || gh_write_is_system_column(name)) &&
                 may_read(t))
                 return;
             refuse_column(j, (const ColumnRef *)*slot);
@@ -234,7 +234,7 @@ void gh_write_column_ref(gh_judge *j, Node **slot)
     item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
     if (item == NULL || !item->is_target)
         return;
-    if (IsA(last, String) && !(is_system_column(strVal(last)) && item->decision->is_full))
+    if (IsA(last, String) && !(gh_write_is_system_column(strVal(last)) && item->decision->is_full))
         target_column(j, item, slot, strVal(last), true);
     else if (IsA(last, A_Star) && !(item->decision->is_open && may_read(item)))
         refuse_column(j, ref);

@@ -125,11 +125,12 @@ static gh_rc lex(gh_sql_text *out, gh_err *err)
     return GH_OK;
 }
 
-gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err)
+/* Without tokens where the text's size bounds what they would, and nobody edits it. */
+static gh_rc parse(gh_str text, bool wants_tokens, gh_sql_text *out, gh_err *err)
 {
     char *copy = palloc(text.len + 1);
     MemoryContext ctx = CurrentMemoryContext;
-    volatile gh_rc rc = GH_INTERNAL;
+    volatile gh_rc rc = GH_OK;
 
     if (text.len != 0)
         memcpy(copy, text.ptr, text.len);
@@ -139,7 +140,8 @@ gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err)
     out->source_len = text.len;
     PG_TRY();
     {
-        rc = lex(out, err);
+        if (wants_tokens || text.len > TOKENS_MAX)
+            rc = lex(out, err);
         if (rc == GH_OK)
             out->stmts = raw_parser(copy, RAW_PARSE_DEFAULT);
     }
@@ -149,6 +151,21 @@ gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err)
         rc = gh_sql_caught(err);
     }
     PG_END_TRY();
+    return rc;
+}
+
+gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err)
+{
+    return parse(text, true, out, err);
+}
+
+gh_rc gh_sql_parse_tree(gh_str text, struct List **stmts, gh_err *err)
+{
+    gh_sql_text parsed;
+    gh_rc rc = parse(text, false, &parsed, err);
+
+    if (rc == GH_OK)
+        *stmts = parsed.stmts;
     return rc;
 }
 

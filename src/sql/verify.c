@@ -10,17 +10,17 @@
  */
 gh_rc gh_sql_verify(gh_str text, struct Node *judged, gh_err *err)
 {
-    gh_sql_text parsed;
-    gh_rc rc = gh_sql_parse(text, &parsed, err);
+    struct List *stmts;
+    gh_rc rc = gh_sql_parse_tree(text, &stmts, err);
 
     if (rc != GH_OK)
         return rc;
-    if (list_length(parsed.stmts) != 1)
+    if (list_length(stmts) != 1)
         return gh_fail(err, GH_INTERNAL, "XX000", "rewritten statement does not verify");
-    rc = gh_sql_check_tree(linitial_node(RawStmt, parsed.stmts)->stmt, err);
+    rc = gh_sql_check_tree(linitial_node(RawStmt, stmts)->stmt, err);
     if (rc != GH_OK)
         return rc;
-    if (!equal(linitial_node(RawStmt, parsed.stmts)->stmt, judged)) {
+    if (!equal(linitial_node(RawStmt, stmts)->stmt, judged)) {
         rc = gh_fail(err, GH_INTERNAL, "XX000", "rewritten statement does not verify");
         gh_err_detail(err, "the text to send does not parse to the judged tree");
         return rc;

@@ -17,7 +17,7 @@ START_TEST(governed_relation)
     check_sent("alice", "select * from sales.orders",
                "select * from (SELECT " ORDERS_COLUMNS ORDERS_FROM ") AS \"orders\"");
     check_sent("alice", "select o.id from orders o",
-               "select \"o\".\"id\" from (SELECT " ORDERS_COLUMNS ORDERS_FROM ") \"o\"");
+               "select \"o\".\"id\" from (SELECT \"gh\".\"id\"" ORDERS_FROM ") \"o\"");
     check_sent("alice", "table only sales.orders",
                "SELECT * FROM (SELECT " ORDERS_COLUMNS
                " FROM ONLY \"sales\".\"orders\" AS \"gh\" WHERE "
@@ -33,6 +33,80 @@ START_TEST(whole_relation_is_qualified)
                "select \"orders\".\"id\" from \"sales\".\"orders\"");
     check_sent("root", "select wh.sales.orders.* from wh.sales.orders",
                "select \"orders\".* from \"sales\".\"orders\"");
+}
+END_TEST
+
+/* Columns that nothing in the statement may mean are not in the sub-select; all are where a row is read as a whole. */
+START_TEST(unread_columns_are_left_out)
+{
+    static const struct {
+        const char *sql;
+        const char
+            *columns; /* of sales.orders, by their first letters; the mask stands for email */
+    } cases[] = {
+        { "select count(*) from orders", "" },
+        { "select 1 from orders where exists (select from orders)", "" },
+        { "select id from orders order by note", "in" },
+        { "select id as note from orders order by 1", "in" },
+        { "select \"EMAIL\" from (select region as \"EMAIL\" from orders) s", "r" },
+        { "select email from orders", "e" },
+        { "select EMAIL, U&\"\\006eote\" from orders", "en" },
+        { "select region from regions where exists (select 1 from orders where amount > 0)", "ra" },
+        { "select id from orders o join regions r using (region)", "ir" },
+        { "select r.note from (select 1 as note) r, orders o where o.id = 1", "in" },
+        { "select 'note' from orders -- note", "" },
+        { "select * from orders", "iraen" },
+        { "table orders", "iraen" },
+        { "select o.* from orders o", "iraen" },
+        { "select o from orders o", "iraen" },
+        { "select (o).id from orders o", "iraen" },
+        { "select count(o) from orders o", "iraen" },
+        { "select o.lower from orders o", "iraen" }, /* lower(o) */
+        { "select (select o) from orders o", "iraen" },
+        { "select sales.orders.* from sales.orders", "iraen" },
+        { "select 1 from orders natural join regions", "iraen" },
+        { "select a from orders o(a)", "iraen" },
+        { "select a.a from orders a(a)", "iraen" },
+        { "select 1 from orders o(a)", "iraen" },
+        { "select j.id from (orders o cross join regions r) j", "iraen" },
+        { "select j from (orders o cross join regions r) j", "iraen" },
+        { "select j.* from (orders o cross join regions r) j", "iraen" },
+        { "with c as (table orders) select 1 from c", "iraen" },
+        { "copy orders (note) to stdout", "n" },
+        { "copy orders to stdout", "iraen" },
+    };
+    static const char *const columns[] = { "\"gh\".\"id\"", "\"gh\".\"region\"",
+                                           "\"gh\".\"amount\"", "'***@'", "\"gh\".\"note\"" };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i].sql);
+        const char *from = strstr(p->sql.ptr == NULL ? "" : p->sql.ptr, "\"sales\".\"orders\"");
+
+        ck_assert_msg(from != NULL, "%s: %s", cases[i].sql, p->error.public_msg);
+        for (size_t k = 0; k < GH_COUNT(columns); k++) {
+            const char *at = strstr(p->sql.ptr, columns[k]);
+            bool is_there = at != NULL && at < from;
+
+            ck_assert_msg(is_there == (strchr(cases[i].columns, "iraen"[k]) != NULL), "%s: %s",
+                          cases[i].sql, p->sql.ptr);
+        }
+    }
+}
+END_TEST
+
+/* A column that is only called like a word stays: the name could mean it. */
+START_TEST(columns_that_a_name_may_mean_stay)
+{
+    const gh_plan *p =
+        plan_as("alice", "select (select note from ops.tickets limit 1) from orders");
+
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"gh\".\"note\" FROM \"sales\".\"orders\""));
+    p = plan_as("alice",
+                "select id from orders o, lateral (select t.title from ops.tickets t where "
+                "t.id = o.id) s where s.title = 'a'");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"gh\".\"id\" FROM \"sales\".\"orders\""));
+    ck_assert_ptr_nonnull(
+        strstr(p->sql.ptr, "\"gh\".\"id\", \"gh\".\"title\" FROM \"ops\".\"tickets\""));
 }
 END_TEST
 
@@ -436,6 +510,8 @@ Suite *suite_query(void)
     tcase_add_test(c, aggregates_and_the_fence);
     tcase_add_test(c, group_by_a_merged_key);
     tcase_add_test(c, governed_relation);
+    tcase_add_test(c, unread_columns_are_left_out);
+    tcase_add_test(c, columns_that_a_name_may_mean_stay);
     tcase_add_test(c, whole_relation_is_qualified);
     tcase_add_test(c, missing_attribute_is_null);
     tcase_add_test(c, cte_hides_a_table_of_its_name);
