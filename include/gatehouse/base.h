@@ -112,6 +112,9 @@ size_t gh_arena_budget(const gh_arena *a); /* 0: unbounded */
 gh_str gh_arena_dup(gh_arena *a, gh_str s);
 gh_str gh_arena_printf(gh_arena *a, const char *fmt, ...) GH_PRINTF(2, 3);
 
+/* vsnprintf, and faster where nothing but %s, %.*s, %d and %% is in fmt; what %s stands for is not NULL. */
+int gh_vformat(char *to, size_t room, const char *fmt, va_list args) GH_PRINTF(3, 0);
+
 /* malloc and kin that abort when memory is out; the caller frees. */
 GH_MUST_USE void *gh_alloc(size_t size);                            /* zeroed */
 GH_MUST_USE void *gh_realloc_array(void *p, size_t n, size_t size); /* checks n * size */

@@ -157,14 +157,14 @@ gh_str gh_arena_printf(gh_arena *a, const char *fmt, ...)
     int len;
 
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
+    len = gh_vformat(NULL, 0, fmt, args);
     va_end(args);
     GH_ASSERT(len >= 0);
     out = gh_arena_alloc(a, (size_t)len + 1);
     if (out == NULL)
         return (gh_str){ NULL, 0 };
     va_start(args, fmt);
-    (void)vsnprintf(out, (size_t)len + 1, fmt, args);
+    (void)gh_vformat(out, (size_t)len + 1, fmt, args);
     va_end(args);
     return (gh_str){ out, (size_t)len };
 }

@@ -93,7 +93,7 @@ void gh_buf_printf(gh_buf *b, const char *fmt, ...)
     int len;
 
     va_start(args, fmt);
-    len = vsnprintf(to, room, fmt, args);
+    len = gh_vformat(to, room, fmt, args);
     va_end(args);
     GH_ASSERT(len >= 0);
     if ((size_t)len < room) {
@@ -102,7 +102,7 @@ void gh_buf_printf(gh_buf *b, const char *fmt, ...)
     }
     text = gh_alloc((size_t)len + 1);
     va_start(args, fmt);
-    (void)vsnprintf(text, (size_t)len + 1, fmt, args);
+    (void)gh_vformat(text, (size_t)len + 1, fmt, args);
     va_end(args);
     gh_buf_put(b, text, (size_t)len);
     free(text);

@@ -257,16 +257,6 @@ static int64_t whole_multiple(gh_str n)
     return v;
 }
 
-/* A constant; one below zero as text, since a minus would be an operator. */
-static void put_int(gh_buf *b, int64_t v)
-{
-    if (v >= 0)
-        gh_buf_printf(b, "%lld", (long long)v);
-    else
-        gh_buf_printf(b, "CAST('%lld' AS pg_catalog.%s)", (long long)v,
-                      v < INT32_MIN ? "int8" : "int4");
-}
-
 /*
  * Of whole numbers, in whole numbers: numeric's functions cost the server more than the rest of a point
  * query. Division cuts towards zero, so half of n is added away from it first; where that would pass the
@@ -281,14 +271,11 @@ static void put_round_whole(gh_buf *b, int64_t n, pol_type type, gh_str value)
     const int64_t *end = ends[type - POL_TYPE_INT2];
     int64_t half = n / 2;
 
-    gh_buf_printf(b, "CASE WHEN " GH_STR_FMT OP(">"), GH_STR_ARG(value));
-    put_int(b, end[1] - half);
-    gh_buf_puts(b, " THEN ");
-    put_int(b, end[1] / n * n);
-    gh_buf_printf(b, " WHEN " GH_STR_FMT OP("<"), GH_STR_ARG(value));
-    put_int(b, end[0] + half);
-    gh_buf_puts(b, " THEN ");
-    put_int(b, end[0] / n * n);
+    /* A minus before a number makes another number of it, in the grammar, and calls no operator. */
+    gh_buf_printf(b, "CASE WHEN " GH_STR_FMT OP(">") "%lld THEN %lld", GH_STR_ARG(value),
+                  (long long)(end[1] - half), (long long)(end[1] / n * n));
+    gh_buf_printf(b, " WHEN " GH_STR_FMT OP("<") "%lld THEN %lld", GH_STR_ARG(value),
+                  (long long)(end[0] + half), (long long)(end[0] / n * n));
     gh_buf_printf(b, " WHEN " GH_STR_FMT OP("<") "0 THEN " GH_STR_FMT, GH_STR_ARG(value),
                   GH_STR_ARG(value));
     gh_buf_printf(b, OP("-") "%lld" OP("/") "%lld" OP("*") "%lld", (long long)half, (long long)n,

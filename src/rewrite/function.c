@@ -19,11 +19,17 @@
 /* Types that name an object, or through which a server's internals would be called. */
 static bool is_naming_type(const gh_catalog *c, gh_oid oid)
 {
-    static const char *const names[] = {
-        "oid",       "internal", "cstring", "aclitem",  "refcursor",   "pg_node_tree",
-        "oidvector", "trigger",  "_oid",    "_aclitem", "pg_snapshot", "txid_snapshot",
-        "xid",       "xid8",     "cid",     "_cstring", "pg_lsn",      "tid"
-    };
+#define NAME(s)                                                                                    \
+    {                                                                                              \
+        s, sizeof(s) - 1                                                                           \
+    }
+    static const gh_str names[] = { NAME("oid"),       NAME("internal"),    NAME("cstring"),
+                                    NAME("aclitem"),   NAME("refcursor"),   NAME("pg_node_tree"),
+                                    NAME("oidvector"), NAME("trigger"),     NAME("_oid"),
+                                    NAME("_aclitem"),  NAME("pg_snapshot"), NAME("txid_snapshot"),
+                                    NAME("xid"),       NAME("xid8"),        NAME("cid"),
+                                    NAME("_cstring"),  NAME("pg_lsn"),      NAME("tid") };
+#undef NAME
     const gh_type *t = gh_catalog_type_by_oid(c, oid);
 
     if (t == NULL)
@@ -32,7 +38,7 @@ static bool is_naming_type(const gh_catalog *c, gh_oid oid)
         (t->name.len >= 4 && memcmp(t->name.ptr, "_reg", 4) == 0))
         return true;
     for (size_t i = 0; i < GH_COUNT(names); i++) {
-        if (gh_str_is(t->name, names[i]))
+        if (gh_str_eq(t->name, names[i]))
             return true;
     }
     return false;
@@ -63,6 +69,7 @@ static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
     const gh_function *const *all = gh_catalog_functions(c, name, &count);
     bool exists = false;
     bool passes = !gh_function_listed_deny(name);
+    bool is_allowed = gh_function_listed_allow(name);
 
     for (size_t i = 0; i < count; i++) {
         if (!gh_str_is(all[i]->schema, "pg_catalog"))
@@ -71,7 +78,7 @@ static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
         /* A function that someone put into pg_catalog would be picked by its types. */
         if (all[i]->oid >= OID_MAX_BUILTIN)
             return GH_FUNCTION_DENIED;
-        passes = passes && (gh_function_listed_allow(name) || is_harmless(c, all[i]));
+        passes = passes && (is_allowed || is_harmless(c, all[i]));
     }
     if (!exists && gh_str_is(name, "extract")) /* what EXTRACT means to PostgreSQL 13 */
         return judge_builtin(c, GH_STR("date_part"));

@@ -76,7 +76,7 @@ size_t gh_judge_token(gh_judge *j, int location)
 
 char *gh_judge_printf(const char *fmt, ...)
 {
-    char small[512]; /* formatting is a good part of a plan's cost: seldom twice */
+    char small[512]; /* seldom twice */
     va_list ap;
     va_list again;
     int len;
@@ -84,14 +84,14 @@ char *gh_judge_printf(const char *fmt, ...)
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    len = vsnprintf(small, sizeof(small), fmt, ap);
+    len = gh_vformat(small, sizeof(small), fmt, ap);
     va_end(ap);
     GH_ASSERT(len >= 0);
     out = palloc((size_t)len + 1);
     if ((size_t)len < sizeof(small))
         memcpy(out, small, (size_t)len + 1);
     else
-        (void)vsnprintf(out, (size_t)len + 1, fmt, again);
+        (void)gh_vformat(out, (size_t)len + 1, fmt, again);
     va_end(again);
     return out;
 }
@@ -135,15 +135,15 @@ char *gh_judge_literal(const gh_judge *j, gh_str value)
 /* The only statement of trusted text; our own templates and compiled policy come here. */
 static SelectStmt *parse_select(gh_judge *j, const char *sql)
 {
-    gh_sql_text t;
+    List *stmts;
 
-    if (j->rc != GH_OK || gh_sql_parse(gh_str_of(sql), &t, j->err) != GH_OK ||
-        list_length(t.stmts) != 1 || !IsA(linitial_node(RawStmt, t.stmts)->stmt, SelectStmt)) {
+    if (j->rc != GH_OK || gh_sql_parse_tree(gh_str_of(sql), &stmts, j->err) != GH_OK ||
+        list_length(stmts) != 1 || !IsA(linitial_node(RawStmt, stmts)->stmt, SelectStmt)) {
         gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
         gh_err_detail(j->err, "a replacement does not parse");
         return NULL;
     }
-    return (SelectStmt *)linitial_node(RawStmt, t.stmts)->stmt;
+    return (SelectStmt *)linitial_node(RawStmt, stmts)->stmt;
 }
 
 Node *gh_judge_parse_expr(gh_judge *j, const char *sql)

@@ -14,9 +14,24 @@ typedef struct gh_run {
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-/* From bytes of two texts to characters of both: ascending, so one pass over each is enough. */
-static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, const char *sent)
+static bool is_single_bytes(gh_str s)
 {
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+static uint32_t count_chars(const char *text, uint32_t from, uint32_t to, bool is_single)
+{
+    return is_single ? to - from : (uint32_t)pg_mbstrlen_with_len(text + from, (int)(to - from));
+}
+
+/* From bytes of two texts to characters of both: ascending, so one pass over each is enough. */
+static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, gh_str sent)
+{
+    bool is_single = is_single_bytes(sent);
     size_t n = raw->len / sizeof(gh_sql_offset);
     gh_offset *out = gh_arena_alloc(j->arena, (n + 1) * sizeof(gh_offset));
     uint32_t byte = 0;
@@ -28,13 +43,14 @@ static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, const char *sent)
         gh_sql_offset o;
 
         memcpy(&o, raw->ptr + i * sizeof(o), sizeof(o));
-        chars += (uint32_t)pg_mbstrlen_with_len(sent + byte, (int)(o.sent - byte));
+        chars += count_chars(sent.ptr, byte, o.sent, is_single);
         byte = o.sent;
         out[i].sent = chars + 1;
         out[i].source = o.source;
     }
     byte = 0;
     chars = 0;
+    is_single = is_single_bytes((gh_str){ j->text->source, j->text->source_len });
     for (size_t i = 0; i < n; i++) {
         uint32_t source = out[i].source;
 
@@ -42,7 +58,7 @@ static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, const char *sent)
             out[i].source = 0;
             continue;
         }
-        chars += (uint32_t)pg_mbstrlen_with_len(j->text->source + byte, (int)(source - byte));
+        chars += count_chars(j->text->source, byte, source, is_single);
         byte = source;
         out[i].source = chars + 1;
     }
@@ -67,7 +83,7 @@ static gh_rc emit_plan(gh_judge *j, Node *stmt, size_t first, size_t end)
         j->plan->sql = gh_arena_dup(j->arena, gh_buf_str(&out));
         rc = j->plan->sql.ptr == NULL
                  ? gh_fail(j->err, GH_LIMIT, "54000", "statement needs too much memory")
-                 : keep_offsets(j, &offsets, j->plan->sql.ptr);
+                 : keep_offsets(j, &offsets, j->plan->sql);
     }
     gh_buf_fini(&out);
     gh_buf_fini(&offsets);

@@ -11,8 +11,11 @@
 static bool comments_nest_too_deep(gh_str text)
 {
     unsigned depth = 0;
+    const char *first = text.len == 0 ? NULL : memmem(text.ptr, text.len, "/*", 2);
 
-    for (size_t i = 0; i + 1 < text.len; i++) {
+    if (first == NULL)
+        return false;
+    for (size_t i = (size_t)(first - text.ptr); i + 1 < text.len; i++) {
         if (text.ptr[i] == '/' && text.ptr[i + 1] == '*') {
             depth++;
             i++;
@@ -31,6 +34,8 @@ static bool comments_nest_too_deep(gh_str text)
 
 static bool is_operator_char(char c)
 {
+    if ((c >= 'a' && c <= 'z') || c == ' ') /* what most of a text is */
+        return false;
     return c != '\0' && strchr("~!@#^&|`?+-*/%<>=", c) != NULL;
 }
 

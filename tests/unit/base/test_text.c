@@ -1,6 +1,9 @@
 /* Results, errors, strings, hashing, UTF-8. */
 #include "base_tests.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 START_TEST(rc_zero_is_no_success)
 {
     ck_assert_int_ne(GH_OK, 0);
@@ -195,6 +198,62 @@ START_TEST(utf8_words_hide_nothing)
 }
 END_TEST
 
+static int GH_PRINTF(3, 4) by_library(char *to, size_t room, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    int n = vsnprintf(to, room, fmt, args);
+    va_end(args);
+    return n;
+}
+
+static int GH_PRINTF(3, 4) by_us(char *to, size_t room, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    int n = gh_vformat(to, room, fmt, args);
+    va_end(args);
+    return n;
+}
+
+/* The C library is the oracle, whatever the room. */
+#define CHECK_FORMAT(...)                                                                          \
+    do {                                                                                           \
+        for (size_t room = 0; room < 24; room++) {                                                 \
+            char ours[32];                                                                         \
+            char theirs[32];                                                                       \
+            memset(ours, 'x', sizeof(ours));                                                       \
+            memset(theirs, 'x', sizeof(theirs));                                                   \
+            ck_assert_int_eq(by_us(ours, room, __VA_ARGS__),                                       \
+                             by_library(theirs, room, __VA_ARGS__));                               \
+            ck_assert_mem_eq(ours, theirs, room);                                                  \
+            ck_assert_int_eq(ours[room], 'x');                                                     \
+        }                                                                                          \
+    } while (0)
+
+START_TEST(format_is_the_librarys)
+{
+    static const int numbers[] = { 0, 1, -1, 9, 10, -10, 12345, INT_MAX, INT_MIN };
+    const char *not_ended = "abc";
+
+    CHECK_FORMAT("%s", "");
+    CHECK_FORMAT("plain");
+    CHECK_FORMAT("a%%b%s%%", "c");
+    CHECK_FORMAT("%s, %s and %s", "one", "", "three");
+    for (int most = -1; most < 6; most++)
+        CHECK_FORMAT("<%.*s>", most, "abcd");
+    CHECK_FORMAT("%.*s", 2, not_ended);
+    CHECK_FORMAT("a" GH_STR_FMT "b", GH_STR_ARG((gh_str){ 0 }));
+    for (size_t i = 0; i < GH_COUNT(numbers); i++)
+        CHECK_FORMAT("%d:%s", numbers[i], "x");
+    CHECK_FORMAT("%s %05d", "a", 42); /* theirs */
+    CHECK_FORMAT("%s %zu %c", "a", (size_t)42, 'c');
+    CHECK_FORMAT("%.3s|%5s", "abcdef", "a");
+}
+END_TEST
+
 Suite *base_text_suite(void)
 {
     Suite *s = suite_create("base/text");
@@ -209,6 +268,7 @@ Suite *base_text_suite(void)
     tcase_add_test(tc, hash_depends_on_seed);
     tcase_add_test(tc, utf8_all_short_strings);
     tcase_add_test(tc, utf8_words_hide_nothing);
+    tcase_add_test(tc, format_is_the_librarys);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return s;
