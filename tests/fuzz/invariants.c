@@ -122,6 +122,8 @@ static void walk(struct Node **slot, void *arg)
     case T_RangeVar:
         check_relation(c, (const RangeVar *)n);
         return;
+    case T_LockingClause: /* FOR UPDATE OF names items of FROM, never a relation */
+        return;
     case T_ColumnRef:
         check_column(c, (const ColumnRef *)n);
         return;

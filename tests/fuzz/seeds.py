@@ -15,6 +15,7 @@ with recursive n as (select 1 as i union all select i + 1 from n where i < 5) se
 select o.region, count(*) filter (where o.amount > 5), sum(amount) over (partition by region order by id) from orders o group by grouping sets ((region), ()) having max(id) > 3
 select * from shop.mixed m left join orders o using (id) where m.a is null and o.note like 'x%' order by 1 limit 5 offset 2
 select id, row_to_json(o), o::text from orders o where id in (select id from ops.tickets where body = 'x') for update
+select r.* from shop.regions r, shop.regions s where r.region = s.region for share of r nowait for update of s
 copy (select id from orders) to stdout with (format csv)
 declare c scroll cursor with hold for select * from shop.mixed
 prepare p (int) as select note from orders where id = $1 and amount / 2 > 1
