@@ -25,6 +25,7 @@ COLUMNS = {
     'n15': ('num', 'numeric(15,2)', ['0.00', '9999999999999.99', '-9999999999999.99', '0.01', 'NaN']),
     'n50': ('num', 'numeric(50,40)', ['0', '9999999999.9999999999999999999999999999999999999999', '0.' + '0' * 39 + '1']),
     'nf': ('num', 'numeric', ['0', '1e131071', '-1e131071', '1e-16383', 'Infinity', '-Infinity', 'NaN']),
+    'f4': ('float', 'real', ['0', '3e38', '-1e-37', 'NaN']),
     'f8': ('float', 'float8', ['0', '1e308', '-1e308', '1e-308', 'Infinity', 'NaN']),
     'd': ('date', 'date', ['2020-02-29', '5874897-12-31', '4714-11-24 BC', 'infinity', '-infinity']),
     'ts': ('ts', 'timestamp', ['2020-02-29 12:00', '294276-12-31 23:59:59', '4714-11-24 00:00:00 BC', 'infinity', '-infinity']),
@@ -32,44 +33,59 @@ COLUMNS = {
     't': ('text', 'text', ['', 'a', 'abc', '12', 'x\\', '%', 'é' * 9, '2020-01-01', '1e400']),
     'v': ('text', 'varchar(9)', ['', 'b', '9', 'x\\', 'ü']),
     'c': ('text', 'char(4)', ['', 'c', '1', 'zz']),
+    'tc': ('text', 'text COLLATE "C"', ['', 'a', '12']),
+    'tp': ('text', 'text COLLATE "POSIX"', ['', 'a', '12']),
+    'ti': ('text', 'text COLLATE insensitive', ['', 'a', 'A']),
+    'o': ('oid', 'oid', ['0', '4294967295']),
+    'iv': ('span', 'interval', ['0', '178000000 years', '-178000000 years', '2147483647 days']),
+    'tm': ('time', 'time', ['00:00', '24:00']),
+    'tmz': ('time', 'timetz', ['00:00+15:59', '24:00-15:59']),
+    'e': ('enum', 'mood', ['sad', 'glad']),
     'b': ('bool', 'boolean', ['t', 'f']),
     'u': ('uuid', 'uuid', ['00000000-0000-0000-0000-000000000000']),
 }
+QUICK = {'nf': ['0', '1e400', '-1e400', '1e-400', 'Infinity', 'NaN']}  # what the other rows hold, since a hundred thousand digits take their time
 LITERALS = {'int': ['0', '1', '2', '7', '-1', '2147483647', '3000000000', "('1'::int8 - 1)"],
             'num': ['0.0', '1.5', '0.01', '7.0', '-2.5', '1e400', '12345678901234567890.5', '(1e400 + 1)', "('1'::int4 + 1e400)", '(1 - 2.5)'],
             'float': ["'1.5'::float8", "'1e300'::float8", "(1 - '1.5'::float8)"], 'date': ["date '1995-01-01'", 'CURRENT_DATE', "(date '1995-01-01' + 1)"],
             'ts': ["timestamp '1995-01-01'", 'LOCALTIMESTAMP', "(date '1995-01-01' + interval '1 day')"],
-            'tz': ['CURRENT_TIMESTAMP'], 'text': ["'a'", "'1'", "''", 'NULL'], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
+            'tz': ['CURRENT_TIMESTAMP'], 'oid': ['1', '5000000000', "'7'::oid"], 'span': ["interval '1 day'"], 'time': ["time '10:00'", 'CURRENT_TIME'], 'enum': ["'sad'"], 'text': ["'a'", "'1'", "''", 'NULL'], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
 FIELDS = ['year', 'month', 'day', 'quarter', 'decade', 'century', 'millennium', 'week', 'isoyear', 'dow', 'isodow', 'doy', 'hour', 'epoch', 'julian', "'year'", "'foo'"]
 KIND_OF = {'int2': 'int', 'int4': 'int', 'int8': 'int', 'numeric': 'num', 'numeric(6,1)': 'num', 'float8': 'float', 'float4': 'float', 'timestamp': 'ts', 'timestamptz': 'tz',
-           'date': 'date', 'text': 'text', 'varchar': 'text', 'varchar(2)': 'text', 'name': 'text'}
+           'date': 'date', 'interval': 'span', 'time': 'time', 'oid': 'oid', 'text': 'text', 'varchar': 'text', 'varchar(2)': 'text', 'name': 'text'}
 VISIBLE = '12345'  # of i2
 TAME = {'int': ['1', '2', '3'], 'num': ['1', '2.5'], 'float': ['1', '2'], 'date': ['2020-01-31'], 'ts': ['2020-02-29 12:00'], 'tz': ['2020-02-29 12:00+00'],
-        'text': ['1', '2', 'a'], 'bool': ['t', 'f'], 'uuid': ['00000000-0000-0000-0000-000000000001']}
+        'text': ['1', '2', 'a'], 'bool': ['t', 'f'], 'uuid': ['00000000-0000-0000-0000-000000000001'], 'oid': ['1'], 'span': ['1 day'], 'time': ['10:00'], 'enum': ['sad']}
+# What a parameter may be declared as, 0 for nothing, and hold.
+PARAMETERS = {'int': [(0, '1'), (20, '9223372036854775807'), (23, '1'), (1700, '1e400')], 'num': [(0, '1'), (1700, '1e400'), (701, '1e308'), (20, '5')], 'float': [(701, '1.5'), (700, '1e30')],
+              'date': [(0, '2020-01-01'), (1082, '5874897-12-31')], 'ts': [(1114, '2020-01-01')], 'tz': [(1184, '2020-01-01')], 'text': [(0, 'x\\'), (25, 'a'), (19, 'a')]}
 PATTERNS = ['a%', '_', 'x\\', '%']
 ENDS = [''] * 12 + [' LIMIT 1', ' LIMIT -1', " LIMIT '-1'", ' OFFSET 1', ' OFFSET -1', ' LIMIT ALL', ' LIMIT NULL']
+DEPTHS = (1, 1, 1, 2)
 COMPARISONS = ['=', '<>', '<', '<=', '>', '>=', 'IS DISTINCT FROM']
 
 
 class Conditions:
     def __init__(self, rng):
         self.rng = rng
-        self.scope, self.count = ['t'], 0
+        self.scope, self.count, self.parameters = ['t'], 0, None
 
     def pick(self, *choices):
         return self.rng.choice(choices)()
 
     def kind(self):
-        return self.rng.choice(['int', 'int', 'num', 'num', 'num', 'float', 'date', 'ts', 'tz', 'text', 'text', 'bool', 'uuid'])
+        return self.rng.choice(['int', 'int', 'num', 'num', 'num', 'float', 'date', 'ts', 'tz', 'text', 'text', 'bool', 'uuid', 'oid', 'span', 'time', 'enum'])
 
     def near(self, kind):
         """Another kind that PostgreSQL compares with this one."""
-        return self.rng.choice(next((g for g in (('int', 'num', 'float'), ('date', 'ts', 'tz')) if kind in g), (kind,)) + (kind, kind))
+        return self.rng.choice(next((g for g in (('int', 'num', 'float', 'oid'), ('date', 'ts', 'tz'), ('span', 'time')) if kind in g), (kind,)) + (kind, kind))
 
     def value(self, kind, d=2):
         r = self.rng
         if d <= 0 or r.random() < 0.3:
             column = r.choice([c for c, (k, _, _) in COLUMNS.items() if k == kind])
+            if self.parameters is not None and kind in PARAMETERS and r.random() < 0.15:
+                return self.parameter(kind)
             return f'{r.choice(self.scope)}.{column}' if r.random() < 0.7 else r.choice(LITERALS[kind])
         v = lambda k=kind: self.value(k, d - 1)
         number = lambda: self.value(r.choice(('int', 'num', 'num')), d - 1)
@@ -93,6 +109,13 @@ class Conditions:
             choices += [lambda: f"({v()} + interval '1 day')", lambda: f"date_trunc('{r.choice(('day', 'year'))}', {v()})"]
         return r.choice(choices)()
 
+    def parameter(self, kind):
+        """A new one, or one that stands elsewhere; as it is, or given a type by a cast."""
+        n = self.rng.randint(1, len(self.parameters) + 1)
+        if n > len(self.parameters):
+            self.parameters.append(self.rng.choice(PARAMETERS[kind]))
+        return f'${n}' + self.rng.choice(['', '', '', '::' + self.rng.choice([t for t in KIND_OF if KIND_OF[t] == kind])])
+
     def query(self, target, d, grouping=''):
         self.count += 1
         alias = f'e{self.count}'
@@ -107,7 +130,7 @@ class Conditions:
         if self.rng.random() < 0.2:
             return f'({self.query(lambda a: self.value(kind, d - 1), d)})'
         name = self.rng.choice({'int': ('count', 'max', 'sum'), 'num': ('sum', 'avg', 'min'), 'float': ('sum', 'avg', 'max')}.get(kind, ('min', 'max')))
-        if kind in ('bool', 'uuid'):
+        if kind in ('bool', 'uuid', 'oid', 'enum'):
             return self.value(kind, 0)
         return f'({self.query(lambda a: f"{name}({self.value(kind, d - 1)})", d)})'
 
@@ -125,20 +148,26 @@ class Conditions:
                          lambda: f't.i4 IN ({self.query(lambda a: f"{a}.i4", d, f" GROUP BY 1 HAVING sum({self.value(chr(110) + chr(117) + chr(109), 1)}) > 5")})')
 
     def statement(self):
-        self.count = 0
+        """(text, parameters as (type, value))"""
+        self.count, self.parameters = 0, [] if self.rng.random() < 0.25 else None
+        sql = self.text()
+        return sql, self.parameters or []
+
+    def text(self):
         if self.rng.random() < 0.25:  # a condition on what a sub-select computes
             kind = self.kind()
-            inner = self.value(kind, 2)
+            inner = self.value(kind, self.rng.choice(DEPTHS))
             return f'SELECT count(*) FROM (SELECT t.i4, {inner} AS x FROM edge t) s WHERE s.x {self.rng.choice(COMPARISONS)} {self.rng.choice(LITERALS[kind])}'
-        return f'SELECT count(*) FROM edge t WHERE {self.condition()}'
+        return f'SELECT count(*) FROM edge t WHERE {self.condition(self.rng.choice(DEPTHS))}'
 
 
 def rows(rng):
     """Two tables' rows: each extreme at least once, and at random together; then tame ones."""
     values = [v for _, _, v in COLUMNS.values()]
-    edge = list(itertools.islice(itertools.zip_longest(*values), 10)) + [[rng.choice(v + [None]) for v in values] for _ in range(60)]
+    quick = [QUICK.get(c, v) + [None] for c, (_, _, v) in COLUMNS.items()]
+    edge = list(itertools.islice(itertools.zip_longest(*values), 10)) + [[rng.choice(v) for v in quick] for _ in range(30)]
     tame = [[VISIBLE] + [rng.choice(TAME[k]) for k, _, _ in list(COLUMNS.values())[1:]] for _ in range(8)]
-    other = [[LEADS if c == 'i4' else v for c, v in zip(COLUMNS, r)] for r in edge[:30]]
+    other = [[LEADS if c == 'i4' else v for c, v in zip(COLUMNS, r)] for r in edge[:20]]
     quoted = lambda v: 'NULL' if v is None else "'" + v.replace("'", "''") + "'"
     insert = lambda table, rows: f'INSERT INTO {table} VALUES ' + ',\n'.join('(' + ', '.join(map(quoted, r)) + ')' for r in rows) + ';'
     return insert('edge', edge + tame) + insert('other', other + tame)
@@ -146,15 +175,16 @@ def rows(rng):
 
 def main():
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30) if LONG else 11
-    size = int(sys.argv[2]) if len(sys.argv) > 2 else 30000 if LONG else 1500
+    size = int(sys.argv[2]) if len(sys.argv) > 2 else 40000 if LONG else 5000
     rng = random.Random(seed)
     print(f'seed {seed}, {size} statements')
     with gt.Scratch() as scratch, gt.Postgres(scratch) as pg:
         pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')
         pg.sql('CREATE DATABASE wh')
+        pg.sql("CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE COLLATION insensitive (provider = icu, locale = 'und-u-ks-level2', deterministic = false)", 'wh')
         pg.sql(f'CREATE TABLE edge ({", ".join(f"{c} {t}" for c, (_, t, _) in COLUMNS.items())}); CREATE TABLE other (LIKE edge); {rows(rng)}'
                'CREATE INDEX ON edge (i4); CREATE INDEX ON other (i4);'
-               f'CREATE VIEW seen AS SELECT * FROM edge WHERE i2 = {VISIBLE}; ANALYZE', 'wh')
+               f'CREATE VIEW seen AS SELECT * FROM edge WHERE i2 = {VISIBLE}; CREATE TABLE none (LIKE edge); ANALYZE', 'wh')
         policy = 'version: 1\nroles: { r: { description: d } }\nusers: { ann: { roles: [r] } }\ngrants:\n  - { to: [r], tables: [public.edge], rows: "i2 = 12345" }\n' \
                  '  - { to: [r], tables: [public.other], rows: "i2 = 12345 or i4 < 0" }\n'
         with gt.Gatehouse(scratch, pg, policy=policy, users={'ann': 'pw'}) as proxy:
@@ -168,26 +198,33 @@ def main():
 
 
 def check(pg, proxy, maker, size):
-    count = dict.fromkeys(('all', 'invalid', 'fenced', 'unfenced', 'failing', 'wrong'), 0)
+    count = dict.fromkeys(('all', 'invalid', 'fenced', 'unfenced', 'failing', 'slow', 'wrong'), 0)
     with proxy.wire('ann') as c, gt.Wire(pg.port, 'gatehouse', 'wh', 'upstream-secret') as direct:
-        direct.query("SET statement_timeout = '2s'; SET enable_seqscan = off")
+        c.query("SET statement_timeout = '100ms'; SET jit = off")  # only what is sent counts
+        direct.query("SET statement_timeout = '500ms'; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan")
 
-        def fails(sql):
-            error = direct.query(sql)[-1].error
-            del direct.log[:]
+        def ask(c, sql, parameters):
+            result = c.extended(sql, [v for _, v in parameters], [t for t, _ in parameters]) if parameters else c.query(sql)[-1]
+            del c.log[:]
+            return result.error
+
+        def fails(sql, parameters):
+            error = ask(direct, sql, parameters)
+            count['slow'] += error is not None and error['C'] == '57014'
             return error if error and error['C'] != '57014' else None
         asked = []
         for _ in range(size):
-            sql = maker.statement()
+            sql, parameters = maker.statement()
             count['all'] += 1
-            error = c.query(sql)[-1].sqlstate
-            del c.log[:]
-            if error and error[:2] in ('42', '0A'):
+            error = ask(c, sql, parameters)
+            if error and error['C'][:2] in ('42', '0A'):
                 count['invalid'] += 1
             else:
-                asked.append(sql)
+                asked.append((sql, parameters))
         sent = {r['sql']: r['rewritten'] for r in proxy.audit() if r.get('rewritten')}
-        for sql in asked:
+        for sql, parameters in asked:
+            if sql not in sent:  # refused before it was sent
+                continue
             aliases = re.findall(r'FROM (?:edge|other) (\w+)', sql)
             fenced = {a for a in aliases if f'OFFSET 0) "{a}"' in sent[sql]}
             if len(fenced) == len(set(aliases)):
@@ -195,12 +232,13 @@ def check(pg, proxy, maker, size):
                 continue
             count['unfenced'] += 1
             early = re.sub(r'FROM edge (\w+)', lambda m: f'FROM {"seen" if m[1] in fenced else "edge"} {m[1]}', sql)
-            error = fails(early)
-            if error and fails(sql.replace('FROM edge', 'FROM seen')):
-                count['failing'] += 1  # for a visible row, or by itself
+            error = fails(early, parameters)
+            # What a fence is around may fail for a visible row; else nothing may but what fails by itself, without any row.
+            if error and fails(sql.replace('FROM edge', 'FROM seen' if fenced else 'FROM none'), parameters):
+                count['failing'] += 1
             elif error:
                 count['wrong'] += 1
-                print(f'not ok no fence but around {sorted(fenced)}, and it fails: {error["C"]} {error["M"][:100]}\n    {sql}')
+                print(f'not ok no fence but around {sorted(fenced)}, and it fails: {error["C"]} {error["M"][:100]}\n    {sql}  {parameters}')
     return count
 
 
