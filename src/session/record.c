@@ -3,6 +3,7 @@
  * copied from then on: the first with the session, the second with the plan set that the cache
  * keeps.
  */
+#include "fingerprint.h"
 #include "session_priv.h"
 
 #include <stdlib.h>
@@ -178,6 +179,20 @@ static const gh_err *would_refuse(const gh_plan_set *set)
                : NULL;
 }
 
+/* What the audit may hold of a message about this text. */
+static gh_str message_of(const gh_session *s, gh_str sql, const gh_err *err, gh_buf *own)
+{
+    gh_buf text;
+
+    if (err == NULL || !s->env->o.is_fingerprint)
+        return gh_str_of(err != NULL ? err->public_msg : NULL);
+    gh_buf_init(&text, 0);
+    gh_fingerprint(sql, &text);
+    gh_fingerprint_message(gh_str_of(err->public_msg), gh_buf_str(&text), own);
+    gh_buf_fini(&text);
+    return gh_buf_str(own);
+}
+
 static void encode_plan(const gh_session *s, const gh_plan_set *whole, gh_buf *out)
 {
     const gh_plan_set *set = whole->judged != NULL ? whole->judged : whole;
@@ -186,7 +201,9 @@ static void encode_plan(const gh_session *s, const gh_plan_set *whole, gh_buf *o
     size_t grants = 0;
     gh_audit_relation *relations;
     int64_t *ids;
+    gh_buf message;
 
+    gh_buf_init(&message, 0);
     for (size_t i = 0; i < set->count; i++) {
         const gh_plan *p = reading_plan(s, &set->plans[i]);
 
@@ -211,7 +228,7 @@ static void encode_plan(const gh_session *s, const gh_plan_set *whole, gh_buf *o
                                        : GH_STR("empty"),
                         .is_observed = is_observed(whole),
                         .would_sqlstate = gh_str_of(would != NULL ? would->sqlstate : NULL),
-                        .would_message = gh_str_of(would != NULL ? would->public_msg : NULL),
+                        .would_message = message_of(s, whole->source, would, &message),
                         .grant_ids = ids,
                         .grant_count = grants,
                         .policy_version = gh_view_policy_version(s->view),
@@ -220,6 +237,7 @@ static void encode_plan(const gh_session *s, const gh_plan_set *whole, gh_buf *o
                         .relation_count = touches };
 
     gh_audit_plan_encode(&p, out);
+    gh_buf_fini(&message);
     free(relations);
     free(ids);
 }
@@ -246,99 +264,6 @@ static fragments *fragments_of(gh_session *s, gh_plan_set *set)
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-static bool is_word(char ch)
-{
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_' || ch == '$' ||
-           ((unsigned char)ch) >= 0x80;
-}
-
-static bool is_digit(char ch)
-{
-    return ch >= '0' && ch <= '9';
-}
-
-/* The byte behind a quoted string that begins at i. */
-static size_t skip_string(gh_str sql, size_t i, bool has_escapes)
-{
-    char quote = sql.ptr[i];
-
-    for (i++; i < sql.len; i++) {
-        if (has_escapes && sql.ptr[i] == '\\')
-            i++;
-        else if (sql.ptr[i] == quote && i + 1 < sql.len && sql.ptr[i + 1] == quote)
-            i++;
-        else if (sql.ptr[i] == quote)
-            return i + 1;
-    }
-    return sql.len;
-}
-
-/* The byte behind a dollar-quoted string that begins at i; i if none does. */
-static size_t skip_dollar(gh_str sql, size_t i)
-{
-    size_t end = i + 1;
-    const char *close;
-
-    while (end < sql.len && is_word(sql.ptr[end]) && sql.ptr[end] != '$')
-        end++;
-    if (end == sql.len || sql.ptr[end] != '$')
-        return i;
-    end++;
-    close = memmem(sql.ptr + end, sql.len - end, sql.ptr + i, end - i);
-    return close == NULL ? sql.len : (size_t)(close - sql.ptr) + (end - i);
-}
-
-void gh_session_fingerprint(gh_str sql, gh_buf *out)
-{
-    size_t i = 0;
-
-    while (i < sql.len) {
-        char ch = sql.ptr[i];
-        size_t next = i + 1;
-
-        if (ch == '\'') {
-            bool has_escapes = i > 0 && (sql.ptr[i - 1] == 'e' || sql.ptr[i - 1] == 'E');
-
-            next = skip_string(sql, i, has_escapes);
-        } else if (ch == '"') {
-            next = skip_string(sql, i, false);
-            gh_buf_put(out, sql.ptr + i, next - i);
-            i = next;
-            continue;
-        } else if (ch == '$' && !(i + 1 < sql.len && is_digit(sql.ptr[i + 1]))) {
-            next = skip_dollar(sql, i);
-            if (next == i)
-                next = sql.len;
-        } else if (ch == '-' && next < sql.len && sql.ptr[next] == '-') {
-            while (next < sql.len && sql.ptr[next] != '\n')
-                next++;
-            i = next;
-            continue;
-        } else if (ch == '/' && next < sql.len && sql.ptr[next] == '*') {
-            const char *close = memmem(sql.ptr + next, sql.len - next, "*/", 2);
-
-            i = close == NULL ? sql.len : (size_t)(close - sql.ptr) + 2;
-            continue;
-        } else if (is_digit(ch)) {
-            while (next < sql.len &&
-                   (is_digit(sql.ptr[next]) || is_word(sql.ptr[next]) || sql.ptr[next] == '.'))
-                next++;
-        } else {
-            while (is_word(ch) && next < sql.len &&
-                   (is_word(sql.ptr[next]) || is_digit(sql.ptr[next])))
-                next++;
-            if (ch == '$') /* a parameter's number */
-                while (next < sql.len && is_digit(sql.ptr[next]))
-                    next++;
-            gh_buf_put(out, sql.ptr + i, next - i);
-            i = next;
-            continue;
-        }
-        gh_buf_put_u8(out, '?');
-        i = next;
-    }
-}
-
 static gh_rc put(gh_session *s, gh_audit_record *r, gh_err *err)
 {
     r->time_us = gh_wall_us();
@@ -353,8 +278,8 @@ static void encode_texts(const gh_session *s, gh_audit_record *r, gh_buf *out)
     gh_buf_init(&sql, 0);
     gh_buf_init(&rewritten, 0);
     if (s->env->o.is_fingerprint) {
-        gh_session_fingerprint(r->sql, &sql);
-        gh_session_fingerprint(r->rewritten, &rewritten);
+        gh_fingerprint(r->sql, &sql);
+        gh_fingerprint(r->rewritten, &rewritten);
         r->sql = gh_buf_str(&sql);
         r->rewritten = gh_buf_str(&rewritten);
         r->is_fingerprint = true;
@@ -437,6 +362,10 @@ void gh_session_record_outcome(gh_session *s, gh_expect *e)
 gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, const gh_err *refusal,
                                 gh_err *err)
 {
+    gh_buf message;
+    gh_rc rc;
+
+    gh_buf_init(&message, 0);
     gh_audit_record r = { .kind = GH_AUDIT_REFUSED,
                           .statement = gh_auditlog_next_id(s->env->writer),
                           .who = &s->who,
@@ -444,11 +373,13 @@ gh_rc gh_session_record_refusal(gh_session *s, gh_str sql, gh_plan_set *set, con
                                               : (gh_str){ NULL, 0 },
                           .sql = sql,
                           .sqlstate = gh_str_of(refusal->sqlstate),
-                          .message = gh_str_of(refusal->public_msg) };
+                          .message = message_of(s, sql, refusal, &message) };
 
     s->env->counts.refusals++;
     s->env->wants_commit = true;
-    return put_statement(s, &r, NULL, err);
+    rc = put_statement(s, &r, NULL, err);
+    gh_buf_fini(&message);
+    return rc;
 }
 
 /* ---- logins ---------------------------------------------------------------------------------- */

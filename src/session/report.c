@@ -4,6 +4,7 @@
  * SECURITY: texts without literals, and no key, password or parameter: whoever may read this may still not see
  * data. Attack: tests/integration/control, test_list_has_no_secrets.
  */
+#include "fingerprint.h"
 #include "session_priv.h"
 
 #define TEXT_SHOWN_MAX 200 /* bytes of a statement */
@@ -101,7 +102,7 @@ static void put_running(gh_buf *out, const gh_session *s)
     } else
         gh_buf_puts(out, ",\"statement\":null");
     gh_buf_init(&text, 0);
-    gh_session_fingerprint(e->set->source, &text);
+    gh_fingerprint(e->set->source, &text);
     put_member(out, "sql",
                (gh_str){ text.ptr != NULL ? text.ptr : "",
                          text.len < TEXT_SHOWN_MAX ? text.len : TEXT_SHOWN_MAX });

@@ -378,8 +378,6 @@ void gh_session_record_failure(gh_session *s, const gh_err *err);
 void gh_session_record_logout(gh_session *s);
 void gh_session_record_admin(gh_session *s, gh_str by, const char *what);
 const char *gh_session_command(const gh_plan *p); /* "select" */
-/* Appends the text with every literal as `?`. What is not understood is left out, never left in. */
-void gh_session_fingerprint(gh_str sql, gh_buf *out);
 
 /* ---- relay.c, answer.c ----------------------------------------------------------------------- */
 

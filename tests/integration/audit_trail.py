@@ -126,6 +126,28 @@ class Records(unittest.TestCase):
         for secret in ('upstream-secret', 'wrong-secret-word', *warehouse.USERS.values()):
             self.assertNotIn(secret, text)
 
+    def test_fingerprints_hold_no_literal(self):
+        """Nor do messages about statements that could not be read, or that name something in a literal."""
+        literal = 'hush7071'
+        config = lambda p: p.config.write_text(p.config.read_text().replace('statements: full', 'statements: fingerprint'))
+        other = other_proxy('fingerprint')
+        other.write_config = lambda write=other.write_config: (write(), config(other))
+        statements = [s.format(literal) for s in (
+            "SELECT '{0}'", "SELECT '{0}' FROM WHERE", "SELECT $${0}$$, $a${0}$a$", "SELECT E'{0}\\'{0}'", "SELECT '{0}'::int", "SELECT '{0}", "SELECT E'{0}", "SELECT $${0}", "SELECT 1 '{0}'",
+            "SELECT '{0}'::regclass", "SELECT '{0}'::regtype", "SELECT '{0}'::nothing", "SET client_encoding = '{0}'", "SET search_path = '{0}'", "SELECT set_config('{0}', 'x', false)",
+            "SELECT current_setting('{0}')", "SHOW nothing; SELECT '{0}'", "SELECT name'\\' , name'{0}'", "SELECT 1 /* /* */ {0} */", "SELECT 1 -- {0}", "ALTER USER x PASSWORD '{0}'", "DO '{0}'",
+            "SELECT to_tsvector('{0}', 'x')", "COPY (SELECT '{0}') TO '{0}'", "PREPARE p AS SELECT '{0}'", "EXECUTE p('{0}')", "EXPLAIN SELECT '{0}'", "SELECT U&'{0}\\00zz'")]
+        with other:
+            with other.wire('erin') as c:
+                for sql in statements:
+                    c.query(sql)
+                c.extended('SELECT $1::int', [literal])
+            records = gt.wait_for(lambda: [r for r in other.audit() if r['kind'] == 'logout'] and other.audit(), 5, 'the end of the session')
+        told = [r for r in records if literal in json.dumps(r)]
+        self.assertEqual(told, [])
+        self.assertGreaterEqual(sum(r['kind'] in ('intent', 'refused') for r in records), len(statements))
+        self.assertIn('relation "?" does not exist', [r.get('message') for r in records])
+
     def test_several_statements_in_one_query(self):
         with proxy.wire('alice') as c:
             c.query("SELECT 'mark-7a'; SELECT 'mark-7b'; SELECT * FROM vault.keys; SELECT 'mark-7d'")

@@ -8,6 +8,7 @@
 
 #include "error_public.h"
 #include "expect.h"
+#include "fingerprint.h"
 #include "judge_line.h"
 #include "names.h"
 #include "settings.h"
@@ -352,6 +353,84 @@ START_TEST(test_setting_sql)
 }
 END_TEST
 
+/* ---- fingerprint ---------------------------------------------------------------------------------- */
+
+START_TEST(test_fingerprints)
+{
+    static const char *const cases[][2] = {
+        { "SELECT * FROM t WHERE name = 'Ann' AND id > 7",
+          "SELECT * FROM t WHERE name = ? AND id > ?" },
+        { "SELECT 'it''s', \"a'b\", x'1f', U&'\\0041', $1, $$b$$, $q$c$$d$q$ FROM t1",
+          "SELECT ?, \"a'b\", x?, U&?, $1, ?, ? FROM t1" },
+        { "SELECT E'a\\'b', e'c\\\\', 'd\\', f", "SELECT E?, e?, ?, f" },
+        /* The e of a name is no E: its backslash is one. */
+        { "SELECT name'a\\' , name'b'", "SELECT name? , name?" },
+        { "SELECT date'a\\', $e'b\\'", "SELECT date?, ?" },
+        { "SELECT 1e5, 1.5, .5, 0x1f, a1, a$1", "SELECT ?, ?, .?, ?, a1, a$1" },
+        { "SELECT 1 /* a /* b */ 'c' */ -- 'd'\n + 2", "SELECT ?  \n + ?" },
+        { "SELECT 1 /* a /* b */ c", "SELECT ? " },
+        { "SELECT 'a", "SELECT ?" },
+        { "SELECT $a b", "SELECT ?" },
+        { "", "" },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        gh_buf out;
+
+        gh_buf_init(&out, 0);
+        gh_fingerprint(gh_str_of(cases[i][0]), &out);
+        gh_buf_put_u8(&out, 0);
+        ck_assert_str_eq(out.ptr, cases[i][1]);
+        gh_buf_fini(&out);
+    }
+}
+END_TEST
+
+START_TEST(test_messages_without_literals)
+{
+    static const char *const cases[][2] = {
+        { "relation \"T\" does not exist", "relation \"T\" does not exist" },
+        { "column \"a\" of relation \"t\" does not exist",
+          "column \"a\" of relation \"t\" does not exist" },
+        { "DO is not allowed", "DO is not allowed" },
+        { "syntax error at or near \";\"", "syntax error at or near \";\"" },
+        { "relation \"ann\" does not exist", "relation \"?\" does not exist" },
+        { "unterminated quoted string at or near \"'a ann\"",
+          "unterminated quoted string at or near \"?\"" },
+        { "permission denied to set parameter \"a\" to \"ann\"",
+          "permission denied to set parameter \"?\"" },
+        { "syntax error at or near \"'a\" of ann \"b'\"", "syntax error at or near \"?\"" },
+        { "trailing junk at or near \"1t\"", "trailing junk at or near \"?\"" },
+        { "unterminated quoted string at or near \"'ann",
+          "unterminated quoted string at or near \"?\"" },
+    };
+    char cut[sizeof(((gh_err *)NULL)->public_msg)];
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        gh_buf out;
+
+        gh_buf_init(&out, 0);
+        gh_fingerprint_message(gh_str_of(cases[i][0]), GH_STR("SELECT a, b FROM t WHERE ? = ?"),
+                               &out);
+        gh_buf_put_u8(&out, 0);
+        ck_assert_str_eq(out.ptr, cases[i][1]);
+        gh_buf_fini(&out);
+    }
+    memset(cut, '7', sizeof(cut) - 1);
+    cut[sizeof(cut) - 1] = '\0';
+    memcpy(cut, "unterminated at or near \"'a\" ", 29);
+    for (size_t len = strlen(cut) - 1; len <= strlen(cut); len++) {
+        gh_buf out;
+
+        gh_buf_init(&out, 0);
+        gh_fingerprint_message((gh_str){ cut, len }, GH_STR("SELECT a"), &out);
+        ck_assert(gh_str_is(gh_buf_str(&out), "unterminated at or near \"?\"") ==
+                  (len == strlen(cut)));
+        gh_buf_fini(&out);
+    }
+}
+END_TEST
+
 /* ---- judge_line ----------------------------------------------------------------------------------- */
 
 /* What is taken, as letters of items in the order in which they were put. */
@@ -408,6 +487,8 @@ int main(void)
     tcase_add_test(tc, test_paths);
     tcase_add_test(tc, test_settings_follow_transactions);
     tcase_add_test(tc, test_setting_sql);
+    tcase_add_test(tc, test_fingerprints);
+    tcase_add_test(tc, test_messages_without_literals);
     tcase_add_test(tc, test_judge_line);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
