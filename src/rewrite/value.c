@@ -63,8 +63,8 @@ static gh_operand numeric(unsigned digits, unsigned scale)
                          .scale = (uint16_t)scale };
 }
 
-/* A literal by which one may divide: above zero, and so neither 0 nor the -1 of -2147483648 / -1. */
-static bool is_positive(gh_judge *j, const Node *n)
+/* A literal by which one may divide. */
+static bool is_divisor(gh_judge *j, const Node *n)
 {
     const A_Const *c = (const A_Const *)n;
 
@@ -72,9 +72,8 @@ static bool is_positive(gh_judge *j, const Node *n)
         return false;
     j->reads_literal = true;
     if (IsA(&c->val, Integer))
-        return intVal(&c->val) > 0;
-    return IsA(&c->val, Float) && c->val.fval.fval[0] != '-' &&
-           strpbrk(c->val.fval.fval, "123456789") != NULL;
+        return intVal(&c->val) != 0;
+    return IsA(&c->val, Float) && strpbrk(c->val.fval.fval, "123456789") != NULL;
 }
 
 static gh_operand sum(gh_operand l, gh_operand r)
@@ -97,7 +96,7 @@ static gh_operand arithmetic(gh_judge *j, const A_Expr *e)
     r = gh_value(j, e->rexpr);
     if (!is_number(l) || !is_number(r))
         return s_none;
-    if (divides && !is_positive(j, e->rexpr))
+    if (divides && !is_divisor(j, e->rexpr))
         return s_none;
     if (l.class != GH_CLASS_NUMERIC && r.class != GH_CLASS_NUMERIC && l.scale == 0 && r.scale == 0)
         return s_none;
@@ -135,7 +134,7 @@ static gh_operand operation(gh_judge *j, const A_Expr *e)
     if (e->lexpr != NULL)
         return arithmetic(j, e);
     o = strcmp(strVal(llast(e->name)), "-") == 0 ? gh_value(j, e->rexpr) : s_none;
-    return o.class == GH_CLASS_NUMERIC && o.digits != 0 ? o : s_none;
+    return o.class == GH_CLASS_NUMERIC || o.class == GH_CLASS_FLOAT ? o : s_none;
 }
 
 /* ---- one of several -------------------------------------------------------------------------- */
@@ -165,8 +164,7 @@ static gh_operand combine(gh_operand a, gh_operand b)
         o.digits = a.digits == 0 || b.digits == 0 ? 0 : a.digits > b.digits ? a.digits : b.digits;
         return o;
     }
-    if (a.class == GH_CLASS_PARAM || b.class == GH_CLASS_PARAM ||
-        (a.collation != 0 && b.collation != 0 && a.collation != b.collation))
+    if (a.collation != 0 && b.collation != 0 && a.collation != b.collation)
         return s_none;
     if (a.class == GH_CLASS_INTEGER && b.class == GH_CLASS_NUMERIC)
         a.class = GH_CLASS_NUMERIC;
@@ -272,7 +270,7 @@ static gh_operand substring(gh_judge *j, const List *args)
         (list_length(args) == 3 && !is_length(j, lthird(args))))
         return s_none;
     of = gh_value(j, linitial(args));
-    if (of.class != GH_CLASS_TEXT || of.type == 0)
+    if (of.class != GH_CLASS_TEXT)
         return s_none;
     of.type = GH_OID_TEXT;
     return of;
@@ -304,7 +302,7 @@ static gh_operand function_value(gh_judge *j, const FuncCall *f)
         (strcmp(name, "length") == 0 || strcmp(name, "char_length") == 0)) {
         gh_operand of = gh_value(j, linitial(f->args));
 
-        if (of.class == GH_CLASS_TEXT && of.type != 0)
+        if (of.class == GH_CLASS_TEXT)
             return gh_operand_of_type(j, GH_OID_INT4, -1, 0);
     }
     return s_none;
@@ -348,10 +346,7 @@ static gh_operand aggregate_value(gh_judge *j, const FuncCall *f)
         return sum_of(j, of);
     if (strcmp(name, "avg") == 0)
         return average_of(of);
-    return of.class == GH_CLASS_INTEGER || of.class == GH_CLASS_NUMERIC ||
-                   of.class == GH_CLASS_TEXT || of.class == GH_CLASS_TIME_POINT
-               ? of
-               : s_none;
+    return of;
 }
 
 static bool are_values(gh_judge *j, const List *list)
@@ -394,7 +389,7 @@ static gh_operand cast_value(gh_judge *j, const TypeCast *c)
     if (o.class != GH_CLASS_NONE || c->typeName->typmods != NIL || type == 0)
         return o;
     of = gh_value(j, c->arg);
-    if (of.class == GH_CLASS_CONST || of.class == GH_CLASS_PARAM || of.type == 0)
+    if (of.type == 0)
         return s_none;
     if (of.type == type && of.class != GH_CLASS_ENUM)
         return of;

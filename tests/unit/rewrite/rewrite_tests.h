@@ -5,6 +5,7 @@
  *     sales.orders   id region amount email note secret   alice: id..note, rows of her region, email masked
  *     sales.regions  region title                          everyone, whole
  *     sales.lines    order_id price rate shipped at note   alice: rows that a filter gives
+ *     sales.words    id price amount moment code tag odd note   likewise; of three collations, price is a float
  *     sales.v_open   id region (a view)                    everyone, whole
  *     ops.tickets    id region title body secret           alice: read and write all but secret, her region
  *     hr.people      id name                               nobody but root

@@ -140,6 +140,32 @@ START_TEST(sub_selects)
         { "exists (select 1 from lines i limit -1)", true },
         { "exists (select 1 from lines i limit -0)", true }, /* a template's next is -1 */
         { "l.order_id = (select max(i.order_id) from lines i offset -1)", true },
+        { "l.order_id > (select sum(i.id) from words i)", false },
+        { "l.order_id > (select sum(i.id)::int8 from words i)", true },
+        { "l.price > (select sum(i.amount) from words i)", true },
+        { "l.price > (select avg(i.amount) from words i)", true },
+        { "l.order_id > (select count(i.amount) from words i)", false },
+        { "l.order_id > (select count(i.id) filter (where i.id > 5) from words i)", false },
+        { "l.order_id > (select count(i.id) filter (where 1 / i.id > 5) from words i)", true },
+        { "l.order_id > (select max(i.id) + max(i.id) from words i)", true },
+        { "l.order_id > (select max(l.order_id) from words i)", true }, /* of the outer query */
+        { "l.order_id > (select max(1) filter (where l.order_id > 1) from words i)", true },
+        { "l.order_id > (select max(i.id) from words i group by i.note)", true },
+        { "l.price in (select i.price from words i)", true },
+        { "l.order_id in (select i.id from words i, lateral (select 1 / i.id) s)", true },
+        { "l.order_id in (select i.id from words i, (select 1 / id from words) s)", true },
+        { "l.order_id in (select i.id from words i, lower('a') s)", true },
+        { "l.order_id in (select i.id from words i join lines x on 1 / x.order_id = i.id)", true },
+        { "l.order_id in (select i.id from words i tablesample bernoulli (100))", true },
+        { "exists (select 1 / l.order_id from words i)", true },
+        { "exists (select * from words i)", false },
+        { "exists (select * from (select 1 / id from words) i)", true },
+        { "(select true from words i)", true },
+        { "l.order_id = (select 1)", false },
+        { "l.order_id > (select rank() over (order by 1 / l.order_id))", true },
+        { "l.order_id in (select rank() over (order by i.id) from words i)", false },
+        { "l.order_id in (select rank() over (order by 1 / i.id) from words i)", true },
+        { "l.order_id in (select rank() over (partition by 1 / i.id) from words i)", true },
         { "l.order_id = (select max(i.order_id) from lines i limit '-1')", true },
         { "l.order_id in (with c as (select 1 / i.order_id as x from lines i) select x from c)",
           true },
@@ -153,6 +179,126 @@ START_TEST(sub_selects)
         p = plan_as("alice", sql);
         ck_assert_msg(is_fenced(p, "l") == cases[i].is_fenced, "%s: %s", sql, p->sql.ptr);
     }
+}
+END_TEST
+
+/* Types and collations that meet: what fails to become of the other's type, or cannot be compared at all. */
+START_TEST(types_that_meet)
+{
+    static const struct {
+        const char *condition;
+        bool is_fenced;
+    } cases[] = {
+        { "w.amount > 1 and - w.amount < 1e400 and w.price > 1", false },
+        { "w.amount > w.price", true },
+        { "coalesce(w.amount, w.price) > 1", true },
+        { "coalesce(w.id, w.amount) > 1", false },
+        { "coalesce(w.id, w.amount) > w.price", true },
+        { "case w.amount when w.price then 1 end = 1", true },
+        { "case w.amount when w.id then 1 end = 1", false },
+        { "coalesce(w.id, 3000000000)::int4 > 1", true }, /* casts to what is narrower... */
+        { "w.id::int4 > 1", true },
+        { "w.price::numeric > 1", true },
+        { "w.amount::float8 > 1", true },
+        { "w.amount::numeric(4, 1) > 1", true },
+        { "w.moment::date > current_date", false },
+        { "w.id::numeric + 1 > 1", false },
+        { "w.amount * 2 > 1", true }, /* ...of a size that nobody knows... */
+        { "coalesce(w.amount, 1) * 2 > 1", true },
+        { "coalesce(w.id::numeric, 1e400) * 2 > 1", true },
+        { "w.id::numeric / -7 > 1 and w.id::numeric % -0.5 = 0", false },
+        { "w.id::numeric / 0 > 1", true },
+        { "w.id / 0.0 > 1", true },
+        { "w.id % 7 = 1", true },
+        { "abs(w.id) > 1", true },
+        { "floor(w.id::numeric) > 1", false },
+        { "w.code = w.note and w.code < 'a'", false }, /* ...collations... */
+        { "w.code = w.tag", true },
+        { "w.odd = w.code", true },
+        { "coalesce(w.code, w.tag) = 'a'", true },
+        { "coalesce(w.note, w.tag) = w.code", true },
+        { "w.code like 'a%' and w.note not like '_'", false },
+        { "w.odd like 'a%'", true },
+        { "w.note like 'a\\'", true },
+        { "w.note like w.code", true },
+        { "w.note ilike 'a%'", true },
+        { "substring(coalesce(w.note, w.code) from 1 for 2) = 'a'", false },
+        { "w.id = any ('{1,2}') and w.amount = any ('{1,2}'::int8[])", false }, /* ...arrays... */
+        { "w.amount = any ('{1}'::float8[])", true },
+        { "w.id between 1 and 2.5 and w.amount not between 1 and w.id", false },
+        { "w.amount between 1 and w.price", true },
+        { "1 between w.amount and w.id",
+          true }, /* ...and parameters, typed where they first stand. */
+        { "w.amount > $1 and w.id::numeric > $2", false },
+        { "w.amount > $1 and w.price > $1", true },
+        { "w.id > $1 and w.price > $1", true },
+        { "$1 between w.id and w.price", true },
+        { "coalesce(w.id, $1) > w.price and $1 > 1.5", true },
+        { "w.id::numeric * $1 > 1", true },
+        { "w.id in (select i.id from words i join lines l using (price))", true },
+        { "w.id in (select i.id from words i join lines l using (note))", false },
+        { "w.id in (select i.id from words i natural join lines l)", true },
+        { "exists (select 1 from words i where i.note in (w.code, w.note))", false },
+        { "exists (select 1 from words i where i.note in (w.code, w.tag))", true },
+        { "exists (select 1 from words i where i.moment in (w.moment, current_timestamp))", true },
+        { "exists (select 1 from words i where i.id in (w.amount, $1, $1))", true },
+        { "w.moment in (current_timestamp, '2020-01-01')", false },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char sql[256];
+        const gh_plan *p;
+
+        (void)snprintf(sql, sizeof(sql), "select * from words w where %s", cases[i].condition);
+        p = plan_as("alice", sql);
+        ck_assert_msg(is_fenced(p, "w") == cases[i].is_fenced, "%s: %s", sql, p->sql.ptr);
+    }
+}
+END_TEST
+
+/* `l.price` and so often the one operator and operand behind it, then so often the other. */
+static bool is_fenced_chain(const char *first, int firsts, const char *next, int nexts)
+{
+    static char sql[1 << 16];
+    size_t len = (size_t)snprintf(sql, sizeof(sql), "select * from lines l where (l.price");
+
+    for (int i = 0; i < firsts + nexts; i++)
+        len += (size_t)snprintf(sql + len, sizeof(sql) - len, "%s", i < firsts ? first : next);
+    ck_assert_uint_lt(len, sizeof(sql) - 16);
+    (void)snprintf(sql + len, sizeof(sql) - len, ") > 1");
+    return is_fenced(plan_as("alice", sql), "l");
+}
+
+/* 13 digits before the point and 2 behind it, with numbers of a hundred: no more than 1000 and 2500 in all. */
+START_TEST(sizes_of_numbers)
+{
+    static const char *const adds[] = { " + l.price", " - 1", " + 1.5" };
+    char nines[128];
+    char large[160];
+    char small[160];
+
+    memset(nines, '9', 100);
+    nines[100] = '\0';
+    (void)snprintf(large, sizeof(large), " * %s.0", nines);
+    (void)snprintf(small, sizeof(small), " * 0.%s", nines);
+    ck_assert(!is_fenced_chain(large, 9, "", 0));
+    ck_assert(is_fenced_chain(large, 10, "", 0));
+    ck_assert(!is_fenced_chain(small, 24, "", 0));
+    ck_assert(is_fenced_chain(small, 25, "", 0));
+    for (size_t i = 0; i < GH_COUNT(adds); i++) { /* one more digit each */
+        ck_assert(!is_fenced_chain(large, 9, adds[i], 87));
+        ck_assert(is_fenced_chain(large, 9, adds[i], 88));
+    }
+    (void)snprintf(small, sizeof(small), " / 0.%s",
+                   nines); /* by what may be as small as 10 to the minus 100 */
+    ck_assert(!is_fenced_chain(small, 9, "", 0));
+    ck_assert(is_fenced_chain(small, 10, "", 0));
+    memset(nines, '9', 101); /* of a longer literal nothing is known */
+    nines[101] = '\0';
+    (void)snprintf(large, sizeof(large), " * %s", nines);
+    ck_assert(is_fenced_chain(large, 1, "", 0));
+    (void)snprintf(small, sizeof(small), " * 0.%s", nines);
+    ck_assert(is_fenced_chain(small, 1, "", 0));
 }
 END_TEST
 
@@ -317,6 +463,8 @@ Suite *suite_fence(void)
     tcase_add_checked_fixture(c, world_setup, world_teardown);
     tcase_add_test(c, computed_values);
     tcase_add_test(c, literals_that_decide);
+    tcase_add_test(c, types_that_meet);
+    tcase_add_test(c, sizes_of_numbers);
     tcase_add_test(c, sub_selects);
     tcase_add_test(c, columns_of_sub_selects);
     tcase_add_test(c, only_what_a_condition_names_is_fenced);

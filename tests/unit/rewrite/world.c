@@ -18,6 +18,15 @@ typedef struct column_spec {
 
 static const char *s_definition = ""; /* of the relation that is added next */
 
+/* Of the columns of sales.words. */
+static gh_oid collation_of(const char *column)
+{
+    return strcmp(column, "code") == 0  ? 950
+           : strcmp(column, "tag") == 0 ? 951
+           : strcmp(column, "odd") == 0 ? 16500 /* one that somebody made */
+                                        : 0;
+}
+
 static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, const char *name,
                          char kind, const column_spec *specs, uint16_t count)
 {
@@ -36,7 +45,8 @@ static void add_relation(gh_catalog_builder *b, gh_oid oid, const char *schema, 
 
     for (uint16_t i = 0; i < count; i++)
         columns[i] =
-            (gh_column){ .name = gh_str_of(specs[i].name),
+            (gh_column){ .collation = collation_of(specs[i].name),
+                         .name = gh_str_of(specs[i].name),
                          .attnum = (int16_t)(i + 1),
                          .type_oid = specs[i].type,
                          .typmod = strcmp(specs[i].type_sql, PRICE) == 0 ? (15 << 16 | 2) + 4 : -1,
@@ -137,6 +147,12 @@ static gh_catalog *make_catalog(void)
                                          { "shipped", 1082, "date" },
                                          { "at", 1184, "timestamp with time zone" },
                                          { "note", 25, "text" } };
+    static const column_spec words[] = {
+        { "id", 20, "bigint" },        { "price", 701, "double precision" },
+        { "amount", 1700, "numeric" }, { "moment", 1114, "timestamp without time zone" },
+        { "code", 25, "text" },        { "tag", 25, "text" },
+        { "odd", 25, "text" },         { "note", 25, "text" }
+    };
     gh_catalog_builder *b = gh_catalog_builder_new();
 
     gh_catalog_add_schema(b, 11, GH_STR("pg_catalog"));
@@ -147,12 +163,14 @@ static gh_catalog *make_catalog(void)
     gh_catalog_add_schema(b, 20004, GH_STR("inner_"));
     add_type(b, 16, "bool", 'B');
     add_type(b, 19, "name", 'S');
+    add_type(b, 20, "int8", 'N');
     add_type(b, 23, "int4", 'N');
     add_type(b, 700, "float4", 'N');
     add_type(b, 701, "float8", 'N');
     add_type(b, 25, "text", 'S');
     add_type(b, 1700, "numeric", 'N');
     add_type(b, 1082, "date", 'D');
+    add_type(b, 1114, "timestamp", 'D');
     add_type(b, 2205, "regclass", 'N');
     add_function(b, 870, "pg_catalog", "lower", 'i', 25);
     add_function(b, 871, "pg_catalog", "length", 'i', 25);
@@ -162,6 +180,9 @@ static gh_catalog *make_catalog(void)
     add_function(b, 875, "pg_catalog", "count", 'i', 2276);
     add_function(b, 876, "pg_catalog", "extract", 'i', 1082);
     add_function(b, 877, "pg_catalog", "substring", 'i', 25);
+    add_function(b, 878, "pg_catalog", "abs", 'i', 1700);
+    add_function(b, 879, "pg_catalog", "floor", 'i', 1700);
+    add_function(b, 880, "pg_catalog", "rank", 'i', 2276);
     add_function(b, 1000, "pg_catalog", "split_part", 'i', 25);
     add_function(b, 1001, "pg_catalog", "pg_read_file", 'v', 25);
     add_function(b, 17000, "app", "leak", 's', 25);
@@ -171,6 +192,7 @@ static gh_catalog *make_catalog(void)
     add_relation(b, 21003, "ops", "tickets", 'r', tickets, 5);
     add_relation(b, 21004, "hr", "people", 'r', people, 2);
     add_relation(b, 21007, "sales", "lines", 'r', lines, 6);
+    add_relation(b, 21008, "sales", "words", 'r', words, 8);
     add_views(b);
     s_definition = "SELECT r.region AS id, r.title AS x FROM sales.regions r;";
     add_relation(b, 21005, "inner_", "v_inner", 'v', regions, 2);
@@ -206,6 +228,7 @@ static gh_policy *make_policy(void)
     static const gh_str loader[] = { { "user:loader", 11 } };
     static const gh_str rows[] = { { "inner_.v_rows", 13 } };
     static const gh_str lines[] = { { "sales.lines", 11 } };
+    static const gh_str words[] = { { "sales.words", 11 } };
     static const gh_str all[] = { { "*.*", 3 } };
     static const gh_str secret[] = { { "secret", 6 } };
     static const gh_acl_column_mask masks[] = { { { "email", 5 },
@@ -271,6 +294,13 @@ static gh_policy *make_policy(void)
           .tables = { lines, 1 },
           .privileges = GH_SELECT,
           .rows = GH_STR("order_id > 7"),
+          .valid_from = INT64_MIN,
+          .valid_until = INT64_MAX },
+        { .id = 9,
+          .to = { staff, 1 },
+          .tables = { words, 1 },
+          .privileges = GH_SELECT,
+          .rows = GH_STR("id > 7"),
           .valid_from = INT64_MIN,
           .valid_until = INT64_MAX },
     };
