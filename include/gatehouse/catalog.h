@@ -31,6 +31,13 @@ typedef struct gh_column {
     bool is_computed; /* of a view: more than a column of a table */
 } gh_column;
 
+/* PRIMARY KEY, UNIQUE or EXCLUDE. */
+typedef struct gh_constraint {
+    gh_str name;
+    const int16_t *columns; /* attnums; 0 for an expression */
+    uint16_t column_count;
+} gh_constraint;
+
 typedef struct gh_relation {
     gh_oid oid;
     gh_oid schema_oid;
@@ -46,6 +53,8 @@ typedef struct gh_relation {
     uint16_t column_count;
     const int16_t *primary_key; /* attnums, NULL without one */
     uint16_t primary_key_len;
+    const gh_constraint *constraints; /* those that ON CONFLICT can name */
+    uint16_t constraint_count;
     gh_str definition; /* of a view, every name with its schema; empty: it was not asked for */
 } gh_relation;
 

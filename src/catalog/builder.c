@@ -73,6 +73,17 @@ void gh_catalog_add_schema(gh_catalog_builder *b, gh_oid oid, gh_str name)
     list_add(&b->catalog->schemas, keep(b, &entry, sizeof(entry)));
 }
 
+static const gh_constraint *keep_constraints(gh_catalog_builder *b, const gh_relation *r)
+{
+    gh_constraint *out = keep(b, r->constraints, r->constraint_count * sizeof(out[0]));
+
+    for (size_t i = 0; i < r->constraint_count; i++) {
+        out[i].name = keep_str(b, out[i].name);
+        out[i].columns = keep(b, out[i].columns, out[i].column_count * sizeof(out[i].columns[0]));
+    }
+    return out;
+}
+
 void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
 {
     gh_relation copy = *r;
@@ -89,6 +100,7 @@ void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
     copy.primary_key = NULL;
     if (r->primary_key_len > 0)
         copy.primary_key = keep(b, r->primary_key, r->primary_key_len * sizeof(r->primary_key[0]));
+    copy.constraints = r->constraint_count > 0 ? keep_constraints(b, r) : NULL;
     list_add(&b->catalog->relations, keep(b, &copy, sizeof(copy)));
 }
 

@@ -341,6 +341,7 @@ static void judge_target(gh_judge *j, ResTarget *t)
 
     gh_print_wrap(j, &w, first, end);
     j->takes_reg = is_printed;
+    j->is_expanded = true;
     gh_judge_expr(j, value);
     gh_print_place(j, &w, value);
     if (is_printed)
@@ -348,14 +349,35 @@ static void judge_target(gh_judge *j, ResTarget *t)
     gh_judge_expr_list(j, t->indirection);
 }
 
+/* A star in ROW(...) stands for columns. */
+static void judge_row(gh_judge *j, RowExpr *r)
+{
+    List *args = NIL;
+    ListCell *cell;
+
+    foreach (cell, r->args) {
+        List *columns = gh_write_row_star(j, lfirst(cell));
+
+        if (columns == NIL) {
+            j->is_expanded = true;
+            gh_judge_expr(j, (Node **)&lfirst(cell));
+            columns = list_make1(lfirst(cell));
+        }
+        args = list_concat(args, columns);
+    }
+    r->args = args;
+}
+
 void gh_judge_expr(gh_judge *j, Node **slot)
 {
     Node *n = *slot;
     bool takes_reg = j->takes_reg;
+    bool is_expanded = j->is_expanded;
     const char *reg = NULL;
     size_t after = SIZE_MAX;
 
     j->takes_reg = false;
+    j->is_expanded = false;
     if (n == NULL || j->rc != GH_OK || gh_judge_is_spent(j))
         return;
     switch (nodeTag(n)) {
@@ -365,7 +387,7 @@ void gh_judge_expr(gh_judge *j, Node **slot)
     case T_ColumnRef:
         gh_judge_column_ref(j, (ColumnRef *)n);
         if (j->rc == GH_OK)
-            gh_write_column_ref(j, slot);
+            gh_write_column_ref(j, slot, is_expanded);
         return;
     case T_FuncCall:
         reg = takes_reg && !j->is_from_function ? NULL : gh_reg_of_call(j, (FuncCall *)n);
@@ -419,6 +441,9 @@ void gh_judge_expr(gh_judge *j, Node **slot)
     case T_CollateClause:
         judge_collation(j, (CollateClause *)n);
         judge_children(j, n);
+        return;
+    case T_RowExpr:
+        judge_row(j, (RowExpr *)n);
         return;
     case T_CurrentOfExpr:
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "WHERE CURRENT OF is not allowed");

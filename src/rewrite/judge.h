@@ -87,6 +87,9 @@ typedef struct gh_item {
     bool *is_filtered; /* of them: read by a condition */
     List *pushed;      /* of char *: conditions copied inside */
     bool is_fenced;    /* some condition on it may fail or tell */
+    bool is_locked;    /* FOR UPDATE and kin */
+    bool has_query;    /* its filters or masks hold sub-selects */
+    bool calls_code;   /* its filters or masks call other code than PostgreSQL's own */
     bool is_dear;      /* its row condition may cost more than a sub-select of the client's */
     char *columns;     /* SQL of the sub-select's target list... */
     char *where;       /* ...and of its condition; NULL until prepared */
@@ -146,10 +149,11 @@ typedef struct gh_judge {
     bool has_query_condition;  /* ...or another sub-select */
     List *queries;             /* of gh_query *: of the sub-selects judged so far */
     bool has_outer_join;
-    bool asks_statistics;       /* some operator may be run over the planner's statistics */
-    bool is_exists;             /* the query that is judged next stands in EXISTS */
-    bool is_from_function;      /* the call that is judged stands in FROM: it must stay a call */
-    bool takes_reg;             /* the expression judged next may be of a reg* type (reg_value.c) */
+    bool asks_statistics;  /* some operator may be run over the planner's statistics */
+    bool is_expanded;      /* a star as the next expression stands for columns, not for the row */
+    bool is_exists;        /* the query that is judged next stands in EXISTS */
+    bool is_from_function; /* the call that is judged stands in FROM: it must stay a call */
+    bool takes_reg;        /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     List **announced;           /* of gh_announced *; NULL: nothing is (temporary.c) */
     int view_depth;             /* the text is the definition of a view in so many */
@@ -231,8 +235,11 @@ gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
 bool gh_write_is_system_column(const char *name);
 /* Is there a target around the current block? */
 bool gh_judge_is_of_write(const gh_judge *j);
-/* A reference that reaches the target of a write shows what SELECT would. */
-void gh_write_column_ref(gh_judge *j, Node **slot);
+/* A reference that reaches the target of a write shows what SELECT would. is_expanded: a star stands for columns here,
+ * not for the row. */
+void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded);
+/* ROW(t.*) of a target: the columns that the star stands for; NIL where it is none of that. */
+List *gh_write_row_star(gh_judge *j, const Node *n);
 /* RETURNING judged, with its stars as the visible columns. */
 List *gh_write_returning(gh_judge *j, gh_item *target, List *targets);
 /*
@@ -282,8 +289,10 @@ void gh_judge_outputs(gh_judge *j, const SelectStmt *s);
 void gh_judge_group(gh_judge *j, SelectStmt *s);
 /* SELECT ... FOR UPDATE of one governed table: judged whole. False: it is no such query. */
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
-/* Any other: refused, but of relations that stand as they are. */
+/* Any other: notes which relations it locks, or refuses. */
 void gh_judge_locking(gh_judge *j, const SelectStmt *s);
+/* Refuses the lock of a relation for which a sub-select will stand that cannot be locked row by row. */
+void gh_judge_locked_item(gh_judge *j, const gh_item *item);
 
 /* ---- expr.c ---------------------------------------------------------------------------------- */
 

@@ -1,18 +1,36 @@
 /*
- * SELECT ... FOR UPDATE. Over a sub-select it would lock every row that the fence reads, whatever the client
- * asked for; so the one table that it locks stays as it is, as the target of a write does, and the query's
- * references are replaced in place. Locks take the update privilege, as in PostgreSQL.
+ * SELECT ... FOR UPDATE. Locks take the update privilege, as in PostgreSQL, and only what the query finds may be
+ * locked:
+ *
+ *     one filtered table     stays as it is, as the target of a write does; the query's references are replaced in place
+ *     several of them        PostgreSQL pulls a sub-select without a fence up into its query, and then locks what comes out
+ *                            of the joins; a fenced one would be locked as a whole, so that is refused
  */
 #include "judge.h"
 
-static bool is_candidate(const gh_judge *j, const SelectStmt *s)
+static bool is_candidate(const SelectStmt *s)
 {
-    return s->lockingClause != NIL && j->block->is_output && j->block->outer->outer == NULL &&
-           list_length(s->fromClause) == 1 && IsA(linitial(s->fromClause), RangeVar) &&
-           s->groupClause == NIL && s->havingClause == NULL && s->distinctClause == NIL &&
-           s->windowClause == NIL && s->withClause == NULL && j->end > j->first &&
-           j->text->tokens[j->first].kind == GH_TOKEN_KEYWORD &&
-           strcmp(j->text->tokens[j->first].text, "select") == 0;
+    return s->lockingClause != NIL && list_length(s->fromClause) == 1 &&
+           IsA(linitial(s->fromClause), RangeVar) && s->groupClause == NIL &&
+           s->havingClause == NULL && s->distinctClause == NIL && s->windowClause == NIL;
+}
+
+/* Where the query ends that the token stands in: at its closing bracket, or with the statement. */
+static size_t query_end(const gh_judge *j, size_t from)
+{
+    for (size_t i = from; i < j->end; i++) {
+        const gh_token *t = &j->text->tokens[i];
+
+        if (t->kind != GH_TOKEN_SELF)
+            continue;
+        if (t->text[0] == ')' || t->text[0] == ';')
+            return i;
+        if (t->text[0] == '(' || t->text[0] == '[')
+            i = gh_sql_token_closing(j->text, i);
+        if (i == SIZE_MAX)
+            break;
+    }
+    return j->end;
 }
 
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
@@ -24,7 +42,7 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
     size_t where;
     size_t end;
 
-    if (!is_candidate(j, s))
+    if (!is_candidate(s))
         return false;
     v = linitial_node(RangeVar, s->fromClause);
     probe.var = v;
@@ -40,7 +58,7 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
     condition = j->rc == GH_OK ? gh_relation_row_condition(j, target) : NULL;
     if (condition == NULL)
         return true;
-    where = gh_write_find_keyword(j, target->end, j->end, "where");
+    where = gh_write_find_keyword(j, target->end, query_end(j, target->end), "where");
     end = gh_judge_clause_end(j, where != SIZE_MAX ? where : target->end);
     gh_judge_push_write(j, NIL, s->whereClause);
     gh_write_guard_where(j, target, &s->whereClause, where, end, condition);
@@ -49,11 +67,22 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
 
 /* ---- everything else that locks rows ----------------------------------------------------------- */
 
-/* Is it a sub-select that the clause locks the rows of? Without names it locks those of all. */
+/* Without names a clause is about all of FROM. */
+static bool is_meant(const List *names, const char *alias)
+{
+    ListCell *cell;
+
+    foreach (cell, names) {
+        if (alias != NULL && strcmp(lfirst_node(RangeVar, cell)->relname, alias) == 0)
+            return true;
+    }
+    return names == NIL;
+}
+
+/* Is it a sub-select that the clause locks the rows of? */
 static bool locks_query(const Node *n, const List *names)
 {
     const Alias *alias;
-    ListCell *cell;
 
     if (n == NULL)
         return false;
@@ -63,11 +92,7 @@ static bool locks_query(const Node *n, const List *names)
     if (!IsA(n, RangeSubselect))
         return false;
     alias = ((const RangeSubselect *)n)->alias;
-    foreach (cell, names) {
-        if (alias != NULL && strcmp(lfirst_node(RangeVar, cell)->relname, alias->aliasname) == 0)
-            return true;
-    }
-    return names == NIL;
+    return is_meant(names, alias != NULL ? alias->aliasname : NULL);
 }
 
 /*
@@ -88,36 +113,53 @@ static void refuse_locked_queries(gh_judge *j, const SelectStmt *s)
     }
 }
 
-/*
- * FOR UPDATE of a sub-select would lock what the fence reads, not what the client names, so only
- * relations that stand as they are may be locked.
- */
+static void lock_item(gh_judge *j, gh_item *item)
+{
+    if (item->decision == NULL || (item->decision->privileges & GH_UPDATE) == 0) {
+        gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
+                        "permission denied for table %s", item->var->relname);
+        return;
+    }
+    if (!item->decision->is_full &&
+        (item->decision->is_through || strchr("rp", item->relation->kind) == NULL)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "row locks on a view that the policy filters are not allowed");
+        return;
+    }
+    item->is_locked = true;
+}
+
 void gh_judge_locking(gh_judge *j, const SelectStmt *s)
 {
     ListCell *cell;
+    ListCell *name;
 
     if (s->lockingClause == NIL)
         return;
     refuse_locked_queries(j, s);
-    foreach (cell, j->block->items) {
-        const gh_item *item = lfirst(cell);
-
-        if (item->relation == NULL)
-            continue;
-        if (item->decision == NULL || !item->decision->is_full ||
-            (item->decision->privileges & GH_UPDATE) == 0) {
-            gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                            "row locks on a relation that the policy filters are not allowed");
-            return;
-        }
-    }
     foreach (cell, s->lockingClause) {
-        ListCell *name;
+        const List *names = lfirst_node(LockingClause, cell)->lockedRels;
 
-        foreach (name, lfirst_node(LockingClause, cell)->lockedRels) {
+        foreach (name, names) {
             if (lfirst_node(RangeVar, name)->schemaname != NULL)
                 gh_judge_refuse(j, GH_INVALID, "42601", lfirst_node(RangeVar, name)->location,
                                 "row locks must specify unqualified relation names");
         }
+        foreach (name, j->block->items) {
+            gh_item *item = lfirst(name);
+
+            if (item->relation != NULL && !item->is_target && j->rc == GH_OK &&
+                is_meant(names, item->alias))
+                lock_item(j, item);
+        }
     }
+}
+
+void gh_judge_locked_item(gh_judge *j, const gh_item *item)
+{
+    if (item->is_locked && (gh_judge_is_fenced(j, item) || item->calls_code))
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "row locks on table %s are not allowed here, since a condition may fail "
+                        "and the policy filters its rows",
+                        item->var->relname);
 }

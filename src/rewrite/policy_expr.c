@@ -359,10 +359,10 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
     }
     sql = gh_judge_cstr(gh_buf_str(&out));
     gh_buf_fini(&out);
-    if (p.has_query) /* becomes a join, before which other expressions may run: needs the fence */
-        item->is_fenced = true;
+    item->has_query |= p.has_query;
     if (p.has_query && (item->is_target || outer->view_depth > 0))
         outer->is_unsafe = true;
+    item->calls_code |= p.calls_code;
     if (p.calls_code || strlen(sql) > CHEAP_BYTES_MAX)
         item->is_dear = true;
     return sql;

@@ -29,9 +29,10 @@
 
 /* ---- which relations are fenced -------------------------------------------------------------- */
 
+/* A filter's sub-select becomes a join, before which other expressions may run; of a locked relation it may not. */
 bool gh_judge_is_fenced(const gh_judge *j, const gh_item *item)
 {
-    return j->is_unsafe || item->is_fenced;
+    return j->is_unsafe || item->is_fenced || (item->has_query && !item->is_locked);
 }
 
 typedef struct gh_named {

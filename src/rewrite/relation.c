@@ -346,6 +346,9 @@ static const char *inner_condition(gh_judge *j, const gh_item *item)
     const char *out = item->where;
     ListCell *cell;
 
+    if (item->is_locked && item->has_query && out[0] != '\0') /* so that it is no join */
+        return gh_judge_printf("CASE WHEN %s THEN true ELSE false END", out);
+
     if (!gh_judge_is_fenced(j, item))
         return out;
     foreach (cell, item->pushed) {
@@ -571,9 +574,12 @@ void gh_judge_place_items(gh_judge *j)
             return;
         if (item->is_placed)
             continue;
-        if (item->is_target || gh_relation_stands(item))
+        if (item->is_target || gh_relation_stands(item)) {
             place_qualified(j, item);
-        else if (item->must_stand && item->sample == NULL)
+            continue;
+        }
+        gh_judge_locked_item(j, item);
+        if (item->must_stand && item->sample == NULL)
             gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
                             "TABLESAMPLE of a relation that the policy filters is not allowed");
         else

@@ -5,14 +5,15 @@
  *     UPDATE ops.tickets SET body = phone WHERE region = 'EU' RETURNING *
  *       phone   → its mask          hidden columns → they do not exist
  *       *       → the visible columns
+ *       tickets → a row of them, in a sub-select: (SELECT "gh" AS "tickets" FROM (SELECT ...) AS "gh")
  *       WHERE   → <row condition> AND ..., the client's part behind CASE where it can fail
  *       RETURNING ..., CASE WHEN <row condition over the new row> THEN NULL ELSE <fails> END
  *
- * SECURITY: `t.f` is a column or else the call f(t), and a bare `t` is the whole stored row; both
- * would reach hidden columns, so a name that is no visible column of the target does not exist.
+ * SECURITY: `t.f` is a column or else the call f(t), and a bare `t`, `t.*` or `excluded` is the whole stored row;
+ * all would reach hidden columns, so a row is made of what is visible, and any other name does not exist.
  * Attack: tests/attack writes.
  */
-#include "judge.h"
+#include "operand.h"
 
 /* Raised by a stable function, so that the planner cannot run it ahead of time. */
 #define CHECK_FAILS                                                                                \
@@ -120,12 +121,86 @@ static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *n
     *slot = gh_judge_parse_expr(j, sql);
 }
 
+/* A name that no visible column has, in quotes. */
+static const char *row_alias(const gh_item *item)
+{
+    const char *name = "gh";
+
+    for (int i = 1; gh_relation_column(item->relation, gh_str_of(name)) != NULL; i++)
+        name = gh_judge_printf("gh%d", i);
+    return gh_judge_printf("\"%s\"", name);
+}
+
+/* Of the proposed row masks cannot be made, see target_column. */
+static bool is_clear(const gh_item *item)
+{
+    for (size_t i = 0; i < item->relation->column_count; i++) {
+        gh_show show = item->decision->columns[i].show;
+
+        if (show != GH_CLEAR && show != GH_HIDDEN)
+            return false;
+    }
+    return true;
+}
+
+static char *star_columns(gh_judge *j, gh_item *item, bool is_named);
+
+/* `t` or `t.*` where it is a value: as many tokens, the row as the value of a sub-select. */
+static void target_row(gh_judge *j, gh_item *item, Node **slot, size_t tokens)
+{
+    const ColumnRef *ref = (const ColumnRef *)*slot;
+    size_t token = gh_judge_token(j, ref->location);
+    const char *alias = row_alias(item);
+    char *columns;
+    char *sql;
+
+    if (!may_read(item)) {
+        refuse_table(j, item, ref->location);
+        return;
+    }
+    if (item->decision->is_open)
+        return;
+    columns = item->is_excluded && !is_clear(item) ? NULL : star_columns(j, item, true);
+    if (columns == NULL || columns[0] == '\0' || token == SIZE_MAX) {
+        refuse_column(j, ref);
+        return;
+    }
+    sql = gh_judge_printf("(SELECT %s AS %s FROM (SELECT %s) AS %s)", alias,
+                          gh_judge_ident(j, gh_str_of(item->alias)), columns, alias);
+    gh_judge_edit(j, token, token + tokens, sql);
+    *slot = gh_judge_parse_expr(j, sql);
+}
+
 static bool has_visible_column(const gh_item *item, const char *name)
 {
     const gh_column *c = gh_relation_column(item->relation, gh_str_of(name));
 
     return c != NULL && (item->decision == NULL ||
                          item->decision->columns[c - item->relation->columns].show != GH_HIDDEN);
+}
+
+/* A name that is made up may be any. */
+static bool has_output(const gh_query *q, const char *name)
+{
+    for (int i = 0; i < q->output_count; i++) {
+        if (q->outputs[i].name == NULL || strcmp(q->outputs[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The row that ON CONFLICT proposes, by its name. */
+static gh_item *excluded_item(const gh_block *b, const char *name)
+{
+    ListCell *cell;
+
+    foreach (cell, b->items) {
+        gh_item *item = lfirst(cell);
+
+        if (item->is_excluded && strcmp(item->alias, name) == 0)
+            return item;
+    }
+    return NULL;
 }
 
 /* Does the block bring this name into scope beside its target? *is_certain is cleared where nobody
@@ -139,7 +214,11 @@ static bool others_have(const gh_block *b, const char *name, bool *is_certain)
 
         if (item == b->target || item->is_excluded)
             continue;
-        if (item->relation == NULL || item->is_renamed)
+        if (item->relation == NULL && item->result != NULL && item->result->is_complete &&
+            !item->is_covered) {
+            if (has_output(item->result, name))
+                return true;
+        } else if (item->relation == NULL || item->is_renamed)
             *is_certain = false;
         else if (has_visible_column(item, name))
             return true;
@@ -178,6 +257,7 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
 
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
         gh_item *t = b->target;
+        gh_item *excluded;
 
         if (others_have(b, name, &is_certain))
             return;
@@ -187,7 +267,12 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
             target_column(j, t, slot, name, is_certain);
             return;
         }
-        if (strcmp(t->alias, name) == 0 || gh_write_is_system_column(name)) {
+        excluded = excluded_item(b, name);
+        if (is_certain && (excluded != NULL || strcmp(t->alias, name) == 0)) {
+            target_row(j, excluded != NULL ? excluded : t, slot, 1);
+            return;
+        }
+        if (excluded != NULL || strcmp(t->alias, name) == 0 || gh_write_is_system_column(name)) {
             if (t->decision->is_full && (t->decision->is_open || gh_write_is_system_column(name)) &&
                 may_read(t))
                 return;
@@ -210,7 +295,7 @@ bool gh_judge_is_of_write(const gh_judge *j)
     return false;
 }
 
-void gh_write_column_ref(gh_judge *j, Node **slot)
+void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded)
 {
     ColumnRef *ref = (ColumnRef *)*slot;
     gh_item *item;
@@ -236,13 +321,45 @@ void gh_write_column_ref(gh_judge *j, Node **slot)
         return;
     if (IsA(last, String) && !(gh_write_is_system_column(strVal(last)) && item->decision->is_full))
         target_column(j, item, slot, strVal(last), true);
-    else if (IsA(last, A_Star) && !(item->decision->is_open && may_read(item)))
+    else if (!IsA(last, A_Star) || (item->decision->is_open && may_read(item)))
+        return;
+    else if (is_expanded || list_length(ref->fields) > 2)
         refuse_column(j, ref);
+    else
+        target_row(j, item, slot, 3);
+}
+
+List *gh_write_row_star(gh_judge *j, const Node *n)
+{
+    const ColumnRef *ref = (const ColumnRef *)n;
+    List *out = NIL;
+    gh_item *item;
+    char *sql;
+    const SelectStmt *s;
+    ListCell *cell;
+
+    if (!IsA(n, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) != 2)
+        return NIL;
+    item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+    if (item == NULL || !item->is_target || item->decision->is_open || !may_read(item) ||
+        (item->is_excluded && !is_clear(item)))
+        return NIL;
+    sql = star_columns(j, item, false);
+    s = sql == NULL || sql[0] == '\0'
+            ? NULL
+            : (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
+    if (s == NULL)
+        return NIL;
+    foreach (cell, s->targetList)
+        out = lappend(out, lfirst_node(ResTarget, cell)->val);
+    gh_judge_edit(j, gh_judge_token(j, ref->location), gh_judge_token(j, ref->location) + 3, sql);
+    return out;
 }
 
 /* ---- RETURNING ------------------------------------------------------------------------------- */
 
-static char *star_columns(gh_judge *j, gh_item *item)
+/* is_named: what is no plain column keeps the column's name. */
+static char *star_columns(gh_judge *j, gh_item *item, bool is_named)
 {
     char *out = pstrdup("");
 
@@ -256,7 +373,7 @@ static char *star_columns(gh_judge *j, gh_item *item)
         if (sql == NULL)
             return NULL;
         out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", sql);
-        if (item->decision->columns[i].show != GH_CLEAR)
+        if (is_named && item->decision->columns[i].show != GH_CLEAR)
             out = gh_judge_printf("%s AS %s", out, gh_judge_ident(j, c->name));
     }
     item->has_star = true;
@@ -300,7 +417,7 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
         refuse_table(j, target, ref->location);
         return NULL;
     }
-    sql = star_columns(j, target);
+    sql = star_columns(j, target, true);
     if (sql != NULL && list_length(ref->fields) == 1)
         sql = other_stars(j, target, sql);
     token = gh_judge_token(j, ref->location);

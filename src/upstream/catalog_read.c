@@ -40,7 +40,7 @@ static const char s_digest_sql[] =
     "UNION ALL SELECT 3, attrelid::int8 * 65536 + attnum, xmin::text::int8 FROM pg_attribute "
     "WHERE attnum > 0 AND attrelid NOT IN (TABLE hidden_class) "
     "UNION ALL SELECT 4, oid::int8, xmin::text::int8 FROM pg_constraint "
-    "WHERE contype = 'p' AND connamespace NOT IN (TABLE hidden) "
+    "WHERE contype IN ('p', 'u', 'x') AND connamespace NOT IN (TABLE hidden) "
     "UNION ALL SELECT 5, oid::int8, xmin::text::int8 FROM pg_type "
     "WHERE typnamespace NOT IN (TABLE hidden) "
     "UNION ALL SELECT 6, oid::int8, xmin::text::int8 FROM pg_proc "
@@ -117,6 +117,12 @@ static const char s_columns_sql[] =
     "AND p.resno IN (0, a.attnum)) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', 'I') "
     "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
+
+/* What ON CONFLICT ON CONSTRAINT can name. */
+static const char s_constraints_sql[] =
+    "WITH " HIDDEN "SELECT conrelid, conname, conkey FROM pg_constraint "
+    "WHERE contype IN ('p', 'u', 'x') AND conrelid <> 0 AND connamespace NOT IN (TABLE hidden) "
+    "ORDER BY conrelid, conname";
 
 static const char s_types_sql[] =
     "WITH " HIDDEN "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
@@ -197,11 +203,16 @@ static size_t numbers_at(const PGresult *r, int row, int column, uint32_t *out, 
 #define NUMBERS_MAX                                                                                \
     1600 /* PostgreSQL: 1600 columns of a table, 32 of an index, 100 arguments (by default) */
 
+#define INDEX_COLUMNS_MAX 32
+#define CONSTRAINTS_MAX   256 /* of one relation; more are not known, and so may not be named */
+
 typedef struct reading {
     gh_catalog_builder *builder;
     gh_column *columns; /* of one relation */
     uint32_t numbers[NUMBERS_MAX];
     int16_t key[NUMBERS_MAX];
+    gh_constraint constraints[CONSTRAINTS_MAX];
+    int16_t constraint_columns[CONSTRAINTS_MAX][INDEX_COLUMNS_MAX];
 } reading;
 
 static void take_schemas(reading *rd, const PGresult *r)
@@ -227,10 +238,34 @@ static void take_column(gh_column *c, const PGresult *r, int row)
     };
 }
 
-/* Both ordered by the relation's OID: one pass. */
-static void take_relations(reading *rd, const PGresult *relations, const PGresult *columns)
+/* Of the relation, from row *next on. */
+static void take_constraints(reading *rd, gh_relation *rel, const PGresult *r, int *next)
+{
+    int end = PQntuples(r);
+
+    rel->constraints = rd->constraints;
+    while (*next < end && oid_at(r, *next, 0) < rel->oid)
+        (*next)++;
+    for (; *next < end && oid_at(r, *next, 0) == rel->oid; (*next)++) {
+        gh_constraint *c = &rd->constraints[rel->constraint_count];
+        int16_t *columns = rd->constraint_columns[rel->constraint_count];
+
+        if (rel->constraint_count == CONSTRAINTS_MAX)
+            continue;
+        *c = (gh_constraint){ .name = text_at(r, *next, 1), .columns = columns };
+        c->column_count = (uint16_t)numbers_at(r, *next, 2, rd->numbers, INDEX_COLUMNS_MAX);
+        for (size_t k = 0; k < c->column_count; k++)
+            columns[k] = (int16_t)rd->numbers[k];
+        rel->constraint_count++;
+    }
+}
+
+/* All ordered by the relation's OID: one pass. */
+static void take_relations(reading *rd, const PGresult *relations, const PGresult *columns,
+                           const PGresult *constraints)
 {
     int next = 0;
+    int next_constraint = 0;
     int columns_end = PQntuples(columns);
 
     for (int i = 0; i < PQntuples(relations); i++) {
@@ -259,6 +294,7 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             rel.column_count++;
             next++;
         }
+        take_constraints(rd, &rel, constraints, &next_constraint);
         gh_catalog_add_relation(rd->builder, &rel);
     }
 }
@@ -376,14 +412,18 @@ static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
 {
     PGresult *relations = NULL;
     PGresult *columns = NULL;
+    PGresult *constraints = NULL;
     gh_rc rc = query(r, s_relations_sql, &relations, err);
 
     if (rc == GH_OK)
         rc = query(r, s_columns_sql, &columns, err);
     if (rc == GH_OK)
-        take_relations(rd, relations, columns);
+        rc = query(r, s_constraints_sql, &constraints, err);
+    if (rc == GH_OK)
+        take_relations(rd, relations, columns, constraints);
     PQclear(relations);
     PQclear(columns);
+    PQclear(constraints);
     return rc;
 }
 

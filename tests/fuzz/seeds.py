@@ -8,6 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = ROOT / 'build' / 'regress-source' / 'regress' / 'sql'
 OWN = """merge into ops.tickets t using shop.regions r on t.region = r.region when not matched then insert (id, title) values (1, r.title)
+merge into shop.mixed t using (values (1, 'EU'), (2, 'US')) v (id, r) on t.id = v.id when matched and t.a > 1 then update set a = v.id + 1 when not matched then insert (id, a) values (v.id, 3)
+merge into ops.tickets as t using (select id, region from shop.orders where amount > 5) o on t.id = o.id when matched then delete
+with o as (select * from shop.orders) merge into only ops.tickets t using o on t.id = o.id and o.region = 'EU' when matched then do nothing when not matched and o.id > 3 then insert values (o.id, o.region)
+merge into ops.tickets t using shop.regions r join shop.orders o on o.region = r.region on t.region = r.region when matched then update set (title, body) = (r.title, 'x') when matched then update set region = coalesce(r.region, upper('eu'))
+prepare m (text) as merge into ops.tickets t using (select 1 as id) s on t.id = s.id when matched then update set region = $1 when not matched then insert (id, region) values (s.id, case when $1 = 'EU' then 'EU' else 'US' end)
 insert into ops.tickets (id, region) values (1, 'EU') on conflict (id) do update set title = excluded.title where tickets.id > 1 returning *
 update ops.tickets set (title, body) = (select title, 'x' from shop.regions limit 1) where id = 1 returning id, title
 delete from ops.tickets t using shop.regions r where t.region = r.region and r.title like 'a%' returning t.*

@@ -37,10 +37,13 @@ START_TEST(contents_are_copied)
                               .type_sql = { type_sql, 13 },
                               .is_not_null = true,
                               .generated = 's' } };
+    gh_constraint constraint = { .name = { column_name, 6 }, .columns = key, .column_count = 2 };
     gh_relation r = relation_of(16400, (gh_str){ schema, 5 }, (gh_str){ name, 6 }, columns, 2);
 
     r.primary_key = key;
     r.primary_key_len = 2;
+    r.constraints = &constraint;
+    r.constraint_count = 1;
     gh_catalog_add_schema(b, 2200, (gh_str){ schema, 5 });
     gh_catalog_add_relation(b, &r);
     gh_catalog_set_server(b, 150020, (gh_str){ name, 6 }, (gh_str){ schema, 5 });
@@ -49,6 +52,7 @@ START_TEST(contents_are_copied)
     memset(column_name, '#', 6);
     memset(type_sql, '#', 13);
     memset(columns, 0xff, sizeof(columns));
+    memset(&constraint, 0xff, sizeof(constraint));
     memset(key, 0, sizeof(key));
     gh_catalog *c = gh_catalog_builder_finish(b, 7);
 
@@ -62,6 +66,10 @@ START_TEST(contents_are_copied)
     ck_assert_ptr_eq(gh_catalog_relation_by_oid(c, 16400), found);
     ck_assert_int_eq(found->primary_key[0], 3);
     ck_assert_int_eq(found->primary_key[1], 1);
+    ck_assert_int_eq(found->constraint_count, 1);
+    ck_assert(gh_str_is(found->constraints[0].name, "amount"));
+    ck_assert_int_eq(found->constraints[0].column_count, 2);
+    ck_assert_int_eq(found->constraints[0].columns[0], 3);
     const gh_column *amount = gh_relation_column(found, GH_STR("amount"));
     ck_assert_ptr_nonnull(amount);
     ck_assert_int_eq(amount->attnum, 3);

@@ -25,7 +25,8 @@ static void recreate_schema(void)
                 "CREATE TABLE shop.orders (id bigint GENERATED ALWAYS AS IDENTITY, gone int, "
                 "\"Amount\" numeric(12,2) NOT NULL DEFAULT 0, mood shop.mood, tags text[], "
                 "twice numeric GENERATED ALWAYS AS (\"Amount\" * 2) STORED, n shop.positive, "
-                "name varchar(20), PRIMARY KEY (name, id)); "
+                "name varchar(20), PRIMARY KEY (name, id), CONSTRAINT once UNIQUE (mood), "
+                "EXCLUDE USING btree ((n + 1) WITH =)); "
                 "ALTER TABLE shop.orders DROP COLUMN gone; "
                 "CREATE VIEW shop.plain AS SELECT id FROM shop.orders; "
                 "CREATE VIEW shop.fenced WITH (security_barrier) AS SELECT id FROM shop.orders; "
@@ -77,6 +78,16 @@ START_TEST(snapshot_holds_the_catalog)
     ck_assert_int_eq(orders->primary_key_len, 2);
     ck_assert_int_eq(orders->primary_key[0], 8);
     ck_assert_int_eq(orders->primary_key[1], 1);
+    ck_assert_int_eq(orders->constraint_count, 3);
+    ck_assert(gh_str_is(orders->constraints[0].name, "once"));
+    ck_assert_int_eq(orders->constraints[0].column_count, 1);
+    ck_assert_int_eq(orders->constraints[0].columns[0], 4);
+    ck_assert(gh_str_is(orders->constraints[1].name, "orders_expr_excl"));
+    ck_assert_int_eq(orders->constraints[1].column_count, 1);
+    ck_assert_int_eq(orders->constraints[1].columns[0], 0);
+    ck_assert(gh_str_is(orders->constraints[2].name, "orders_pkey"));
+    ck_assert_int_eq(orders->constraints[2].column_count, 2);
+    ck_assert_int_eq(orders->constraints[2].columns[1], 1);
     ck_assert_ptr_eq(gh_catalog_relation_by_oid(c, orders->oid), orders);
     ck_assert(gh_catalog_relation(c, GH_STR("shop"), GH_STR("fenced"))->is_security_barrier);
     ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("plain"))->is_security_barrier);
@@ -177,6 +188,8 @@ START_TEST(unchanged_catalog_is_the_same_snapshot)
         "ALTER TABLE shop.orders DROP COLUMN renamed",
         "ALTER VIEW shop.plain SET (security_barrier)",
         "ALTER TABLE shop.orders DROP CONSTRAINT orders_pkey",
+        "ALTER TABLE shop.orders RENAME CONSTRAINT once TO twice",
+        "ALTER TABLE shop.orders ADD CONSTRAINT more UNIQUE (tags)",
         "ALTER FUNCTION shop.f(int, text) VOLATILE",
         "CREATE CAST (shop.mood AS int) WITH FUNCTION shop.m(shop.mood)",
         "CREATE OPERATOR shop.@+ (RIGHTARG = shop.mood, FUNCTION = shop.m)",
