@@ -50,6 +50,13 @@ GH_MUST_USE gh_rc gh_judge_pool_new(size_t threads, gh_judge_pool **out, gh_err 
  * fine. */
 void gh_judge_pool_free(gh_judge_pool *p);
 
+/* ---- the time by which grants are valid --------------------------------------------------------- */
+
+/* Zero at the start; shared by all who ask. How far the wall clock has ever been ahead of the monotonic one (relaxed). */
+typedef _Atomic int64_t gh_session_clock;
+/* Unix microseconds, which never go back. *behind_us (may be NULL): by so much the wall clock was set back. Any thread. */
+int64_t gh_session_validity_us(gh_session_clock *c, int64_t *behind_us);
+
 /* ---- a worker's sessions --------------------------------------------------------------------- */
 
 typedef struct gh_session_env gh_session_env;
@@ -89,6 +96,7 @@ typedef struct gh_session_env_options {
     /* How many sessions have logged in, in all workers; each env counts its own in and out
      * (relaxed: a bound, not a lock). */
     atomic_uint *clients;
+    gh_session_clock *clock;
     gh_auth_throttle *throttle; /* shared by all workers; NULL: guesses are not slowed down */
     pthread_mutex_t *throttle_lock;
     size_t plan_cache_bytes;

@@ -60,6 +60,10 @@ GH_MUST_USE gh_rc gh_store_load_change(gh_store *st, uint64_t since, gh_arena *a
  */
 GH_MUST_USE gh_rc gh_store_poll(gh_store *st, bool *is_changed, gh_err *err);
 
+/* When a version was made, by the wall clock of who made it; GH_NOT_FOUND: the history does not say. */
+GH_MUST_USE gh_rc gh_store_changed_us(gh_store *st, uint64_t version, int64_t *wall_us,
+                                      gh_err *err);
+
 /* Every page and index examined: GH_INVALID names the first damage. Slow on a large file. */
 GH_MUST_USE gh_rc gh_store_verify(gh_store *st, gh_err *err);
 

@@ -89,6 +89,9 @@ static void put_policy(srv *v, gh_buf *out)
                 s.loaded_us);
     put_number(out, "policy_stale", "gauge",
                "1: the ACL cannot be read, the last good policy stays in force.", s.is_stale);
+    put_seconds(out, "policy_delay_seconds",
+                "From the last change of the ACL until every session obeyed it; 0: none yet.",
+                v->obeyed.delay_us);
 }
 
 static void put_audit(srv *v, gh_buf *out)

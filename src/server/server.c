@@ -88,7 +88,7 @@ static void free_key(gh_str key)
     free((void *)(uintptr_t)key.ptr);
 }
 
-void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key)
+void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key, int64_t changed_us, bool for_workers)
 {
     gh_policy_release(v->policy);
     v->policy = policy;
@@ -99,10 +99,29 @@ void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key)
         srv_catalogs_set_key(v);
     } else
         free_key(hash_key);
+    v->obeyed.version = gh_policy_version(policy);
+    v->obeyed.changed_us = changed_us;
+    v->obeyed.workers_left = v->worker_count;
+    if (for_workers) /* before all else: somebody may see what is no longer granted */
+        srv_workers_set_policy(v, policy);
     record_or_log(v, GH_AUDIT_POLICY, "policy took effect");
     gh_log(GH_INFO, "policy.loaded", "version=%" PRIu64, gh_policy_version(policy));
     srv_catalogs_set_policy(v);
-    srv_workers_set_policy(v);
+}
+
+void srv_on_obeyed(srv *v, uint64_t version)
+{
+    srv_obeyed *o = &v->obeyed;
+    int64_t delay_us = gh_wall_us() - o->changed_us;
+
+    if (version != o->version || o->workers_left == 0)
+        return;
+    o->workers_left--;
+    if (o->workers_left > 0 || o->changed_us == 0)
+        return;
+    o->delay_us = delay_us > 1 ? delay_us : 1; /* the clock may have been set meanwhile */
+    gh_log(GH_INFO, "policy.obeyed", "version=%" PRIu64 " delay_ms=%" PRId64, version,
+           o->delay_us / 1000);
 }
 
 void srv_on_worker_gone(srv *v)
@@ -281,7 +300,7 @@ gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *a
     v->reload = reload;
     v->reload_arg = arg;
     v->arena = gh_arena_new(0);
-    v->started_us = gh_wall_us();
+    v->started_us = gh_session_validity_us(&v->clock, NULL);
     (void)pthread_mutex_init(&v->policy_lock, NULL);
     v->worker_count = config->workers > 0 ? config->workers : (size_t)(cores > 0 ? cores : 1);
     if (v->worker_count > GH_CONFIG_WORKERS_MAX)

@@ -19,6 +19,8 @@
 
 #define SRV_STACK_BYTES      (16u << 20) /* of a worker: the parser recurses */
 #define SRV_STORE_POLL_MS    20
+#define SRV_STORE_NEAR_US    50000 /* how long a write to the ACL is looked for every millisecond */
+#define SRV_CLOCK_BEHIND_US  1000000 /* set back by more than slewing does */
 #define SRV_CATALOG_MS       5000
 #define SRV_CATALOG_RETRY_MS 1000
 #define SRV_DRAIN_MS         10000
@@ -53,6 +55,14 @@ typedef struct srv_policy_state {
     int64_t stale_us; /* since when */
     char cause[512];
 } srv_policy_state;
+
+/* How long it takes until every session obeys a change: from the ACL's history to the last worker. */
+typedef struct srv_obeyed {
+    uint64_t version; /* that is on its way, or has arrived */
+    int64_t changed_us;
+    size_t workers_left;
+    int64_t delay_us; /* of the last one that arrived; 0: none has */
+} srv_obeyed;
 
 typedef struct srv_catalog_state {
     int64_t read_us; /* monotonic; of the last read that worked; 0: none yet */
@@ -123,11 +133,13 @@ struct srv {
     bool is_store_started;
     pthread_mutex_t policy_lock; /* of policy_state */
     srv_policy_state policy_state;
+    srv_obeyed obeyed; /* main's */
     srv_peers control;
     srv_peers admin;
     int64_t started_us;
     atomic_uint acl_asked;   /* looks at the ACL that main asked for (relaxed: a number to reach) */
     atomic_uint clients;     /* sessions of all workers (relaxed) */
+    gh_session_clock clock;  /* of validity */
     atomic_bool is_stopping; /* main sets (release), the store thread reads (acquire) */
 };
 
@@ -158,7 +170,7 @@ GH_MUST_USE gh_rc srv_workers_start(srv *v, gh_err *err);
 void srv_workers_free(srv *v); /* joins */
 void srv_workers_drain(srv *v);
 void srv_workers_kill(srv *v);
-void srv_workers_set_policy(srv *v);
+void srv_workers_set_policy(srv *v, gh_policy *policy); /* any thread */
 void srv_workers_set_tls(srv *v);
 void srv_workers_set_limits(srv *v);
 void srv_workers_set_observed(srv *v, size_t index);
@@ -182,8 +194,11 @@ void srv_on_reload(void *arg, int signum);
 gh_session_tls srv_tls_mode(const gh_config *config);
 
 /* server.c: on main's thread */
-/* Takes the reference and the key's bytes (malloc). */
-void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key);
+/* Takes the reference and the key's bytes (malloc). changed_us: when the ACL was changed; 0: not known. */
+void srv_on_policy(srv *v, gh_policy *policy, gh_str hash_key, int64_t changed_us,
+                   bool for_workers);
+/* One more worker obeys the policy of this version. */
+void srv_on_obeyed(srv *v, uint64_t version);
 void srv_on_worker_gone(srv *v);
 void srv_record_admin(srv *v, const char *by, const char *what);
 

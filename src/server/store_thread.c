@@ -5,8 +5,10 @@
  */
 #include "server_priv.h"
 
+#include <poll.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 /*
  * What changed, on the last policy: a single grant takes milliseconds, however large the ACL. False
@@ -98,13 +100,15 @@ typedef struct news {
     srv *server;
     gh_policy *policy;
     gh_str hash_key;
+    int64_t changed_us;
+    bool is_update; /* the workers have it */
 } news;
 
 static void deliver(void *arg)
 {
     news *n = arg;
 
-    srv_on_policy(n->server, n->policy, n->hash_key);
+    srv_on_policy(n->server, n->policy, n->hash_key, n->changed_us, !n->is_update);
     free(n);
 }
 
@@ -134,12 +138,20 @@ uint32_t srv_store_look(srv *v)
     return atomic_fetch_add_explicit(&v->acl_asked, 1, memory_order_relaxed) + 1;
 }
 
-static void tell_main(srv *v, gh_policy *policy, gh_str hash_key)
+/*
+ * An update has the key of the `hash` mask that there was, so nothing stands between it and the workers: they need not
+ * wait for main's turn. Main is told first, so that it knows the version that workers report to it.
+ */
+static void tell(srv *v, gh_policy *policy, gh_str hash_key, int64_t changed_us, bool is_update)
 {
+    gh_policy *for_workers = is_update ? gh_policy_acquire(policy) : NULL;
     news *n = gh_alloc(sizeof(*n));
 
-    *n = (news){ v, policy, hash_key };
+    *n = (news){ v, policy, hash_key, changed_us, is_update };
     gh_loop_post(v->loop, deliver, n);
+    if (for_workers != NULL)
+        srv_workers_set_policy(v, for_workers);
+    gh_policy_release(for_workers);
 }
 
 /* False: the file could not be looked at; it is tried again at the next turn. `again`: what failed is too. */
@@ -148,6 +160,8 @@ static bool look(srv *v, gh_store *store, gh_policy **last, bool again)
     bool is_changed = false;
     gh_policy *policy = NULL;
     gh_str hash_key = { NULL, 0 };
+    int64_t changed_us = 0;
+    bool is_update;
     gh_err err = { 0 };
 
     if (gh_store_poll(store, &is_changed, &err) != GH_OK) {
@@ -156,15 +170,17 @@ static bool look(srv *v, gh_store *store, gh_policy **last, bool again)
     }
     if (!is_changed && !again)
         return true;
-    if (!update(store, *last, &policy, &hash_key) &&
-        load(store, &policy, &hash_key, &err) != GH_OK) {
+    is_update = update(store, *last, &policy, &hash_key);
+    if (!is_update && load(store, &policy, &hash_key, &err) != GH_OK) {
         note_stale(v, "policy.failed", &err);
         return true;
     }
     note_loaded(v, gh_policy_version(policy));
     gh_policy_release(*last);
     *last = gh_policy_acquire(policy);
-    tell_main(v, policy, hash_key);
+    if (gh_store_changed_us(store, gh_policy_version(policy), &changed_us, NULL) != GH_OK)
+        changed_us = 0; /* only a figure is lost */
+    tell(v, policy, hash_key, changed_us, is_update);
     return true;
 }
 
@@ -176,14 +192,109 @@ static bool is_stale(srv *v)
     return state.is_stale;
 }
 
+/* ---- the clock ------------------------------------------------------------------------------- */
+
+/* Looks at it often, for workers that sleep; says it when it was set back. */
+static void watch_clock(srv *v, bool *was_behind)
+{
+    int64_t behind_us = 0;
+    bool is_behind;
+
+    (void)gh_session_validity_us(&v->clock, &behind_us);
+    is_behind = behind_us > SRV_CLOCK_BEHIND_US;
+    if (is_behind && !*was_behind)
+        gh_log(GH_WARN, "clock.set_back",
+               "seconds=%" PRId64 " note=\"grants end by the time that it was\"",
+               behind_us / 1000000);
+    if (!is_behind && *was_behind)
+        gh_log(GH_INFO, "clock.caught_up", "note=\"grants end by the clock again\"");
+    *was_behind = is_behind;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/*
+ * The kernel tells of writes beside the ACL file, so that a change is seen at once; but it does so before the commit
+ * can be seen, so the file is looked at often for a while. Where it tells nothing (another machine's writes
+ * to a shared folder, no more watches to be had) the file is looked at all the same, every SRV_STORE_POLL_MS.
+ */
+typedef struct waiting {
+    int fd;          /* of inotify; -1: there is none */
+    char *name;      /* of the ACL file in its folder */
+    int64_t near_us; /* until then something is about to be seen; monotonic */
+} waiting;
+
+static void waiting_init(waiting *w, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder_len = slash == NULL ? 0 : (size_t)(slash - path);
+    gh_str folder = slash == NULL     ? GH_STR(".")
+                    : folder_len == 0 ? GH_STR("/")
+                                      : (gh_str){ path, folder_len };
+    char *text = gh_strdup(folder);
+
+    *w = (waiting){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
+                    .name = gh_strdup(gh_str_of(slash == NULL ? path : slash + 1)) };
+    if (w->fd >= 0 && inotify_add_watch(w->fd, text, IN_MODIFY | IN_MOVED_TO | IN_CREATE) < 0) {
+        (void)close(w->fd);
+        w->fd = -1;
+    }
+    free(text);
+}
+
+static void waiting_fini(waiting *w)
+{
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    free(w->name);
+}
+
+/* Of the file itself or of what SQLite has beside it: acl.db, acl.db-wal. */
+static bool is_of_acl(const waiting *w, const struct inotify_event *e)
+{
+    size_t len = strlen(w->name);
+
+    return e->len > 0 && strncmp(e->name, w->name, len) == 0 &&
+           (e->name[len] == '\0' || e->name[len] == '-');
+}
+
+static void read_events(waiting *w)
+{
+    _Alignas(struct inotify_event) char bytes[4096];
+    ssize_t len;
+
+    while ((len = read(w->fd, bytes, sizeof(bytes))) > 0) {
+        for (ssize_t at = 0; at < len;) {
+            const struct inotify_event *e = (const struct inotify_event *)(bytes + at);
+
+            if (is_of_acl(w, e))
+                w->near_us = gh_clock_us() + SRV_STORE_NEAR_US;
+            at += (ssize_t)(sizeof(*e) + e->len);
+        }
+    }
+}
+
+static void wait_for_change(waiting *w)
+{
+    struct pollfd p = { .fd = w->fd, .events = POLLIN };
+    bool is_near = gh_clock_us() < w->near_us;
+
+    /* Near a change its own writes need not wake: more of them say nothing new. */
+    (void)poll(&p, is_near ? 0 : 1, is_near ? 1 : SRV_STORE_POLL_MS);
+    if (w->fd >= 0)
+        read_events(w);
+}
+
 static void *store_main(void *arg)
 {
-    static const struct timespec pause = { 0, SRV_STORE_POLL_MS * 1000000L };
     srv *v = arg;
     gh_store *store = v->store; /* this thread's from here on */
+    bool is_clock_behind = false;
+    waiting w;
     gh_policy *last = v->first_policy;
     uint32_t told = 0;
 
+    waiting_init(&w, v->config->acl.ptr);
     while (!atomic_load_explicit(&v->is_stopping, memory_order_acquire)) {
         uint32_t asked = atomic_load_explicit(&v->acl_asked, memory_order_relaxed);
         gh_err err = { 0 };
@@ -200,8 +311,10 @@ static void *store_main(void *arg)
         if (asked != told)
             tell_look(v, asked);
         told = asked;
-        (void)nanosleep(&pause, NULL);
+        wait_for_change(&w);
+        watch_clock(v, &is_clock_behind);
     }
+    waiting_fini(&w);
     gh_store_close(store);
     gh_policy_release(last);
     return NULL;

@@ -58,6 +58,7 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
         .logins_max = v->config->limits.logins,
         .login_timeout_ms = v->config->limits.login_timeout_ms,
         .clients = &v->clients,
+        .clock = &v->clock,
         .throttle = v->throttle,
         .throttle_lock = &v->throttle_lock,
         .plan_cache_bytes = SRV_PLAN_CACHE_BYTES,
@@ -204,7 +205,8 @@ void srv_workers_free(srv *v)
 /* ---- posts ----------------------------------------------------------------------------------- */
 
 typedef struct post {
-    srv_worker *worker;
+    srv *server;
+    srv_worker *worker; /* not for posts back to main, which may outlive it */
     gh_policy *policy;
     gh_catalog *catalog;
     gh_tls_server *tls;
@@ -220,8 +222,19 @@ static void send_post(srv_worker *w, void (*fn)(void *arg), post p)
     post *copy = gh_alloc(sizeof(*copy));
 
     *copy = p;
+    copy->server = w->server;
     copy->worker = w;
     gh_loop_post(w->loop, fn, copy);
+}
+
+/* On main's thread. */
+static void obeyed(void *arg)
+{
+    post *p = arg;
+
+    srv_on_obeyed(p->server, gh_policy_version(p->policy));
+    gh_policy_release(p->policy);
+    free(p);
 }
 
 /* A worker that has ended has no env: what comes late is only let go. */
@@ -229,10 +242,13 @@ static void take_policy(void *arg)
 {
     post *p = arg;
 
-    if (p->worker->env != NULL)
-        gh_session_env_set_policy(p->worker->env, p->policy);
-    gh_policy_release(p->policy);
-    free(p);
+    if (p->worker->env == NULL) {
+        gh_policy_release(p->policy);
+        free(p);
+        return;
+    }
+    gh_session_env_set_policy(p->worker->env, p->policy);
+    gh_loop_post(p->server->loop, obeyed, p);
 }
 
 static void take_catalog(void *arg)
@@ -299,10 +315,10 @@ static void take_kill(void *arg)
     free(p);
 }
 
-void srv_workers_set_policy(srv *v)
+void srv_workers_set_policy(srv *v, gh_policy *policy)
 {
     for (size_t i = 0; i < v->worker_count; i++)
-        send_post(&v->workers[i], take_policy, (post){ .policy = gh_policy_acquire(v->policy) });
+        send_post(&v->workers[i], take_policy, (post){ .policy = gh_policy_acquire(policy) });
 }
 
 void srv_workers_set_tls(srv *v)

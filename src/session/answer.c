@@ -19,13 +19,6 @@
 
 /* ---- what statements do to the session ------------------------------------------------------- */
 
-static const gh_plan *plan_of(const gh_expect *e)
-{
-    if (e == NULL || e->set == NULL || e->set->count == 0)
-        return NULL;
-    return &e->set->plans[e->plan_at < e->set->count ? e->plan_at : e->set->count - 1];
-}
-
 static void forget_statement(gh_session *s, gh_str name)
 {
     gh_named *n;
@@ -193,15 +186,17 @@ static void apply_observed(gh_session *s, const gh_expect *e)
 static gh_answer on_complete(gh_session *s, gh_str body)
 {
     gh_expect *e = gh_expect_head(&s->queue);
-    const gh_plan *p = plan_of(e);
+    const gh_plan *p = gh_expect_plan(e);
     bool is_swallowed;
     bool is_pipelined;
+    bool is_dropped;
     gh_str new_tag = { NULL, 0 };
     gh_str tag;
 
     if (!runs(e) || gh_wire_decode_command_complete(body, &tag, NULL) != GH_OK)
         return GH_ANSWER_BROKEN;
     is_swallowed = e->is_swallowed;
+    is_dropped = is_swallowed || e->was_told;
     s->is_copying_in = false;
     if (e->is_temporary && !gh_session_take_temporary(s))
         return GH_ANSWER_BROKEN;
@@ -212,17 +207,17 @@ static gh_answer on_complete(gh_session *s, gh_str body)
         if (s->is_observed)
             apply_observed(s, e);
         new_tag = p->tag;
-        if (e->rows == 0 && p->kind != GH_STMT_QUERY)
+        if (e->rows == 0 && p->kind != GH_STMT_QUERY && !e->was_told)
             e->rows = gh_wire_tag_rows(tag);
     }
-    if (new_tag.len > 0 && !is_swallowed)
+    if (new_tag.len > 0 && !is_dropped)
         gh_wire_put_command_complete(gh_session_out(s), new_tag);
     end_statement(s, e);
     if (s->needs_init)
         send_init(s);
     if (s->temporary.is_stale && is_pipelined)
         gh_session_read_temporary(s, false);
-    return is_swallowed || new_tag.len > 0 ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
+    return is_dropped || new_tag.len > 0 ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
 static gh_answer on_empty(gh_session *s)
@@ -238,11 +233,13 @@ static gh_answer on_empty(gh_session *s)
 static gh_answer on_suspended(gh_session *s)
 {
     gh_expect *e = gh_expect_head(&s->queue);
+    bool was_told;
 
     if (e == NULL || e->kind != GH_EXPECT_EXECUTE)
         return GH_ANSWER_BROKEN;
+    was_told = e->was_told;
     end_statement(s, e);
-    return GH_ANSWER_RELAY;
+    return was_told ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
 static gh_answer on_ready(gh_session *s, gh_str body)
@@ -250,6 +247,7 @@ static gh_answer on_ready(gh_session *s, gh_str body)
     gh_expect *e = gh_expect_head(&s->queue);
     bool is_swallowed;
     bool wants_temporary;
+    bool is_paying;
     char status;
 
     if (e == NULL || (e->kind != GH_EXPECT_QUERY && e->kind != GH_EXPECT_SYNC) ||
@@ -267,11 +265,13 @@ static gh_answer on_ready(gh_session *s, gh_str body)
         gh_names_clear_before(&s->portals, e->batch);
     }
     is_swallowed = e->is_swallowed;
-    wants_temporary = !is_swallowed && gh_session_wants_temporary(s, e, status);
+    is_paying = !is_swallowed && gh_session_pay_failure(s, e, status);
+    e = gh_expect_head(&s->queue); /* the queue may have moved */
+    wants_temporary = !is_swallowed && !is_paying && gh_session_wants_temporary(s, e, status);
     gh_expect_pop(&s->queue);
     if (wants_temporary)
         gh_session_read_temporary(s, true);
-    if (is_swallowed || wants_temporary)
+    if (is_swallowed || wants_temporary || is_paying)
         return GH_ANSWER_DROP;
     if (status != GH_WIRE_TX_FAILED) /* which goes back on what it set */
         gh_session_tell_path(s);
@@ -366,12 +366,13 @@ static gh_answer on_row_description(gh_session *s, char *body, size_t len)
                      (e->kind == GH_EXPECT_DESCRIBE_STATEMENT && e->is_described);
     if (!is_description && e->kind != GH_EXPECT_QUERY)
         return GH_ANSWER_BROKEN;
-    if (e->is_swallowed)
+    if (e->is_swallowed || (e->kind == GH_EXPECT_QUERY && e->was_told))
         return GH_ANSWER_DROP;
-    p = gh_session_answering(s, plan_of(e));
+    p = gh_session_answering(s, gh_expect_plan(e));
     if (p != NULL && (p->strips_result || p->strips_column))
         return strip_description(s, p, (gh_str){ body, len }, is_description);
-    if (!patch_columns(plan_of(e), body, len) || !gh_session_signal_description(p, body, len))
+    if (!patch_columns(gh_expect_plan(e), body, len) ||
+        !gh_session_signal_description(p, body, len))
         return GH_ANSWER_BROKEN;
     if (is_description)
         gh_expect_pop(&s->queue);
@@ -402,7 +403,7 @@ static gh_answer on_parameter_description(gh_session *s)
 static gh_answer on_copy_in(gh_session *s)
 {
     gh_expect *e = gh_expect_head(&s->queue);
-    const gh_plan *p = plan_of(e);
+    const gh_plan *p = gh_expect_plan(e);
 
     /* Nothing was sent behind a COPY FROM: that is what its barrier is for. */
     if (!runs(e) || p == NULL || p->kind != GH_STMT_COPY_IN || s->queue.count != 1)
@@ -410,6 +411,16 @@ static gh_answer on_copy_in(gh_session *s)
     s->is_copying_in = true;
     s->has_barrier = false;
     return GH_ANSWER_RELAY;
+}
+
+/* The beginning or the end of what COPY TO sends. */
+static gh_answer on_copy_out(const gh_session *s)
+{
+    const gh_expect *e = gh_expect_head(&s->queue);
+
+    if (!runs(e))
+        return GH_ANSWER_BROKEN;
+    return e->was_told ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
 static gh_answer on_row(gh_session *s, gh_str body)
@@ -423,7 +434,7 @@ static gh_answer on_row(gh_session *s, gh_str body)
         gh_temporary_row(&s->temporary, body);
         return GH_ANSWER_DROP;
     }
-    p = gh_session_answering(s, plan_of(e));
+    p = gh_session_answering(s, gh_expect_plan(e));
     return p != NULL && p->signal != GH_SIGNAL_NONE ? gh_session_signal_row(s, e, p, body)
                                                     : GH_ANSWER_BROKEN;
 }
@@ -445,7 +456,7 @@ static uint32_t characters(gh_str text)
 /* The upstream counts from the beginning of the joined text; the plan from that of its own. */
 static uint32_t client_position(const gh_expect *e, uint32_t position)
 {
-    const gh_plan *p = plan_of(e);
+    const gh_plan *p = gh_expect_plan(e);
 
     if (p == NULL || position == 0)
         return 0;
@@ -579,14 +590,17 @@ static gh_answer on_error(gh_session *s, gh_str body)
         return GH_ANSWER_BROKEN; /* our own SET failed: the session's state is not known */
     if (is_refusal(e, &up))
         err = *e->refusal;
-    else if (is_failed_check(gh_session_answering(s, plan_of(e)), &up))
-        say_failed_check(gh_session_answering(s, plan_of(e)), &err);
+    else if (is_failed_check(gh_session_answering(s, gh_expect_plan(e)), &up))
+        say_failed_check(gh_session_answering(s, gh_expect_plan(e)), &err);
     else
         rebuild(e, &up, &err);
-    if (s->is_bypass && e->refusal == NULL)
+    if (e->was_told)
+        err = *e->refusal;
+    else if (s->is_bypass && e->refusal == NULL)
         how = GH_ANSWER_RELAY;
     else
         gh_wire_put_error(gh_session_out(s), GH_WIRE_ERROR, &err);
+    s->owes_failure = false;
     s->has_failed_since = true;
     s->is_copying_in = false;
     if (e->is_temporary)
@@ -673,13 +687,13 @@ bool gh_session_answer_is_looked_at(const gh_session *s)
 
     if (e == NULL || e->is_temporary)
         return e != NULL;
-    p = gh_session_answering(s, plan_of(e));
+    p = gh_session_answering(s, gh_expect_plan(e));
     return p != NULL && p->signal != GH_SIGNAL_NONE;
 }
 
 size_t gh_session_answer_trim(const gh_session *s, uint8_t type)
 {
-    const gh_plan *p = gh_session_answering(s, plan_of(gh_expect_head(&s->queue)));
+    const gh_plan *p = gh_session_answering(s, gh_expect_plan(gh_expect_head(&s->queue)));
 
     return type == GH_WIRE_B_DATA_ROW && p != NULL && p->strips_column ? 4 : 0;
 }
@@ -687,10 +701,12 @@ size_t gh_session_answer_trim(const gh_session *s, uint8_t type)
 gh_answer gh_session_answer_begin(gh_session *s, uint8_t type, size_t len)
 {
     gh_expect *e = gh_expect_head(&s->queue);
-    const gh_plan *p = gh_session_answering(s, plan_of(e));
+    const gh_plan *p = gh_session_answering(s, gh_expect_plan(e));
 
     if (!runs(e))
         return GH_ANSWER_BROKEN;
+    if (s->has_revoked && gh_session_tell_revoked(s))
+        return GH_ANSWER_DROP;
     e->rows++;
     e->bytes += len;
     if (type == GH_WIRE_B_DATA_ROW && p != NULL && p->strips_result)
@@ -727,7 +743,7 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
         return on_copy_in(s);
     case GH_WIRE_B_COPY_OUT_RESPONSE:
     case GH_WIRE_B_COPY_DONE:
-        return runs(gh_expect_head(&s->queue)) ? GH_ANSWER_RELAY : GH_ANSWER_BROKEN;
+        return on_copy_out(s);
     case GH_WIRE_B_FUNCTION_CALL_RESPONSE:
         return s->is_bypass && runs(gh_expect_head(&s->queue)) ? GH_ANSWER_RELAY : GH_ANSWER_BROKEN;
     case GH_WIRE_B_ERROR_RESPONSE:

@@ -142,9 +142,37 @@ void gh_env_forget_views(gh_session_env *env, uint64_t before)
 
 /* ---- validity -------------------------------------------------------------------------------- */
 
+/*
+ * SECURITY: a grant that ended would begin again when the wall clock is set back, and one that is about to end would go
+ * on for as long. So the time by which grants are valid is the monotonic clock's, by the most that the wall clock has
+ * ever been ahead of it while this process runs: what is set back is not followed until it has caught up.
+ * Attack: tests/integration/clock.
+ */
+int64_t gh_session_validity_us(gh_session_clock *c, int64_t *behind_us)
+{
+    int64_t wall_us = gh_wall_us();
+    int64_t clock_us = gh_clock_us();
+    int64_t ahead_us = wall_us - clock_us;
+    int64_t most_us = atomic_load_explicit(c, memory_order_relaxed);
+
+    while (ahead_us > most_us &&
+           !atomic_compare_exchange_weak_explicit(c, &most_us, ahead_us, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+    most_us = ahead_us > most_us ? ahead_us : most_us;
+    if (behind_us != NULL)
+        *behind_us = most_us - ahead_us;
+    return clock_us + most_us;
+}
+
+int64_t gh_env_now(const gh_session_env *env)
+{
+    return gh_session_validity_us(env->o.clock, NULL);
+}
+
 static void start_expiry_timer(gh_session_env *env)
 {
-    int64_t left_ms = (env->next_expiry - gh_wall_us()) / 1000 + 1;
+    int64_t left_ms = (env->next_expiry - gh_env_now(env)) / 1000 + 1;
 
     if (env->next_expiry == INT64_MAX)
         return;
@@ -161,7 +189,7 @@ static void start_expiry_timer(gh_session_env *env)
 static void on_expiry(void *arg)
 {
     gh_session_env *env = arg;
-    int64_t now = gh_wall_us();
+    int64_t now = gh_env_now(env);
     gh_session *next;
 
     if (now >= env->next_expiry) {
@@ -357,6 +385,7 @@ gh_session_env *gh_session_env_new(const gh_session_env_options *options)
     env->arena = gh_arena_new(options->statement_memory);
     env->read_bytes = gh_alloc(GH_RELAY_BUFFER_BYTES);
     env->audit_timer = gh_timer_new(options->loop, on_audit_timer, env);
+    env->revoke_timer = gh_timer_new(options->loop, gh_env_on_revoke_timer, env);
     env->expiry_timer = gh_timer_new(options->loop, on_expiry, env);
     env->next_expiry = INT64_MAX;
     gh_loop_on_turn(options->loop, gh_env_turn, env);
@@ -379,6 +408,7 @@ void gh_session_env_free(gh_session_env *env)
     }
     free(env->warehouses);
     gh_timer_free(env->audit_timer);
+    gh_timer_free(env->revoke_timer);
     gh_timer_free(env->expiry_timer);
     gh_auditlog_writer_free(env->writer);
     env->mail->env = NULL;

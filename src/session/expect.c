@@ -80,6 +80,13 @@ uint32_t gh_expect_until_sync(const gh_expect_queue *q)
     return i;
 }
 
+const gh_plan *gh_expect_plan(const gh_expect *e)
+{
+    if (e == NULL || e->set == NULL || e->set->count == 0)
+        return NULL;
+    return &e->set->plans[e->plan_at < e->set->count ? e->plan_at : e->set->count - 1];
+}
+
 void gh_expect_trim(gh_expect_queue *q)
 {
     if (q->count > 0 || q->cap <= RING_KEEP)

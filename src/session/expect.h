@@ -37,8 +37,10 @@ typedef struct gh_expect {
     bool has_intent;     /* an intent was recorded: an outcome must follow */
     bool is_uncommitted; /* ...and the intent waits for this turn's commit */
     bool is_failed;      /* an error was answered; waits for ReadyForQuery */
-    bool is_revoked;     /* cancelled because the policy changed: `refusal` says so */
-    bool was_cancelled;  /* ...and that was asked for */
+    bool is_revoked;     /* ended because the policy changed: `refusal` says so */
+    bool is_lost;        /* ...it would be refused now, not only sent in other words */
+    bool was_told;       /* ...the client has `refusal` already: nothing more of this goes there */
+    bool was_cancelled;  /* ...so that was asked for */
     bool is_portal;      /* Close: of a portal */
     bool is_described;   /* ParameterDescription came, RowDescription is next */
     bool is_temporary;   /* asks for the session's temporary tables */
@@ -53,6 +55,7 @@ typedef struct gh_expect {
     gh_err *refusal;    /* the answer to the poison; owned */
     gh_audit_id statement;
     int64_t started_us;
+    int64_t due_us; /* is_revoked: so long it may go on to its own end */
     uint64_t rows;
     uint64_t bytes;
 } gh_expect;
@@ -79,5 +82,7 @@ void gh_expect_pop_last(gh_expect_queue *q);
 uint32_t gh_expect_until_sync(const gh_expect_queue *q);
 /* Gives memory back where a burst made the ring large. */
 void gh_expect_trim(gh_expect_queue *q);
+/* The statement that is being answered. NULL: of none, or of an unknown one. */
+const gh_plan *gh_expect_plan(const gh_expect *e);
 
 #endif

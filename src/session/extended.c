@@ -258,7 +258,8 @@ bool gh_session_parse(gh_session *s, gh_str body)
         else
             send_parse(s, &msg, types, set);
         types = NULL;
-    } else if (gh_session_wait_catalog(s, &set->plans[set->count - 1].error)) {
+    } else if (gh_session_wait_catalog(s, msg.sql, types, msg.types.len, true,
+                                       &set->plans[set->count - 1].error)) {
         free(types);
         gh_plan_set_release(set);
         gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
@@ -582,6 +583,8 @@ static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *po
 
     gh_session_restore_named(s, portal->set, false);
     e = gh_session_push(s, GH_EXPECT_EXECUTE);
+    if (!gh_session_only_reads(s, portal->set))
+        s->wrote_batch = e->batch + 1;
     e->set = gh_plan_set_acquire(portal->set);
     e->named = gh_named_acquire(portal);
     if (gh_session_check_names(s, portal->set, &err) != GH_OK ||

@@ -48,22 +48,39 @@ static void make_scope(gh_session *s, uint64_t view_id)
     gh_buf_fini(&b);
 }
 
+/* All but the view, of what decides how a statement is judged. */
+static bool has_same_world(const gh_session *s)
+{
+    return s->catalog == s->warehouse->catalog && s->path == gh_settings_path(&s->settings) &&
+           s->scope_encoding == s->encoding_changes && s->scope_temporary == s->temporary.id &&
+           s->saw_observed == s->warehouse->is_observed;
+}
+
 static bool is_fresh(const gh_session *s, int64_t now)
 {
     return s->view != NULL && s->policy_generation == s->env->policy_generation &&
-           now < gh_view_valid_until(s->view) && s->catalog == s->warehouse->catalog &&
-           s->path == gh_settings_path(&s->settings) && s->scope_encoding == s->encoding_changes &&
-           s->scope_temporary == s->temporary.id && s->saw_observed == s->warehouse->is_observed;
+           now < gh_view_valid_until(s->view) && has_same_world(s);
+}
+
+static void note_scope(gh_session *s, uint64_t before, bool is_same_world)
+{
+    if (s->scope == before)
+        return;
+    s->earlier_scope = is_same_world ? before : 0;
+    s->policy_changed_us = gh_clock_us();
 }
 
 bool gh_session_refresh(gh_session *s)
 {
-    int64_t now = gh_wall_us();
+    int64_t now = gh_env_now(s->env);
+    uint64_t scope = s->scope;
     gh_view_entry *entry;
     bool is_new_view;
+    bool is_same_world;
 
     if (is_fresh(s, now))
         return true;
+    is_same_world = s->view != NULL && has_same_world(s);
     entry = gh_env_view(s->env, s->warehouse, s->user, now);
     is_new_view = entry->view != s->view;
     if (is_new_view) {
@@ -93,6 +110,7 @@ bool gh_session_refresh(gh_session *s)
     s->scope_encoding = s->encoding_changes;
     s->scope_temporary = s->temporary.id;
     make_scope(s, entry->id);
+    note_scope(s, scope, is_same_world);
     if (is_new_view)
         gh_session_record_who(s);
     return true;
@@ -178,25 +196,32 @@ static void keep(gh_session *s, const gh_plan_key *key, const gh_plan_key *shape
     gh_plan_set_release(shared);
 }
 
+/* Borrowed; of the text itself, or of its shape (shape->text.len > 0: it has one). NULL: not there. */
+static gh_plan_set *find_plan(gh_session *s, const gh_plan_key *key, gh_plan_key *shape)
+{
+    gh_plan_set *found = gh_plan_cache_find(s->env->plans, key);
+
+    *shape =
+        (gh_plan_key){ .scope = key->scope, .is_extended = key->is_extended, .is_shape = true };
+    if (found != NULL || s->is_bypass || key->param_count > 0 ||
+        !gh_template_scan(key->text, s->env->template))
+        return found;
+    shape->text = (gh_str){ s->env->template->shape, s->env->template->shape_len };
+    return gh_plan_cache_find(s->env->plans, shape);
+}
+
 static gh_rc judge_here(gh_session *s, const gh_plan_key *key, size_t added_max, gh_plan_set **set,
                         gh_err *err)
 {
     gh_str sql = key->text;
-    gh_plan_key shape = { .scope = s->scope, .is_extended = key->is_extended, .is_shape = true };
-    gh_plan_set *found = gh_plan_cache_find(s->env->plans, key);
+    gh_plan_key shape;
+    gh_plan_set *found = find_plan(s, key, &shape);
     gh_rc rc;
 
     if (found != NULL) {
-        *set = gh_plan_set_acquire(found);
+        *set = shape.text.len > 0 ? gh_template_fill(found, s->env->template, sql)
+                                  : gh_plan_set_acquire(found);
         return GH_OK;
-    }
-    if (!s->is_bypass && key->param_count == 0 && gh_template_scan(sql, s->env->template)) {
-        shape.text = (gh_str){ s->env->template->shape, s->env->template->shape_len };
-        found = gh_plan_cache_find(s->env->plans, &shape);
-        if (found != NULL) {
-            *set = gh_template_fill(found, s->env->template, sql);
-            return GH_OK;
-        }
     }
     if (sql.len > s->env->o.statement_bytes)
         return gh_fail(err, GH_LIMIT, "54000", "the statement is longer than %llu bytes",
@@ -255,8 +280,32 @@ gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types, s
     return rc;
 }
 
-bool gh_session_wait_catalog(gh_session *s, const gh_err *err)
+/*
+ * Was it allowed until the policy changed a moment ago, with the catalog that refuses it now? Then it is the policy
+ * that took it away, and who lost a right hears so at once: reading the catalog of a large warehouse takes longer than
+ * a change of the policy may.
+ */
+static bool was_allowed(gh_session *s, const gh_plan_key *now)
 {
+    gh_plan_key earlier = *now;
+    gh_plan_key shape;
+    const gh_plan_set *found;
+
+    if (s->earlier_scope == 0 || gh_clock_us() - s->policy_changed_us > GH_POLICY_FRESH_US)
+        return false;
+    earlier.scope = s->earlier_scope;
+    found = find_plan(s, &earlier, &shape);
+    return found != NULL && !found->is_refused;
+}
+
+bool gh_session_wait_catalog(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
+                             bool is_extended, const gh_err *err)
+{
+    gh_plan_key key = { .scope = s->scope,
+                        .text = sql,
+                        .param_types = types,
+                        .param_count = type_count,
+                        .is_extended = is_extended };
     static const char *const missing[] = { "42P01", "42703", "42704", "42883", "3F000" };
     bool is_missing = err->awaits_catalog;
 
@@ -264,71 +313,9 @@ bool gh_session_wait_catalog(gh_session *s, const gh_err *err)
         return false;
     for (size_t i = 0; i < GH_COUNT(missing); i++)
         is_missing = is_missing || strcmp(err->sqlstate, missing[i]) == 0;
-    if (!is_missing)
+    if (!is_missing || (!err->awaits_catalog && was_allowed(s, &key)))
         return false;
     s->has_waited = true;
     s->wait_read = s->env->o.poke_catalog(s->env->o.poke_arg, s->warehouse->index);
     return true;
-}
-
-/* Would the statement that is under way be sent in the same words now? */
-static bool is_still_allowed(gh_session *s, const gh_expect *e)
-{
-    const gh_named *statement = e->named != NULL ? e->named->statement : NULL;
-    gh_plan_set *set = NULL;
-    gh_err why = { 0 };
-    bool is_same;
-
-    if (gh_session_judge(s, e->set->source, statement != NULL ? statement->types : NULL,
-                         statement != NULL ? statement->type_count : 0,
-                         e->kind == GH_EXPECT_EXECUTE, &set, NULL) != GH_OK)
-        return false;
-    is_same = gh_str_eq(set->query, e->set->query) &&
-              gh_plan_set_is_raw(set) == gh_plan_set_is_raw(e->set);
-    gh_plan_set_release(set);
-    /* What runs may be a cursor's, or a prepared statement's. */
-    return is_same && gh_session_check_names(s, e->set, &why) == GH_OK;
-}
-
-/*
- * SECURITY: a statement that runs for an hour would show, for an hour, what was revoked in its
- * first second. It is judged again, and cancelled unless it would be sent in the same words.
- * Attack: tests/integration/live_policy.
- */
-void gh_session_recheck(gh_session *s)
-{
-
-    for (uint32_t i = 0; i < s->queue.count; i++) {
-        gh_expect *e = gh_expect_at(&s->queue, i);
-
-        if ((e->kind != GH_EXPECT_QUERY && e->kind != GH_EXPECT_EXECUTE) || e->set == NULL ||
-            e->refusal != NULL || e->is_failed || is_still_allowed(s, e))
-            continue;
-        e->is_revoked = true;
-        e->refusal = gh_alloc(sizeof(*e->refusal));
-        gh_session_say(e->refusal, "42501", "the policy changed while the statement ran");
-        s->has_revoked = true;
-    }
-    gh_session_cancel_revoked(s);
-}
-
-void gh_session_cancel_revoked(gh_session *s)
-{
-    gh_expect *e = gh_expect_head(&s->queue);
-
-    if (!s->has_revoked || e == NULL) {
-        s->has_revoked = false;
-        return;
-    }
-    /* Each one when its turn comes: a cancel sent before would hit what runs in front of it. */
-    if (!e->is_revoked || e->was_cancelled || e->is_failed)
-        return;
-    e->was_cancelled = true;
-    if (s->is_copying_in && s->client_left == 0) {
-        /* Who waits for a client's data hears no cancel. */
-        gh_env_lend(s->env, &s->up_out);
-        gh_wire_put_copy_fail(&s->up_out, GH_STR("the policy changed"));
-        gh_session_mark(s);
-    } else
-        gh_cancel_running(s);
 }

@@ -273,7 +273,7 @@ static gh_rc admit(gh_session *s, gh_err *err)
     gh_view_entry *entry = NULL;
 
     if (w != NULL)
-        entry = gh_env_view(s->env, w, s->user, gh_wall_us());
+        entry = gh_env_view(s->env, w, s->user, gh_env_now(s->env));
     if (entry == NULL || !(gh_view_has_any_grant(entry->view) ||
                            (gh_view_may(entry->view) & GH_MAY_BYPASS) != 0 || w->is_observed))
         return gh_fail(err, GH_DENIED, "3D000", "database \"%.*s\" does not exist",

@@ -241,7 +241,8 @@ bool gh_session_query(gh_session *s, gh_str body)
         gh_session_drop_unnamed(s);
         return true;
     }
-    if (set->is_refused && gh_session_wait_catalog(s, &set->plans[set->count - 1].error)) {
+    if (set->is_refused &&
+        gh_session_wait_catalog(s, sql, NULL, 0, false, &set->plans[set->count - 1].error)) {
         gh_plan_set_release(set);
         gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
         return false;

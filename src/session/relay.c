@@ -240,7 +240,7 @@ static bool read_once(gh_session *s)
     if (!gh_session_flush_client(s))
         return false;
     if (s->has_revoked)
-        gh_session_cancel_revoked(s);
+        gh_session_end_revoked(s);
     if (s->queue.count == 0) {
         gh_expect_trim(&s->queue);
         if (s->is_terminating || s->env->is_draining)
@@ -260,7 +260,7 @@ static bool read_once(gh_session *s)
 void gh_session_read_upstream(gh_session *s)
 {
     for (int i = 0; i < READS_A_TURN; i++) {
-        if (s->out.len > 0 || !read_once(s))
+        if ((s->out.len > 0 && !gh_session_is_muted(s)) || !read_once(s))
             return;
     }
     gh_watch_wake(s->conn_watch, GH_READABLE);

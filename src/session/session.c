@@ -135,7 +135,7 @@ void gh_session_watch(gh_session *s)
     if (s->conn_watch == NULL)
         return;
     /* Back-pressure: while the client has not taken what there is, its upstream is not read. */
-    if (s->out.len == 0)
+    if (s->out.len == 0 || gh_session_is_muted(s))
         upstream |= GH_READABLE;
     if (s->up_out.len > 0 && !s->wants_commit && !s->is_held && s->cancel == NULL)
         upstream |= GH_WRITABLE;

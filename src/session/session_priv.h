@@ -32,6 +32,7 @@
 #define GH_ANSWER_BYTES_MAX   (1u << 20) /* of a message that must be looked at as a whole */
 #define GH_CLOSE_TIMEOUT_MS   5000       /* to get the last error out to a client */
 #define GH_CATALOG_TIMEOUT_MS 10000      /* to wait for a catalog read */
+#define GH_POLICY_FRESH_US    1000000    /* how long a change of the policy explains a refusal */
 
 typedef enum gh_session_state {
     GH_SESSION_CLOSED = 0, /* unlinked; freed at the end of the turn */
@@ -112,9 +113,11 @@ struct gh_session_env {
     struct gh_session *dirty; /* wants something at the end of the turn */
     struct gh_session *dead;
     gh_timer *audit_timer;
+    gh_timer *revoke_timer; /* on while statements have been told that they are over: revoke.c */
     gh_timer *expiry_timer; /* on while next_expiry is not for ever */
     int64_t next_expiry;    /* the first end of validity of any session's view; wall clock */
     bool is_audit_timer_on;
+    bool is_revoke_timer_on;
     bool
         wants_commit; /* a record should be in the log at the end of this turn, though nobody waits for it */
     gh_session_counts counts; /* those that grow */
@@ -143,6 +146,7 @@ struct gh_session {
     bool wants_renewal;  /* of the upstream's connection, once nothing is under way */
     bool holds_key;      /* ...which knows the key of the `hash` mask */
     bool has_revoked;    /* the queue holds what the policy no longer allows */
+    bool owes_failure;   /* the client was told an error that the upstream did not make: revoke.c */
     bool is_mid_batch;   /* extended messages went upstream since the last Sync */
     bool has_login;      /* a login was recorded: a logout must follow */
     bool is_counted;     /* among the clients of all workers */
@@ -159,6 +163,7 @@ struct gh_session {
     uint16_t minor;
     uint64_t barrier;
     uint64_t batches;     /* Syncs and Queries sent upstream */
+    uint64_t wrote_batch; /* one more than the last one in which an Execute does more than read */
     uint64_t wait_read;   /* the catalog read that is waited for; 0: none */
     uint64_t client_left; /* bytes of a client's message that are passed on as they come */
     uint32_t answer_left; /* the same, of an answer */
@@ -194,6 +199,8 @@ struct gh_session {
     gh_catalog *catalog;
     gh_path *path; /* the one that scope was made of */
     uint64_t scope;
+    uint64_t earlier_scope;    /* the one before, if the policy alone is what changed; 0: none */
+    int64_t policy_changed_us; /* when it did; monotonic */
     uint64_t policy_generation;
     uint64_t encoding_changes;
     uint64_t scope_encoding;
@@ -321,18 +328,35 @@ GH_MUST_USE gh_rc gh_session_judge(gh_session *s, gh_str sql, const gh_oid *type
 GH_MUST_USE gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types,
                                            size_t type_count, bool is_extended, gh_plan_set **set,
                                            gh_err *err);
-/* Could a newer catalog know what this error says is missing? Then starts the wait and returns
- * true. */
-bool gh_session_wait_catalog(gh_session *s, const gh_err *err);
-/* The policy changed while statements run: what the user may no longer run is cancelled. */
-void gh_session_recheck(gh_session *s);
-/* Ends what runs now, if it is no longer allowed; to be asked again when the next one runs. */
-void gh_session_cancel_revoked(gh_session *s);
+/*
+ * Could a newer catalog know what this error says is missing? Then starts the wait and returns true. The text is the
+ * one that was judged. */
+bool gh_session_wait_catalog(gh_session *s, gh_str sql, const gh_oid *types, size_t type_count,
+                             bool is_extended, const gh_err *err);
+/* The time by which grants are valid, Unix microseconds: never goes back. */
+int64_t gh_env_now(const gh_session_env *env);
 gh_view_entry *gh_env_view(gh_session_env *env, const gh_env_warehouse *w, gh_str user,
                            int64_t now);
 void gh_env_forget_views(gh_session_env *env, uint64_t before); /* of earlier generations */
 /* Some view ends to be valid then: what runs by it is looked at again at that time. */
 void gh_env_expect_expiry(gh_session_env *env, int64_t until);
+
+/* ---- revoke.c -------------------------------------------------------------------------------- */
+
+/* The policy changed while statements run: what the user may no longer run is ended. */
+void gh_session_recheck(gh_session *s);
+/* Ends what runs now, if it is no longer allowed; to be asked again when the next one runs. */
+void gh_session_end_revoked(gh_session *s);
+/* Is what runs now no longer allowed, and answered with the error? That is done if it can be: not within a row. */
+bool gh_session_tell_revoked(gh_session *s);
+/* Does a set of one statement do nothing but read? */
+bool gh_session_only_reads(const gh_session *s, const gh_plan_set *set);
+/* Does nothing more of what runs now go to the client? */
+bool gh_session_is_muted(const gh_session *s);
+/* `ended`, at the head still, has this ReadyForQuery. True: the client was told of a failure that did not happen in its
+ * transaction; now it is made to, and the answer to that is the client's. */
+bool gh_session_pay_failure(gh_session *s, const gh_expect *ended, char status);
+void gh_env_on_revoke_timer(void *env);
 
 /* ---- judge_pool.c ---------------------------------------------------------------------------- */
 

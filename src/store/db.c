@@ -519,6 +519,20 @@ gh_rc gh_store_load_change(gh_store *st, uint64_t since, gh_arena *a, gh_acl_cha
     return GH_OK;
 }
 
+gh_rc gh_store_changed_us(gh_store *st, uint64_t version, int64_t *wall_us, gh_err *err)
+{
+    if (st->db == NULL)
+        return gh_fail(err, GH_CLOSED, "58030", "%s: not open", st->path);
+    store_stmt s = store_stmt_of(st, "SELECT max(at) FROM history WHERE version = ?");
+
+    store_bind_int(&s, (int64_t)version);
+    *wall_us = store_stmt_row(&s) ? store_int(&s, 0) : 0;
+    gh_rc rc = store_stmt_end(&s, err);
+    if (rc == GH_OK && *wall_us == 0)
+        return gh_fail(err, GH_NOT_FOUND, "F0000", "no change of version %" PRIu64, version);
+    return rc;
+}
+
 gh_rc gh_store_verify(gh_store *st, gh_err *err)
 {
     store_stmt s = store_stmt_of(st, "PRAGMA quick_check(1)");

@@ -91,6 +91,11 @@ class Metrics(unittest.TestCase):
         self.assertGreater(after['gatehouse_audit_records_total'], 0)
         self.assertEqual(after['gatehouse_workers'], 2)
 
+    def test_how_long_a_change_took(self):
+        proxy.cli('role', 'add', 'late', '--acl', proxy.acl)
+        gt.wait_for(lambda: figures()['gatehouse_policy_delay_seconds'] > 0, 10, 'the figure')
+        self.assertLess(figures()['gatehouse_policy_delay_seconds'], 60)
+
     def test_nothing_but_numbers(self):
         with proxy.wire('alice') as c:
             c.query("SELECT 'CANARY' FROM crm.customers")

@@ -2,6 +2,7 @@
 its own way. Delays are printed, since machines differ; that what is gone stays gone is asserted.
 """
 import re
+import socket
 import sys
 import threading
 import time
@@ -146,6 +147,9 @@ def report(what, sessions, since):
         ms.sort()
         print(f'# {what}: {way}: {len(ms)} sessions, refused {ms[len(ms) // 2]:.0f} ms (median), {ms[-1]:.0f} ms (last) '
               'after the change was made')
+    own = re.findall(r'event=policy.obeyed .*delay_ms=(\d+)', proxy.log())
+    if what != 'valid':
+        print(f'# {what}: the proxy had told every session {own[-1]} ms after the change began to be written')
 
 
 class Revoke(unittest.TestCase):
@@ -252,6 +256,155 @@ class Revoke(unittest.TestCase):
             return True
         except gt.ServerError:
             return False
+
+
+SELECT = ('SELECT a.name AS {mark}, b.name, c.name, b.email, c.email FROM crm.customers a, crm.customers b, '
+          'crm.customers c')
+
+
+def simple(c, mark):
+    c.send(gt.query_message(SELECT.format(mark=mark)))
+
+
+def extended(c, mark, *end):
+    c.send(gt.parse_message(SELECT.format(mark=mark)), gt.bind_message(), gt.describe_message('P'),
+           gt.execute_message(), *(end or (gt.SYNC,)))
+
+
+def flushed(c, mark):
+    extended(c, mark, gt.FLUSH)
+
+
+def suspended(c, mark):
+    c.send(gt.parse_message(SELECT.format(mark=mark)), gt.bind_message(), gt.execute_message('', 26000), gt.SYNC)
+
+
+def executed(c, mark):
+    c.query(f'PREPARE {mark} AS ' + SELECT.format(mark=mark))
+    c.send(gt.query_message(f'EXECUTE {mark}'))
+
+
+def fetched(c, mark):
+    c.query(f'DECLARE {mark} CURSOR WITH HOLD FOR ' + SELECT.format(mark=mark))
+    c.send(gt.query_message(f'FETCH ALL FROM {mark}'))
+
+
+def copied(c, mark):
+    c.send(gt.query_message(f'COPY ({SELECT.format(mark=mark)}) TO STDOUT'))
+
+
+def pipelined(c, mark):
+    """The next batch is under way too."""
+    extended(c, mark, gt.SYNC, gt.parse_message(f'SELECT count(*) AS {mark} FROM sales.orders'), gt.bind_message(),
+             gt.execute_message(), gt.SYNC)
+
+
+def behind_it(c, mark):
+    """More of the same batch."""
+    extended(c, mark, gt.parse_message(f'SELECT count(*) AS {mark} FROM sales.orders'), gt.bind_message(),
+             gt.execute_message(), gt.SYNC)
+
+
+def obeyed():
+    """How many changes of the policy every worker has obeyed."""
+    return proxy.log().count('event=policy.obeyed')
+
+
+class Complete(unittest.TestCase):
+    """The upstream is done, its rows wait for a client that does not read them: what was not taken is taken back, and
+    the session goes on as after any error."""
+
+    count = 0
+
+    def setUp(self):
+        self.grant = Revoke.grant(self)
+        self.mark = f'mark_{type(self).count}'
+        type(self).count += 1
+
+    def state(self):
+        return pg.sql("SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                      f"AND query LIKE '%{self.mark}%' AND pid <> pg_backend_pid()").strip()
+
+    def unread(self, way, begin, *end):
+        """The messages that a client finds which looks at its socket after the revoke."""
+        c = proxy.wire('alice')
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        self.addCleanup(c.close)
+        if begin:
+            c.query(begin)
+        way(c, self.mark)
+        gt.wait_for(lambda: self.state() == 'ClientRead', 20, 'the upstream to be done')
+        before = obeyed()
+        cli('revoke', self.grant)
+        gt.wait_for(lambda: obeyed() > before, 20, 'the revoke')
+        c.log.clear()
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        c.send(*end)
+        return c, c.results()
+
+    def goes_on(self, c, status):
+        self.assertEqual(c.status, status)
+        if status == 'E':
+            self.assertEqual(c.query('SELECT 1')[-1].sqlstate, '25P02')
+            c.query('ROLLBACK')
+        self.assertEqual(c.one('SELECT count(*) FROM sales.orders'), [['200']])
+        self.assertIn(c.query('SELECT 1 FROM crm.customers')[-1].sqlstate, ('42P01', '42501'))
+        self.assertEqual(c.extended('SELECT count(*) FROM sales.orders').rows, [['200']])
+
+    def is_cut(self, c, whole=27000):
+        kinds = [kind for kind, _ in c.log if kind in 'DdECsZ']
+        self.assertLess(len([k for k in kinds if k in 'Dd']), whole)
+        self.assertEqual(kinds[-2:], ['E', 'Z'])
+        self.assertEqual([gt.error_fields(b)['C'] for k, b in c.log if k == 'E'], ['42501'])
+        self.assertFalse({'C', 's'} & set(kinds))
+
+    def test_single_statements(self):
+        for way in (simple, extended, suspended, executed, fetched, copied):
+            for begin, status in ((None, 'I'), ('BEGIN', 'E')):
+                with self.subTest(way=way.__name__, begin=begin):
+                    self.setUp()
+                    c, _ = self.unread(way, begin)
+                    self.is_cut(c)
+                    self.goes_on(c, status)
+
+    def test_sync_that_comes_later(self):
+        for begin, status in ((None, 'I'), ('BEGIN', 'E')):
+            with self.subTest(begin=begin):
+                self.setUp()
+                c, _ = self.unread(flushed, begin, gt.SYNC)
+                self.is_cut(c)
+                self.goes_on(c, status)
+
+    def test_next_batch_is_answered_in_its_place(self):
+        c, _ = self.unread(pipelined, None)
+        self.is_cut(c)
+        self.assertEqual(c.results()[-1].rows, [['200']])
+        self.goes_on(c, 'I')
+
+    def test_more_of_the_batch(self):
+        """Its answers come as they are, or the batch fails; never an answer of what was told to have failed."""
+        c, results = self.unread(behind_it, None)
+        self.assertIn([r.sqlstate for r in results], [[None, None], ['42501']])
+        self.goes_on(c, 'I')
+
+    def test_what_was_written_before_it(self):
+        """Either all of the batch, or nothing."""
+        cli('grant', 'select,insert', 'on', 'sales.orders', 'to', 'reader')
+        insert = 'INSERT INTO sales.orders (id, customer_id) VALUES (100000 + {}, 1)'
+        for sync in (True, False):
+            with self.subTest(sync=sync):
+                self.setUp()
+                number = int(self.mark.split('_')[1])
+
+                def way(c, mark):
+                    c.send(gt.parse_message(insert.format(number)), gt.bind_message(), gt.execute_message())
+                    (extended if sync else flushed)(c, mark)
+                c, results = self.unread(way, None, *(() if sync else (gt.SYNC,)))
+                failed = any(r.sqlstate for r in results)
+                self.assertEqual(pg.sql(f'SELECT count(*) FROM sales.orders WHERE id = 100000 + {number}', 'wh').strip(),
+                                 '0' if failed else '1')
+                pg.sql('DELETE FROM sales.orders WHERE id >= 100000', 'wh')
+                self.goes_on(c, 'I')
 
 
 if __name__ == '__main__':
