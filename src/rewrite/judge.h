@@ -85,6 +85,7 @@ typedef struct gh_item {
     size_t end;
     bool *is_used;     /* by index into relation->columns */
     bool *is_filtered; /* of them: read by a condition */
+    bool *is_grouped;  /* named by GROUP BY; NULL: none is */
     List *pushed;      /* of char *: conditions copied inside */
     bool is_fenced;    /* some condition on it may fail or tell */
     bool is_locked;    /* FOR UPDATE and kin */

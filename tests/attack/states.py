@@ -240,6 +240,14 @@ class Floods(Case):
         operands = ' OR '.join(['x = x'] * 20_000)
         self.survives(f'SELECT 1 FROM (VALUES (1)) v (x) WHERE {operands} ORDER BY pg_sleep(1)', codes=self.TOO_COMPLEX)
 
+    def test_group_by_of_many_relations(self):
+        """A grouped key lets each of a relation's columns be named: looked for once in the list, not for each column again."""
+        tables = [f'o{i}' for i in range(150)]
+        keys = ', '.join(f'{tables[i % 150]}.id' for i in range(90_000))
+        wanted = ', '.join(f'count({t})' for t in tables)
+        query = f"SELECT {wanted} FROM {', '.join(f'shop.orders {t}' for t in tables)} WHERE 'x' = 1 GROUP BY {keys}"
+        self.survives(query, codes=('22P02',))  # PostgreSQL says so before it plans
+
     def test_huge_lists(self):
         ids = ','.join(str(i) for i in range(50_000))
         self.assertEqual(self.survives(f'SELECT count(*) FROM shop.orders WHERE id IN ({ids})').rows, [['10']])
