@@ -9,7 +9,6 @@
  */
 #include "overload.h"
 
-#define OID_MAX_BUILTIN 16384u
 #define DEPTH_MAX       60
 #define VALUES_MAX      100 /* rows that are looked at */
 #define ARGS_MAX        8
@@ -119,56 +118,113 @@ static void take(gh_found *f, gh_oid type)
     f->is_any = true;
 }
 
-static void find_output(gh_judge *j, const SelectStmt *s, const char *name, int position,
-                        gh_found *f, int depth);
+/* position -1: by name. The query is a SELECT, or a write with RETURNING. */
+static void find_output(gh_judge *j, const Node *query, const char *name, int position, gh_found *f,
+                        int depth);
+
+/* What a query without set operations gives. */
+static const List *targets_of(const Node *n)
+{
+    switch (nodeTag(n)) {
+    case T_SelectStmt:
+        return ((const SelectStmt *)n)->targetList;
+    case T_InsertStmt:
+        return ((const InsertStmt *)n)->returningList;
+    case T_UpdateStmt:
+        return ((const UpdateStmt *)n)->returningList;
+    case T_DeleteStmt:
+        return ((const DeleteStmt *)n)->returningList;
+    default:
+        return NIL;
+    }
+}
 
 /* How many columns; -1: a star says. */
-static int output_count(const SelectStmt *s)
+static int output_count(const Node *n)
 {
     ListCell *cell;
 
-    while (s->op != SETOP_NONE)
-        s = s->larg;
-    if (s->valuesLists != NIL)
-        return list_length(linitial(s->valuesLists));
-    foreach (cell, s->targetList) {
+    while (IsA(n, SelectStmt) && ((const SelectStmt *)n)->op != SETOP_NONE)
+        n = (const Node *)((const SelectStmt *)n)->larg;
+    if (IsA(n, SelectStmt) && ((const SelectStmt *)n)->valuesLists != NIL)
+        return list_length(linitial(((const SelectStmt *)n)->valuesLists));
+    foreach (cell, targets_of(n)) {
         const ResTarget *t = lfirst_node(ResTarget, cell);
 
         if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star))
             return -1;
     }
-    return list_length(s->targetList);
+    return list_length(targets_of(n));
 }
 
-static gh_block *block_of(gh_judge *j, const SelectStmt *s)
+static gh_block *block_of(gh_judge *j, const Node *query)
 {
     for (int i = list_length(j->blocks); i-- > 0 && !is_too_much(j);) { /* most often a late one */
-        if (((gh_block *)list_nth(j->blocks, i))->select == s)
-            return list_nth(j->blocks, i);
+        gh_block *b = list_nth(j->blocks, i);
+
+        if ((const Node *)b->select == query || b->write == query)
+            return b;
     }
     return NULL;
 }
 
 /* The query of WITH that a FROM item names. */
-static const SelectStmt *cte_of(const gh_item *item)
+static const CommonTableExpr *cte_of(const gh_item *item, bool *is_recursive)
 {
     if (item->var == NULL || item->var->schemaname != NULL)
         return NULL;
     for (const gh_block *b = item->block; b != NULL; b = b->outer) {
-        const WithClause *w = b->select != NULL ? b->select->withClause : NULL;
         ListCell *cell;
 
-        foreach (cell, w != NULL ? w->ctes : NIL) {
+        foreach (cell, b->with != NULL ? b->with->ctes : NIL) {
             const CommonTableExpr *c = lfirst_node(CommonTableExpr, cell);
 
+            *is_recursive = b->with->recursive;
             if (strcmp(c->ctename, item->var->relname) == 0)
-                return IsA(c->ctequery, SelectStmt) && c->aliascolnames == NIL &&
-                               c->search_clause == NULL && c->cycle_clause == NULL
-                           ? (const SelectStmt *)c->ctequery
-                           : NULL;
+                return c;
         }
     }
     return NULL;
+}
+
+typedef struct gh_mention {
+    const char *name;
+    bool is_found;
+} gh_mention;
+
+static void look_for_name(struct Node **slot, void *arg)
+{
+    gh_mention *m = arg;
+    const RangeVar *v = (const RangeVar *)*slot;
+
+    if (IsA(v, RangeVar))
+        m->is_found |= v->schemaname == NULL && strcmp(v->relname, m->name) == 0;
+    else if (!m->is_found && !gh_sql_children(*slot, look_for_name, arg))
+        m->is_found = true;
+}
+
+/* Of a query that reads itself the first arm decides the types, and the second becomes of those. */
+static const Node *typing_arm(const CommonTableExpr *c, bool is_recursive)
+{
+    SelectStmt *s = (SelectStmt *)c->ctequery;
+    gh_mention m = { .name = c->ctename };
+    Node *second;
+
+    if (!is_recursive || !IsA(s, SelectStmt) || s->op != SETOP_UNION)
+        return c->ctequery;
+    second = (Node *)s->rarg;
+    look_for_name((struct Node **)&second, &m);
+    return m.is_found ? (const Node *)s->larg : c->ctequery;
+}
+
+/* Columns that SEARCH and CYCLE add. */
+static bool is_added(const CommonTableExpr *c, const char *name)
+{
+    const CTECycleClause *y = c->cycle_clause;
+
+    return (c->search_clause != NULL && strcmp(c->search_clause->search_seq_column, name) == 0) ||
+           (y != NULL &&
+            (strcmp(y->cycle_mark_column, name) == 0 || strcmp(y->cycle_path_column, name) == 0));
 }
 
 static void find_in_relation(const gh_item *item, const char *name, gh_found *f)
@@ -204,7 +260,7 @@ static void find_in_function(gh_judge *j, const RangeFunction *r, const char *na
 }
 
 /* FROM (query) AS a (name, ...) */
-static void find_renamed(gh_judge *j, const SelectStmt *s, const List *names, const char *name,
+static void find_renamed(gh_judge *j, const Node *s, const List *names, const char *name,
                          gh_found *f, int depth)
 {
     ListCell *cell;
@@ -218,9 +274,36 @@ static void find_renamed(gh_judge *j, const SelectStmt *s, const List *names, co
     f->is_open = f->is_open || list_length(names) != output_count(s);
 }
 
+static void find_in_cte(gh_judge *j, const CommonTableExpr *c, bool is_recursive, const char *name,
+                        gh_found *f, int depth)
+{
+    const Node *query = typing_arm(c, is_recursive);
+
+    if (is_added(c, name))
+        f->is_open = true;
+    else if (c->aliascolnames != NIL)
+        find_renamed(j, query, c->aliascolnames, name, f, depth);
+    else
+        find_output(j, query, name, -1, f, depth + 1);
+}
+
+/* Of a query in FROM, or of WITH where nothing is named anew. */
+static const Node *query_of(const gh_item *item, const CommonTableExpr *c, bool is_recursive)
+{
+    if (item->query != NULL)
+        return (const Node *)item->query;
+    return c != NULL && c->aliascolnames == NIL && c->search_clause == NULL &&
+                   c->cycle_clause == NULL
+               ? typing_arm(c, is_recursive)
+               : NULL;
+}
+
 static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)
 {
-    const SelectStmt *query = item->query != NULL ? item->query : cte_of(item);
+    bool is_recursive = false;
+    const CommonTableExpr *c =
+        item->query == NULL && item->relation == NULL ? cte_of(item, &is_recursive) : NULL;
+    const Node *query = query_of(item, c, is_recursive);
 
     if (item->is_covered || depth > DEPTH_MAX || is_too_much(j))
         f->is_open = true;
@@ -232,6 +315,8 @@ static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_
         f->is_open = true;
     else if (item->relation != NULL)
         find_in_relation(item, name, f);
+    else if (c != NULL)
+        find_in_cte(j, c, is_recursive, name, f, depth);
     else if (query != NULL)
         find_output(j, query, name, -1, f, depth);
     else
@@ -306,8 +391,8 @@ static void find_in_star(gh_judge *j, const gh_block *b, const ColumnRef *ref, c
     }
 }
 
-static void find_in_targets(gh_judge *j, const SelectStmt *s, const char *name, int position,
-                            gh_found *f, int depth)
+static void find_in_targets(gh_judge *j, const Node *s, const char *name, int position, gh_found *f,
+                            int depth)
 {
     gh_block *block = block_of(j, s);
     gh_block *outer = j->block;
@@ -318,7 +403,7 @@ static void find_in_targets(gh_judge *j, const SelectStmt *s, const char *name, 
         return;
     }
     j->block = block;
-    foreach (cell, s->targetList) {
+    foreach (cell, targets_of(s)) {
         const ResTarget *t = lfirst_node(ResTarget, cell);
         const char *own = output_name(t);
         bool is_star =
@@ -360,7 +445,7 @@ static int position_of(const SelectStmt *s, const char *name)
 static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, int position,
                            gh_found *f, int depth)
 {
-    gh_block *block = block_of(j, s);
+    gh_block *block = block_of(j, (const Node *)s);
     gh_block *outer = j->block;
     gh_oid type = GH_OID_UNKNOWN;
     ListCell *cell;
@@ -385,22 +470,26 @@ static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, i
         take(f, settled(type));
 }
 
-static void find_output(gh_judge *j, const SelectStmt *s, const char *name, int position,
-                        gh_found *f, int depth)
+static void find_output(gh_judge *j, const Node *query, const char *name, int position, gh_found *f,
+                        int depth)
 {
+    const SelectStmt *s = (const SelectStmt *)query;
+
     if (depth > DEPTH_MAX) {
         f->is_open = true;
+    } else if (!IsA(query, SelectStmt)) {
+        find_in_targets(j, query, name, position, f, depth);
     } else if (s->valuesLists != NIL) {
         find_in_values(j, s, name, position, f, depth);
     } else if (s->op == SETOP_NONE) {
-        find_in_targets(j, s, name, position, f, depth);
+        find_in_targets(j, query, name, position, f, depth);
     } else { /* of one type, if both arms have it */
         if (position < 0)
             position = position_of(s, name);
         f->is_open = f->is_open || position < 0;
         if (position >= 0) {
-            find_output(j, s->larg, name, position, f, depth + 1);
-            find_output(j, s->rarg, name, position, f, depth + 1);
+            find_output(j, (const Node *)s->larg, name, position, f, depth + 1);
+            find_output(j, (const Node *)s->rarg, name, position, f, depth + 1);
         }
     }
 }
@@ -411,7 +500,7 @@ static gh_oid first_output(gh_judge *j, const Node *query, int depth)
 
     if (!IsA(query, SelectStmt))
         return 0;
-    find_output(j, (const SelectStmt *)query, "", 0, &f, depth);
+    find_output(j, query, "", 0, &f, depth);
     return f.is_open ? 0 : f.type;
 }
 
@@ -681,96 +770,4 @@ static gh_oid infer(gh_judge *j, const Node *n, int depth)
 gh_oid gh_infer_type(gh_judge *j, const Node *n)
 {
     return infer(j, n, 0);
-}
-
-/* ---- which types there are ------------------------------------------------------------------- */
-
-/* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */
-static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
-{
-    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, from);
-    const gh_relation *r;
-
-    if (from == type)
-        return true;
-    if (t == NULL || from < OID_MAX_BUILTIN || depth > 8)
-        return false;
-    if ((t->element != 0 && leads_to(j, t->element, type, depth + 1)) ||
-        (t->kind == 'd' && leads_to(j, t->base, type, depth + 1)))
-        return true;
-    r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
-    for (uint16_t i = 0; r != NULL && i < r->column_count; i++) {
-        if (leads_to(j, r->columns[i].type_oid, type, depth + 1))
-            return true;
-    }
-    return t->relation != 0 && r == NULL;
-}
-
-/* A word of the text may name a type, or a function that gives it. */
-static bool word_leads_to(const gh_judge *j, const gh_token *t, gh_oid type)
-{
-    gh_str name = gh_str_of(t->text);
-    size_t count;
-    const gh_function *const *f = gh_catalog_functions(j->in->catalog, name, &count);
-    const gh_type *found;
-
-    for (size_t i = 0; i < count; i++) {
-        if (leads_to(j, f[i]->result, type, 0))
-            return true;
-    }
-    count = 0;
-    for (const gh_str *schema = gh_catalog_schemas(j->in->catalog, &count); count > 0;
-         count--, schema++) {
-        found = gh_catalog_type(j->in->catalog, *schema, name);
-        if (found != NULL && leads_to(j, found->oid, type, 0))
-            return true;
-    }
-    return false;
-}
-
-/* Among the columns of the items so far. */
-static bool is_among_items(gh_judge *j, gh_oid type)
-{
-    const void *key = (const void *)(uintptr_t)type;
-    const void *count = (const void *)(uintptr_t)list_length(j->items);
-    uint32_t found = 0;
-    ListCell *cell;
-
-    if (gh_memo_find(&j->occurs, key, count, &found))
-        return found != 0;
-    foreach (cell, j->items) {
-        const gh_relation *r = ((const gh_item *)lfirst(cell))->relation;
-
-        for (uint16_t i = 0; found == 0 && i < r->column_count; i++)
-            found = leads_to(j, r->columns[i].type_oid, type, 0);
-    }
-    gh_memo_put(&j->occurs, key, count, found);
-    return found != 0;
-}
-
-static bool is_among_words(gh_judge *j, gh_oid type)
-{
-    const void *key = (const void *)(uintptr_t)type;
-    uint32_t found = 0;
-
-    if (gh_memo_find(&j->types_named, key, NULL, &found))
-        return found != 0;
-    for (size_t i = j->first; found == 0 && i < j->end; i++)
-        found = j->text->tokens[i].kind == GH_TOKEN_IDENT &&
-                word_leads_to(j, &j->text->tokens[i], type);
-    gh_memo_put(&j->types_named, key, NULL, found);
-    return found != 0;
-}
-
-bool gh_infer_may_occur(gh_judge *j, gh_oid type)
-{
-    if (type < OID_MAX_BUILTIN)
-        return true;
-    if (j->in->temporary != NULL || j->view_depth > 0)
-        return true;
-    for (size_t i = 0; i < j->in->param_count; i++) {
-        if (leads_to(j, j->in->param_types[i], type, 0))
-            return true;
-    }
-    return is_among_items(j, type) || is_among_words(j, type);
 }

@@ -83,17 +83,17 @@ typedef struct gh_item {
     const RangeFunction *function; /* ...or by this call */
     size_t first;                  /* tokens of the name, with ONLY and * */
     size_t end;
-    bool *is_used;     /* by index into relation->columns */
-    bool *is_filtered; /* of them: read by a condition */
-    bool *is_grouped;  /* named by GROUP BY; NULL: none is */
-    List *pushed;      /* of char *: conditions copied inside */
-    bool is_fenced;    /* some condition on it may fail or tell */
-    bool is_locked;    /* FOR UPDATE and kin */
-    bool has_query;    /* its filters or masks hold sub-selects */
-    bool calls_code;   /* its filters or masks call other code than PostgreSQL's own */
-    bool is_dear;      /* its row condition may cost more than a sub-select of the client's */
-    char *columns;     /* SQL of the sub-select's target list... */
-    char *where;       /* ...and of its condition; NULL until prepared */
+    bool *is_used;              /* by index into relation->columns */
+    bool *is_filtered;          /* of them: read by a condition */
+    struct gh_grouped *grouped; /* group.c: by index, what GROUP BY says; NULL: it names none */
+    List *pushed;               /* of char *: conditions copied inside */
+    bool is_fenced;             /* some condition on it may fail or tell */
+    bool is_locked;             /* FOR UPDATE and kin */
+    bool has_query;             /* its filters or masks hold sub-selects */
+    bool calls_code;            /* its filters or masks call other code than PostgreSQL's own */
+    bool is_dear;  /* its row condition may cost more than a sub-select of the client's */
+    char *columns; /* SQL of the sub-select's target list... */
+    char *where;   /* ...and of its condition; NULL until prepared */
 } gh_item;
 
 /* A query block: what one FROM brings into scope. */
@@ -113,7 +113,9 @@ struct gh_block {
     bool has_unsafe;          /* a condition here or further inside may fail */
     bool reads_cte;           /* a name of WITH is read here or further inside */
     int first_relation;       /* its relations in gh_judge.items start here */
-    const SelectStmt *select; /* NULL: of a write */
+    const SelectStmt *select; /* NULL: of a write... */
+    const Node *write;        /* ...which is this */
+    const WithClause *with;
 };
 
 typedef struct gh_judge {
@@ -217,7 +219,7 @@ void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size
 /* The same for a condition that stands behind another keyword. */
 void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
                     size_t where_end, const char *keyword, const char *condition);
-void gh_write_open_block(gh_judge *j);
+void gh_write_open_block(gh_judge *j, const Node *write);
 void gh_write_close_block(gh_judge *j);
 /* Judges SET, or INSERT's list of columns: by index, which columns are written. */
 bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets);

@@ -426,7 +426,7 @@ void gh_judge_merge(gh_judge *j, MergeStmt *s, size_t end)
     size_t when;
     ListCell *cell;
 
-    gh_write_open_block(j);
+    gh_write_open_block(j, (const Node *)s);
     gh_judge_with(j, s->withClause);
     target = gh_write_add_target(j, s->relation, GH_INSERT | GH_UPDATE | GH_DELETE);
     if (target == NULL)

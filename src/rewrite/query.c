@@ -651,6 +651,7 @@ void gh_judge_with(gh_judge *j, WithClause *w)
 
     if (w == NULL)
         return;
+    j->block->with = w;
     foreach (cell, w->ctes) {
         const CommonTableExpr *c = lfirst_node(CommonTableExpr, cell);
         const Node *n = c->ctequery;

@@ -230,6 +230,10 @@ const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after)
     } else if (strcmp(t->tokens[cast].text, "::") == 0) {
         *after = gh_sql_token_at(t, n->location);
         *after += *after == SIZE_MAX ? 0 : 2 * (size_t)list_length(n->names) - 1;
+        if (n->typmods != NIL && *after != SIZE_MAX) { /* regclass(1), which is an error there */
+            *after = gh_sql_token_closing(t, *after);
+            *after += *after != SIZE_MAX;
+        }
     } else {
         *after = gh_sql_token_closing(t, cast + 1);
         *after += *after != SIZE_MAX;

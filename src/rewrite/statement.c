@@ -566,6 +566,12 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
     case T_VariableSetStmt:
         judge_set(j, (VariableSetStmt *)n);
         return;
+    case T_ConstraintsSetStmt: /* by name it would tell which there are */
+        j->plan->kind = GH_STMT_OTHER;
+        if (((const ConstraintsSetStmt *)n)->constraints != NIL)
+            gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                            "SET CONSTRAINTS of other than ALL is not allowed");
+        return;
     case T_VariableShowStmt:
         judge_show(j, (VariableShowStmt *)n);
         return;

@@ -47,11 +47,13 @@ size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const 
     return SIZE_MAX;
 }
 
-void gh_write_open_block(gh_judge *j)
+void gh_write_open_block(gh_judge *j, const Node *write)
 {
     gh_block *b = palloc0(sizeof(gh_block));
 
     b->outer = j->block;
+    b->write = write;
+    j->blocks = lappend(j->blocks, b);
     j->block = b;
 }
 
@@ -207,7 +209,7 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     char *granted;
     char *condition;
 
-    gh_write_open_block(j);
+    gh_write_open_block(j, (const Node *)s);
     gh_judge_with(j, s->withClause);
     target = gh_write_add_target(j, s->relation, GH_UPDATE);
     if (target == NULL)
@@ -243,7 +245,7 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     char *condition;
 
     (void)is_top;
-    gh_write_open_block(j);
+    gh_write_open_block(j, (const Node *)s);
     gh_judge_with(j, s->withClause);
     target = gh_write_add_target(j, s->relation, GH_DELETE);
     if (target == NULL)
@@ -515,10 +517,10 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     size_t place;
 
     (void)first;
-    gh_write_open_block(j);
+    gh_write_open_block(j, (const Node *)s);
     gh_judge_with(j, s->withClause);
     outer = j->block;
-    gh_write_open_block(j); /* the rows to insert see WITH, but neither target nor excluded */
+    gh_write_open_block(j, NULL); /* the rows to insert see WITH, but neither target nor excluded */
     if (s->selectStmt != NULL)
         gh_judge_select(j, (SelectStmt *)s->selectStmt);
     j->block = outer;
@@ -656,7 +658,7 @@ void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
     bool *written;
     ListCell *cell;
 
-    gh_write_open_block(j);
+    gh_write_open_block(j, NULL);
     target = gh_write_add_target(j, c->relation, GH_INSERT);
     if (target == NULL)
         return;

@@ -164,6 +164,7 @@ static const gh_shape s_shapes[] = {
     LEAF(NotifyStmt),
     SHAPE(TruncateStmt, 1, AT(TruncateStmt, relations)),
     SHAPE(LockStmt, 1, AT(LockStmt, relations)),
+    SHAPE(ConstraintsSetStmt, 1, AT(ConstraintsSetStmt, constraints)),
 
     /* Of temporary tables. What hangs on a column's constraints is checked where they are judged. */
     SHAPE(CreateStmt, 6, AT(CreateStmt, relation), AT(CreateStmt, tableElts),

@@ -1,0 +1,97 @@
+/*
+ * Which types can turn up in a statement at all: only where one of an extension's can does it matter what an operand
+ * of unknown type is.
+ */
+#include "overload.h"
+
+#define OID_MAX_BUILTIN 16384u
+
+/* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */
+static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, from);
+    const gh_relation *r;
+
+    if (from == type)
+        return true;
+    if (t == NULL || from < OID_MAX_BUILTIN || depth > 8)
+        return false;
+    if ((t->element != 0 && leads_to(j, t->element, type, depth + 1)) ||
+        (t->kind == 'd' && leads_to(j, t->base, type, depth + 1)))
+        return true;
+    r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
+    for (uint16_t i = 0; r != NULL && i < r->column_count; i++) {
+        if (leads_to(j, r->columns[i].type_oid, type, depth + 1))
+            return true;
+    }
+    return t->relation != 0 && r == NULL;
+}
+
+/* A word of the text may name a type, or a function that gives it. */
+static bool word_leads_to(const gh_judge *j, const gh_token *t, gh_oid type)
+{
+    gh_str name = gh_str_of(t->text);
+    size_t count;
+    const gh_function *const *f = gh_catalog_functions(j->in->catalog, name, &count);
+    const gh_type *found;
+
+    for (size_t i = 0; i < count; i++) {
+        if (leads_to(j, f[i]->result, type, 0))
+            return true;
+    }
+    count = 0;
+    for (const gh_str *schema = gh_catalog_schemas(j->in->catalog, &count); count > 0;
+         count--, schema++) {
+        found = gh_catalog_type(j->in->catalog, *schema, name);
+        if (found != NULL && leads_to(j, found->oid, type, 0))
+            return true;
+    }
+    return false;
+}
+
+/* Among the columns of the items so far. */
+static bool is_among_items(gh_judge *j, gh_oid type)
+{
+    const void *key = (const void *)(uintptr_t)type;
+    const void *count = (const void *)(uintptr_t)list_length(j->items);
+    uint32_t found = 0;
+    ListCell *cell;
+
+    if (gh_memo_find(&j->occurs, key, count, &found))
+        return found != 0;
+    foreach (cell, j->items) {
+        const gh_relation *r = ((const gh_item *)lfirst(cell))->relation;
+
+        for (uint16_t i = 0; found == 0 && i < r->column_count; i++)
+            found = leads_to(j, r->columns[i].type_oid, type, 0);
+    }
+    gh_memo_put(&j->occurs, key, count, found);
+    return found != 0;
+}
+
+static bool is_among_words(gh_judge *j, gh_oid type)
+{
+    const void *key = (const void *)(uintptr_t)type;
+    uint32_t found = 0;
+
+    if (gh_memo_find(&j->types_named, key, NULL, &found))
+        return found != 0;
+    for (size_t i = j->first; found == 0 && i < j->end; i++)
+        found = j->text->tokens[i].kind == GH_TOKEN_IDENT &&
+                word_leads_to(j, &j->text->tokens[i], type);
+    gh_memo_put(&j->types_named, key, NULL, found);
+    return found != 0;
+}
+
+bool gh_infer_may_occur(gh_judge *j, gh_oid type)
+{
+    if (type < OID_MAX_BUILTIN)
+        return true;
+    if (j->in->temporary != NULL || j->view_depth > 0)
+        return true;
+    for (size_t i = 0; i < j->in->param_count; i++) {
+        if (leads_to(j, j->in->param_types[i], type, 0))
+            return true;
+    }
+    return is_among_items(j, type) || is_among_words(j, type);
+}
