@@ -650,15 +650,27 @@ void gh_operator_bind(gh_judge *j, Node **slot)
     }
 }
 
+/* A column that the user does not see takes no part in NATURAL. */
+static bool takes_part(const gh_item *item, const gh_column *c)
+{
+    return item->decision == NULL || item->keeps_hidden ||
+           item->decision->columns[c - item->relation->columns].show != GH_HIDDEN;
+}
+
 static bool is_shared(gh_judge *j, const gh_item *owner, gh_str name)
 {
     ListCell *cell;
 
     foreach (cell, j->block->items) {
         const gh_item *item = lfirst(cell);
+        const gh_column *c;
 
-        if (item != owner && (item->relation == NULL || item->is_renamed ||
-                              gh_relation_column(item->relation, name) != NULL))
+        if (item == owner)
+            continue;
+        if (item->relation == NULL || item->is_renamed)
+            return true;
+        c = gh_relation_column(item->relation, name);
+        if (c != NULL && takes_part(item, c))
             return true;
     }
     return false;
@@ -674,6 +686,44 @@ static const gh_operator *meant_by_column(gh_judge *j, gh_candidates all, const 
     return meant(j, all, types, 2, "=", -1);
 }
 
+/* Whatever the columns of the type are called: PostgreSQL's own. */
+static bool is_plain(gh_judge *j, gh_candidates all, const gh_oid *types)
+{
+    const gh_candidate *found;
+    gh_overload o = gh_overload_select(j, all, types, 2, &found);
+
+    return o == GH_OVERLOAD_NONE || (o == GH_OVERLOAD_FOUND && found->rank == 0);
+}
+
+/*
+ * SECURITY: types are few, so what one is compared by is asked first, and whether a column has a like of those alone that
+ * matter: the other way 4 KiB of joins took minutes. Attack: tests/attack/states, test_natural_joins_of_many_relations.
+ */
+static const gh_operator *meant_by_natural(gh_judge *j, gh_candidates all)
+{
+    gh_memo plain = { 0 };
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+
+        for (uint16_t i = 0; item->relation != NULL && i < item->relation->column_count; i++) {
+            const gh_column *c = &item->relation->columns[i];
+            const void *key = (const void *)(uintptr_t)c->type_oid;
+            gh_oid types[2] = { c->type_oid, c->type_oid };
+            uint32_t found;
+
+            if (!gh_memo_find(&plain, key, NULL, &found)) {
+                found = is_plain(j, all, types);
+                gh_memo_put(&plain, key, NULL, found);
+            }
+            if (found == 0 && takes_part(item, c) && is_shared(j, item, c->name))
+                return meant(j, all, types, 2, "=", -1);
+        }
+    }
+    return NULL;
+}
+
 void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
 {
     gh_candidates all = gh_overload_operators(j, GH_STR("="), false);
@@ -683,20 +733,9 @@ void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
     if (all.count == 0 || j->rc != GH_OK)
         return;
     all = known_to_user(j, all);
+    o = join->isNatural ? meant_by_natural(j, all) : NULL;
     foreach (cell, join->usingClause)
         o = o != NULL ? o : meant_by_column(j, all, strVal(lfirst(cell)));
-    foreach (cell, join->isNatural ? j->block->items : NIL) {
-        const gh_item *item = lfirst(cell);
-
-        for (uint16_t i = 0;
-             o == NULL && item->relation != NULL && i < item->relation->column_count; i++) {
-            gh_oid type = item->relation->columns[i].type_oid;
-            gh_oid types[2] = { type, type };
-
-            if (is_shared(j, item, item->relation->columns[i].name))
-                o = meant(j, all, types, 2, "=", -1);
-        }
-    }
     if (o != NULL)
         refuse_construct(j, o, -1, join->isNatural ? "NATURAL JOIN" : "JOIN USING", "ON");
 }

@@ -248,6 +248,10 @@ class Floods(Case):
         query = f"SELECT {wanted} FROM {', '.join(f'shop.orders {t}' for t in tables)} WHERE 'x' = 1 GROUP BY {keys}"
         self.survives(query, codes=('22P02',))  # PostgreSQL says so before it plans
 
+    def test_natural_joins_of_many_relations(self):
+        joins = ' '.join(f'NATURAL JOIN pg_class c{i}' for i in range(180))
+        self.survives(f"SELECT 1 FROM pg_class {joins} WHERE 'x' = 1", codes=('22P02',))
+
     def test_huge_lists(self):
         ids = ','.join(str(i) for i in range(50_000))
         self.assertEqual(self.survives(f'SELECT count(*) FROM shop.orders WHERE id IN ({ids})').rows, [['10']])

@@ -17,6 +17,8 @@ CREATE DOMAIN public.mail AS citext CHECK (VALUE LIKE '%@%');
 CREATE TABLE public.people (id integer PRIMARY KEY, region text, email citext UNIQUE, alias mail, name text, short varchar(20), tags hstore, path ltree,
     nums integer[], emails citext[], big bigint[], spot ext.cube);
 CREATE TABLE public.logins (id integer PRIMARY KEY, email citext, name text);
+CREATE TABLE public.badges (id integer, email citext, name text);
+INSERT INTO public.badges VALUES (1, 'nobody', 'Ann'), (2, 'bob@X.org', 'Bea');
 CREATE FUNCTION own.same(text, integer) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT false';
 CREATE OPERATOR own.= (LEFTARG = text, RIGHTARG = integer, FUNCTION = own.same);
 CREATE FUNCTION own.plus(text, text) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(name) FROM public.logins';
@@ -40,6 +42,7 @@ users: { rita: { roles: [reader] }, wanda: { roles: [reader, allowed] } }
 grants:
   - { to: [reader], tables: [public.people], rows: "region = 'EU'" }
   - { to: [reader], tables: [public.logins, public.prices] }
+  - { to: [reader], tables: [public.badges], columns: [id, name] }
   - { to: [allowed], tables: [public.logins], privileges: [update] }
 functions:
   - { to: [allowed], allow: [own.less, public.max, public.replace, public.regexp_match, public.similarity] }
@@ -248,6 +251,10 @@ class Operators(unittest.TestCase):
             with self.subTest(sql):
                 self.assertEqual(c.query(sql)[-1].sqlstate, '42501')
                 self.assertIsNone(d.query(sql)[-1].error)
+
+    def test_hidden_columns_take_no_part_in_natural_joins(self):
+        c, _ = self.both()
+        self.assertEqual(c.one('SELECT b.id FROM logins l NATURAL JOIN badges b'), [['1']])
 
     def test_types_that_are_not_known(self):
         """Where the type of an operand is not known here, citext in reach is refused and anything else is not."""
