@@ -236,14 +236,16 @@ static gh_str condition(const table *t, const import_policy *p, uint32_t privile
 
     if (privilege == GH_INSERT)
         return check;
-    if (privilege != GH_UPDATE || gh_str_eq(where, check) || gh_str_is(check, "true"))
+    if (privilege != GH_UPDATE || gh_str_eq(where, check))
         return where;
-    if (gh_str_is(where, "true"))
-        return check;
     import_note(t->m,
                 "policy " GH_STR_FMT " of " GH_STR_FMT
                 ": an UPDATE must fulfil both USING and WITH CHECK before and after it",
                 GH_STR_ARG(p->name), GH_STR_ARG(t->name));
+    if (gh_str_is(check, "true"))
+        return where;
+    if (gh_str_is(where, "true"))
+        return check;
     return gh_arena_printf(a, "(" GH_STR_FMT ") AND (" GH_STR_FMT ")", GH_STR_ARG(where),
                            GH_STR_ARG(check));
 }
