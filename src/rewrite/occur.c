@@ -27,8 +27,13 @@ static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
     return t->relation != 0 && r == NULL;
 }
 
-/* A word of the text may name a type, or a function that gives it. */
-static bool word_leads_to(const gh_judge *j, const gh_token *t, gh_oid type)
+/*
+ * A word of the text may name a type, or a function that gives it.
+ *
+ * SECURITY: only one that the user may name. Every relation has a type of its name, so a refusal for what is called
+ * like one would tell that there is a hidden relation. Attack: tests/integration/operators.
+ */
+static bool word_leads_to(gh_judge *j, const gh_token *t, gh_oid type)
 {
     gh_str name = gh_str_of(t->text);
     size_t count;
@@ -36,17 +41,25 @@ static bool word_leads_to(const gh_judge *j, const gh_token *t, gh_oid type)
     const gh_type *found;
 
     for (size_t i = 0; i < count; i++) {
-        if (leads_to(j, f[i]->result, type, 0))
+        if ((f[i]->is_builtin || gh_view_allows_function(j->in->view, f[i]->schema, f[i]->name)) &&
+            leads_to(j, f[i]->result, type, 0))
             return true;
     }
     count = 0;
     for (const gh_str *schema = gh_catalog_schemas(j->in->catalog, &count); count > 0;
          count--, schema++) {
         found = gh_catalog_type(j->in->catalog, *schema, name);
-        if (found != NULL && leads_to(j, found->oid, type, 0))
+        if (found != NULL && gh_type_is_visible(j, found) && leads_to(j, found->oid, type, 0))
             return true;
     }
     return false;
+}
+
+/* Hidden columns are in no sub-select and behind no name. */
+static bool may_reach(const gh_item *item, uint16_t column)
+{
+    return item->decision == NULL || item->keeps_hidden ||
+           item->decision->columns[column].show != GH_HIDDEN;
 }
 
 /* Among the columns of the items so far. */
@@ -60,10 +73,11 @@ static bool is_among_items(gh_judge *j, gh_oid type)
     if (gh_memo_find(&j->occurs, key, count, &found))
         return found != 0;
     foreach (cell, j->items) {
-        const gh_relation *r = ((const gh_item *)lfirst(cell))->relation;
+        const gh_item *item = lfirst(cell);
+        const gh_relation *r = item->relation;
 
         for (uint16_t i = 0; found == 0 && i < r->column_count; i++)
-            found = leads_to(j, r->columns[i].type_oid, type, 0);
+            found = may_reach(item, i) && leads_to(j, r->columns[i].type_oid, type, 0);
     }
     gh_memo_put(&j->occurs, key, count, found);
     return found != 0;

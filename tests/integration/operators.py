@@ -19,6 +19,10 @@ CREATE TABLE public.people (id integer PRIMARY KEY, region text, email citext UN
 CREATE TABLE public.logins (id integer PRIMARY KEY, email citext, name text);
 CREATE TABLE public.badges (id integer, email citext, name text);
 INSERT INTO public.badges VALUES (1, 'nobody', 'Ann'), (2, 'bob@X.org', 'Bea');
+CREATE SCHEMA cellar;
+CREATE TABLE cellar.vault (id integer, email citext);
+CREATE FUNCTION cellar.mail_of(integer) RETURNS citext IMMUTABLE LANGUAGE sql AS 'SELECT ''x''::citext';
+CREATE TABLE public.plain (id integer, name text);
 CREATE FUNCTION own.same(text, integer) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT false';
 CREATE OPERATOR own.= (LEFTARG = text, RIGHTARG = integer, FUNCTION = own.same);
 CREATE FUNCTION own.plus(text, text) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(name) FROM public.logins';
@@ -42,7 +46,7 @@ users: { rita: { roles: [reader] }, wanda: { roles: [reader, allowed] } }
 grants:
   - { to: [reader], tables: [public.people], rows: "region = 'EU'" }
   - { to: [reader], tables: [public.logins, public.prices] }
-  - { to: [reader], tables: [public.badges], columns: [id, name] }
+  - { to: [reader], tables: [public.badges, public.plain], columns: [id, name] }
   - { to: [allowed], tables: [public.logins], privileges: [update] }
 functions:
   - { to: [allowed], allow: [own.less, public.max, public.replace, public.regexp_match, public.similarity] }
@@ -255,6 +259,17 @@ class Operators(unittest.TestCase):
     def test_hidden_columns_take_no_part_in_natural_joins(self):
         c, _ = self.both()
         self.assertEqual(c.one('SELECT b.id FROM logins l NATURAL JOIN badges b'), [['1']])
+
+    def test_hidden_names_and_columns_are_as_absent_ones(self):
+        """Whether an operand of unknown type is refused must not depend on hidden columns' types, or on what a word of the text is a hidden name of."""
+        c, _ = self.both()
+        told = lambda sql: (lambda e: (e['C'], e['M']))(c.query(sql)[-1].error)
+        for sql in ("SELECT p.nothing = 'x' AS {} FROM plain p", "SELECT {}.nothing = 'x' FROM plain {}", "SELECT p.nothing = 'x', {}(1) FROM plain p"):
+            for name in ('vault', 'mail_of', 'cellar'):
+                with self.subTest(sql, name=name):
+                    code, message = told(sql.format(name, name))
+                    self.assertEqual((code, message.replace(name, 'absent')), told(sql.format('absent', 'absent')))
+        self.assertEqual(told("SELECT b.nothing = 'x' FROM badges b"), told("SELECT b.nothing = 'x' FROM plain b"))
 
     def test_types_that_are_not_known(self):
         """Where the type of an operand is not known here, citext in reach is refused and anything else is not."""
