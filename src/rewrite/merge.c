@@ -11,8 +11,8 @@
  *
  * So the check of a new row is made of what the action will store: of each column that a filter reads, the value
  * given for it or the old one. That is the stored row only where nothing changes it on its way (is_stored_as_written),
- * and where the value means the same at both places: a column, a constant, a parameter, or a cast of one.
- * Anything else is refused. A row that is visible, but not the user's to change, is 42501 and no other
+ * and where the value means the same at both places, computed twice: columns, constants and parameters, and what
+ * expressions make of them that run no volatile code. Anything else, a sub-select as well, is refused. A row that is visible, but not the user's to change, is 42501 and no other
  * WHEN: to go on to the next would do what was not meant.
  *
  * SECURITY: the client's ON may run before the row condition where it is not safe; then it stands behind CASE. An
@@ -114,12 +114,96 @@ static void guard_on(gh_judge *j, gh_item *target, MergeStmt *s, size_t when)
 
 /* ---- values ------------------------------------------------------------------------------------- */
 
-/* Means the same wherever it stands, however often it is computed. */
-static bool is_repeatable(const Node *n)
+/* No function, or no operator, of the name is volatile. */
+static bool is_steady_call(const gh_judge *j, const List *name)
 {
-    while (n != NULL && IsA(n, TypeCast))
-        n = ((const TypeCast *)n)->arg;
-    return n != NULL && (IsA(n, ColumnRef) || IsA(n, A_Const) || IsA(n, ParamRef));
+    size_t count;
+    const gh_function *const *f =
+        gh_catalog_functions(j->in->catalog, gh_str_of(strVal(llast(name))), &count);
+    bool is_steady = count > 0;
+
+    for (size_t i = 0; i < count; i++)
+        is_steady = is_steady && f[i]->volatility != 'v';
+    return is_steady;
+}
+
+static bool is_steady_operator(const gh_judge *j, const List *name)
+{
+    size_t count;
+    const gh_operator *const *o =
+        gh_catalog_operators(j->in->catalog, gh_str_of(strVal(llast(name))), &count);
+    bool is_steady = count > 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const gh_function *f = gh_catalog_function_by_oid(j->in->catalog, o[i]->function);
+
+        is_steady = is_steady && f != NULL && f->volatility != 'v';
+    }
+    return is_steady;
+}
+
+/* What it compares by are PostgreSQL's own. */
+static bool is_between(const A_Expr *e)
+{
+    return e->kind == AEXPR_BETWEEN || e->kind == AEXPR_NOT_BETWEEN ||
+           e->kind == AEXPR_BETWEEN_SYM || e->kind == AEXPR_NOT_BETWEEN_SYM;
+}
+
+typedef struct merge_look {
+    const gh_judge *j;
+    bool is_repeatable;
+} merge_look;
+
+static void look(struct Node **slot, void *arg)
+{
+    merge_look *l = arg;
+    const Node *n = (const Node *)*slot;
+
+    switch (nodeTag(n)) {
+    case T_ColumnRef:
+        l->is_repeatable &= IsA(llast(((const ColumnRef *)n)->fields), String);
+        return;
+    case T_A_Const:
+    case T_ParamRef:
+    case T_SQLValueFunction:
+        return;
+    case T_FuncCall:
+        l->is_repeatable &= is_steady_call(l->j, ((const FuncCall *)n)->funcname);
+        break;
+    case T_A_Expr:
+        l->is_repeatable &=
+            is_between((const A_Expr *)n) || is_steady_operator(l->j, ((const A_Expr *)n)->name);
+        break;
+    case T_TypeCast:
+    case T_TypeName:
+    case T_BoolExpr:
+    case T_NullTest:
+    case T_BooleanTest:
+    case T_CaseExpr:
+    case T_CaseWhen:
+    case T_CoalesceExpr:
+    case T_MinMaxExpr:
+    case T_A_ArrayExpr:
+    case T_A_Indirection:
+    case T_A_Indices:
+    case T_CollateClause:
+        break;
+    default:
+        l->is_repeatable = false;
+        return;
+    }
+    if (l->is_repeatable && !gh_sql_children(*slot, look, arg))
+        l->is_repeatable = false;
+}
+
+/* Means the same wherever it stands, however often it is computed. */
+static bool is_repeatable(const gh_judge *j, Node *n)
+{
+    merge_look l = { .j = j, .is_repeatable = n != NULL };
+
+    if (n != NULL)
+        look((struct Node **)&n, &l);
+    return l.is_repeatable;
 }
 
 /* What is sent for these tokens. */
@@ -166,7 +250,7 @@ static char *stored(gh_judge *j, const gh_item *target, size_t i, const merge_va
         return gh_judge_printf("%s.%s", target->inner, gh_judge_ident(j, c->name));
     if (v->node == NULL && !c->has_default && t != NULL && t->kind != 'd')
         return gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql));
-    if (!is_repeatable(v->node)) { /* or a default */
+    if (!is_repeatable(j, v->node)) { /* or a default */
         refuse_check(j, target);
         return NULL;
     }
@@ -279,12 +363,43 @@ static size_t comma(const gh_judge *j, size_t first, size_t end)
     return end;
 }
 
-/* SET a = x, (b, c) = (...), d[1] = y: of a plain one its value and where it stands; of the others nothing that could be
- * repeated. */
+/* Where the items of a row stand that (b, c) is set to, from the bracket before b on; *close: the row's end. SIZE_MAX: it is
+ * no row. */
+static size_t row_items(const gh_judge *j, size_t at, size_t end, size_t *close)
+{
+    size_t row = is_self(j, at, '(') ? gh_sql_token_closing(j->text, at) : SIZE_MAX;
+
+    if (row == SIZE_MAX)
+        return SIZE_MAX;
+    row += 2; /* behind `) =` */
+    if (row < end && is_keyword(j, row, "row"))
+        row++;
+    if (row >= end || !is_self(j, row, '('))
+        return SIZE_MAX;
+    *close = gh_sql_token_closing(j->text, row);
+    return *close != SIZE_MAX && *close + 1 == end ? row + 1 : SIZE_MAX;
+}
+
+/* What one of (b, c) is set to; *at: where its text begins, then the next one's. */
+static merge_value row_value(const gh_judge *j, const MultiAssignRef *m, size_t *at, size_t close)
+{
+    const RowExpr *row = (const RowExpr *)m->source;
+    merge_value v = { .node = (Node *)makeNode(SetToDefault) }; /* not repeatable */
+
+    if (*at == SIZE_MAX || !IsA(row, RowExpr) || list_length(row->args) != m->ncolumns)
+        return v;
+    v = (merge_value){ list_nth(row->args, m->colno - 1), *at, comma(j, *at, close) };
+    *at = v.end + 1;
+    return v;
+}
+
+/* SET a = x, (b, c) = (y, z), d[1] = w: of each its value and where it stands; of d nothing that could be repeated. */
 static void set_values(const gh_judge *j, const gh_item *target, const MergeWhenClause *w,
                        const merge_clause *c, merge_value *values)
 {
     size_t at = find(j, c->then, c->end, "set") + 1;
+    size_t row = SIZE_MAX;
+    size_t close = SIZE_MAX;
     ListCell *cell;
 
     foreach (cell, w->targetList) {
@@ -294,15 +409,20 @@ static void set_values(const gh_judge *j, const gh_item *target, const MergeWhen
 
         if (i == SIZE_MAX)
             return;
-        values[i].node = t->val;
-        if (t->indirection != NIL || IsA(t->val, MultiAssignRef)) {
-            values[i].node = (Node *)makeNode(SetToDefault); /* not repeatable */
-            if (IsA(t->val, MultiAssignRef) && ((const MultiAssignRef *)t->val)->colno <
-                                                   ((const MultiAssignRef *)t->val)->ncolumns)
+        if (IsA(t->val, MultiAssignRef)) {
+            const MultiAssignRef *m = (const MultiAssignRef *)t->val;
+
+            if (m->colno == 1)
+                row = row_items(j, at, end, &close);
+            values[i] = row_value(j, m, &row, close);
+            if (t->indirection != NIL)
+                values[i].node = (Node *)makeNode(SetToDefault);
+            if (m->colno < m->ncolumns)
                 continue; /* the others of its brackets stand at the same place */
+        } else if (t->indirection != NIL) {
+            values[i].node = (Node *)makeNode(SetToDefault);
         } else {
-            values[i].first = at + 2; /* behind name and `=` */
-            values[i].end = end;
+            values[i] = (merge_value){ t->val, at + 2, end }; /* behind name and `=` */
         }
         at = end + 1;
     }

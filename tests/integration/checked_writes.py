@@ -217,7 +217,20 @@ class Merge(unittest.TestCase):
         self.refused(on + 'WHEN NOT MATCHED THEN INSERT (id, region) VALUES (s.id + 100, s.region)')
         self.refused(on + 'WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id + 100)')
         self.refused(on + "WHEN NOT MATCHED AND s.id > 3 THEN INSERT (id, region) VALUES (s.id, NULL)")
-        self.refused(on + "WHEN MATCHED THEN UPDATE SET region = concat('E', 'U')", self.UNCHECKED)
+        for value, is_inside in (("concat('E', 'U')", True), ("concat('U', 'S')", False), ("CASE WHEN s.id = 1 THEN upper('e' || 'u') ELSE 'US' END", True),
+                                 ("CASE WHEN s.id = 1 THEN 'US' END", False), ("coalesce(NULL, m.region, 'US')", True), ("(ARRAY['US', 'EU'])[s.id + 1]", True),
+                                 ("left('EUROPE', s.id + 1)", True), ("left('EUROPE', s.id)", False)):
+            for sql in (f'region = {value}', f'(amount, region) = (12, {value})', f'(region) = ROW({value})', f'(region, amount) = ROW({value}, s.amount)'):
+                with self.subTest(sql=sql):
+                    if is_inside:
+                        self.assertEqual(self.merge(on + f'WHEN MATCHED AND s.id = 1 THEN UPDATE SET {sql}')[0], 'MERGE 1')
+                    else:
+                        self.refused(on + f'WHEN MATCHED AND s.id = 1 THEN UPDATE SET {sql}')
+        self.assertEqual(self.merge(on + "WHEN NOT MATCHED AND s.id = 9 THEN INSERT (id, region) VALUES (s.id, upper(lower(s.region)))")[0], 'MERGE 1')
+        self.refused(on + "WHEN NOT MATCHED AND s.id = 9 THEN INSERT (id, region) VALUES (s.id, lower(s.region))")
+        self.refused(on + "WHEN MATCHED THEN UPDATE SET region = (SELECT 'EU')", self.UNCHECKED)
+        self.refused(on + "WHEN MATCHED THEN UPDATE SET (region, amount) = (SELECT 'EU', 1)", self.UNCHECKED)
+        self.refused(on + "WHEN MATCHED THEN UPDATE SET region = left('EU', (random() * 0)::int + 2)", self.UNCHECKED)
         self.refused(on + 'WHEN MATCHED THEN UPDATE SET amount = DEFAULT', self.UNCHECKED)
         self.assertEqual(self.merge(on + "WHEN MATCHED THEN UPDATE SET region = 'EU'::text")[0], 'MERGE 1')
         self.refused(on + "WHEN MATCHED THEN UPDATE SET region = 'EU  '::text")
