@@ -406,14 +406,12 @@ static int width(gh_operand o)
  * SECURITY: 1e400 + 1 is a numeric, whichever stands first, and so is what CASE makes of it and of an integer: a
  * value that fails to become the float that it is compared with. Attack: tests/unit/rewrite, computed_values.
  */
-static gh_operand folded_sum(const gh_judge *j, gh_operand left, gh_operand right)
+static gh_operand folded_sum(gh_operand left, gh_operand right)
 {
     gh_operand o = left;
 
     if (width(left) != 0 && width(right) != 0) {
         o = width(right) > width(left) ? right : left;
-        if (left.class != GH_CLASS_CONST || right.class != GH_CLASS_CONST)
-            o = gh_operand_of_type(j, o.type, -1, 0);
     } else if (left.class != GH_CLASS_TIME_POINT &&
                (right.class == GH_CLASS_TIME_POINT || left.class == GH_CLASS_CONST)) {
         o = right;
@@ -449,7 +447,7 @@ static gh_operand folded_operand(const gh_judge *j, const Node *n)
     right = folded_operand(j, e->rexpr);
     if (left.class == GH_CLASS_NONE || right.class == GH_CLASS_NONE)
         return s_none;
-    return folded_sum(j, left, right);
+    return folded_sum(left, right);
 }
 
 gh_operand gh_operand_settled(const gh_judge *j, gh_operand o)

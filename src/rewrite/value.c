@@ -389,8 +389,6 @@ static gh_operand cast_value(gh_judge *j, const TypeCast *c)
     if (o.class != GH_CLASS_NONE || c->typeName->typmods != NIL || type == 0)
         return o;
     of = gh_value(j, c->arg);
-    if (of.type == 0)
-        return s_none;
     if (of.type == type && of.class != GH_CLASS_ENUM)
         return of;
     if (of.class == GH_CLASS_TEXT && (type == GH_OID_TEXT || type == 1043)) {

@@ -49,7 +49,7 @@ LITERALS = {'int': ['0', '1', '2', '7', '-1', '2147483647', '3000000000', "('1':
             'num': ['0.0', '1.5', '0.01', '7.0', '-2.5', '1e400', '12345678901234567890.5', '(1e400 + 1)', "('1'::int4 + 1e400)", '(1 - 2.5)'],
             'float': ["'1.5'::float8", "'1e300'::float8", "(1 - '1.5'::float8)"], 'date': ["date '1995-01-01'", 'CURRENT_DATE', "(date '1995-01-01' + 1)"],
             'ts': ["timestamp '1995-01-01'", 'LOCALTIMESTAMP', "(date '1995-01-01' + interval '1 day')"],
-            'tz': ['CURRENT_TIMESTAMP'], 'oid': ['1', '5000000000', "'7'::oid"], 'span': ["interval '1 day'"], 'time': ["time '10:00'", 'CURRENT_TIME'], 'enum': ["'sad'"], 'text': ["'a'", "'1'", "''", 'NULL'], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
+            'tz': ['CURRENT_TIMESTAMP', "('294276-12-31 23:00+00'::timestamptz + interval '1 year')"], 'oid': ['1', '5000000000', "'7'::oid"], 'span': ["interval '1 day'"], 'time': ["time '10:00'", 'CURRENT_TIME'], 'enum': ["'sad'"], 'text': ["'a'", "'1'", "''", 'NULL'], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
 FIELDS = ['year', 'month', 'day', 'quarter', 'decade', 'century', 'millennium', 'week', 'isoyear', 'dow', 'isodow', 'doy', 'hour', 'epoch', 'julian', "'year'", "'foo'"]
 KIND_OF = {'int2': 'int', 'int4': 'int', 'int8': 'int', 'numeric': 'num', 'numeric(6,1)': 'num', 'float8': 'float', 'float4': 'float', 'timestamp': 'ts', 'timestamptz': 'tz',
            'date': 'date', 'interval': 'span', 'time': 'time', 'oid': 'oid', 'text': 'text', 'varchar': 'text', 'varchar(2)': 'text', 'name': 'text'}

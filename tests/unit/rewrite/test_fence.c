@@ -47,7 +47,12 @@ START_TEST(computed_values)
         { "order_id in (1e400, '1'::float8) and shipped in (current_date, date '2020-01-01')",
           false }, /* fails before there are rows */
         { "case when order_id > 5 then 3000000000 end::int4 > 1", true },
+        { "coalesce(order_id, 3000000000)::int4 > 1", true },
+        { "price * (1.5 + 2) > 1", false },
+        { "price * (1.5 + 1e400) > 1", true },
         { "shipped + 1 > shipped", true },
+        { "shipped::timestamp > shipped", true },
+        { "coalesce(shipped, at) > at", true },
         { "coalesce(shipped, current_timestamp) > at", true },
         { "extract(year from at) = 1995", true },
         { "extract(epoch from shipped) = 1995", true },
@@ -159,6 +164,8 @@ START_TEST(sub_selects)
         { "l.order_id in (select i.id from words i tablesample bernoulli (100))", true },
         { "exists (select 1 / l.order_id from words i)", true },
         { "exists (select * from words i)", false },
+        { "exists (select 1 / l.order_id from words i union select 1)", true },
+        { "exists (values (1 / l.order_id))", true },
         { "exists (select * from (select 1 / id from words) i)", true },
         { "(select true from words i)", true },
         { "l.order_id = (select 1)", false },
@@ -205,6 +212,7 @@ START_TEST(types_that_meet)
         { "w.id::numeric + 1 > 1", false },
         { "w.amount * 2 > 1", true }, /* ...of a size that nobody knows... */
         { "coalesce(w.amount, 1) * 2 > 1", true },
+        { "coalesce(w.amount, w.id::numeric) * 2 > 1", true },
         { "coalesce(w.id::numeric, 1e400) * 2 > 1", true },
         { "w.id::numeric / -7 > 1 and w.id::numeric % -0.5 = 0", false },
         { "w.id::numeric / 0 > 1", true },
@@ -333,6 +341,12 @@ START_TEST(columns_of_sub_selects)
           "t where x > 1",
           true },
         { "select * from (select order_id as x from lines l union select 1) s where x > 1", true },
+        { "with c as (select id as x from words) select * from lines l where exists (select 1 from "
+          "c)",
+          false },
+        { "with c as (select 1 / id as x from words) select * from lines l where exists (select 1 "
+          "from c)",
+          true },
         { "select * from (select 1 / order_id as x from lines l) s, orders o where x = o.id",
           true },
         { "select * from orders o join (select 1 / order_id as id from lines l) s using (id)",
