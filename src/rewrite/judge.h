@@ -4,12 +4,14 @@
  *     rewrite.c    text in, plans out; one gh_judge a statement
  *     statement.c  which statement kinds there are and what each needs
  *     query.c      SELECT and its clauses: blocks, FROM items, common table expressions
+ *     reference.c  references to columns
  *     expr.c       expressions: columns, functions
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
  *     write.c write_target.c merge.c   writes: checked, their target as it stands
  *     relation.c   what stands in place of a governed relation
+ *     flat.c       those whose row filter may stand in the query's own WHERE
  *     through.c    views that are expanded: their definition is judged as a query of the user's
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     condition.c  conditions that may run on hidden rows; over values that cannot fail:
@@ -77,9 +79,11 @@ typedef struct gh_item {
     Node **sample_slot;     /* ...from here... */
     size_t sample_first;    /* ...and from these tokens */
     size_t sample_end;
-    bool has_star;                 /* all columns are read */
-    const List *names;             /* of String *: an alias's column list */
-    const SelectStmt *query;       /* what its columns are computed by... */
+    bool has_star;           /* all columns are read */
+    bool is_probed;          /* a name was looked for in it that is none of its columns that show */
+    bool is_flat;            /* it stands as it is, and its row condition in WHERE: flat.c */
+    const List *names;       /* of String *: an alias's column list */
+    const SelectStmt *query; /* what its columns are computed by... */
     const RangeFunction *function; /* ...or by this call */
     size_t first;                  /* tokens of the name, with ONLY and * */
     size_t end;
@@ -156,6 +160,7 @@ typedef struct gh_judge {
     bool is_expanded;      /* a star as the next expression stands for columns, not for the row */
     bool is_exists;        /* the query that is judged next stands in EXISTS */
     bool is_from_function; /* the call that is judged stands in FROM: it must stay a call */
+    bool is_output_name;   /* the reference judged next, of ORDER BY, means the result's column */
     bool takes_reg;        /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     List **announced;           /* of gh_announced *; NULL: nothing is (temporary.c) */
@@ -236,6 +241,8 @@ void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
 /* A column that every table has: ctid ... */
 bool gh_write_is_system_column(const char *name);
+/* May a word of the text be the name of one? */
+bool gh_write_names_system_column(gh_judge *j);
 /* Is there a target around the current block? */
 bool gh_judge_is_of_write(const gh_judge *j);
 /* A reference that reaches the target of a write shows what SELECT would. is_expanded: a star stands for columns here,
@@ -274,13 +281,18 @@ void gh_judge_from_item(gh_judge *j, Node **slot);
 gh_item *gh_judge_add_item(gh_judge *j, const Alias *alias);
 void gh_judge_locate(gh_judge *j, gh_item *item);
 void gh_judge_condition(gh_judge *j, Node **slot);
+
+/* The token where the clause of SELECT ends that the token `start` stands in. */
+size_t gh_judge_clause_end(const gh_judge *j, size_t start);
+
+/* ---- reference.c ----------------------------------------------------------------------------- */
+
 /* The schema-qualified name of a column reference loses its schema; usage is noted for the audit.
  */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
-
-/* The token where the clause of SELECT ends that the token `start` stands in. */
-size_t gh_judge_clause_end(const gh_judge *j, size_t start);
+/* The names of USING are read on both sides. */
+void gh_reference_note_using(gh_judge *j, const JoinExpr *join);
 
 /* ---- output.c -------------------------------------------------------------------------------- */
 
@@ -410,11 +422,21 @@ char *gh_relation_column_sql(gh_judge *j, gh_item *item, size_t column);
 char *gh_relation_row_condition(gh_judge *j, gh_item *item);
 /* The sub-select that stands for a governed relation, without alias; NULL after a refusal. */
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item);
+/* False: no word of the statement's text is this. */
+bool gh_judge_may_be_word(gh_judge *j, gh_str name);
 /* May the relation itself stand where it is, with its schema? Known when the statement was judged. */
 bool gh_relation_stands(const gh_item *item);
 /* Puts what stands for each relation into text and tree. */
 void gh_judge_place_items(gh_judge *j);
 void gh_judge_note_touches(gh_judge *j);
+
+/* ---- flat.c ---------------------------------------------------------------------------------- */
+
+/* May the relation stand as it is, and its row condition in the query's WHERE? Known when the statement was judged;
+ * a fence is another reason why not. */
+bool gh_flat_may_stand(gh_judge *j, const gh_item *item);
+/* Puts the row conditions of the query's relations that do into its WHERE. */
+void gh_flat_place_filters(gh_judge *j, gh_block *b);
 
 /* ---- through.c ------------------------------------------------------------------------------- */
 

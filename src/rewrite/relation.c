@@ -246,7 +246,7 @@ static void note_words(gh_judge *j)
     j->has_words = true;
 }
 
-static bool may_be_word(gh_judge *j, gh_str name)
+bool gh_judge_may_be_word(gh_judge *j, gh_str name)
 {
     uint64_t bit;
 
@@ -263,7 +263,7 @@ static bool may_be_word(gh_judge *j, gh_str name)
 static bool is_unread(gh_judge *j, const gh_item *item, size_t column)
 {
     return item->is_used != NULL && !item->is_used[column] && !item->has_star &&
-           !item->is_renamed && !may_be_word(j, item->relation->columns[column].name);
+           !item->is_renamed && !gh_judge_may_be_word(j, item->relation->columns[column].name);
 }
 
 /* Of a view that is expanded: what it computes may fail, so what is only called like a word is not computed. */
@@ -510,11 +510,11 @@ static void place_subselect(gh_judge *j, gh_item *item)
 }
 
 /* A view's own conditions can leak as a row filter's can, so only a barrier is left unfenced. A star stands for what
- * the catalog says, unless whatever the warehouse has by now may show. */
+ * the catalog says, and a name for what it has, unless whatever the warehouse has by now may show. */
 bool gh_relation_stands(const gh_item *item)
 {
     return item->system == NULL && item->decision->is_full && !item->decision->is_through &&
-           (item->decision->is_open || !item->has_star) &&
+           (item->decision->is_open || (!item->has_star && !item->is_probed)) &&
            (item->relation->kind != 'v' || item->relation->is_security_barrier);
 }
 
@@ -553,6 +553,37 @@ static bool may_be_slow(const gh_judge *j, const gh_item *item)
            (item->is_dear || has_ways_of_its_own(item));
 }
 
+/* Compiles what will stand for it, from which follows what is fenced. */
+static void prepare_item(gh_judge *j, gh_item *item)
+{
+    bool is_ready;
+
+    if (item->is_placed || item->is_target || item->decision == NULL || gh_relation_stands(item))
+        return;
+    item->is_flat = gh_flat_may_stand(j, item);
+    if (item->is_flat) {
+        item->inner =
+            gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
+        item->where = gh_relation_row_condition(j, item);
+        is_ready = item->where != NULL;
+    } else {
+        is_ready = prepare(j, item);
+    }
+    if (!is_ready)
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
+                        item->var->relname);
+}
+
+/* A fence is around a sub-select, whose conditions have another name for the relation. */
+static void settle(gh_judge *j, gh_item *item)
+{
+    if (!item->is_flat || !gh_judge_is_fenced(j, item))
+        return;
+    item->is_flat = false;
+    item->inner = GH_INNER;
+    item->where = NULL;
+}
+
 void gh_judge_place_items(gh_judge *j)
 {
     ListCell *cell;
@@ -560,10 +591,7 @@ void gh_judge_place_items(gh_judge *j)
     foreach (cell, j->items) {
         gh_item *item = lfirst(cell);
 
-        if (!item->is_placed && !item->is_target && item->decision != NULL &&
-            !gh_relation_stands(item) && !prepare(j, item))
-            gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
-                            item->var->relname);
+        prepare_item(j, item);
         if (may_run_early(j, item) || may_be_slow(j, item))
             item->is_fenced = true;
     }
@@ -574,7 +602,8 @@ void gh_judge_place_items(gh_judge *j)
             return;
         if (item->is_placed)
             continue;
-        if (item->is_target || gh_relation_stands(item)) {
+        settle(j, item);
+        if (item->is_target || item->is_flat || gh_relation_stands(item)) {
             place_qualified(j, item);
             continue;
         }
@@ -585,6 +614,8 @@ void gh_judge_place_items(gh_judge *j)
         else
             place_subselect(j, item);
     }
+    foreach (cell, j->blocks)
+        gh_flat_place_filters(j, lfirst(cell));
 }
 
 /* ---- for the audit --------------------------------------------------------------------------- */

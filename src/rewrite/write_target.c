@@ -68,6 +68,15 @@ bool gh_write_is_system_column(const char *name)
     return false;
 }
 
+bool gh_write_names_system_column(gh_judge *j)
+{
+    for (size_t i = 0; i < GH_COUNT(s_system_columns); i++) {
+        if (gh_judge_may_be_word(j, gh_str_of(s_system_columns[i])))
+            return true;
+    }
+    return false;
+}
+
 static void refuse_column(gh_judge *j, const ColumnRef *ref)
 {
     bool is_qualified = list_length(ref->fields) > 1;

@@ -9,7 +9,7 @@ import gatehouse_test as gt
 
 CANARY = 'CANARY-of-a-new-column'
 POLICY = """version: 1
-roles: { by_list: {}, by_except: {}, by_deny: {}, by_tag: {}, by_masking: {}, by_mask: {}, open: {} }
+roles: { by_list: {}, by_except: {}, by_deny: {}, by_tag: {}, by_masking: {}, by_mask: {}, by_rows: {}, open: {} }
 users:
   by_list: { roles: [by_list] }
   by_except: { roles: [by_except] }
@@ -17,18 +17,20 @@ users:
   by_tag: { roles: [by_tag] }
   by_masking: { roles: [by_masking] }
   by_mask: { roles: [by_mask] }
+  by_rows: { roles: [by_rows] }
   open: { roles: [open] }
 tags:
   pii: ['tagged.*.ssn']
 masking:
-  - { tag: pii, with: redact, except: [by_list, by_except, by_deny, by_tag, by_mask, open] }
+  - { tag: pii, with: redact, except: [by_list, by_except, by_deny, by_tag, by_mask, by_rows, open] }
 grants:
-  - { to: [by_list], tables: [s.t], columns: [id, name], privileges: [select, update] }
+  - { to: [by_list], tables: [s.t, named.t], columns: [id, name], privileges: [select, update] }
   - { to: [by_except], tables: [s.t], columns: { except: [ssn] } }
   - { to: [by_deny], tables: [s.t] }
   - { to: [by_tag], tables: [tagged.t] }
   - { to: [by_masking], tables: [tagged.t] }
   - { to: [by_mask], tables: [s.t], mask: { ssn: redact } }
+  - { to: [by_rows], tables: [s.t, named.t], columns: [id, name], rows: id > 0 }
   - { to: [open], tables: [s.t], privileges: [select, update] }
 denies:
   - { to: [by_deny], tables: ['*.*'], columns: [ssn] }
@@ -39,9 +41,15 @@ READS = ['SELECT * FROM t', 'SELECT t.* FROM t', 'TABLE t', 'SELECT t FROM t', '
          'WITH c AS (SELECT * FROM t) SELECT c.*::text FROM c', 'SELECT * FROM t ORDER BY id FOR SHARE', 'SELECT t.* FROM t GROUP BY t.id',
          'COPY t TO STDOUT', 'COPY (SELECT * FROM t) TO STDOUT', 'SELECT * FROM ONLY t', 'SELECT (t).* FROM t', 'SELECT count(*), max(t::text) FROM t',
          'DECLARE c CURSOR WITH HOLD FOR SELECT * FROM t']
+# By its name, which somebody may guess.
+NAMES = ['SELECT ssn FROM t', 'SELECT t.ssn FROM t', 'SELECT s FROM (SELECT ssn AS s FROM t) x', 'SELECT id, (SELECT max(ssn) FROM t u) FROM t',
+         'SELECT (SELECT u.name || ssn FROM t u) FROM t', 'SELECT name FROM t GROUP BY name, ssn HAVING max(ssn) IS NOT NULL', 'SELECT lower(t.ssn) FROM t',
+         'COPY (SELECT ssn FROM t) TO STDOUT', 'WITH c AS (SELECT ssn FROM t) TABLE c', 'SELECT a.id FROM t a JOIN t b USING (ssn)',
+         "SELECT id FROM t WHERE ssn LIKE 'CANARY%'", 'SELECT id FROM t ORDER BY ssn', 'SELECT 1 AS x FROM t GROUP BY ssn', 'SELECT t.id FROM t JOIN t u ON u.ssn = t.ssn',
+         'SELECT DISTINCT ON (ssn) id FROM t', 'SELECT count(*) OVER (PARTITION BY ssn) FROM t', 'SELECT u.id FROM t u, LATERAL (SELECT u.ssn AS v) w']
 WRITES = ["UPDATE t SET name = 'Anna' RETURNING *", "UPDATE t SET name = 'Anna' RETURNING t.*", "UPDATE t SET name = 'Anna' RETURNING t",
           "UPDATE t SET name = 'Anna' RETURNING row_to_json(t)"]
-GOVERNED = {'by_list': 's', 'by_except': 's', 'by_deny': 's', 'by_tag': 'tagged', 'by_masking': 'tagged', 'by_mask': 's'}
+GOVERNED = {'by_list': 's', 'by_except': 's', 'by_deny': 's', 'by_tag': 'tagged', 'by_masking': 'tagged', 'by_mask': 's', 'by_rows': 's'}
 
 
 def setUpModule():
@@ -49,7 +57,8 @@ def setUpModule():
     scratch, certs, pg = gt.module_fixture()
     pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')
     pg.sql('CREATE DATABASE wh')
-    pg.sql('CREATE SCHEMA s; CREATE SCHEMA tagged; CREATE TABLE s.t (id int PRIMARY KEY, name text); CREATE TABLE tagged.t (id int PRIMARY KEY, name text);'
+    pg.sql('CREATE SCHEMA s; CREATE SCHEMA tagged; CREATE SCHEMA named; CREATE TABLE named.t (id int PRIMARY KEY, name text); INSERT INTO named.t SELECT 1, $$Anna$$;'
+           'CREATE TABLE s.t (id int PRIMARY KEY, name text); CREATE TABLE tagged.t (id int PRIMARY KEY, name text);'
            "INSERT INTO s.t VALUES (1, 'Anna'); INSERT INTO tagged.t VALUES (1, 'Anna')", 'wh')
     proxy = unittest.enterModuleContext(
         gt.Gatehouse(scratch, pg, certs, policy=POLICY, users={u: 'pw' for u in [*GOVERNED, 'open']}))
@@ -81,6 +90,16 @@ class NewColumn(unittest.TestCase):
             c.results()
             self.assertNotIn(CANARY.encode(), c.received_bytes(), user)
             before[user].close()
+
+    def test_a_name_finds_the_columns_that_were_decided_on(self):
+        with proxy.wire('by_list') as listed, proxy.wire('by_rows') as filtered:
+            for i, sql in enumerate(NAMES):  # each by another name, since the catalog may tell of those before
+                pg.sql(f"ALTER TABLE named.t ADD COLUMN new{i} text DEFAULT '{CANARY}'", 'wh')
+                for c in (listed, filtered):
+                    c.query('SET search_path TO named')
+                    answer = c.query(sql.replace('ssn', f'new{i}'))[-1]
+                    self.assertNotIn(CANARY.encode(), c.received_bytes(), sql)
+                    self.assertEqual((sql, answer.sqlstate), (sql, '42703'))
 
     def test_who_may_see_whatever_comes_does(self):
         with proxy.wire('open') as c:
