@@ -5,17 +5,16 @@ import argparse
 import glob
 import os
 import platform
-import pwd
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
 import gatehouse_test as gt
+import pgbouncer
 
 POLICY = """\
 version: 1
@@ -41,41 +40,6 @@ CREATE TABLE lineitem (l_orderkey bigint, l_partkey int, l_suppkey int, l_linenu
     l_extendedprice numeric(15,2), l_discount numeric(15,2), l_tax numeric(15,2), l_returnflag char(1),
     l_linestatus char(1), l_shipdate date, l_commitdate date, l_receiptdate date, l_shipinstruct char(25),
     l_shipmode char(10), l_comment varchar(44), PRIMARY KEY (l_orderkey, l_linenumber))"""
-
-
-class Pgbouncer:
-    """Session pooling in front of the cluster; runs as user postgres, since it refuses root."""
-
-    def __init__(self, scratch, pg, certs, tls, clients):
-        self.dir = scratch.path(f'pgbouncer-{"tls" if tls else "plain"}')
-        self.dir.mkdir()
-        self.port = gt.free_port()
-        names = {'server.crt': certs.server[0], 'server.key': certs.server[1], 'ca.crt': certs.ca}
-        for name, source in names.items():
-            (self.dir / name).write_bytes(Path(source).read_bytes())
-        (self.dir / 'users.txt').write_text('"bench" "bench-password"\n')
-        crypto = (f'client_tls_sslmode = require\nclient_tls_key_file = {self.dir}/server.key\n'
-                  f'client_tls_cert_file = {self.dir}/server.crt\nserver_tls_sslmode = verify-full\n'
-                  f'server_tls_ca_file = {self.dir}/ca.crt\n') if tls else 'server_tls_sslmode = disable\n'
-        (self.dir / 'pgbouncer.ini').write_text(
-            f'[databases]\nbench = host=127.0.0.1 port={pg.port} dbname=bench\n[pgbouncer]\nlisten_addr = 127.0.0.1\n'
-            f'listen_port = {self.port}\nauth_type = scram-sha-256\nauth_file = {self.dir}/users.txt\npool_mode = session\n'
-            f'default_pool_size = {clients + 10}\nmax_client_conn = {clients + 100}\nlogfile = {self.dir}/log\n'
-            f'unix_socket_dir =\nignore_startup_parameters = extra_float_digits\n{crypto}')
-        user = 'postgres' if gt.IS_ROOT else pwd.getpwuid(os.geteuid()).pw_name
-        for path in [self.dir, *self.dir.iterdir()]:
-            if gt.IS_ROOT:
-                os.chown(path, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-            path.chmod(0o700 if path.is_dir() else 0o600)
-        argv = ['pgbouncer', str(self.dir / 'pgbouncer.ini')]
-        self.process = subprocess.Popen(argv + (['-u', user] if gt.IS_ROOT else []), stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        gt.wait_for(lambda: gt.can_connect(self.port), 10, 'pgbouncer listens')
-        self.pid = self.process.pid
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
 
 
 class Bench:
@@ -104,7 +68,7 @@ class Bench:
                 try:
                     with self.gatehouse(False) as plain, self.gatehouse(True) as tls:
                         for is_tls, proxy in ((False, plain), (True, tls)):
-                            bouncer = Pgbouncer(scratch, pg, certs, is_tls, clients)
+                            bouncer = pgbouncer.Pgbouncer(scratch, pg, 'bench', {'bench': 'bench-password'}, clients, certs if is_tls else None)
                             bouncers.append(bouncer)
                             self.servers[is_tls] = {'direct': (pg.port, None), 'pgbouncer': (bouncer.port, bouncer.pid),
                                                     'gatehouse': (proxy.port, proxy.pid)}

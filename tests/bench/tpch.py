@@ -1,16 +1,17 @@
-"""TPC-H's queries, lookups and joins through row filters, four ways side by side on one PostgreSQL in one run:
+"""TPC-H's queries, lookups and joins through row filters, these ways side by side on one PostgreSQL in one run:
 
     proxy   through Gatehouse, whose policy has a row filter on seven of the eight tables
     sent    what Gatehouse sends, sent without it: what the rewriting alone costs the server
     views   hand-written views with the same filters, as a DBA would write them without Gatehouse (no security_barrier)
+    bouncer those views through PgBouncer: another process is on the way as well; lookups and joins by key only
     RLS     PostgreSQL's row-level security with the same filters
 
     tpch.py [--scale 0.1] [--rounds 7] [--queries 17 20 ...] [--write] [--smoke]
     --write    puts the tables into docs/benchmarks.md
-    --smoke    a tiny scale, once: shows that it works, that all four answer alike and that no query needs a fence,
+    --smoke    a tiny scale, once: shows that it works, that all answer alike and that no query needs a fence,
                nothing about speed
 
-The four take turns within each round, after one that only warms; figures are medians. All four must give the same rows.
+They take turns within each round, after one that only warms; figures are medians. All must give the same rows.
 """
 import argparse
 import json
@@ -23,9 +24,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
 import gatehouse_test as gt
+import pgbouncer
 import tpch_data
 
 WAYS = ('proxy', 'sent', 'views', 'RLS')
+LOOKUP_WAYS = ('proxy', 'sent', 'views', 'bouncer', 'RLS')
 # What the user may see: most rows of each table, so that the queries still have something to find.
 FILTERS = {
     'nation': "n_name <> 'KENYA'",
@@ -47,6 +50,10 @@ LOOKUPS = {
     'newest of a customer': 'select o_orderkey, o_totalprice from orders where o_custkey = {} order by o_orderdate desc limit 5',
 }
 KEY = 424242  # stands for the key where only the text is asked for
+
+
+def ratios(ways):
+    return [(a, b) for b in ways if b not in ('proxy', 'sent') for a in (('proxy',) if b == 'bouncer' else ('proxy', 'sent'))]
 
 
 def policy():
@@ -73,10 +80,12 @@ class Tpch:
             with gt.Postgres(scratch, extra='shared_buffers = 512MB\nwork_mem = 64MB\nmax_wal_size = 4GB\njit = off') as pg:
                 self.load(pg)
                 with gt.Gatehouse(scratch, pg, policy=policy(), users={'bench': 'bench-password'}, database='tpch') as proxy:
+                    bouncer = pgbouncer.Pgbouncer(scratch, pg, 'tpch', {'viewer': 'viewer-password'}, 5)
                     connect = lambda port, user, database: gt.Wire(port, user, database, f'{user}-password', timeout=o.timeout + 60)
                     self.proxy = proxy
                     self.wires = {'proxy': connect(proxy.port, 'bench', 'wh'), 'sent': connect(pg.port, 'sent', 'tpch'),
-                                  'views': connect(pg.port, 'viewer', 'tpch'), 'RLS': connect(pg.port, 'rls', 'tpch')}
+                                  'views': connect(pg.port, 'viewer', 'tpch'), 'bouncer': connect(bouncer.port, 'viewer', 'tpch'),
+                                  'RLS': connect(pg.port, 'rls', 'tpch')}
                     cpu = next((l.split(':', 1)[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.machine())
                     self.say(f'{os.cpu_count()} × {cpu}; PostgreSQL 15; scale {o.scale}, {o.rounds} rounds; everything on one machine. '
                              f'{time.strftime("%Y-%m-%d")}, load average {os.getloadavg()[0]:.1f}.')
@@ -85,6 +94,7 @@ class Tpch:
                         self.lookups()
                     for wire in self.wires.values():
                         wire.close()
+                    bouncer.stop()
         if o.write:
             self.write()
 
@@ -133,10 +143,10 @@ class Tpch:
 
     def measured(self, name, texts):
         """Median seconds by way; texts: by way, a list of statements that count as one."""
-        times, rows, too_slow = {w: [] for w in WAYS}, {}, set()
+        times, rows, too_slow = {w: [] for w in texts}, {}, set()
         begin = time.monotonic()
         for i in range(self.options.rounds + 1):
-            for way in WAYS:
+            for way in texts:
                 if way in too_slow:
                     continue
                 answers = [self.answer(way, sql) for sql in texts[way]]
@@ -147,25 +157,25 @@ class Tpch:
                     times[way].append(sum(a[0] for a in answers))
             if time.monotonic() - begin > self.options.seconds and i >= min(3, self.options.rounds):
                 break
-        known = [rows[w] for w in WAYS if w not in too_slow]
+        known = [rows[w] for w in texts if w not in too_slow]
         if any(r != known[0] for r in known):
-            print(f'not ok {name}: the four do not answer alike: { {w: sum(map(len, rows[w])) for w in WAYS if w not in too_slow} }')
+            print(f'not ok {name}: not all answer alike: { {w: sum(map(len, rows[w])) for w in texts if w not in too_slow} }')
             self.wrong += 1
-        return {w: statistics.median(times[w]) if w not in too_slow else None for w in WAYS}, sum(map(len, known[0])) if known else 0
+        return {w: statistics.median(times[w]) if w not in too_slow else None for w in texts}, sum(map(len, known[0])) if known else 0
 
     def row(self, name, seconds, count, unit, form):
         value = lambda w: form.format(seconds[w] * unit) if seconds[w] is not None else f'> {self.options.timeout} s'
         ratio = lambda a, b: f'{seconds[a] / seconds[b]:.2f}' if None not in (seconds[a], seconds[b]) else 'slow' if seconds[a] is None else 'fast'
-        self.say(f'| {name} | {count:,} | {" | ".join(map(value, WAYS))} | {ratio("proxy", "views")} | {ratio("sent", "views")} | {ratio("proxy", "RLS")} | '
-                 f'{ratio("sent", "RLS")} |')
+        self.say(f'| {name} | {count:,} | {" | ".join([*map(value, seconds), *(ratio(*pair) for pair in ratios(seconds))])} |')
 
-    def head(self, what, unit):
-        self.say(f'\n| {what} | rows | proxy {unit} | sent {unit} | views {unit} | RLS {unit} | proxy / views | sent / views | proxy / RLS | sent / RLS |')
-        self.say('| --- |' + ' ---: |' * 9)
+    def head(self, what, ways, unit):
+        cells = [*(f'{w} {unit}' for w in ways), *(f'{a} / {b}' for a, b in ratios(ways))]
+        self.say(f'\n| {what} | rows | {" | ".join(cells)} |')
+        self.say('| --- |' + ' ---: |' * (1 + len(cells)))
 
     def queries(self):
         total = dict.fromkeys(WAYS, 0.0)
-        self.head('TPC-H', 'ms')
+        self.head('TPC-H', WAYS, 'ms')
         for number, sql in tpch_data.queries().items():
             if self.options.queries and number not in self.options.queries:
                 continue
@@ -184,11 +194,11 @@ class Tpch:
         n = tpch_data.sizes(self.options.scale)
         keys = {'o_custkey = {}': [1 + i * 7919 % n['customer'] for i in range(self.options.keys)],
                 '': [(i * 7919 % (n['orders'] // 8)) * 32 + i % 8 + 1 for i in range(self.options.keys)]}
-        self.head(f'{self.options.keys} statements, each', 'µs')
+        self.head(f'{self.options.keys} statements, each', LOOKUP_WAYS, 'µs')
         for name, text in LOOKUPS.items():
             of = next(v for k, v in keys.items() if k in text)
             sent = self.sent(text.format(KEY))
-            texts = {w: [(sent.replace(str(KEY), str(k)) if w == 'sent' else text.format(k)) for k in of] for w in WAYS}
+            texts = {w: [(sent.replace(str(KEY), str(k)) if w == 'sent' else text.format(k)) for k in of] for w in LOOKUP_WAYS}
             seconds, count = self.measured(name, texts)
             self.row(name, seconds, count, 1e6 / len(of), '{:.0f}')
 
