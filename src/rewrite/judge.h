@@ -9,7 +9,7 @@
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
- *     write.c write_target.c merge.c   writes: checked, their target as it stands
+ *     write.c write_target.c merge.c current_of.c   writes: checked, their target as it stands
  *     relation.c   what stands in place of a governed relation
  *     flat.c       those whose row filter may stand in the query's own WHERE
  *     through.c    views that are expanded: their definition is judged as a query of the user's
@@ -267,6 +267,16 @@ List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *
 char *gh_write_failure(const char *type);
 /* Replaces every $0 in the tree by `with`. */
 void gh_judge_fill(Node **slot, Node *with);
+
+/* ---- current_of.c ---------------------------------------------------------------------------- */
+
+bool gh_write_is_current(const Node *where);
+/* Keeps values of SET that may fail from a row that does not fulfil the condition; `where`: the list's end. */
+void gh_write_guard_sets(gh_judge *j, const gh_item *target, const List *sets, bool has_from,
+                         size_t where, const char *condition);
+/* gh_write_check of the row that the cursor is on. */
+List *gh_write_check_current(gh_judge *j, gh_item *target, const char *condition, List *returning,
+                             size_t end, bool is_top);
 
 /* ---- merge.c --------------------------------------------------------------------------------- */
 

@@ -199,6 +199,32 @@ static void refuse_leaking_view(gh_judge *j, const gh_item *target, const Node *
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
+/* The client's condition; the row of a cursor is checked elsewhere. */
+static void judge_where(gh_judge *j, Node **where)
+{
+    if (!gh_write_is_current(*where))
+        gh_judge_condition(j, where);
+}
+
+static void push_where(gh_judge *j, const gh_item *target, const List *from, const Node *where)
+{
+    gh_judge_push_write(j, from, gh_write_is_current(where) ? NULL : where);
+    refuse_leaking_view(j, target, where);
+}
+
+/* Of a row that a cursor is on; PostgreSQL takes no views here. */
+static void guard_current_update(gh_judge *j, gh_item *target, UpdateStmt *s, const bool *written,
+                                 const char *condition, size_t where, size_t end, bool is_top)
+{
+    if (condition[0] != '\0' && !gh_write_stays_inside(target, written)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                        "WHERE CURRENT OF is not allowed here, since the row cannot be checked");
+        return;
+    }
+    gh_write_guard_sets(j, target, s->targetList, s->fromClause != NIL, where, condition);
+    s->returningList = gh_write_check_current(j, target, condition, s->returningList, end, is_top);
+}
+
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
 {
     size_t returning = gh_write_find_keyword(j, first, end, "returning");
@@ -208,6 +234,7 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     bool is_blind;
     char *granted;
     char *condition;
+    size_t where;
 
     gh_write_open_block(j, (const Node *)s);
     gh_judge_with(j, s->withClause);
@@ -216,22 +243,24 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
         return;
     gh_judge_from_list(j, s->fromClause);
     written = gh_write_set_list(j, target, s->targetList);
-    gh_judge_condition(j, &s->whereClause);
+    judge_where(j, &s->whereClause);
     s->returningList = gh_write_returning(j, target, s->returningList);
     if (j->rc != GH_OK)
         return;
-    gh_judge_push_write(j, s->fromClause, s->whereClause);
-    refuse_leaking_view(j, target, s->whereClause);
+    push_where(j, target, s->fromClause, s->whereClause);
     granted = gh_write_condition(j, target, GH_UPDATE, written, &is_blind);
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
         return;
     gh_write_refuse_unseen(j, target, written, is_blind);
-    gh_write_guard_where(j, target, &s->whereClause,
-                         gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
-                         condition);
-    if (!gh_write_stays_inside(target, written))
-        s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
+    where = gh_write_find_keyword(j, target->end, body_end, "where");
+    if (gh_write_is_current(s->whereClause)) {
+        guard_current_update(j, target, s, written, condition, where, end, is_top);
+    } else {
+        gh_write_guard_where(j, target, &s->whereClause, where, body_end, condition);
+        if (!gh_write_stays_inside(target, written))
+            s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
+    }
     gh_write_close_block(j);
 }
 
@@ -244,26 +273,28 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     char *granted;
     char *condition;
 
-    (void)is_top;
     gh_write_open_block(j, (const Node *)s);
     gh_judge_with(j, s->withClause);
     target = gh_write_add_target(j, s->relation, GH_DELETE);
     if (target == NULL)
         return;
     gh_judge_from_list(j, s->usingClause);
-    gh_judge_condition(j, &s->whereClause);
+    judge_where(j, &s->whereClause);
     s->returningList = gh_write_returning(j, target, s->returningList);
     if (j->rc != GH_OK)
         return;
-    gh_judge_push_write(j, s->usingClause, s->whereClause);
-    refuse_leaking_view(j, target, s->whereClause);
+    push_where(j, target, s->usingClause, s->whereClause);
     granted = gh_write_condition(j, target, GH_DELETE, NULL, &is_blind);
     condition = granted == NULL ? NULL : touchable(j, target, granted);
     if (condition == NULL)
         return;
-    gh_write_guard_where(j, target, &s->whereClause,
-                         gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
-                         condition);
+    if (gh_write_is_current(s->whereClause))
+        s->returningList =
+            gh_write_check_current(j, target, condition, s->returningList, end, is_top);
+    else
+        gh_write_guard_where(j, target, &s->whereClause,
+                             gh_write_find_keyword(j, target->end, body_end, "where"), body_end,
+                             condition);
     gh_write_close_block(j);
 }
 

@@ -512,7 +512,11 @@ static void say_failed_check(const gh_plan *p, gh_err *out)
     gh_str table = { NULL, 0 };
 
     for (size_t i = 0; i < p->touch_count; i++) {
-        if ((p->touches[i].privileges & (GH_INSERT | GH_UPDATE)) != 0)
+        uint32_t privileges = p->touches[i].privileges;
+
+        /* A DELETE is checked by WHERE CURRENT OF alone. */
+        if ((privileges & (GH_INSERT | GH_UPDATE)) != 0 ||
+            ((privileges & GH_DELETE) != 0 && table.len == 0))
             table = p->touches[i].name;
     }
     gh_session_say(out, "42501",

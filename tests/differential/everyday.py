@@ -91,8 +91,8 @@ DIFFERENT = {
     'CREATE TABLE shop.': ('42501', 'nothing permanent is made'),
     'CREATE VIEW shop.': ('42501', 'nothing permanent is made'),
     'LOCK TABLE': ('42501', 'it would stop everyone'),
+    'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
     'SET (region, total) = (SELECT': ('42501', 'a sub-select in MERGE is not computed twice, so its row cannot be checked'),
-    'WHERE CURRENT OF': ('42501', 'limit'),
     'XMLTABLE': ('42501', 'limit'),
 }
 LOCKED = {'countries': 'code', 'customers': 'id', 'orders': 'id', 'items': '(order_id, line)', 'jobs': 'id'}

@@ -171,6 +171,57 @@ class Conflicts(unittest.TestCase):
             self.assertEqual([{k: v.replace(name, 'by_none') for k, v in self.ask(name, a).error.items()} for a in ('NOTHING', "UPDATE SET note = 'x'")], absent)
 
 
+class CurrentOf(unittest.TestCase):
+    """The row that a cursor is on, which somebody else may have hidden since the cursor found it."""
+
+    def setUp(self):
+        PG.sql("INSERT INTO m VALUES (5, 'e', 'EU', 50, 's5', 'n5')", 'wh')
+        self.addCleanup(PG.sql, 'DELETE FROM m WHERE id = 5', 'wh')
+        self.c = PROXY.wire('alice')
+        self.addCleanup(self.c.close)
+        self.c.query('BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
+
+    def ask(self, sql):
+        return self.c.query(sql + ' WHERE CURRENT OF c' * (' WHERE ' not in sql))[-1]
+
+    def test_visible(self):
+        for sql, tag, rows in (("UPDATE m SET code = 'x'", 'UPDATE 1', []), ('UPDATE m SET code = left(note, 1), id = id + 1 WHERE CURRENT OF c RETURNING id, code', 'UPDATE 1', [['6', 'n ']]),
+                               ('UPDATE public.m AS t SET id = t.id + 2, code = DEFAULT WHERE CURRENT OF c RETURNING t.id', 'UPDATE 1', [['7']]), ('DELETE FROM m WHERE CURRENT OF c RETURNING *', 'DELETE 1', None)):
+            with self.subTest(sql=sql):
+                self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5 FOR UPDATE; FETCH c' if 't.id' in sql else
+                             'ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
+                got = self.ask(sql)
+                self.assertEqual((got.sqlstate, got.tag), (None, tag), got.error)
+                if rows is not None:
+                    self.assertEqual(got.rows, rows)
+
+    def test_hidden_since(self):
+        """Neither changed nor told of: where a value of the row would fail, the answer is the same."""
+        for sql in ("UPDATE m SET code = 'x'", 'UPDATE m SET code = (1 / (amount - 77))::text', 'UPDATE m SET code = (1 / (amount - 78))::text', 'UPDATE m SET code = note', 'UPDATE m SET id = id + 1 WHERE CURRENT OF c RETURNING id',
+                    'DELETE FROM m', 'DELETE FROM m WHERE CURRENT OF c RETURNING id'):
+            with self.subTest(sql=sql):
+                self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
+                PG.sql("UPDATE m SET region = 'US', amount = 77 WHERE id = 5", 'wh')
+                got = self.ask(sql)
+                self.assertEqual((got.sqlstate, got.error['M']), ('42501', 'new row violates row-level security policy for table "m"'))
+                self.c.query('ROLLBACK')
+                self.assertEqual(PG.sql('SELECT id, code, amount FROM m WHERE id = 5', 'wh').strip(), '5|e |77.0')
+                PG.sql("UPDATE m SET region = 'EU' WHERE id = 5", 'wh')
+
+    def test_refused(self):
+        for sql in ("UPDATE m SET note = 'x'", 'UPDATE m SET region = region', 'UPDATE m SET (code, id) = (note, id + 1)', 'UPDATE m SET code = s.region FROM s WHERE CURRENT OF c',
+                    'UPDATE m SET id = 1 WHERE CURRENT OF c RETURNING 1 / (amount - 77)', 'DELETE FROM m WHERE CURRENT OF c RETURNING 1 / (amount - 77)'):
+            with self.subTest(sql=sql):
+                got = self.ask(sql)
+                self.assertEqual(got.sqlstate, '42501')
+                self.assertIn('WHERE CURRENT OF is not allowed here', got.error['M'])
+                self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
+        self.assertEqual(self.ask('DELETE FROM m WHERE CURRENT OF nobody').sqlstate, '34000')
+        self.c.query('ROLLBACK')
+        self.assertEqual(self.ask("UPDATE m SET secret = 'x'").sqlstate, '42703')
+        self.assertEqual(self.ask('SELECT * FROM m').sqlstate, '42601')
+
+
 class Merge(unittest.TestCase):
     """Every statement runs in a transaction that is rolled back; `after` is the table as its owner sees it."""
 

@@ -1,0 +1,114 @@
+/*
+ * UPDATE and DELETE ... WHERE CURRENT OF. The grammar lets no other condition stand beside it, so the row that the
+ * cursor is on is checked where its values are read:
+ *
+ *     UPDATE ops.tickets SET hits = hits + 1 WHERE CURRENT OF c
+ *       SET         hits = CASE WHEN <row condition> THEN (hits + 1) ELSE <fails> END    where it reads the row
+ *       RETURNING   CASE WHEN <row condition> THEN NULL ELSE <fails> END
+ *
+ * RETURNING sees the row that is deleted, and of one that is updated the columns that stay; so a column that the row
+ * condition reads is not written this way.
+ *
+ * SECURITY: the row was visible when the cursor found it, but somebody else may have changed it since, or a function
+ * that the policy allows may have opened the cursor. Attack: tests/integration/checked_writes, CurrentOf.
+ */
+#include "operand.h"
+
+bool gh_write_is_current(const Node *where)
+{
+    return where != NULL && IsA(where, CurrentOfExpr);
+}
+
+static void refuse(gh_judge *j, const gh_item *target, const char *why)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
+                    "WHERE CURRENT OF is not allowed here, since %s", why);
+}
+
+static void look_for_column(struct Node **slot, void *arg)
+{
+    bool *is_found = arg;
+
+    if (IsA(*slot, ColumnRef) || IsA(*slot, SubLink) ||
+        !gh_sql_children(*slot, look_for_column, arg))
+        *is_found = true;
+}
+
+static bool reads_column(Node *n)
+{
+    bool is_found = false;
+
+    look_for_column((struct Node **)&n, &is_found);
+    return is_found;
+}
+
+/* Returning it tells nothing of a row that it cannot be. */
+static bool is_quiet(gh_judge *j, Node *n)
+{
+    return IsA(n, ColumnRef) || !reads_column(n) || gh_value(j, n).class != GH_CLASS_NONE;
+}
+
+/* Where the value that begins at `at` ends: at a comma outside of brackets, or with the list. */
+static size_t value_end(const gh_judge *j, size_t at, size_t end)
+{
+    while (at < end && strcmp(j->text->tokens[at].text, ",") != 0) {
+        if (j->text->tokens[at].kind == GH_TOKEN_SELF && strchr("([", j->text->tokens[at].text[0]))
+            at = gh_sql_token_closing(j->text, at);
+        if (at == SIZE_MAX)
+            return end;
+        at++;
+    }
+    return at;
+}
+
+static void guard_value(gh_judge *j, const gh_item *target, ResTarget *t, size_t end,
+                        const char *condition)
+{
+    const gh_column *c = gh_relation_column(target->relation, gh_str_of(t->name));
+    size_t name = gh_judge_token(j, t->location);
+    const char *before = gh_judge_printf("CASE WHEN %s THEN (", condition);
+    const char *behind =
+        gh_judge_printf(") ELSE %s END", gh_write_failure(gh_judge_cstr(c->type_sql)));
+    Node *tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, behind));
+    size_t after;
+
+    if (name == SIZE_MAX || tree == NULL)
+        return;
+    after = value_end(j, name + 2, end);
+    gh_judge_fill(&tree, t->val);
+    t->val = tree;
+    /* In place of `=`, since a name behind it may have been given its schema there. */
+    gh_judge_edit(j, name + 1, name + 2, gh_judge_printf("= %s", before));
+    gh_judge_edit(j, after, after, behind);
+}
+
+void gh_write_guard_sets(gh_judge *j, const gh_item *target, const List *sets, bool has_from,
+                         size_t where, const char *condition)
+{
+    ListCell *cell;
+
+    foreach (cell, sets) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+
+        if (j->rc != GH_OK || condition[0] == '\0')
+            return;
+        if (!IsA(t->val, MultiAssignRef) && !reads_column(t->val))
+            continue;
+        if (IsA(t->val, MultiAssignRef) || t->indirection != NIL || has_from)
+            refuse(j, target, "a value that it sets may fail");
+        else
+            guard_value(j, target, t, where, condition);
+    }
+}
+
+List *gh_write_check_current(gh_judge *j, gh_item *target, const char *condition, List *returning,
+                             size_t end, bool is_top)
+{
+    ListCell *cell;
+
+    foreach (cell, returning) {
+        if (condition[0] != '\0' && !is_quiet(j, lfirst_node(ResTarget, cell)->val))
+            refuse(j, target, "a value that it returns may fail");
+    }
+    return gh_write_check(j, target, condition, returning, end, is_top);
+}
