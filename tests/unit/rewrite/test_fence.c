@@ -235,6 +235,7 @@ START_TEST(types_that_meet)
         { "w.amount = any ('{1}'::float8[])", true },
         { "w.id between 1 and 2.5 and w.amount not between 1 and w.id", false },
         { "w.amount between 1 and w.price", true },
+        { "w.amount in (w.price, 1)", true },
         { "1 between w.amount and w.id",
           true }, /* ...and parameters, typed where they first stand. */
         { "w.amount > $1 and w.id::numeric > $2", false },
