@@ -131,6 +131,15 @@ static char *touchable(gh_judge *j, gh_item *target, char *granted)
     return both(gh_relation_row_condition(j, target), granted);
 }
 
+/*
+ * What a new row must be. SECURITY: RETURNING shows it with what defaults and triggers made of it, so one that the user
+ * could not read is refused, as PostgreSQL does by its policies for SELECT. Attack: tests/integration/checked_writes.
+ */
+static char *storable(gh_judge *j, gh_item *target, char *granted, const List *returning)
+{
+    return returning == NIL ? granted : touchable(j, target, granted);
+}
+
 /* ---- SET
  * ---------------------------------------------------------------------------------------------------
  */
@@ -258,7 +267,10 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
         guard_current_update(j, target, s, written, condition, where, end, is_top);
     } else {
         gh_write_guard_where(j, target, &s->whereClause, where, body_end, condition);
-        if (!gh_write_stays_inside(target, written))
+        granted = gh_write_stays_inside(target, written)
+                      ? pstrdup("")
+                      : storable(j, target, granted, s->returningList);
+        if (granted != NULL)
             s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
     }
     gh_write_close_block(j);
@@ -577,6 +589,9 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     if (j->rc != GH_OK || granted == NULL)
         return;
     s->returningList = gh_write_returning(j, target, s->returningList);
+    granted = storable(j, target, granted, s->returningList);
+    if (granted == NULL)
+        return;
     s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
     gh_write_close_block(j);
 }

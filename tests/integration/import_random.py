@@ -223,6 +223,10 @@ class Import(unittest.TestCase):
                 less += 1
                 if after != before and self.is_more(admin, user, statement, t, before, after):
                     faults.append(f'more than PostgreSQL: {fault}')
+                if direct is None and any(value is not None for row in result.rows for value in row):
+                    alone = [self.direct_write(admin, user, statement, t, row) for row in before] if statement.startswith('UPDATE') else []
+                    if not any(alone):
+                        faults.append(f'{result.rows} returned: {fault}')
                 if not [n for n in notes.splitlines() if t in n or re.search(r'role [lg]\d: |schema s\d: ', n)]:
                     faults.append(f'no note says that it is less: {fault}')
         return alike, less
