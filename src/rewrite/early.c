@@ -28,7 +28,7 @@ void gh_judge_note_early(gh_judge *j, const Node *n)
 {
     if (n == NULL)
         return;
-    if (IsA(n, RangeFunction)) {
+    if (IsA(n, RangeFunction) || IsA(n, RangeTableFunc)) {
         Node *copy = (Node *)(uintptr_t)n;
 
         if (!gh_sql_children((struct Node *)copy, find_column, &j->runs_early))

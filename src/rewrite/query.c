@@ -297,6 +297,25 @@ static void judge_range_function(gh_judge *j, RangeFunction *f)
     gh_judge_add_item(j, f->alias)->function = f;
 }
 
+/* XMLTABLE, which sees its neighbours as a function does; what it makes of their XML are casts from text. */
+static void judge_table_function(gh_judge *j, RangeTableFunc *r)
+{
+    ListCell *cell;
+
+    gh_judge_expr(j, &r->rowexpr);
+    gh_judge_expr(j, &r->docexpr);
+    gh_judge_expr_list(j, r->namespaces);
+    foreach (cell, r->columns) {
+        RangeTableFuncCol *c = lfirst_node(RangeTableFuncCol, cell);
+
+        if (c->typeName != NULL)
+            gh_judge_type(j, c->typeName);
+        gh_judge_expr(j, &c->colexpr);
+        gh_judge_expr(j, &c->coldefexpr);
+    }
+    (void)gh_judge_add_item(j, r->alias);
+}
+
 static void judge_join(gh_judge *j, JoinExpr *join)
 {
     bool was_condition = j->block->is_condition;
@@ -398,14 +417,16 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
         else
             judge_range_function(j, (RangeFunction *)n);
         return;
+    case T_RangeTableFunc:
+        judge_table_function(j, (RangeTableFunc *)n);
+        return;
     case T_JoinExpr:
         judge_join(j, (JoinExpr *)n);
         return;
     default:
         break;
     }
-    gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s in FROM is not allowed",
-                    IsA(n, RangeTableFunc) ? "XMLTABLE" : "this construct");
+    gh_judge_refuse(j, GH_DENIED, "42501", -1, "this construct in FROM is not allowed");
 }
 
 void gh_judge_from_list(gh_judge *j, List *from)

@@ -93,7 +93,6 @@ DIFFERENT = {
     'LOCK TABLE': ('42501', 'it would stop everyone'),
     'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
     'SET (region, total) = (SELECT': ('42501', 'a sub-select in MERGE is not computed twice, so its row cannot be checked'),
-    'XMLTABLE': ('42501', 'limit'),
 }
 LOCKED = {'countries': 'code', 'customers': 'id', 'orders': 'id', 'items': '(order_id, line)', 'jobs': 'id'}
 LOCKS = re.compile(r'(?i)\bfor (no key update|update|share|key share)\b')
