@@ -93,7 +93,9 @@ typedef struct gh_plan {
     gh_str name;        /* see gh_stmt_kind */
     gh_str value;
     bool is_local;
-    bool is_held;     /* GH_STMT_DECLARE: WITH HOLD */
+    bool is_held; /* GH_STMT_DECLARE: WITH HOLD */
+    bool
+        is_explained; /* GH_STMT_EXECUTE: only how it would run is asked; its result is no answer of it */
     bool is_bypassed; /* sent as the client wrote it */
     gh_str tag; /* the CommandComplete tag to show instead of the upstream's; empty: as it comes */
     const gh_offset *offsets;

@@ -53,6 +53,8 @@ static const char *const s_allowed[] = {
     "pg_is_in_recovery",
     "txid_current",
     "txid_current_if_assigned",
+    "pg_current_xact_id",
+    "pg_current_xact_id_if_assigned",
     "pg_my_temp_schema",
     "count",
     "row_number",
@@ -101,6 +103,7 @@ static const char *const s_allowed[] = {
     /* of the own session, and since when there is a server: browsers ask at the start */
     "pg_backend_pid",
     "pg_postmaster_start_time",
+    "pg_conf_load_time",
 };
 
 static const char *const s_denied[] = {
@@ -306,6 +309,8 @@ static const gh_special s_specials[] = {
     NEVER("pg_get_statisticsobjdef", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),
     VALUE("pg_is_wal_replay_paused", 0, 0, "false"),
+    VALUE("pg_blocking_pids", 1, 1, "CAST('{}' AS pg_catalog.int4[])"),
+    VALUE("pg_safe_snapshot_blocking_pids", 1, 1, "CAST('{}' AS pg_catalog.int4[])"),
     /* as by a Unix-domain socket: where the upstream is, and that Gatehouse asks, is nobody's business */
     VALUE("inet_server_addr", 0, 0, "CAST(NULL AS pg_catalog.inet)"),
     VALUE("inet_server_port", 0, 0, "CAST(NULL AS pg_catalog.int4)"),
@@ -353,7 +358,13 @@ static const gh_special s_specials[] = {
     /* psql 18 joins it; the view of this name shows no row either */
     { "pg_available_extensions", GH_SPECIAL_SET, 0, 0, 0,
       "unnest(CAST('{}' AS pg_catalog.name[]), CAST('{}' AS pg_catalog.text[]), "
-      "CAST('{}' AS pg_catalog.text[]))" },
+      "CAST('{}' AS pg_catalog.text[])) AS (name, default_version, comment)" },
+    { "pg_available_extension_versions", GH_SPECIAL_SET, 0, 0, 0,
+      "unnest(CAST('{}' AS pg_catalog.name[]), CAST('{}' AS pg_catalog.text[]), "
+      "CAST('{}' AS pg_catalog.bool[]), CAST('{}' AS pg_catalog.bool[]), CAST('{}' AS "
+      "pg_catalog.bool[]), CAST('{}' AS pg_catalog.name[]), CAST('{}' AS pg_catalog.name[]), "
+      "CAST('{}' AS pg_catalog.text[])) AS (name, version, superuser, trusted, relocatable, "
+      "schema, requires, comment)" },
 
     VALUE("obj_description", 1, 1,
           "(SELECT gd.description FROM pg_catalog.pg_description AS gd WHERE gd.objoid = " OID1

@@ -24,7 +24,7 @@ typedef enum gh_special_kind {
     GH_SPECIAL_RELATION,  /* a guard over a relation that a literal may name too */
     GH_SPECIAL_SETTING,
     GH_SPECIAL_SET_CONFIG,
-    GH_SPECIAL_SET,         /* in FROM: the whole call becomes the call `sql` */
+    GH_SPECIAL_SET,         /* in FROM: the whole call becomes `sql`, "f(...) AS (name, ...)" */
     GH_SPECIAL_SEARCH,      /* to_reg*: a name that is looked for along the client's path */
     GH_SPECIAL_TEXT_SEARCH, /* a text search configuration may be named by a literal */
     GH_SPECIAL_SIGNAL       /* of a session of the proxy's, which answer.c sends */

@@ -246,12 +246,19 @@ static void value(gh_judge *j, Node **slot, gh_call *c)
 
 static void set(gh_judge *j, Node **slot, gh_call *c)
 {
+    const char *columns;
+    char *call;
+
     if (!j->is_from_function) {
         refuse_call(j, c);
         return;
     }
-    gh_judge_edit(j, c->first, c->delimiters[1] + 1, c->special->sql);
-    *slot = gh_judge_parse_expr(j, c->special->sql);
+    columns = strstr(c->special->sql, " AS (name");
+    GH_ASSERT(columns != NULL);
+    call = gh_judge_printf("%.*s", (int)(columns - c->special->sql), c->special->sql);
+    j->from_columns = columns + strlen(" AS (");
+    gh_judge_edit(j, c->first, c->delimiters[1] + 1, call);
+    *slot = gh_judge_parse_expr(j, call);
 }
 
 /* ---- a guard --------------------------------------------------------------------------------------- */

@@ -156,12 +156,13 @@ typedef struct gh_judge {
     bool has_query_condition;  /* ...or another sub-select */
     List *queries;             /* of gh_query *: of the sub-selects judged so far */
     bool has_outer_join;
-    bool asks_statistics;  /* some operator may be run over the planner's statistics */
-    bool is_expanded;      /* a star as the next expression stands for columns, not for the row */
-    bool is_exists;        /* the query that is judged next stands in EXISTS */
-    bool is_from_function; /* the call that is judged stands in FROM: it must stay a call */
-    bool is_output_name;   /* the reference judged next, of ORDER BY, means the result's column */
-    bool takes_reg;        /* the expression judged next may be of a reg* type (reg_value.c) */
+    bool asks_statistics; /* some operator may be run over the planner's statistics */
+    bool is_expanded;     /* a star as the next expression stands for columns, not for the row */
+    bool is_exists;       /* the query that is judged next stands in EXISTS */
+    const char *from_columns; /* of what stands for a call: "name, version)"; NULL: see its name */
+    bool is_from_function;    /* the call that is judged stands in FROM: it must stay a call */
+    bool is_output_name; /* the reference judged next, of ORDER BY, means the result's column */
+    bool takes_reg;      /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     List **announced;           /* of gh_announced *; NULL: nothing is (temporary.c) */
     int view_depth;             /* the text is the definition of a view in so many */
@@ -289,6 +290,7 @@ void gh_judge_with(gh_judge *j, WithClause *w);
 void gh_judge_from_list(gh_judge *j, List *from);
 void gh_judge_from_item(gh_judge *j, Node **slot);
 gh_item *gh_judge_add_item(gh_judge *j, const Alias *alias);
+void gh_judge_range_function(gh_judge *j, RangeFunction *f); /* from_function.c */
 void gh_judge_locate(gh_judge *j, gh_item *item);
 void gh_judge_condition(gh_judge *j, Node **slot);
 

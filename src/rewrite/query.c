@@ -244,59 +244,6 @@ static void judge_sample(gh_judge *j, Node **slot)
     widen(j, old);
 }
 
-/*
- * What stands for a call of FROM is no call by that name any more, but its column goes by it.
- *
- *     FROM current_schema()   ─▶   FROM COALESCE((SELECT ...)) AS "current_schema"
- */
-static void keep_function_name(gh_judge *j, RangeFunction *f, const Node *was)
-{
-    const FuncCall *call = (const FuncCall *)was; /* the alternative: CURRENT_USER and kin */
-    bool is_call = IsA(was, FuncCall);
-    int location = is_call ? call->location : ((const SQLValueFunction *)was)->location;
-    size_t end = gh_judge_token(j, location);
-    const char *column = is_call ? strVal(llast(call->funcname)) : NULL;
-
-    if (is_call && end != SIZE_MAX)
-        end = gh_sql_token_closing(j->text, end + 2 * (size_t)list_length(call->funcname) - 1);
-    if (f->ordinality || f->is_rowsfrom || f->coldeflist != NIL || end == SIZE_MAX) {
-        gh_judge_refuse(j, GH_DENIED, "42501", location,
-                        "the statement uses a construct that is not allowed");
-        return;
-    }
-    if (column == NULL)
-        column = j->text->tokens[end].text;
-    gh_judge_edit(j, end + 1, end + 1,
-                  gh_judge_printf(" AS %s", gh_judge_ident(j, gh_str_of(column))));
-    f->alias = makeNode(Alias);
-    f->alias->aliasname = pstrdup(column);
-}
-
-static void judge_range_function(gh_judge *j, RangeFunction *f)
-{
-    ListCell *cell;
-
-    foreach (cell, f->functions) { /* lists of a call and its column definitions */
-        List *pair = lfirst(cell);
-
-        if (linitial(pair) != NULL) {
-            bool was_from_function = j->is_from_function;
-            const Node *was = linitial(pair);
-
-            j->is_from_function = IsA(was, FuncCall) || IsA(was, SQLValueFunction);
-            gh_judge_expr(j, (Node **)&linitial(pair));
-            j->is_from_function = was_from_function;
-            if (j->rc == GH_OK && !IsA(was, CoalesceExpr) && IsA(linitial(pair), CoalesceExpr) &&
-                f->alias == NULL)
-                keep_function_name(j, f, was);
-        }
-        if (lsecond(pair) != NULL)
-            gh_judge_expr_list(j, (List *)lsecond(pair));
-    }
-    gh_judge_expr_list(j, f->coldeflist);
-    gh_judge_add_item(j, f->alias)->function = f;
-}
-
 /* XMLTABLE, which sees its neighbours as a function does; what it makes of their XML are casts from text. */
 static void judge_table_function(gh_judge *j, RangeTableFunc *r)
 {
@@ -415,7 +362,7 @@ void gh_judge_from_item(gh_judge *j, Node **slot)
         if (becomes_pg_settings(j, slot))
             judge_relation(j, slot);
         else
-            judge_range_function(j, (RangeFunction *)n);
+            gh_judge_range_function(j, (RangeFunction *)n);
         return;
     case T_RangeTableFunc:
         judge_table_function(j, (RangeTableFunc *)n);

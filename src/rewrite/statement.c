@@ -403,6 +403,27 @@ static void judge_copy(gh_judge *j, CopyStmt *c, size_t first)
 
 /* ---- EXPLAIN, LISTEN and small ones ---------------------------------------------------------- */
 
+static void judge_execute(gh_judge *j, ExecuteStmt *e)
+{
+    gh_judge_expr_list(j, e->params);
+    j->plan->kind = GH_STMT_EXECUTE;
+    set_name(j, e->name);
+}
+
+/* sqlx asks so which columns of a prepared statement may be NULL. */
+static void judge_explain_execute(gh_judge *j, const ExplainStmt *e)
+{
+    ListCell *cell;
+
+    foreach (cell, e->options) {
+        /* It would run what was prepared, whose answer is not this one. */
+        if (strcmp(lfirst_node(DefElem, cell)->defname, "analyze") == 0)
+            gh_judge_refuse(j, GH_DENIED, "42501", -1, "EXPLAIN ANALYZE EXECUTE is not allowed");
+    }
+    judge_execute(j, (ExecuteStmt *)e->query);
+    j->plan->is_explained = true;
+}
+
 static void judge_explain(gh_judge *j, ExplainStmt *e)
 {
     static const char *const options[] = { "analyze", "verbose", "costs",   "buffers",
@@ -422,6 +443,10 @@ static void judge_explain(gh_judge *j, ExplainStmt *e)
         if (!is_known)
             gh_judge_refuse(j, GH_DENIED, "42501", d->location,
                             "EXPLAIN option \"%s\" is not allowed", d->defname);
+    }
+    if (IsA(e->query, ExecuteStmt)) {
+        judge_explain_execute(j, e);
+        return;
     }
     if (!IsA(e->query, SelectStmt)) {
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "EXPLAIN of this statement is not allowed");
@@ -588,9 +613,7 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end)
         judge_prepare(j, (PrepareStmt *)n, first, end);
         return;
     case T_ExecuteStmt:
-        gh_judge_expr_list(j, ((ExecuteStmt *)n)->params);
-        j->plan->kind = GH_STMT_EXECUTE;
-        set_name(j, ((ExecuteStmt *)n)->name);
+        judge_execute(j, (ExecuteStmt *)n);
         return;
     case T_DeclareCursorStmt:
         judge_declare(j, (DeclareCursorStmt *)n);

@@ -94,7 +94,7 @@ const gh_plan *gh_session_answering(const gh_session *s, const gh_plan *p)
     const gh_named *n;
     gh_str name;
 
-    if (p == NULL || p->kind != GH_STMT_EXECUTE || p->is_bypassed)
+    if (p == NULL || p->kind != GH_STMT_EXECUTE || p->is_explained || p->is_bypassed)
         return p;
     name = p->name;
     if (name.len > GH_WIRE_NAME_MAX)

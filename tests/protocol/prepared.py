@@ -10,7 +10,7 @@ import gatehouse_test as gt
 import warehouse
 
 KEPT = 500  # GH_SESSION_UPSTREAM_STATEMENTS_MAX
-POLICY = warehouse.POLICY.replace('denies:', '''  - to: [analyst]
+POLICY = warehouse.POLICY.replace('sees all }', 'sees all, may: [explain] }').replace('denies:', '''  - to: [analyst]
     tables: [sales.inbox]
     privileges: [select, insert]
     rows: "id < 1000"
@@ -147,6 +147,23 @@ class Prepared(unittest.TestCase):
         self.assertEqual(self.upstream(), 0)
         self.prepare(range(KEPT + 10))
         self.assertEqual(self.c.one('EXECUTE s0(6)'), [['6']])
+
+    def test_explain_of_a_prepared_one(self):
+        self.assertEqual(self.c.query('EXPLAIN EXECUTE nosuch')[0].sqlstate, '26000')
+        self.c.send(gt.parse_message('SELECT id, amount FROM sales.orders WHERE id = $1', 'sqlx_s_1'), gt.SYNC)
+        self.c.results()
+        for i in range(KEPT + 5):  # and it is away
+            self.c.send(gt.parse_message(text(i), f's{i}'), gt.SYNC)
+            self.c.results()
+        self.assertIn('"Output"', self.c.one('EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE sqlx_s_1(NULL)')[0][0])
+        self.assertIn('orders', self.c.extended('EXPLAIN EXECUTE sqlx_s_1(3)').rows[0][0])
+        self.assertEqual(self.c.one('EXECUTE sqlx_s_1(3)')[0][0], '3')
+        self.assertEqual(self.c.query('EXPLAIN ANALYZE EXECUTE sqlx_s_1(3)')[0].sqlstate, '42501')
+        self.assertEqual(self.c.query('EXPLAIN (ANALYZE false) EXECUTE sqlx_s_1(3)')[0].sqlstate, '42501')
+        with proxy.wire('alice') as c:  # a write that is checked: neither run nor its answer trimmed
+            c.query("PREPARE w AS INSERT INTO sales.inbox VALUES (5, 'explained') RETURNING id")
+            self.assertEqual(c.query('EXPLAIN EXECUTE w')[0].sqlstate, '42501')
+        self.assertEqual(pg.sql("SELECT count(*) FROM sales.inbox WHERE note = 'explained'", 'wh').strip(), '0')
 
     def test_catalogs_show_the_client_its_own_words(self):
         """As PostgreSQL shows them to who is not filtered; nothing of what was sent instead."""

@@ -77,3 +77,13 @@ select pg_catalog.pg_postmaster_start_time() > now() - interval '100 years'
 select extract(epoch from now())::bigint, pg_backend_pid() > 0, txid_current() > 0, inet_server_addr() is null or true
 select pg_is_in_recovery(), current_setting('is_superuser'), session_user, current_role
 SELECT 1; SELECT 'ping'
+-- what an administrator's dashboard shows, and browsers of functions, extensions and monitoring
+select pid, usename, coalesce(wait_event_type || ': ' || wait_event, '') as waits, array_to_string(pg_blocking_pids(pid), ', ') as blocked_by, query, client_addr, backend_type, round(extract(epoch from now() - query_start)::numeric, 1) as seconds from pg_stat_activity where datname = current_database() order by pid
+select x.pid, x.mode, x.relation::regclass, d.datname from pg_locks x left join pg_database d on x.database = d.oid order by 1
+select extname, array(select unnest from unnest(v.versions) where unnest > extversion) as newer from pg_extension e left join (select name, array_agg(version) as versions from pg_available_extension_versions() group by name) v on e.extname = v.name
+select name, default_version, comment from pg_available_extensions() where name like 'pg%'
+select pg_conf_load_time() >= pg_postmaster_start_time(), pg_current_xact_id_if_assigned() is null
+select * from pg_stat_wal, pg_stat_slru, pg_stat_replication_slots, pg_stat_subscription_stats, pg_stat_recovery_prefetch
+select * from information_schema.user_mappings, information_schema.data_type_privileges, information_schema.role_udt_grants
+select count(*) from information_schema.column_column_usage, information_schema.routine_column_usage
+select name, statement, parameter_types from pg_prepared_statements union all select name, statement, null from pg_cursors
