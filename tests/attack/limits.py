@@ -118,6 +118,27 @@ class Limits(unittest.TestCase):
         self.c.query('ROLLBACK')
         self.goes_on()
 
+    def test_session_statements(self):
+        n = BOUNDS['GH_SESSION_STATEMENTS_MAX']
+        for i in range(n):
+            self.c.send(gt.parse_message('', f's{i}'))
+        self.c.send(gt.SYNC)
+        self.assertEqual([r.sqlstate for r in self.c.results() if r.sqlstate], [])
+        self.c.send(gt.parse_message('', 'more'), gt.SYNC)
+        got = self.c.results()[-1]
+        self.assertEqual((got.sqlstate, got.error['M']), ('54000', 'too many prepared statements in one session'))
+        self.c.send(gt.close_message('S', 's0'), gt.parse_message('', 'more'), gt.SYNC)
+        self.assertEqual([r.sqlstate for r in self.c.results() if r.sqlstate], [])
+        self.goes_on()
+
+    def test_lexer_work(self):
+        """A row of n operator characters is read n + (n - 1) + ... times; as signs before a number so many are nested too deep anyway."""
+        work = lambda n: n * (n + 1) // 2 - 4 * len(f'SELECT 1 {"+" * n} 1')
+        n = next(n for n in range(1, 5000) if work(n + 1) > BOUNDS['GH_SQL_LEXER_WORK_MAX'])
+        at, past = (self.answer(f'SELECT 1 {"+" * k} 1') for k in (n, n + 1))
+        self.assertEqual(at, ('54001', f'statement is nested deeper than {BOUNDS["GH_SQL_DEPTH_MAX"]}'))
+        self.assertEqual(past, ('54001', 'too many operators or comments without a gap'))
+
     def test_every_bound_is_read(self):
         self.assertEqual((BOUNDS['GH_SQL_BYTES_MAX'], BOUNDS['GH_WIRE_BODY_MAX'], BOUNDS['GH_SQL_DEPTH_MAX']), (16 << 20, (1 << 30) - 2, 500))
 
