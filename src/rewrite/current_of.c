@@ -51,14 +51,19 @@ static bool is_quiet(gh_judge *j, Node *n)
 /* Where the value that begins at `at` ends: at a comma outside of brackets, or with the list. */
 static size_t value_end(const gh_judge *j, size_t at, size_t end)
 {
-    while (at < end && strcmp(j->text->tokens[at].text, ",") != 0) {
-        if (j->text->tokens[at].kind == GH_TOKEN_SELF && strchr("([", j->text->tokens[at].text[0]))
+    for (; at < end; at++) {
+        const gh_token *t = &j->text->tokens[at];
+
+        if (t->kind != GH_TOKEN_SELF)
+            continue;
+        if (t->text[0] == ',')
+            return at;
+        if (t->text[0] == '(' || t->text[0] == '[')
             at = gh_sql_token_closing(j->text, at);
         if (at == SIZE_MAX)
-            return end;
-        at++;
+            break;
     }
-    return at;
+    return end;
 }
 
 static void guard_value(gh_judge *j, const gh_item *target, ResTarget *t, size_t end,

@@ -97,9 +97,11 @@ static struct gh_grouped *column_of(const gh_grouping *g, const Node *n)
     gh_item *item = NULL;
     const gh_column *c;
 
-    if (IsA(n, A_Const) && !position->isnull && IsA(&position->val, Integer) &&
-        intVal(&position->val) >= 1 && intVal(&position->val) <= g->star_at)
-        n = list_nth_node(ResTarget, g->s->targetList, intVal(&position->val) - 1)->val;
+    if (IsA(n, A_Const) && !position->isnull && IsA(&position->val, Integer)) {
+        g->j->reads_literal = true;
+        if (intVal(&position->val) >= 1 && intVal(&position->val) <= g->star_at)
+            n = list_nth_node(ResTarget, g->s->targetList, intVal(&position->val) - 1)->val;
+    }
     if (!IsA(n, ColumnRef))
         return NULL;
     ref = (const ColumnRef *)n;

@@ -223,36 +223,36 @@ char *gh_relation_column_sql(gh_judge *j, gh_item *item, size_t i)
 }
 
 /* The words of the text are a set that may hold more than was put in, never less: a bit for each that goes there. */
-static uint64_t *word_bit(gh_judge *j, gh_str word, uint64_t *bit)
+static size_t word_bit(const gh_judge *j, gh_str word)
 {
     uint32_t h = (uint32_t)word.len;
 
     for (size_t i = 0; i < word.len; i++)
         h = h * 33 + (unsigned char)word.ptr[i];
-    h = (h ^ h >> 15) % (64 * GH_COUNT(j->words));
-    *bit = UINT64_C(1) << (h % 64);
-    return &j->words[h / 64];
+    return (h ^ h >> 15) % (64 * GH_COUNT(j->words));
 }
 
 static void note_words(gh_judge *j)
 {
     for (size_t i = 0; i < j->text->token_count; i++) {
         const gh_token *t = &j->text->tokens[i];
-        uint64_t bit;
 
-        if (t->kind == GH_TOKEN_IDENT || t->kind == GH_TOKEN_KEYWORD)
-            *word_bit(j, gh_str_of(t->text), &bit) |= bit;
+        if (t->kind == GH_TOKEN_IDENT || t->kind == GH_TOKEN_KEYWORD) {
+            size_t bit = word_bit(j, gh_str_of(t->text));
+
+            j->words[bit / 64] |= UINT64_C(1) << (bit % 64);
+        }
     }
     j->has_words = true;
 }
 
 bool gh_judge_may_be_word(gh_judge *j, gh_str name)
 {
-    uint64_t bit;
+    size_t bit = word_bit(j, name);
 
     if (!j->has_words)
         note_words(j);
-    return (*word_bit(j, name, &bit) & bit) != 0;
+    return (j->words[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
 /*

@@ -410,10 +410,25 @@ static char *other_stars(gh_judge *j, const gh_item *target, char *out)
 }
 
 /* `*` or `target.*` as the visible columns; NULL where it is neither. */
+/* In place of the star and of the brackets around it: (t.*) is t.* here, and (a, b) would be a row. */
+static void edit_star(gh_judge *j, const ColumnRef *ref, const char *columns)
+{
+    const gh_token *t = j->text->tokens;
+    size_t first = gh_judge_token(j, ref->location);
+    size_t end = first + 2 * (size_t)list_length(ref->fields) - 1;
+
+    while (first != SIZE_MAX && first > 0 && t[first - 1].kind == GH_TOKEN_SELF &&
+           t[first - 1].text[0] == '(' && end < j->end && t[end].kind == GH_TOKEN_SELF &&
+           t[end].text[0] == ')') {
+        first--;
+        end++;
+    }
+    gh_judge_edit(j, first, end, columns);
+}
+
 static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
 {
     const ColumnRef *ref = (const ColumnRef *)t->val;
-    size_t token;
     char *sql;
     const SelectStmt *s;
 
@@ -429,12 +444,11 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
     sql = star_columns(j, target, true);
     if (sql != NULL && list_length(ref->fields) == 1)
         sql = other_stars(j, target, sql);
-    token = gh_judge_token(j, ref->location);
     if (sql == NULL || sql[0] == '\0') {
         refuse_column(j, ref);
         return NULL;
     }
-    gh_judge_edit(j, token, token + 2 * (size_t)list_length(ref->fields) - 1, sql);
+    edit_star(j, ref, sql);
     s = (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
     if (s == NULL || j->rc != GH_OK)
         return NULL;

@@ -28,6 +28,8 @@ explain (costs off) select * from orders natural join regions
 select region, title from regions where region = 'EU' and title between 'a' and 'b' or region = any ('{a,b}'::text[])
 values (1, 'a'), (2, 'b')
 table only shop.orders
+update ops.tickets t set title = 'x' where id = 1 returning (t.*), ((t.*)), row_to_json(t), t
+select o.id, o.region from shop.orders o left join shop.regions r on r.region = o.region where o.note like 'a%' group by o.id, 2
 select id from orders where substring(note from -0 for 7) = 'x' and amount / -7 < -0.5 and amount::float(7) > 1
 select case when region = 'EU' then 1 else 2 end, coalesce(note, 'x'), cast(amount as int) from orders where region similar to 'E%' and id is distinct from 3
 """

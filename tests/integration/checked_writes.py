@@ -192,7 +192,9 @@ class CurrentOf(unittest.TestCase):
 
     def test_visible(self):
         for sql, tag, rows in (("UPDATE m SET code = 'x'", 'UPDATE 1', []), ('UPDATE m SET code = left(note, 1), id = id + 1 WHERE CURRENT OF c RETURNING id, code', 'UPDATE 1', [['6', 'n ']]),
-                               ('UPDATE public.m AS t SET id = t.id + 2, code = DEFAULT WHERE CURRENT OF c RETURNING t.id', 'UPDATE 1', [['7']]), ('DELETE FROM m WHERE CURRENT OF c RETURNING *', 'DELETE 1', None)):
+                               ('UPDATE public.m AS t SET id = t.id + 2, code = DEFAULT WHERE CURRENT OF c RETURNING t.id', 'UPDATE 1', [['7']]),
+                               ("UPDATE m SET code = ',' || left(note, 1), id = id + 1 WHERE CURRENT OF c RETURNING code", 'UPDATE 1', [[',n']]),
+                               ('UPDATE m SET code = code WHERE id = 5 RETURNING (m.*), ((m.*))', 'UPDATE 1', None), ('DELETE FROM m WHERE CURRENT OF c RETURNING *', 'DELETE 1', None)):
             with self.subTest(sql=sql):
                 self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5 FOR UPDATE; FETCH c' if 't.id' in sql else
                              'ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')

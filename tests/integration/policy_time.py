@@ -189,7 +189,7 @@ class Time(unittest.TestCase):
     def test_an_index_serves_a_filter_by_time(self):
         """The column stays bare where it is compared with what does not depend on the row."""
         explained = PROXY.cli('explain', '--config', PROXY.config, '--user', 'ann', 'SELECT id FROM f0.visit').stdout
-        self.assertRegex(' '.join(explained.split()), r'"gh"\."?at"? >= "pg_catalog"\."timezone"\(\'UTC\', ?CAST\(')
+        self.assertRegex(' '.join(explained.split()), r'"visit"\."?at"? >= "pg_catalog"\."timezone"\(\'UTC\', ?CAST\(')
 
 
 if __name__ == '__main__':
