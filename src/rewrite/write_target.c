@@ -338,6 +338,27 @@ void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded)
         target_row(j, item, slot, 3);
 }
 
+static bool is_self(const gh_token *t, char c)
+{
+    return t->kind == GH_TOKEN_SELF && t->text[0] == c;
+}
+
+/* Columns in place of the star and of the brackets around it alone: (t.*) is t.*, but (a, b) would be a row. */
+static void edit_star(gh_judge *j, const ColumnRef *ref, const char *columns)
+{
+    const gh_token *t = j->text->tokens;
+    size_t first = gh_judge_token(j, ref->location);
+    size_t end = first + 2 * (size_t)list_length(ref->fields) - 1;
+
+    while (first != SIZE_MAX && first > 1 && end < j->end && is_self(&t[first - 1], '(') &&
+           is_self(&t[end], ')') &&
+           (t[first - 2].kind != GH_TOKEN_KEYWORD || strcmp(t[first - 2].text, "row") != 0)) {
+        first--;
+        end++;
+    }
+    gh_judge_edit(j, first, end, columns);
+}
+
 List *gh_write_row_star(gh_judge *j, const Node *n)
 {
     const ColumnRef *ref = (const ColumnRef *)n;
@@ -361,7 +382,7 @@ List *gh_write_row_star(gh_judge *j, const Node *n)
         return NIL;
     foreach (cell, s->targetList)
         out = lappend(out, lfirst_node(ResTarget, cell)->val);
-    gh_judge_edit(j, gh_judge_token(j, ref->location), gh_judge_token(j, ref->location) + 3, sql);
+    edit_star(j, ref, sql);
     return out;
 }
 
@@ -410,22 +431,6 @@ static char *other_stars(gh_judge *j, const gh_item *target, char *out)
 }
 
 /* `*` or `target.*` as the visible columns; NULL where it is neither. */
-/* In place of the star and of the brackets around it: (t.*) is t.* here, and (a, b) would be a row. */
-static void edit_star(gh_judge *j, const ColumnRef *ref, const char *columns)
-{
-    const gh_token *t = j->text->tokens;
-    size_t first = gh_judge_token(j, ref->location);
-    size_t end = first + 2 * (size_t)list_length(ref->fields) - 1;
-
-    while (first != SIZE_MAX && first > 0 && t[first - 1].kind == GH_TOKEN_SELF &&
-           t[first - 1].text[0] == '(' && end < j->end && t[end].kind == GH_TOKEN_SELF &&
-           t[end].text[0] == ')') {
-        first--;
-        end++;
-    }
-    gh_judge_edit(j, first, end, columns);
-}
-
 static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
 {
     const ColumnRef *ref = (const ColumnRef *)t->val;
@@ -439,6 +444,10 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
         return NULL;
     if (!may_read(target)) {
         refuse_table(j, target, ref->location);
+        return NULL;
+    }
+    if (t->name != NULL) { /* (t.*) name: PostgreSQL forgets the name */
+        gh_judge_refuse(j, GH_DENIED, "42501", ref->location, "a name for a star is not allowed");
         return NULL;
     }
     sql = star_columns(j, target, true);
