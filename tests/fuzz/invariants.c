@@ -40,21 +40,52 @@ static void visit_list(check *c, List *list)
 typedef struct look {
     const RangeVar *relation;
     const char *alias;
-    bool is_filter;  /* names nothing but its columns, and the attribute's value */
-    bool is_telling; /* names what does not show in clear, or the row */
+    bool is_filter;   /* names nothing but its columns, and the attribute's value */
+    bool is_telling;  /* names what does not show in clear, or the row */
+    bool is_shadowed; /* in a sub-select that has the alias for something else */
 } look;
 
 static bool is_clear(const RangeVar *v, const char *column)
 {
     static const char *const never[] = { "secret", "ctid", "xmin",    "xmax",
                                          "cmin",   "cmax", "tableoid" };
+    static const char *const mixed[] = { "region", "a", "b", "c" };
 
     for (size_t i = 0; i < GH_COUNT(never); i++) {
         if (strcmp(column, never[i]) == 0)
             return false;
     }
-    return strcmp(v->relname, "mixed") == 0 ? strcmp(column, "id") == 0
-                                            : strcmp(column, "email") != 0;
+    for (size_t i = 0; strcmp(v->relname, "mixed") == 0 && i < GH_COUNT(mixed); i++) {
+        if (strcmp(column, mixed[i]) == 0)
+            return false;
+    }
+    return strcmp(v->relname, "orders") != 0 || strcmp(column, "email") != 0;
+}
+
+static bool brings(const Node *from, const char *alias)
+{
+    const Alias *own = NULL;
+    ListCell *cell;
+
+    if (from == NULL)
+        return false;
+    if (IsA(from, List)) {
+        foreach (cell, (const List *)from) {
+            if (brings(lfirst(cell), alias))
+                return true;
+        }
+        return false;
+    }
+    if (IsA(from, JoinExpr))
+        return brings(((const JoinExpr *)from)->larg, alias) ||
+               brings(((const JoinExpr *)from)->rarg, alias);
+    if (IsA(from, RangeSubselect))
+        own = ((const RangeSubselect *)from)->alias;
+    else if (IsA(from, RangeVar) && ((const RangeVar *)from)->alias == NULL)
+        return strcmp(((const RangeVar *)from)->relname, alias) == 0;
+    else if (IsA(from, RangeVar))
+        own = ((const RangeVar *)from)->alias;
+    return own != NULL && strcmp(own->aliasname, alias) == 0;
 }
 
 static void look_at(struct Node **slot, void *arg)
@@ -71,15 +102,24 @@ static void look_at(struct Node **slot, void *arg)
             look_at((struct Node **)&lfirst(cell), arg);
         return;
     }
+    if (IsA(n, SelectStmt)) {
+        bool was_shadowed = l->is_shadowed;
+
+        l->is_shadowed =
+            was_shadowed || brings((const Node *)((const SelectStmt *)n)->fromClause, l->alias);
+        if (!gh_sql_children(*slot, look_at, arg))
+            l->is_telling = true;
+        l->is_shadowed = was_shadowed;
+        return;
+    }
     if (IsA(n, ColumnRef)) {
         const List *fields = ((const ColumnRef *)n)->fields;
-        bool is_own =
-            IsA(linitial(fields), String) && strcmp(strVal(linitial(fields)), l->alias) == 0;
+        bool is_own = !l->is_shadowed && IsA(linitial(fields), String) &&
+                      strcmp(strVal(linitial(fields)), l->alias) == 0;
         const Node *last = llast(fields);
 
         l->is_filter = l->is_filter && is_own && list_length(fields) == 2;
-        if (list_length(fields) == 2 && IsA(linitial(fields), String) &&
-            strcmp(strVal(linitial(fields)), "gh") == 0) /* in a sub-select of Gatehouse's */
+        if (list_length(fields) == 2 && !is_own) /* of another relation */
             return;
         if (IsA(last, String)
                 ? !is_clear(l->relation, strVal(last)) || (is_own && list_length(fields) == 1)
@@ -138,7 +178,8 @@ static bool stands_filtered(const check *c, const RangeVar *v)
     rest = *c->select;
     if (strcmp(v->relname, "mixed") == 0)
         rest.whereClause = NULL;
-    look_at((struct Node **)&n, &l);
+    if (!gh_sql_children((struct Node *)n, look_at, &l))
+        return false;
     return !l.is_telling;
 }
 
