@@ -108,8 +108,9 @@ static char *conditions_of(const List *items, size_t *first)
 
     gh_buf_init(&b, 0);
     foreach (cell, items) {
-        const gh_item *item = lfirst(cell);
+        gh_item *item = lfirst(cell);
 
+        item->is_guarded = item->is_flat;
         if (!item->is_flat || item->where[0] == '\0')
             continue;
         gh_buf_printf(&b, "%s%s", b.len == 0 ? "" : " AND ", item->where);

@@ -82,6 +82,7 @@ typedef struct gh_item {
     bool has_star;           /* all columns are read */
     bool is_probed;          /* a name was looked for in it that is none of its columns that show */
     bool is_flat;            /* it stands as it is, and its row condition in WHERE: flat.c */
+    bool is_guarded;         /* ...where it has been put */
     const List *names;       /* of String *: an alias's column list */
     const SelectStmt *query; /* what its columns are computed by... */
     const RangeFunction *function; /* ...or by this call */

@@ -616,6 +616,13 @@ void gh_judge_place_items(gh_judge *j)
     }
     foreach (cell, j->blocks)
         gh_flat_place_filters(j, lfirst(cell));
+    /* SECURITY: one whose query was not among them would stand without its filter, in text and tree alike. */
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item->is_flat && !item->is_guarded)
+            gh_judge_refuse(j, GH_INTERNAL, "XX000", -1, "statement cannot be rewritten");
+    }
 }
 
 /* ---- for the audit --------------------------------------------------------------------------- */
