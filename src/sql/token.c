@@ -84,6 +84,11 @@ static bool token_fill(gh_token *t, int code, const YYSTYPE *v)
     return t->text != NULL && ScanKeywordLookup(t->text, &ScanKeywords) >= 0;
 }
 
+static bool is_dot(const gh_token *t)
+{
+    return t->kind == GH_TOKEN_SELF && t->text[0] == '.' && t->text[1] == '\0';
+}
+
 static gh_rc lex(gh_sql_text *out, gh_err *err)
 {
     base_yy_extra_type extra;
@@ -111,6 +116,8 @@ static gh_rc lex(gh_sql_text *out, gh_err *err)
             break;
         if (!token_fill(&tokens[n], code, &value))
             return gh_fail(err, GH_INTERNAL, "XX000", "unknown token in statement");
+        if (tokens[n].kind == GH_TOKEN_KEYWORD && n > 0 && is_dot(&tokens[n - 1]))
+            tokens[n].kind = GH_TOKEN_IDENT; /* k.order, k.where: no clause begins there */
         n++;
         if (n > TOKENS_MAX)
             return gh_fail(err, GH_LIMIT, "54000", "statement has more than %u tokens",

@@ -11,10 +11,19 @@
 gh_rc gh_sql_verify(gh_str text, struct Node *judged, gh_err *err)
 {
     struct List *stmts;
-    gh_rc rc = gh_sql_parse_tree(text, &stmts, err);
+    gh_err why = { 0 };
+    gh_rc rc = gh_sql_parse_tree(text, &stmts, &why);
 
-    if (rc != GH_OK)
+    if (rc ==
+        GH_INVALID) { /* the client's own text did parse, and these words quote what it did not send */
+        rc = gh_fail(err, GH_INTERNAL, "XX000", "rewritten statement does not verify");
+        gh_err_detail(err, "%s", why.public_msg);
         return rc;
+    }
+    if (rc != GH_OK) {
+        *err = why;
+        return rc;
+    }
     if (list_length(stmts) != 1)
         return gh_fail(err, GH_INTERNAL, "XX000", "rewritten statement does not verify");
     rc = gh_sql_check_tree(linitial_node(RawStmt, stmts)->stmt, err);

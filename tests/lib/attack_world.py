@@ -51,6 +51,8 @@ CREATE VIEW shop.inner_ratios AS SELECT s.id, s.ratio FROM (SELECT id, region, 1
 CREATE VIEW shop.either_ratio AS SELECT id, ratio FROM shop.inner_ratios UNION ALL SELECT id, amount FROM shop.ratios;
 CREATE TABLE lockbox."CNRY-parts" (id integer, region text) PARTITION BY LIST (region);
 CREATE TABLE shop.part_eu PARTITION OF lockbox."CNRY-parts" FOR VALUES IN ('EU');
+-- Names that only a dot in front of them keeps from being keywords.
+CREATE TABLE shop.words (id integer PRIMARY KEY, region text, "order" integer, "where" integer, "limit" integer, "returning" integer, "on" text, "values" text);
 CREATE TABLE shop.lists (id integer, hidden_list text[], numbers integer[]);
 -- What a write sets off among rows that nobody sees.
 CREATE TABLE lockbox.echoes (id integer PRIMARY KEY, order_id integer REFERENCES shop.orders ON DELETE CASCADE, word text);
@@ -78,6 +80,7 @@ INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
 INSERT INTO shop.open_regions VALUES ('EU');
+INSERT INTO shop.words SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, i, i, i, i, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, 9) i;
 GRANT ALL ON ALL TABLES IN SCHEMA shop, staff, lockbox TO gatehouse;
 ANALYZE;
 '''
@@ -130,6 +133,15 @@ grants:
   - to: [reader]
     tables: [shop.lists]
     columns: [id, numbers]
+  - to: [reader]
+    tables: [shop.words]
+    columns: { except: ["on", values] }
+    rows: "region = attr('region')"
+  - to: [writer]
+    tables: [shop.words]
+    columns: { except: ["on", values] }
+    rows: "region = attr('region')"
+    privileges: [insert, update, delete]
   - to: [writer]
     tables: [shop.parcels]
     privileges: [insert, update]
