@@ -1,6 +1,9 @@
-"""THREATS: denial of service. Every bound of include/gatehouse/limits.h that one statement or message can meet: at the bound it works, one
-past it is refused by the SQLSTATE and the text that names the bound, and the session goes on."""
+"""THREATS: denial of service. Every bound of include/gatehouse/limits.h that who connects can meet: at the bound it works, one past it is
+refused by the SQLSTATE and the text that names the bound, the session goes on and nobody else loses anything. What is tested elsewhere is listed."""
+import contextlib
+import os
 import re
+import socket
 import struct
 import sys
 import unittest
@@ -13,8 +16,29 @@ HEADER = (gt.ROOT / 'include' / 'gatehouse' / 'limits.h').read_text().replace('\
 BOUNDS = {name: eval(re.sub(r'(\d)u\b', r'\1', value))  # C's arithmetic is Python's here
           for name, value in re.findall(r'#define (GH_\w+) +(\d+|\(.*\))(?= */\*| *\n)', HEADER)}
 STATEMENT_BYTES = 262144  # limits.statement_bytes of this proxy
+LONG_FILTER = BOUNDS['GH_POLICY_EXPR_MAX'] - 100
+
+# Bounds on files, on what administrators do and on work within: the tests that hold them.
+ELSEWHERE = {
+    'tests/unit/wire': 'GH_WIRE_AUTH_MAX GH_WIRE_BODY_MAX GH_WIRE_NAME_MAX',
+    'tests/unit/auth': 'GH_AUTH_SASL_BYTES_MAX GH_AUTH_PASSWORD_MAX GH_AUTH_SALT_MAX GH_AUTH_ITERATIONS_MAX GH_THROTTLE_ENTRIES'
+                       ' GH_THROTTLE_FORGET_MS GH_THROTTLE_FIRST_MS GH_THROTTLE_PAIR_FREE GH_THROTTLE_PAIR_MS GH_THROTTLE_WAIT_MS'
+                       ' GH_THROTTLE_USER_FREE GH_THROTTLE_ADDRESS_FREE GH_THROTTLE_SHARED_MS',
+    'tests/unit/policy': 'GH_POLICY_ROLE_DEPTH_MAX GH_POLICY_EXPR_MAX GH_POLICY_NAME_MAX GH_POLICY_ENTRIES_MAX GH_POLICY_RULES_MAX'
+                         ' GH_POLICY_MASK_ARG_MAX GH_POLICY_ROUND_DIGITS_MAX',
+    'tests/unit/config': 'GH_SQL_BYTES_MAX GH_SQL_MEMORY_MAX GH_YAML_BYTES_MAX GH_YAML_DEPTH_MAX GH_CLIENTS_MAX GH_LOGINS_MAX'
+                         ' GH_LOGIN_TIMEOUT_MS',
+    'tests/unit/audit': 'GH_AUDIT_SQL_MAX GH_AUDIT_JSON_DEPTH_MAX',
+    'tests/unit/auditlog': 'GH_AUDIT_RECORD_MAX GH_AUDIT_PENDING_MAX',
+    'tests/protocol/prepared.py': 'GH_SESSION_UPSTREAM_STATEMENTS_MAX',
+    'tests/integration/long_statements.py': 'GH_SQL_INLINE_MAX',
+}
+# How work is shared out, and where more is not looked at, with no answer of its own; and GH_YAML_NODES_MAX, for which a file must fill gigabytes.
+NO_ANSWER = {'GH_YAML_NODES_MAX', 'GH_RELAY_BUFFER_BYTES', 'GH_JUDGE_THREADS_MAX', 'GH_SQL_INLINE_ADDED_MAX', 'GH_SQL_INFER_STEPS_MAX', 'GH_POLICY_MASK_TESTS_MAX',
+             'GH_CONTROL_IDLE_MS', 'GH_CONTROL_WAIT_MS', 'GH_CONTROL_RELOAD_MS', 'GH_AUDIT_SEGMENT_BYTES', 'GH_AUDIT_OUTCOME_DELAY_MS'}
 
 SCHEMA = """CREATE SCHEMA w; CREATE TABLE w.t (id int, region text); INSERT INTO w.t VALUES (1, 'EU');
+CREATE TABLE w.long (id int, region text); INSERT INTO w.long SELECT id, region FROM w.t;
 CREATE VIEW w.v1 AS SELECT id FROM w.t; GRANT USAGE ON SCHEMA w TO gatehouse;
 DO $$ BEGIN FOR i IN 2..{} LOOP EXECUTE format('CREATE VIEW w.v%s AS SELECT id FROM w.v%s', i, i - 1); END LOOP; END $$;
 GRANT SELECT ON ALL TABLES IN SCHEMA w TO gatehouse""".format(BOUNDS['GH_SQL_VIEW_DEPTH_MAX'] + 1)
@@ -24,7 +48,8 @@ users: { alice: { roles: [reader] } }
 grants:
   - { to: [reader], tables: [w.t], rows: "region = 'EU'" }
   - { to: [reader], tables: [w.v*], through: true }
-"""
+  - { to: [reader], tables: [w.long], rows: "region <> '%s'" }
+""" % ('x' * LONG_FILTER)
 
 # bound, what of n of them is made, SQLSTATE at the bound, SQLSTATE and text one past it
 STATEMENTS = [
@@ -37,13 +62,29 @@ STATEMENTS = [
 ]
 
 
+def a_proxy(name, limits=None, **more):
+    return gt.Gatehouse(scratch, pg, certs, policy=POLICY, users={'alice': 'pw'}, name=name, limits=limits, **more)
+
+
 def setUpModule():
-    global PROXY
+    global PROXY, scratch, certs, pg
     scratch, certs, pg = gt.module_fixture()
     pg.role('gatehouse', 'upstream-secret')
     pg.sql('CREATE DATABASE wh')
     pg.sql(SCHEMA, 'wh')
-    PROXY = unittest.enterModuleContext(gt.Gatehouse(scratch, pg, certs, policy=POLICY, users={'alice': 'pw'}, limits=f'statement_bytes: {STATEMENT_BYTES}'))
+    PROXY = unittest.enterModuleContext(a_proxy('proxy', f'statement_bytes: {STATEMENT_BYTES}'))
+
+
+def last_that_works(ask, past, works, fails):
+    """A great n for which ask(n) is answered, the greatest in a long test; it is PAST from the next on. WORKS and FAILS enclose it, and are asked too."""
+    answers = {works: ask(works), fails: ask(fails)}
+    assert answers == {works: None, fails: past}, answers
+    while os.environ.get('GH_LONG') == '1' and fails - works > 1:
+        n = (works + fails) // 2
+        got = ask(n)
+        assert got in (None, past), (n, got)
+        works, fails = (n, fails) if got is None else (works, n)
+    return works
 
 
 class Limits(unittest.TestCase):
@@ -139,8 +180,143 @@ class Limits(unittest.TestCase):
         self.assertEqual(at, ('54001', f'statement is nested deeper than {BOUNDS["GH_SQL_DEPTH_MAX"]}'))
         self.assertEqual(past, ('54001', 'too many operators or comments without a gap'))
 
-    def test_every_bound_is_read(self):
+    def test_what_rewriting_adds(self):
+        """A long row filter, many times: what the query adds is all but its own text."""
+        bound = BOUNDS['GH_SQL_ADDED_MAX']
+        past = ('54000', 'rewritten statement is too long')
+
+        def ask(n):
+            got = self.answer(' UNION ALL '.join(['SELECT id FROM w.long'] * n))
+            return None if got == (None, None) else got
+
+        expected = bound // LONG_FILTER
+        n = last_that_works(ask, past, expected - 1, expected + 1)
+        self.assertAlmostEqual(n * LONG_FILTER, bound, delta=2 * LONG_FILTER)
+
+    def test_memory_of_a_statement(self):
+        with a_proxy('memory', 'statement_memory: 1MiB', workers=1) as p, p.wire('alice') as c, p.wire('alice') as other:
+            c.one('SELECT count(*) FROM w.t')
+
+            def ask(n):
+                got = c.query(f'SELECT count(*) FROM w.t WHERE id IN ({",".join(["1"] * n)})')[-1]
+                self.assertEqual(other.one('SELECT count(*) FROM w.t'), [['1']])
+                self.assertEqual(c.one('SELECT count(*) FROM w.t'), [['1']])
+                return (got.sqlstate, got.error['M']) if got.error else None
+
+            n = last_that_works(ask, ('54000', 'statement needs too much memory'), 100, 100000)
+            c.query('BEGIN')
+            self.assertEqual(c.query(f'SELECT count(*) FROM w.t WHERE id IN ({",".join(["1"] * 100000)})')[-1].sqlstate, '54000')
+            self.assertEqual(c.status, 'E')
+            c.query('ROLLBACK')
+            self.assertEqual(ask(n), None)
+
+
+class Connections(unittest.TestCase):
+    """Each limit at the bound and one past it: who is inside goes on, and a place that becomes free is taken."""
+
+    def told(self, p):
+        """What who connects now is told: None is to be let in."""
+        try:
+            p.wire('alice').close()
+            return None
+        except gt.ServerError as e:
+            return e.fields['S'], e.sqlstate, e.fields['M']
+
+    def test_clients(self):
+        n = 5
+        with a_proxy('clients', f'clients: {n}', workers=1) as p, contextlib.ExitStack() as held:
+            inside = [held.enter_context(p.wire('alice')) for _ in range(n)]
+            for c in inside:
+                c.query('BEGIN')
+            for _ in range(3):
+                self.assertEqual(self.told(p), ('FATAL', '53300', 'sorry, too many clients already'))
+            for c in inside:
+                self.assertEqual((c.one('SELECT count(*) FROM w.t'), c.status), ([['1']], 'T'))
+            inside.pop().close()
+            gt.wait_for(lambda: self.told(p) is None, 5, 'the place that became free')
+            # what was asked with the places taken has taken none
+            gt.wait_for(lambda: p.cli('status', '--config', p.config, '--json').stdout.count(f'"clients":{n - 1},') == 1, 5, 'the others are gone')
+
+    def test_logins(self):
+        n = 6
+        with a_proxy('logins', f'logins: {n}', workers=1) as p, contextlib.ExitStack() as held:
+            inside = held.enter_context(p.wire('alice'))
+
+            def half():
+                c = held.enter_context(gt.Wire(p.port, 'alice', 'wh', 'pw', tls='sslrequest', startup=False))
+                c.send(gt.startup_message({'user': 'alice', 'database': 'wh'}))
+                self.assertEqual(c.receive()[0], 'R')  # it has its place
+                return c
+
+            waiting = [half() for _ in range(n)]
+            self.assertNotIn('event=login.crowded', p.log())
+            one_more = half()
+            kind, body = waiting[0].receive()
+            self.assertEqual((kind, gt.error_fields(body)['C'], gt.error_fields(body)['M']), ('E', '53300', 'too many connections are logging in'))
+            self.assertEqual(p.log().count('event=login.crowded'), 1)
+            for c in waiting[1:] + [one_more]:  # nobody else was sent away
+                c.pending = gt.message('R', struct.pack('!I', 10)) + c.pending
+                c.authenticate()
+                self.assertEqual(c.one('SELECT 1'), [['1']])
+            self.assertEqual(inside.one('SELECT 1'), [['1']])
+
+    def asked(self, place, request):
+        """The first word of the answer of a socket; None: it was closed without one."""
+        with contextlib.closing(socket.socket(*place[:1])) as s:
+            s.settimeout(20 * gt.SLOW)
+            s.connect(place[1])
+            with contextlib.suppress(OSError):
+                s.sendall(request)
+            answer = b''
+            with contextlib.suppress(OSError):
+                while data := s.recv(65536):
+                    answer += data
+            return answer.split(maxsplit=2)[:2] if answer else None
+
+    def test_control_and_admin(self):
+        port = gt.free_port()
+        with a_proxy('asked', workers=1, extra=f'admin: {{ address: 127.0.0.1:{port} }}\n') as p:
+            admin, control = (socket.AF_INET, ('127.0.0.1', port)), (socket.AF_UNIX, str(p.dir / 'gatehouse.sock'))
+            n = BOUNDS['GH_ADMIN_REQUEST_MAX']
+            get = lambda size: b'GET /healthz HTTP/1.1\r\nX: '.ljust(size - 4, b'x') + b'\r\n\r\n'
+            self.assertEqual(self.asked(admin, get(n)), [b'HTTP/1.1', b'200'])
+            self.assertEqual(self.asked(admin, get(n + 1)), [b'HTTP/1.1', b'400'])
+            n = BOUNDS['GH_CONTROL_REQUEST_MAX']
+            ask = lambda size: b'status'.ljust(size) + b'\n'
+            at, past = self.asked(control, ask(n)), self.asked(control, ask(n + 1))
+            self.assertNotEqual(at, past)
+            for place, bound, request in ((admin, BOUNDS['GH_ADMIN_CLIENTS_MAX'], get(100)), (control, BOUNDS['GH_CONTROL_CLIENTS_MAX'], b'status\n')):
+                with self.subTest(bound=bound), contextlib.ExitStack() as held:
+                    def more():
+                        s = held.enter_context(socket.socket(place[0]))
+                        s.settimeout(20 * gt.SLOW)
+                        s.connect(place[1])
+                        return s
+                    inside = [more() for _ in range(bound)]
+                    with contextlib.suppress(OSError):  # a reset: closed with the bytes unread
+                        self.assertEqual(more().recv(1), b'')
+                    for s in inside:  # none of them was
+                        s.sendall(request)
+                        self.assertNotEqual(s.recv(1), b'')
+                    gt.wait_for(lambda: self.asked(place, request), 5, 'the places are free again')
+            with p.wire('alice') as c:
+                self.assertEqual(c.one('SELECT 1'), [['1']])
+
+
+class Complete(unittest.TestCase):
+    def test_every_bound_has_a_test(self):
+        """As many names as limits.h has; each is in this file, or in the tests that are said to hold it, or has no answer to test."""
+        self.assertEqual(len(BOUNDS), len(re.findall(r'^#define GH_\w+ ', HEADER, re.M)))
         self.assertEqual((BOUNDS['GH_SQL_BYTES_MAX'], BOUNDS['GH_WIRE_BODY_MAX'], BOUNDS['GH_SQL_DEPTH_MAX']), (16 << 20, (1 << 30) - 2, 500))
+        tested = set(re.findall(r"BOUNDS\['(\w+)'\]|^    \('(GH_\w+)',", Path(__file__).read_text(), re.M))
+        held = {name for pair in tested for name in pair if name}
+        for place, names in ELSEWHERE.items():
+            files = [gt.ROOT / place] if place.endswith('.py') else list((gt.ROOT / place).glob('*.c'))
+            text = '\n'.join(f.read_text() for f in files)
+            for name in names.split():
+                self.assertIn(name, text, f'{place} does not test it')
+                held.add(name)
+        self.assertEqual(set(BOUNDS) - held, NO_ANSWER)
 
 
 if __name__ == '__main__':

@@ -103,6 +103,26 @@ START_TEST(others_are_not_locked_out)
 }
 END_TEST
 
+/* Failures that others can make add up from one past the free ones on. */
+START_TEST(shared_failures_are_free_up_to_a_bound)
+{
+    gh_auth_throttle *t = gh_auth_throttle_new(s_key);
+    char name[16];
+
+    for (int i = 0; i <= GH_THROTTLE_USER_FREE; i++) {
+        ck_assert_int_gt(snprintf(name, sizeof(name), "a%d", i), 0);
+        ck_assert_int_eq(attempt(t, "carol", name, 0), 0);
+    }
+    ck_assert_int_eq(attempt(t, "carol", "home", 0), GH_THROTTLE_FIRST_MS);
+    for (int i = 0; i <= GH_THROTTLE_ADDRESS_FREE; i++) {
+        ck_assert_int_gt(snprintf(name, sizeof(name), "u%d", i), 0);
+        ck_assert_int_eq(attempt(t, name, "office", 0), 0);
+    }
+    ck_assert_int_eq(attempt(t, "dave", "office", 0), GH_THROTTLE_FIRST_MS);
+    gh_auth_throttle_free(t);
+}
+END_TEST
+
 START_TEST(success_forgives_the_pair)
 {
     gh_auth_throttle *t = gh_auth_throttle_new(s_key);
@@ -177,6 +197,7 @@ Suite *auth_throttle_suite(void)
     tcase_add_test(t, delays_double_up_to_a_bound);
     tcase_add_test(t, parallel_guesses_queue);
     tcase_add_test(t, others_are_not_locked_out);
+    tcase_add_test(t, shared_failures_are_free_up_to_a_bound);
     tcase_add_test(t, success_forgives_the_pair);
     tcase_add_test(t, own_success_does_not_reset);
     tcase_add_test(t, failures_are_forgotten);

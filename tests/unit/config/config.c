@@ -103,6 +103,8 @@ START_TEST(config_defaults)
     ck_assert_uint_eq(s_config.limits.statement_bytes, GH_SQL_BYTES_MAX);
     ck_assert_uint_eq(s_config.limits.statement_memory, GH_SQL_MEMORY_MAX);
     ck_assert_uint_eq(s_config.limits.clients, GH_CLIENTS_MAX);
+    ck_assert_uint_eq(s_config.limits.logins, GH_LOGINS_MAX);
+    ck_assert_uint_eq(s_config.limits.login_timeout_ms, GH_LOGIN_TIMEOUT_MS);
 }
 END_TEST
 
@@ -261,6 +263,47 @@ START_TEST(config_warehouse_name_bound)
 }
 END_TEST
 
+/* Each limit at its bounds and one past them. */
+START_TEST(config_limits)
+{
+    static const struct limit {
+        const char *key;
+        const char *least;
+        const char *most;
+        const char *below;
+        const char *above;
+        const char *expected;
+    } all[] = {
+        { "statement_bytes", "1024", "1073741822", "1023", "1073741823",
+          "a size from 1024 to 1073741822, such as 64kB, 16MiB or 1GB" },
+        { "statement_memory", "1MiB", "64GiB", "1048575", "68719476737",
+          "a size from 1MiB to 65536MiB, such as 64kB, 16MiB or 1GB" },
+        { "clients", "1", "1000000", "0", "1000001", "a whole number from 1 to 1000000" },
+        { "logins", "1", "1000000", "0", "1000001", "a whole number from 1 to 1000000" },
+        { "login_timeout", "1ms", "10m", "0", "600001ms",
+          "a duration up to 600s, such as 500ms, 60s, 5m, 4h or 7d" },
+    };
+    gh_arena *a = gh_arena_new(0);
+
+    for (size_t i = 0; i < GH_COUNT(all); i++) {
+        const char *good[] = { all[i].least, all[i].most };
+        const char *bad[] = { all[i].below, all[i].above };
+        const char *head = "listen: [{ address: '127.0.0.1:1' }]\n" GOOD_TAIL;
+
+        for (size_t k = 0; k < GH_COUNT(good); k++)
+            accepted("g.yaml",
+                     gh_arena_printf(a, "%slimits: { %s: %s }\n", head, all[i].key, good[k]).ptr);
+        for (size_t k = 0; k < GH_COUNT(bad); k++)
+            refused(gh_arena_printf(a, "%slimits: { %s: %s }\n", head, all[i].key, bad[k]).ptr,
+                    gh_arena_printf(a, "g.yaml:8:%zu: limits.%s: expected %s, found \"%s\"\n",
+                                    strlen("limits: { : ") + strlen(all[i].key) + 1, all[i].key,
+                                    all[i].expected, bad[k])
+                        .ptr);
+    }
+    gh_arena_free(a);
+}
+END_TEST
+
 START_TEST(config_bounds)
 {
     gh_arena *a = gh_arena_new(0);
@@ -305,6 +348,7 @@ Suite *suite_config(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, config_reads_all);
     tcase_add_test(t, config_defaults);
+    tcase_add_test(t, config_limits);
     tcase_add_test(t, config_reports_every_fault);
     tcase_add_test(t, config_refuses_bad_addresses);
     tcase_add_test(t, config_plaintext_is_for_loopback);

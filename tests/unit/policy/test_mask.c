@@ -116,8 +116,10 @@ START_TEST(bounds)
     gh_mask m;
     gh_err err;
 
+    ck_assert_int_eq(GH_POLICY_MASK_ARG_MAX, 65535);
     ck_assert_int_eq(try_parse("partial(65535,65535)", &m, &err), GH_OK);
     ck_assert_int_eq(try_parse("partial(65536,0)", &m, &err), GH_INVALID);
+    ck_assert_int_eq(GH_POLICY_ROUND_DIGITS_MAX, strlen("999999999999999"));
     ck_assert_int_eq(try_parse("round(999999999999999.000000000000001)", &m, &err), GH_OK);
     ck_assert_int_eq(try_parse("round(1000000000000000)", &m, &err), GH_INVALID);
     ck_assert_int_eq(try_parse("round(0.0000000000000001)", &m, &err), GH_INVALID);
