@@ -131,6 +131,8 @@ bool gh_config_parse_duration_ms(gh_str s, int64_t *out);
  * start.
  */
 bool gh_config_parse_time(gh_str s, bool is_until, int64_t *out);
+/* Exact, in UTC, as gh_config_parse_time reads it: 2026-12-31T08:00:00.500000Z */
+void gh_config_put_time(gh_buf *b, int64_t us);
 /* The known word that a misspelt one probably meant, or NULL. */
 const char *gh_config_suggest(gh_str word, const char *const *known, size_t known_count);
 

@@ -122,13 +122,15 @@ typedef enum cli_cell_kind {
     CLI_CELL_NONE = 0,
     CLI_CELL_TEXT,
     CLI_CELL_NUMBER,
-    CLI_CELL_LIST
+    CLI_CELL_LIST,
+    CLI_CELL_MAP
 } cli_cell_kind;
 
 typedef struct cli_cell {
     cli_cell_kind kind;
     gh_str text; /* as people see it */
     gh_str_list list;
+    gh_str json; /* a map's */
 } cli_cell;
 
 typedef struct cli_table {
@@ -144,7 +146,11 @@ void cli_table_init(cli_table *t, const char *const *headings, size_t columns, g
 /* Row by row. */
 void cli_table_put(cli_table *t, gh_str text);
 void cli_table_put_list(cli_table *t, gh_str_list list);
+/* Names and what each has: `json` is an object for programs. */
+void cli_table_put_map(cli_table *t, gh_str text, gh_str json);
 void cli_table_put_number(cli_table *t, int64_t v);
+/* An array of strings. */
+void cli_put_json_list(gh_buf *b, gh_str_list list);
 void cli_table_print(cli_table *t, const cli_call *c, FILE *out);
 void cli_table_fini(cli_table *t);
 /*

@@ -46,6 +46,11 @@ void cli_table_put_list(cli_table *t, gh_str_list list)
              (cli_cell){ .kind = CLI_CELL_LIST, .text = cli_join(t->arena, list), .list = list });
 }
 
+void cli_table_put_map(cli_table *t, gh_str text, gh_str json)
+{
+    put_cell(t, (cli_cell){ .kind = CLI_CELL_MAP, .text = text, .json = json });
+}
+
 void cli_table_put_number(cli_table *t, int64_t v)
 {
     put_cell(
@@ -92,22 +97,33 @@ gh_str cli_one_line(gh_arena *a, gh_str s)
     return out;
 }
 
-static void put_json_cell(gh_buf *b, const cli_cell *cell)
+void cli_put_json_list(gh_buf *b, gh_str_list list)
 {
-    if (cell->kind == CLI_CELL_NUMBER) {
-        gh_buf_put_str(b, cell->text);
-        return;
-    }
-    if (cell->kind != CLI_CELL_LIST) {
-        gh_audit_put_string(b, cell->text);
-        return;
-    }
     gh_buf_puts(b, "[");
-    for (size_t i = 0; i < cell->list.count; i++) {
+    for (size_t i = 0; i < list.count; i++) {
         gh_buf_puts(b, i > 0 ? "," : "");
-        gh_audit_put_string(b, cell->list.items[i]);
+        gh_audit_put_string(b, list.items[i]);
     }
     gh_buf_puts(b, "]");
+}
+
+static void put_json_cell(gh_buf *b, const cli_cell *cell)
+{
+    switch (cell->kind) {
+    case CLI_CELL_NUMBER:
+        gh_buf_put_str(b, cell->text);
+        break;
+    case CLI_CELL_MAP:
+        gh_buf_put_str(b, cell->json);
+        break;
+    case CLI_CELL_LIST:
+        cli_put_json_list(b, cell->list);
+        break;
+    case CLI_CELL_NONE:
+    case CLI_CELL_TEXT:
+        gh_audit_put_string(b, cell->text);
+        break;
+    }
 }
 
 static void print_json(const cli_table *t, FILE *out)

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include <gatehouse/audit.h> /* gh_audit_put_string */
+
 typedef struct grants_search {
     const gh_acl *acl;
     const gh_acl_user *user; /* NULL: do not care */
@@ -80,31 +82,51 @@ static bool concerns_column(const grants_search *s, const gh_acl_rule *r)
     return any_fits(r->columns, s->column) != r->is_except;
 }
 
-static gh_str columns_text(gh_arena *a, const gh_acl_rule *r)
-{
-    gh_str columns = cli_join(a, r->columns);
-
-    if (r->tags.count > 0)
-        return gh_arena_printf(a, GH_STR_FMT "%stag " GH_STR_FMT, GH_STR_ARG(columns),
-                               columns.len > 0 ? ", " : "", GH_STR_ARG(cli_join(a, r->tags)));
-    if (!r->has_columns)
-        return GH_STR("*");
-    return r->is_except ? gh_arena_printf(a, "* except " GH_STR_FMT, GH_STR_ARG(columns)) : columns;
-}
-
-static gh_str masks_text(gh_arena *a, const gh_acl_rule *r)
+static void put_masks(cli_table *t, const gh_acl_rule *r)
 {
     gh_str text = { 0 };
+    gh_buf json;
 
-    for (size_t i = 0; i < r->mask_count; i++)
-        text = gh_arena_printf(a, GH_STR_FMT "%s" GH_STR_FMT "=" GH_STR_FMT, GH_STR_ARG(text),
-                               i > 0 ? ", " : "", GH_STR_ARG(r->masks[i].column),
-                               GH_STR_ARG(r->masks[i].mask));
-    return text;
+    gh_buf_init(&json, 0);
+    gh_buf_puts(&json, "{");
+    for (size_t i = 0; i < r->mask_count; i++) {
+        const gh_acl_column_mask *m = &r->masks[i];
+        text = gh_arena_printf(t->arena, GH_STR_FMT "%s" GH_STR_FMT "=" GH_STR_FMT,
+                               GH_STR_ARG(text), i > 0 ? ", " : "", GH_STR_ARG(m->column),
+                               GH_STR_ARG(m->mask));
+        gh_buf_puts(&json, i > 0 ? "," : "");
+        gh_audit_put_string(&json, m->column);
+        gh_buf_puts(&json, ":");
+        gh_audit_put_string(&json, m->mask);
+    }
+    gh_buf_puts(&json, "}");
+    cli_table_put_map(t, text, gh_arena_dup(t->arena, gh_buf_str(&json)));
+    gh_buf_fini(&json);
+}
+
+/* As policy files say it: a list, or what it leaves out. */
+static void put_columns(cli_table *t, const gh_acl_rule *r)
+{
+    gh_buf json;
+
+    if (!r->has_columns) {
+        cli_table_put_list(t, r->tags.count > 0 ? (gh_str_list){ 0 } : (gh_str_list){ (const gh_str[]){ GH_STR("*") }, 1 });
+    } else if (!r->is_except) {
+        cli_table_put_list(t, r->columns);
+    } else {
+        gh_buf_init(&json, 0);
+        gh_buf_puts(&json, "{\"except\":");
+        cli_put_json_list(&json, r->columns);
+        gh_buf_puts(&json, "}");
+        cli_table_put_map(t, gh_arena_printf(t->arena, "* except " GH_STR_FMT,
+                                             GH_STR_ARG(cli_join(t->arena, r->columns))),
+                          gh_arena_dup(t->arena, gh_buf_str(&json)));
+        gh_buf_fini(&json);
+    }
 }
 
 static const char *const s_headings[] = { "id",     "effect",  "to",     "privileges",
-                                          "tables", "columns", "rows",   "mask",
+                                          "tables", "columns", "tags", "rows",   "mask",
                                           "from",   "until",   "reason", "origin" };
 
 static void put_rule(cli_call *c, cli_table *t, const gh_acl_rule *r)
@@ -114,9 +136,10 @@ static void put_rule(cli_call *c, cli_table *t, const gh_acl_rule *r)
     cli_table_put_list(t, r->to);
     cli_table_put_list(t, cli_privileges(c->arena, r->privileges));
     cli_table_put_list(t, r->tables);
-    cli_table_put(t, columns_text(c->arena, r));
+    put_columns(t, r);
+    cli_table_put_list(t, r->tags);
     cli_table_put(t, r->rows);
-    cli_table_put(t, masks_text(c->arena, r));
+    put_masks(t, r);
     cli_table_put(t, cli_time_text(c->arena, r->valid_from));
     cli_table_put(t, cli_time_text(c->arena, r->valid_until));
     cli_table_put(t, r->reason);

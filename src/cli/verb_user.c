@@ -9,6 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <gatehouse/audit.h> /* gh_audit_put_string */
 #include <gatehouse/auth.h>
 
 static int no_such_user(cli_call *c, const gh_acl *acl, const char *name)
@@ -34,26 +35,36 @@ static int fail_for_user(cli_call *c, gh_store *st, gh_rc rc, const gh_err *err)
 
 /* ---- list, show ------------------------------------------------------------------------------ */
 
-static gh_str attributes_text(gh_arena *a, const gh_acl_user *u)
+static void put_attributes(cli_table *t, const gh_acl_user *u)
 {
-    gh_buf b;
+    gh_str text = { 0 };
+    gh_buf json;
 
-    gh_buf_init(&b, 0);
+    gh_buf_init(&json, 0);
+    gh_buf_puts(&json, "{");
     for (size_t i = 0; i < u->attribute_count; i++) {
         const gh_acl_attribute *at = &u->attributes[i];
-        gh_buf_printf(&b, "%s" GH_STR_FMT "=%s" GH_STR_FMT "%s", i > 0 ? ", " : "",
-                      GH_STR_ARG(at->name), at->is_list ? "[" : "",
-                      GH_STR_ARG(cli_join(a, at->values)), at->is_list ? "]" : "");
+        text = gh_arena_printf(t->arena, GH_STR_FMT "%s" GH_STR_FMT "=%s" GH_STR_FMT "%s",
+                               GH_STR_ARG(text), i > 0 ? ", " : "", GH_STR_ARG(at->name),
+                               at->is_list ? "[" : "", GH_STR_ARG(cli_join(t->arena, at->values)),
+                               at->is_list ? "]" : "");
+        gh_buf_puts(&json, i > 0 ? "," : "");
+        gh_audit_put_string(&json, at->name);
+        gh_buf_puts(&json, ":");
+        if (at->is_list)
+            cli_put_json_list(&json, at->values);
+        else
+            gh_audit_put_string(&json, at->values.count > 0 ? at->values.items[0] : GH_STR(""));
     }
-    gh_str s = gh_arena_dup(a, gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return s;
+    gh_buf_puts(&json, "}");
+    cli_table_put_map(t, text, gh_arena_dup(t->arena, gh_buf_str(&json)));
+    gh_buf_fini(&json);
 }
 
 static const char *const s_user_headings[] = { "user",  "kind",       "login",
                                                "roles", "attributes", "origin" };
 
-static void put_user(cli_call *c, cli_table *t, const gh_acl_user *u)
+static void put_user(cli_table *t, const gh_acl_user *u)
 {
     const char *login = "password";
 
@@ -65,7 +76,7 @@ static void put_user(cli_call *c, cli_table *t, const gh_acl_user *u)
     cli_table_put(t, gh_str_of(u->is_service ? "service" : "human"));
     cli_table_put(t, gh_str_of(login));
     cli_table_put_list(t, u->roles);
-    cli_table_put(t, attributes_text(c->arena, u));
+    put_attributes(t, u);
     cli_table_put(t, gh_str_of(u->origin == GH_ORIGIN_POLICY ? "policy" : "cli"));
 }
 
@@ -79,7 +90,7 @@ static int run_list(cli_call *c)
         return code;
     cli_table_init(&t, s_user_headings, GH_COUNT(s_user_headings), c->arena);
     for (size_t i = 0; i < acl.user_count; i++)
-        put_user(c, &t, &acl.users[i]);
+        put_user(&t, &acl.users[i]);
     cli_table_print(&t, c, stdout);
     cli_table_fini(&t);
     return GH_CLI_DONE;
@@ -97,7 +108,7 @@ static int run_show(cli_call *c)
         if (!gh_str_is(acl.users[i].name, c->args[0]))
             continue;
         cli_table_init(&t, s_user_headings, GH_COUNT(s_user_headings), c->arena);
-        put_user(c, &t, &acl.users[i]);
+        put_user(&t, &acl.users[i]);
         cli_table_print(&t, c, stdout);
         cli_table_fini(&t);
         return GH_CLI_DONE;

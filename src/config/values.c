@@ -3,6 +3,8 @@
  */
 #include <gatehouse/config.h>
 
+#include <time.h>
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -221,6 +223,29 @@ bool gh_config_parse_time(gh_str s, bool is_until, int64_t *out)
         return false;
     *out = start + (hour * 60 + minute) * 60000000 + second_us - offset_us;
     return true;
+}
+
+void gh_config_put_time(gh_buf *b, int64_t us)
+{
+    int64_t second = us / 1000000;
+    int64_t fraction = us % 1000000;
+    time_t t;
+    struct tm tm;
+
+    if (fraction < 0) {
+        fraction += 1000000;
+        second--;
+    }
+    t = (time_t)second;
+    if (gmtime_r(&t, &tm) == NULL) {
+        gh_buf_puts(b, "out of range"); /* read back as a fault, never as another time */
+        return;
+    }
+    gh_buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                  tm.tm_hour, tm.tm_min, tm.tm_sec);
+    if (fraction != 0)
+        gh_buf_printf(b, ".%06d", (int)fraction);
+    gh_buf_puts(b, "Z");
 }
 
 /*

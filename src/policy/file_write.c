@@ -6,7 +6,8 @@
 #include "policy_priv.h"
 
 #include <stdio.h>
-#include <time.h>
+
+#include <gatehouse/config.h> /* gh_config_put_time */
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -87,30 +88,6 @@ static void put_bits(gh_buf *b, const char *key, uint32_t bits, const char *cons
         }
     }
     gh_buf_puts(b, "]\n");
-}
-
-/* Exact, in UTC: 2026-12-31T08:00:00.5Z */
-static void put_time(gh_buf *b, int64_t us)
-{
-    int64_t second = us / 1000000;
-    int64_t fraction = us % 1000000;
-    time_t t;
-    struct tm tm;
-
-    if (fraction < 0) {
-        fraction += 1000000;
-        second--;
-    }
-    t = (time_t)second;
-    if (gmtime_r(&t, &tm) == NULL) {
-        gh_buf_puts(b, "\"out of range\""); /* read back as a fault, never as another time */
-        return;
-    }
-    gh_buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                  tm.tm_hour, tm.tm_min, tm.tm_sec);
-    if (fraction != 0)
-        gh_buf_printf(b, ".%06d", (int)fraction);
-    gh_buf_puts(b, "Z");
 }
 
 /* ---- sections ------------------------------------------------------------------------------- */
@@ -215,13 +192,13 @@ static void put_validity(gh_buf *b, const gh_acl_rule *r)
     gh_buf_puts(b, "    valid: {");
     if (r->valid_from != INT64_MIN) {
         gh_buf_puts(b, " from: ");
-        put_time(b, r->valid_from);
+        gh_config_put_time(b, r->valid_from);
     }
     if (r->valid_from != INT64_MIN && r->valid_until != INT64_MAX)
         gh_buf_puts(b, ",");
     if (r->valid_until != INT64_MAX) {
         gh_buf_puts(b, " until: ");
-        put_time(b, r->valid_until);
+        gh_config_put_time(b, r->valid_until);
     }
     gh_buf_puts(b, " }\n");
 }

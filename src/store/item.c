@@ -5,10 +5,10 @@
  */
 #include "store_priv.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include <gatehouse/audit.h> /* gh_audit_put_string */
+#include <gatehouse/config.h> /* gh_config_put_time */
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -83,6 +83,13 @@ static void put_list(gh_buf *b, gh_str_list list)
         gh_audit_put_string(b, list.items[i]);
     }
     gh_buf_puts(b, "]");
+}
+
+static void put_time(gh_buf *b, int64_t us)
+{
+    gh_buf_puts(b, "\"");
+    gh_config_put_time(b, us);
+    gh_buf_puts(b, "\"");
 }
 
 static gh_str take(gh_buf *b, gh_arena *a)
@@ -323,11 +330,11 @@ static void put_rule_body(gh_buf *b, const gh_acl_rule *r, gh_arena *a)
         put_masks(b, r);
     if (r->valid_from != INT64_MIN) {
         put_key(b, "valid_from");
-        gh_buf_printf(b, "%" PRId64, r->valid_from);
+        put_time(b, r->valid_from);
     }
     if (r->valid_until != INT64_MAX) {
         put_key(b, "valid_until");
-        gh_buf_printf(b, "%" PRId64, r->valid_until);
+        put_time(b, r->valid_until);
     }
     if (r->reason.len > 0)
         put_member(b, "reason", r->reason);

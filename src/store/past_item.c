@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include <gatehouse/audit.h>
-#include <gatehouse/config.h> /* gh_config_parse_int */
+#include <gatehouse/config.h> /* gh_config_parse_time */
 
 typedef struct reading {
     gh_arena *arena;
@@ -66,13 +66,13 @@ static void read_masks(reading *r, const gh_json_value *v, gh_acl_rule *rule)
     rule->mask_count = count;
 }
 
-static int64_t number_of(reading *r, const gh_json_value *v)
+static int64_t time_of(reading *r, const gh_json_value *v)
 {
-    int64_t n = 0;
+    int64_t us = 0;
 
-    if (v->type != GH_JSON_NUMBER || !gh_config_parse_int(v->text, &n))
+    if (!gh_config_parse_time(text_of(r, v), false, &us))
         r->is_broken = true;
-    return n;
+    return us;
 }
 
 static bool is_yes(reading *r, const gh_json_value *v)
@@ -119,9 +119,9 @@ static void read_rule_member(reading *r, const gh_json_item *i, gh_acl_rule *rul
     } else if (gh_str_is(i->key, "mask")) {
         read_masks(r, &i->value, rule);
     } else if (gh_str_is(i->key, "valid_from")) {
-        rule->valid_from = number_of(r, &i->value);
+        rule->valid_from = time_of(r, &i->value);
     } else if (gh_str_is(i->key, "valid_until")) {
-        rule->valid_until = number_of(r, &i->value);
+        rule->valid_until = time_of(r, &i->value);
     } else if (gh_str_is(i->key, "reason")) {
         rule->reason = text_of(r, &i->value);
     } else if (gh_str_is(i->key, "through")) {

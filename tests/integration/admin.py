@@ -207,6 +207,13 @@ class Verbs(Case):
         self.ok('grant', 'select', 'on', 'a.b', 'to', 'eu', '--from', '2020-01-01', '--until', '2099-12-31')
         self.assertEqual(self.sql('SELECT valid_from, valid_until FROM acl WHERE grant_id = 3'),
                          [(1577836800000000, 4102444800000000)], 'the last day is part of it')
+        after = json.loads(self.ok('policy', 'history', '1', '--json').splitlines()[-1])['after']
+        self.assertEqual((after['valid_from'], after['valid_until']), ('2020-01-01T00:00:00Z', '2100-01-01T00:00:00Z'))
+        self.ok('grant', 'select', 'on', 'a.c', 'to', 'eu', '--for', '4h')
+        exact = self.sql('SELECT valid_until FROM acl WHERE grant_id = 4')
+        self.ok('revoke', '4')
+        self.ok('policy', 'rollback', self.json('policy', 'history', '1')[0]['version'] - 1)
+        self.assertEqual(self.sql('SELECT valid_until FROM acl WHERE grant_id = 4'), exact, 'to the microsecond')
         self.fails(1, '--until: 2020-01-01 is over already', 'grant', 'select', 'on', 'a.b', 'to', 'eu', '--until', '2020-01-01')
         self.fails(1, 'it would end before it begins', 'grant', 'select', 'on', 'a.b', 'to', 'eu', '--until', '2098-01-01',
                    '--from', '2099-01-01')

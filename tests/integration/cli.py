@@ -640,7 +640,7 @@ class Users(Case):
     def test_lists(self):
         users = [json.loads(l) for l in self.ok('user', 'list', '--acl', self.acl, '--json').splitlines()]
         self.assertEqual(users[0], {'user': 'alice', 'kind': 'human', 'login': 'no password', 'roles': ['eu_analyst'],
-                                    'attributes': 'region=EU, teams=[growth, core]', 'origin': 'policy'})
+                                    'attributes': {'region': 'EU', 'teams': ['growth', 'core']}, 'origin': 'policy'})
         roles = [json.loads(l) for l in self.ok('role', 'list', '--acl', self.acl, '--json').splitlines()]
         self.assertEqual(roles[0], {'role': 'analyst', 'member_of': [], 'may': ['explain', 'notify'],
                                     'description': 'Reads "marts"', 'origin': 'policy'})
@@ -657,8 +657,9 @@ class Users(Case):
         self.assertEqual(self.grants('--on', 'crm.customers', '--column', 'ssn'), [4])
         self.assertEqual(self.grants('--user', 'alice', '--on', 'sales.orders', '--column', 'amount'), [1, 4])
         row = json.loads(self.ok('grants', '--acl', self.acl, '--json').splitlines()[0])
-        self.assertEqual((row['columns'], row['mask'], row['from'], row['until']),
-                         ('id, region, amount, email', 'email=email_domain', '2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'))
+        self.assertEqual((row['columns'], row['tags'], row['mask'], row['from'], row['until']),
+                         (['id', 'region', 'amount', 'email'], [], {'email': 'email_domain'}, '2026-01-01T00:00:00Z',
+                          '2027-01-01T00:00:00Z'))
         self.fails(1, 'gatehouse: no such user: bob', 'grants', '--user', 'bob', '--acl', self.acl)
         self.fails(1, 'gatehouse: no such user: alcie; did you mean "alice"?', 'grants', '--user', 'alcie', '--acl', self.acl)
         self.sql("UPDATE acl SET object = 's.t' WHERE object = '*.*'")

@@ -122,6 +122,27 @@ START_TEST(values_time)
 }
 END_TEST
 
+START_TEST(values_time_round_trip)
+{
+    static const int64_t cases[] = { 0, 1, -1, 999999, -1000001, 1767225600000000, 1767225600250000,
+                                     253402300799999999, -62135596800000000 };
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        int64_t v = 7;
+        gh_buf_clear(&b);
+        gh_config_put_time(&b, cases[i]);
+        ck_assert_msg(gh_config_parse_time(gh_buf_str(&b), true, &v) && v == cases[i],
+                      GH_STR_FMT, GH_STR_ARG(gh_buf_str(&b)));
+    }
+    gh_buf_clear(&b);
+    gh_config_put_time(&b, 1767225600250000);
+    ck_assert(gh_str_is(gh_buf_str(&b), "2026-01-01T00:00:00.250000Z"));
+    gh_buf_fini(&b);
+}
+END_TEST
+
 START_TEST(values_suggest)
 {
     static const char *const known[] = { "listen", "warehouses", "audit", "acl", "tls" };
@@ -147,6 +168,7 @@ Suite *suite_values(void)
     tcase_add_test(t, values_size);
     tcase_add_test(t, values_duration);
     tcase_add_test(t, values_time);
+    tcase_add_test(t, values_time_round_trip);
     tcase_add_test(t, values_suggest);
     suite_add_tcase(s, t);
     return s;
