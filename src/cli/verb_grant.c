@@ -67,7 +67,8 @@ static int read_sentence(cli_call *c, sentence *out)
     }
     if (on == SIZE_MAX || to == SIZE_MAX)
         return cli_usage(c, "expected %sPRIVS on OBJECTS to WHOM",
-                         strcmp(c->verb->name, "revoke") == 0 ? "the id of a grant or deny, or " : "");
+                         strcmp(c->verb->name, "revoke") == 0 ? "the id of a grant or deny, or "
+                                                              : "");
     out->privileges = cli_split(c, slice(words, 0, on));
     out->objects = cli_split(c, slice(words, on + 1, to));
     out->whom = cli_split(c, slice(words, to + 1, words.count));

@@ -91,9 +91,9 @@ static void put_masks(cli_table *t, const gh_acl_rule *r)
     gh_buf_puts(&json, "{");
     for (size_t i = 0; i < r->mask_count; i++) {
         const gh_acl_column_mask *m = &r->masks[i];
-        text = gh_arena_printf(t->arena, GH_STR_FMT "%s" GH_STR_FMT "=" GH_STR_FMT,
-                               GH_STR_ARG(text), i > 0 ? ", " : "", GH_STR_ARG(m->column),
-                               GH_STR_ARG(m->mask));
+        text =
+            gh_arena_printf(t->arena, GH_STR_FMT "%s" GH_STR_FMT "=" GH_STR_FMT, GH_STR_ARG(text),
+                            i > 0 ? ", " : "", GH_STR_ARG(m->column), GH_STR_ARG(m->mask));
         gh_buf_puts(&json, i > 0 ? "," : "");
         gh_audit_put_string(&json, m->column);
         gh_buf_puts(&json, ":");
@@ -107,10 +107,11 @@ static void put_masks(cli_table *t, const gh_acl_rule *r)
 /* As policy files say it: a list, or what it leaves out. */
 static void put_columns(cli_table *t, const gh_acl_rule *r)
 {
+    static const gh_str every_column[] = { { "*", 1 } };
     gh_buf json;
 
     if (!r->has_columns) {
-        cli_table_put_list(t, r->tags.count > 0 ? (gh_str_list){ 0 } : (gh_str_list){ (const gh_str[]){ GH_STR("*") }, 1 });
+        cli_table_put_list(t, (gh_str_list){ every_column, r->tags.count > 0 ? 0 : 1 });
     } else if (!r->is_except) {
         cli_table_put_list(t, r->columns);
     } else {
@@ -118,16 +119,17 @@ static void put_columns(cli_table *t, const gh_acl_rule *r)
         gh_buf_puts(&json, "{\"except\":");
         cli_put_json_list(&json, r->columns);
         gh_buf_puts(&json, "}");
-        cli_table_put_map(t, gh_arena_printf(t->arena, "* except " GH_STR_FMT,
-                                             GH_STR_ARG(cli_join(t->arena, r->columns))),
+        cli_table_put_map(t,
+                          gh_arena_printf(t->arena, "* except " GH_STR_FMT,
+                                          GH_STR_ARG(cli_join(t->arena, r->columns))),
                           gh_arena_dup(t->arena, gh_buf_str(&json)));
         gh_buf_fini(&json);
     }
 }
 
-static const char *const s_headings[] = { "id",     "effect",  "to",     "privileges",
-                                          "tables", "columns", "tags", "rows",   "mask",
-                                          "from",   "until",   "reason", "origin" };
+static const char *const s_headings[] = { "id",      "effect", "to",    "privileges", "tables",
+                                          "columns", "tags",   "rows",  "mask",       "from",
+                                          "until",   "reason", "origin" };
 
 static void put_rule(cli_call *c, cli_table *t, const gh_acl_rule *r)
 {

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include <gatehouse/audit.h> /* gh_audit_put_string */
+#include <gatehouse/audit.h>  /* gh_audit_put_string */
 #include <gatehouse/config.h> /* gh_config_put_time */
 
 /* ---- lists ----------------------------------------------------------------------------------- */

@@ -124,8 +124,15 @@ END_TEST
 
 START_TEST(values_time_round_trip)
 {
-    static const int64_t cases[] = { 0, 1, -1, 999999, -1000001, 1767225600000000, 1767225600250000,
-                                     253402300799999999, -62135596800000000 };
+    static const int64_t cases[] = { 0,
+                                     1,
+                                     -1,
+                                     999999,
+                                     -1000001,
+                                     1767225600000000,
+                                     1767225600250000,
+                                     253402300799999999,
+                                     -62135596800000000 };
     gh_buf b;
 
     gh_buf_init(&b, 0);
@@ -133,8 +140,8 @@ START_TEST(values_time_round_trip)
         int64_t v = 7;
         gh_buf_clear(&b);
         gh_config_put_time(&b, cases[i]);
-        ck_assert_msg(gh_config_parse_time(gh_buf_str(&b), true, &v) && v == cases[i],
-                      GH_STR_FMT, GH_STR_ARG(gh_buf_str(&b)));
+        ck_assert_msg(gh_config_parse_time(gh_buf_str(&b), true, &v) && v == cases[i], GH_STR_FMT,
+                      GH_STR_ARG(gh_buf_str(&b)));
     }
     gh_buf_clear(&b);
     gh_config_put_time(&b, 1767225600250000);
