@@ -171,8 +171,10 @@ void gh_cancel_free(gh_cancel *x); /* NULL is fine */
 typedef struct gh_pool gh_pool;
 
 typedef struct gh_pool_options {
-    uint32_t size;               /* connections at most, of all states; 0: none can be had */
-    uint32_t idle;               /* kept open while unused */
+    /* Connections at most, of all states, of all pools of the warehouse together, which say the same;
+     * 0: none can be had. */
+    uint32_t size;
+    uint32_t idle;               /* kept open while unused, of this pool */
     uint32_t acquire_timeout_ms; /* waiting for one: 53300; 0: 30 s */
     uint32_t reset_timeout_ms;   /* init_sql, session_sql, DISCARD ALL; 0: 10 s */
 } gh_pool_options;
@@ -186,9 +188,9 @@ void gh_pool_free(gh_pool *p); /* NULL is fine */
 
 typedef struct gh_ticket gh_ticket; /* a wait */
 /*
- * A connection for a session: the oldest waiter comes first. fn is called once, never inside this
- * call. session_sql (may be empty, copied) is run as one Query before, such as SET client_encoding;
- * if the server refuses it, fn gets GH_INVALID's error with the server's SQLSTATE, and the server's
+ * A connection for a session: the oldest waiter of all the warehouse's pools comes first. fn is called
+ * once, never inside this call. session_sql (may be empty, copied) is run as one Query before, such as
+ * SET client_encoding; if the server refuses it, fn gets GH_INVALID's error with the server's SQLSTATE, and the server's
  * text in err->detail only. The ticket is gone once fn is called.
  */
 gh_ticket *gh_pool_acquire(gh_pool *p, gh_str session_sql, gh_conn_fn fn, void *arg);

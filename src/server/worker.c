@@ -17,14 +17,6 @@ static void on_accept(void *arg, int fd, const gh_address *peer)
     gh_session_start(w->env, fd, peer);
 }
 
-/* Its share of a number that is for all workers together, at least one. */
-static uint32_t share(uint32_t all, size_t workers)
-{
-    uint32_t n = (uint32_t)((all + workers - 1) / workers);
-
-    return n > 0 ? n : 1;
-}
-
 static gh_session_env *make_env(srv *v, srv_worker *w)
 {
     size_t count = v->config->warehouse_count;
@@ -32,7 +24,7 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
 
     for (size_t i = 0; i < count; i++) {
         const gh_config_warehouse *from = &v->config->warehouses[i];
-        gh_pool_options pool = { .size = share(from->pool_size, v->worker_count),
+        gh_pool_options pool = { .size = from->pool_size,
                                  .idle = from->pool_idle / (uint32_t)v->worker_count };
 
         warehouses[i].name = from->name;

@@ -225,6 +225,7 @@ gh_rc gh_upstream_new(const gh_upstream_options *options, gh_upstream **out, gh_
     atomic_init(&u->references, 1);
     (void)pthread_mutex_init(&u->lock, NULL);
     u->keys = gh_keys_new();
+    u->room = gh_room_new();
     u->name = gh_strdup(options->name);
     u->init_sql = gh_strdup(options->init_sql);
     u->settings = options->settings.len > 0 ? gh_strdup(options->settings) : NULL;
@@ -256,6 +257,7 @@ void gh_upstream_release(gh_upstream *u)
         gh_loop_free(u->loop);
     }
     gh_keys_release(u->keys);
+    gh_room_free(u->room);
     gh_upstream_forget(u);
     gh_tls_release_trust(u->trust);
     free(u->init_sql);

@@ -282,6 +282,11 @@ uint32_t gh_upstream_connect_timeout_ms(const gh_upstream *u)
     return u->connect_timeout_ms > 0 ? u->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 }
 
+gh_room *gh_upstream_room(gh_upstream *u)
+{
+    return u->room;
+}
+
 gh_str gh_upstream_init_sql(const gh_upstream *u)
 {
     return gh_str_of(u->init_sql);

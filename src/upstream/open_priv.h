@@ -17,6 +17,7 @@ struct gh_upstream {
     char *init_sql;
     char *options;          /* the conninfo's own; NULL: none */
     struct gh_keys *keys;   /* counted */
+    struct gh_room *room;   /* of the pools' connections */
     atomic_uint generation; /* of settings; relaxed: who sees it late has the old ones */
     pthread_mutex_t lock;   /* of settings, and of starting the connector */
     char *settings;         /* NULL: none; holds a key: cleansed */

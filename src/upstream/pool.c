@@ -3,14 +3,14 @@
  *
  *     waiting: oldest first ──┐
  *                             ├─ pump ─▶ idle one: session_sql ─▶ handed over
- *     idle: newest first ─────┘      └─▶ none: connect, while fewer than `size` exist
+ *     idle: newest first ─────┘      └─▶ none: connect, while room.c has a place
  *
  * Nothing is handed over inside a call of the pool's users: pump runs from the loop, by a timer of
  * no delay.
  *
- * Invariants: open == attempts + connections in `all` <= size; a connection is in exactly one
- * state; only idle ones are on the idle list and have a watch; only those in INIT and SETUP have a
- * query.
+ * Invariants: each attempt and each connection in `all` has a place of room.c's; a connection is in
+ * exactly one state; only idle ones are on the idle list and have a watch; only those in INIT and
+ * SETUP have a query.
  */
 #include <stdlib.h>
 
@@ -46,8 +46,8 @@ struct gh_pool {
     gh_ticket *last;
     attempt *attempts;
     gh_conn *all;
-    gh_conn **idle; /* a stack of at most options.idle */
-    uint32_t open;
+    gh_conn **idle; /* a stack of at most options.size */
+    gh_seat *seat;
     gh_pool_stats stats; /* `connecting` counts attempts and INIT */
 };
 
@@ -119,12 +119,12 @@ static void on_deadline(void *arg)
         gh_err err = { 0 };
         gh_rc rc = gh_fail(&err, GH_LIMIT, "53300", "no connection to the warehouse became free");
         (void)rc;
-        gh_err_detail(&err, "warehouse " GH_STR_FMT ": %u of %u connections in use",
+        gh_err_detail(&err, "warehouse " GH_STR_FMT ": this worker uses %u of %u connections",
                       GH_STR_ARG(gh_upstream_name(p->upstream)), (unsigned)p->stats.used,
                       (unsigned)p->options.size);
         fail_oldest(p, &err);
     }
-    schedule_deadline(p);
+    schedule_pump(p); /* which may want less of the other pools now */
 }
 
 /* ---- connections ---------------------------------------------------------------------------- */
@@ -156,8 +156,8 @@ static void conn_drop(gh_conn *c)
     c->query = NULL;
     gh_cancel_free(c->cancel);
     c->cancel = NULL;
-    p->open--;
     gh_conn_close(c);
+    gh_seat_give(p->seat);
     schedule_pump(p);
 }
 
@@ -195,12 +195,19 @@ static bool is_outdated(const gh_conn *c)
     return c->generation != gh_upstream_generation(c->pool->upstream);
 }
 
-/* At rest, checked and reset: for a waiter, for later, or too many. */
+/* When the first in the queue gives up: what came first is first, in whatever pool. */
+static int64_t turn_of(const gh_pool *p)
+{
+    return p->first != NULL ? p->first->deadline_us : INT64_MAX;
+}
+
+/* At rest, checked and reset: for a waiter, for later, for another pool's waiter, or too many. */
 static void conn_rest(gh_conn *c)
 {
     gh_pool *p = c->pool;
 
-    if (is_outdated(c) || (p->stats.idle >= p->options.idle && p->first == NULL)) {
+    if (is_outdated(c) || (p->stats.idle >= p->options.idle && p->first == NULL) ||
+        gh_seat_is_called(p->seat, turn_of(p))) {
         conn_drop(c);
         return;
     }
@@ -276,7 +283,7 @@ static void on_connected(void *arg, gh_conn *c, const gh_err *err)
     free(a);
     p->stats.connecting--;
     if (c == NULL) {
-        p->open--;
+        gh_seat_give(p->seat);
         p->stats.failures++;
         gh_log(GH_WARN, "upstream.connect_failed",
                "warehouse=" GH_STR_FMT " sqlstate=%s detail=\"%s\"",
@@ -299,7 +306,6 @@ static void connect_one(gh_pool *p)
     if (a->next != NULL)
         a->next->prev = a;
     p->attempts = a;
-    p->open++;
     p->stats.connecting++;
     a->connect = gh_upstream_connect(p->upstream, p->loop, on_connected, a);
 }
@@ -373,9 +379,14 @@ static void on_pump(void *arg)
             p->stats.reuses++;
         serve(p, c, p->first);
     }
-    while (p->stats.waiting > p->stats.connecting && p->open < p->options.size)
+    while (p->stats.waiting > p->stats.connecting &&
+           gh_seat_take(p->seat, p->stats.waiting - p->stats.connecting, turn_of(p)))
         connect_one(p);
-    while (p->first == NULL && p->stats.idle > p->options.idle) { /* a waiter changed its mind */
+    if (p->stats.waiting <= p->stats.connecting)
+        gh_seat_want_nothing(p->seat);
+    /* A waiter changed its mind, or another pool has one. */
+    while (p->first == NULL && p->stats.idle > 0 &&
+           (p->stats.idle > p->options.idle || gh_seat_is_called(p->seat, INT64_MAX))) {
         gh_conn *c = p->idle[0];
         idle_remove(c);
         conn_drop(c);
@@ -413,6 +424,7 @@ void gh_pool_abandon(gh_pool *p, gh_ticket *ticket)
     else
         ticket_dequeue(p, ticket);
     ticket_free(ticket);
+    schedule_pump(p); /* which may want less of the other pools now */
 }
 
 static void on_cancelled(void *arg, gh_rc rc)
@@ -455,6 +467,11 @@ void gh_pool_release(gh_pool *p, gh_conn *c, gh_release how)
     conn_drop(c);
 }
 
+static void on_called(void *arg)
+{
+    schedule_pump(arg);
+}
+
 gh_pool *gh_pool_new(gh_loop *loop, gh_upstream *u, const gh_pool_options *options)
 {
     gh_pool *p = gh_alloc(sizeof(*p));
@@ -462,6 +479,7 @@ gh_pool *gh_pool_new(gh_loop *loop, gh_upstream *u, const gh_pool_options *optio
     p->loop = loop;
     p->upstream = gh_upstream_acquire(u);
     p->options = *options;
+    p->seat = gh_seat_new(gh_upstream_room(u), options->size, loop, on_called, p);
     p->idle = gh_realloc_array(NULL, (size_t)options->size + 1, sizeof(gh_conn *));
     p->pump = gh_timer_new(loop, on_pump, p);
     p->deadline = gh_timer_new(loop, on_deadline, p);
@@ -482,6 +500,7 @@ void gh_pool_free(gh_pool *p)
         attempt *a = p->attempts;
         p->attempts = a->next;
         gh_connect_abandon(a->connect);
+        gh_seat_give(p->seat);
         free(a);
     }
     while (p->all != NULL) {
@@ -492,6 +511,7 @@ void gh_pool_free(gh_pool *p)
     }
     gh_timer_free(p->pump);
     gh_timer_free(p->deadline);
+    gh_seat_free(p->seat);
     gh_upstream_release(p->upstream);
     free(p->idle);
     free(p);

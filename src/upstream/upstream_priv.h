@@ -62,6 +62,28 @@ void gh_keys_release(gh_keys *k); /* NULL is fine */
 GH_MUST_USE bool gh_keys_add(gh_keys *k, uint32_t pid, uint32_t key);
 void gh_keys_remove(gh_keys *k, uint32_t pid, uint32_t key);
 
+/* ---- how many connections the pools of a warehouse have between them (room.c) ---------------- */
+
+typedef struct gh_room gh_room; /* any thread */
+typedef struct gh_seat gh_seat; /* a pool's; the thread of its loop */
+
+gh_room *gh_room_new(void);
+void gh_room_free(gh_room *r); /* after the last seat. NULL is fine */
+gh_room *gh_upstream_room(gh_upstream *u);
+
+/* size: places of all seats together. fn(arg), on the loop's thread: another seat wants some, or one is free. */
+gh_seat *gh_seat_new(gh_room *r, uint32_t size, gh_loop *loop, void (*fn)(void *arg), void *arg);
+void gh_seat_free(gh_seat *s); /* with all places given back */
+/*
+ * A place for a connection. False: there is none, or it is for a seat whose turn comes before; from
+ * now on the seat wants so many. A turn is a time, of its oldest waiter: a lesser one comes first.
+ */
+GH_MUST_USE bool gh_seat_take(gh_seat *s, uint32_t wanted, int64_t turn);
+void gh_seat_give(gh_seat *s);         /* one back */
+void gh_seat_want_nothing(gh_seat *s); /* any more */
+/* Should a place be given back, for those whose turn comes before this one? */
+GH_MUST_USE bool gh_seat_is_called(gh_seat *s, int64_t turn);
+
 /* ---- connection (conn.c) -------------------------------------------------------------------- */
 
 typedef enum gh_conn_state {

@@ -443,7 +443,7 @@ class Live(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.proxy = cls.enterClassContext(gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS,
-                                                      pool='size: 100'))  # half a worker; the kernel deals 50 clients out unevenly
+                                                      pool='size: 60'))
 
     def admin(self, *argv):
         return self.proxy.cli(*argv, '--acl', self.proxy.acl).stdout

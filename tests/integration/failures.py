@@ -1,4 +1,5 @@
 """Things that break: the upstream is down, dies, refuses; clients vanish; the proxy is told to stop."""
+import json
 import re
 import signal
 import socket
@@ -161,6 +162,21 @@ class Clients(unittest.TestCase):
                 with p.wire('alice') as c:
                     c.one('SELECT 1')
             gt.wait_for(lambda: fds() <= before + 8, 10, 'descriptors are closed again')
+
+    def test_the_pool_is_for_all_workers(self):
+        # The kernel deals clients out to the workers by chance: 3 each would be one case in 46.
+        with a_proxy('pool', workers=4, pool='mode: session, size: 12, idle: 4') as p:
+            held = [p.wire('alice') for _ in range(12)]
+            late = threading.Thread(target=lambda: held.append(p.wire('alice')), daemon=True)
+            late.start()
+            status = lambda: json.loads(p.cli('status', '--json', '--config', p.config).stdout)['warehouses'][0]
+            gt.wait_for(lambda: status()['pool']['waiting'] == 1, 5, 'one waits')
+            held.pop().close()  # of whatever worker
+            late.join(10)
+            self.assertEqual(len(held), 12)
+            for c in held:
+                self.assertEqual(c.one('SELECT 1'), [['1']])
+                c.close()
 
     def test_too_many_clients(self):
         with a_proxy('limited', limits='clients: 3') as p:

@@ -1,6 +1,7 @@
 #include "tests.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "fixture.h"
@@ -160,6 +161,98 @@ START_TEST(size_is_a_bound)
     gh_pool_release(s.pool, first.conn, GH_RELEASE_RESET);
     gh_pool_release(s.pool, second.conn, GH_RELEASE_RESET);
     tear_down(&s);
+}
+END_TEST
+
+/* Two workers' pools: places are where they are wanted, and the oldest waiter of both comes first. */
+START_TEST(pools_share_the_size)
+{
+    setting s = set_up(3, 3, "");
+    gh_pool_options options = { .size = 3, .idle = 3, .acquire_timeout_ms = 600 };
+    gh_pool *other = gh_pool_new(s.loop, s.upstream, &options);
+    gh_err err = { 0 };
+    gh_conn *c[3];
+
+    for (int i = 0; i < 3; i++) /* as many as there are for all */
+        c[i] = acquire_now(s.loop, i < 2 ? s.pool : other, "", NULL);
+    ck_assert_ptr_null(acquire_now(s.loop, other, "", &err));
+    ck_assert_str_eq(err.sqlstate, "53300");
+
+    outcome older = { .loop = s.loop };
+    outcome younger = { .loop = s.loop };
+    gh_pool_acquire(other, GH_STR(""), outcome_take, &older);
+    run_loop_for(s.loop, 5);
+    gh_pool_acquire(s.pool, GH_STR(""), outcome_take, &younger);
+    run_loop_for(s.loop, 5);
+    gh_pool_release(s.pool, c[0], GH_RELEASE_RESET);
+    run_loop(s.loop, 5);
+    ck_assert_ptr_nonnull(older.conn);
+    ck_assert(!younger.is_done);
+    gh_pool_release(other, older.conn, GH_RELEASE_RESET);
+    run_loop(s.loop, 5);
+    ck_assert_ptr_nonnull(younger.conn);
+
+    /* What the other keeps idle is given up, but no more than is wanted. */
+    gh_pool_release(s.pool, younger.conn, GH_RELEASE_RESET);
+    gh_pool_release(s.pool, c[1], GH_RELEASE_RESET);
+    run_loop_for(s.loop, 100);
+    ck_assert_uint_eq(stats_of(&s).idle, 2);
+    gh_conn *d = acquire_now(s.loop, other, "", NULL);
+    ck_assert_ptr_nonnull(d);
+    ck_assert_uint_eq(stats_of(&s).idle, 1);
+
+    /* Nobody is kept waiting for one who gave up. */
+    gh_conn *e = acquire_now(s.loop, s.pool, "", NULL);
+    gh_ticket *gone = gh_pool_acquire(other, GH_STR(""), outcome_take, &older);
+    run_loop_for(s.loop, 5);
+    outcome last = { .loop = s.loop };
+    gh_pool_acquire(s.pool, GH_STR(""), outcome_take, &last);
+    run_loop_for(s.loop, 5);
+    gh_pool_abandon(other, gone);
+    gh_pool_release(other, d, GH_RELEASE_CLOSE);
+    run_loop(s.loop, 5);
+    ck_assert_ptr_nonnull(last.conn);
+    gh_pool_release(s.pool, last.conn, GH_RELEASE_CLOSE);
+    gh_pool_release(s.pool, e, GH_RELEASE_CLOSE);
+    gh_pool_release(other, c[2], GH_RELEASE_CLOSE);
+    gh_pool_free(other);
+    tear_down(&s);
+}
+END_TEST
+
+/* One of two worker threads: takes a connection and gives it back, again and again. */
+static void *visitor(void *arg)
+{
+    setting *s = arg;
+    gh_pool_options options = { .size = 1, .idle = 1 };
+    gh_err err = { 0 };
+
+    ck_assert_int_eq(gh_loop_new(&s->loop, &err), GH_OK);
+    s->pool = gh_pool_new(s->loop, s->upstream, &options);
+    for (int i = 0; i < 10; i++) {
+        gh_conn *c = acquire_now(s->loop, s->pool, "", NULL);
+
+        ck_assert_ptr_nonnull(c);
+        run_loop_for(s->loop, 2);
+        gh_pool_release(s->pool, c, GH_RELEASE_RESET);
+    }
+    gh_pool_free(s->pool);
+    return NULL;
+}
+
+START_TEST(threads_take_turns)
+{
+    gh_upstream *u = fixture_upstream("", "");
+    setting s[2] = { { .upstream = u }, { .upstream = u } };
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, visitor, &s[i]), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    gh_upstream_release(u);
+    for (int i = 0; i < 2; i++)
+        gh_loop_free(s[i].loop);
 }
 END_TEST
 
@@ -364,6 +457,8 @@ TCase *pool_tests(void)
     tcase_add_test(t, refused_session_sql_is_told);
     tcase_add_test(t, broken_init_sql_is_no_clients_business);
     tcase_add_test(t, size_is_a_bound);
+    tcase_add_test(t, pools_share_the_size);
+    tcase_add_test(t, threads_take_turns);
     tcase_add_test(t, surplus_is_closed);
     tcase_add_test(t, dead_idle_connection_is_noticed);
     tcase_add_test(t, dead_connection_is_not_handed_over);
