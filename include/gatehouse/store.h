@@ -76,9 +76,10 @@ typedef struct gh_store_author {
     gh_str reason; /* --reason; may be empty */
 } gh_store_author;
 
-enum {                      /* how gh_store_apply works, a bit set */
-       GH_STORE_PRUNE = 1,  /* remove, or take over, what policy files did not make */
-       GH_STORE_DRY_RUN = 2 /* say what would change, change nothing */
+enum {                       /* how gh_store_apply works, a bit set */
+       GH_STORE_PRUNE = 1,   /* remove, or take over, what policy files did not make */
+       GH_STORE_DRY_RUN = 2, /* say what would change, change nothing */
+       GH_STORE_CONTENT = 4  /* say what each thing held and will hold, not only of what changes */
 };
 
 typedef struct gh_store_summary {
@@ -87,7 +88,10 @@ typedef struct gh_store_summary {
     size_t removed;
     size_t kept;      /* made on the command line, left alone */
     uint64_t version; /* of the ACL afterwards */
-    gh_buf lines; /* "+ grant 12: ...", "~ user alice: ...", "- ...", "= ..." (kept); a line each */
+    /* "+ grant 12: ...", "~ user alice: ...", "- ...", "= ..." (kept); a line each. Behind what changes, and with
+     * GH_STORE_CONTENT behind every other, a line of its content as JSON: a tab, what was (empty: nothing), a tab,
+     * what will be. */
+    gh_buf lines;
 } gh_store_summary;
 
 void gh_store_summary_init(gh_store_summary *s);

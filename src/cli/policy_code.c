@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include <gatehouse/audit.h> /* gh_audit_put_string */
-
 /* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct policy_files {
@@ -99,30 +97,6 @@ int cli_read_policy(cli_call *c, gh_acl *out)
         code = fail_faults(&err);
     free(files.list);
     return code;
-}
-
-/* The store's lines: a sign, a space, what. */
-void cli_print_differences(const cli_call *c, gh_str lines)
-{
-    gh_buf b;
-
-    if (!cli_has(c, "--json")) {
-        cli_print_lines(lines);
-        return;
-    }
-    gh_buf_init(&b, 0);
-    while (lines.len > 0) {
-        const char *end = memchr(lines.ptr, '\n', lines.len);
-        size_t len = end == NULL ? lines.len : (size_t)(end - lines.ptr);
-        gh_buf_printf(&b, "{\"change\":\"%c\",\"what\":", lines.ptr[0]);
-        gh_audit_put_string(&b, (gh_str){ lines.ptr + 2, len < 2 ? 0 : len - 2 });
-        gh_buf_puts(&b, "}\n");
-        lines.ptr += len + (end != NULL);
-        lines.len -= len + (end != NULL);
-    }
-    if (b.len > 0)
-        (void)fwrite(b.ptr, 1, b.len, stdout);
-    gh_buf_fini(&b);
 }
 
 int cli_fail_policy(const gh_acl *files, const gh_err *err)

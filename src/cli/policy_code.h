@@ -17,8 +17,9 @@
 /* The files and folders of the arguments, merged. GH_CLI_DONE, or the exit code: faults are printed. */
 GH_MUST_USE int cli_read_policy(cli_call *c, gh_acl *out);
 /*
- * What changes, by the lines of a store's summary: as they are, or with --json an object each, `change` (the
- * sign) and `what`.
+ * What changes, by the lines of a store's summary (differences.c): for people with what a change or a new grant
+ * holds below it; or with --json an object each, `change` (the sign), `what`, and `before` and `after` where the
+ * store told.
  */
 void cli_print_differences(const cli_call *c, gh_str lines);
 /* What is wrong with them: "file:line:column: ..." by itself, so that editors find the place. */

@@ -305,7 +305,8 @@ static int plan(planning *p, plan_store *s, const gh_acl *files)
     gh_acl before = { 0 };
     gh_store_author author = cli_author(p->c);
     gh_err err = { 0 };
-    uint32_t flags = GH_STORE_DRY_RUN | (cli_has(p->c, "--prune") ? GH_STORE_PRUNE : 0u);
+    uint32_t flags =
+        GH_STORE_DRY_RUN | GH_STORE_CONTENT | (cli_has(p->c, "--prune") ? GH_STORE_PRUNE : 0u);
 
     if (gh_store_load(s->st, p->c->arena, &before, &err) != GH_OK)
         return cli_fail_err(&err);

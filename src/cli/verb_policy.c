@@ -3,9 +3,7 @@
  */
 #include "apply_check.h"
 
-/* ---- apply
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- apply ----------------------------------------------------------------------------------- */
 
 static void print_summary(const cli_call *c, const gh_store_summary *s)
 {
@@ -38,7 +36,8 @@ static int run_apply(cli_call *c)
     gh_store_summary summary;
     gh_err err = { 0 };
     uint32_t flags = (cli_has(c, "--prune") ? GH_STORE_PRUNE : 0u) |
-                     (cli_has(c, "--dry-run") ? GH_STORE_DRY_RUN : 0u);
+                     (cli_has(c, "--dry-run") ? GH_STORE_DRY_RUN : 0u) |
+                     (cli_has(c, "--json") ? GH_STORE_CONTENT : 0u);
     gh_store_author author = cli_author(c);
     int code =
         cli_read_policy(c, &files); /* before the ACL is made: a typo leaves no file behind */

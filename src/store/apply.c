@@ -156,6 +156,17 @@ static void say(applying *p, char sign, const store_item *item, const char *more
     gh_buf_printf(b, "%s\n", more);
 }
 
+/* JSON holds no bare tab or newline. */
+static void say_content(applying *p, const store_item *before, const store_item *after)
+{
+    bool is_change = before != NULL && after != NULL && before != after;
+
+    if (is_change || (p->flags & GH_STORE_CONTENT) != 0)
+        gh_buf_printf(&p->out->lines, "\t" GH_STR_FMT "\t" GH_STR_FMT "\n",
+                      GH_STR_ARG(before == NULL ? GH_STR("") : before->json),
+                      GH_STR_ARG(after == NULL ? GH_STR("") : after->json));
+}
+
 static void write_files(applying *p)
 {
     for (size_t i = 0; i < p->files.count; i++) {
@@ -166,10 +177,12 @@ static void write_files(applying *p)
             store_write_change(p->writer, p->changed_from[i], item);
             p->out->changed++;
             say(p, '~', item, "");
+            say_content(p, p->changed_from[i], item);
         } else {
             store_write_add(p->writer, item);
             p->out->added++;
             say(p, '+', item, "");
+            say_content(p, NULL, item);
         }
     }
 }
@@ -208,9 +221,11 @@ static void write_removals(applying *p)
             store_write_remove(p->writer, item);
             p->out->removed++;
             say(p, '-', item, "");
+            say_content(p, item, NULL);
         } else if (item->origin == GH_ORIGIN_CLI && !item->is_taken) {
             p->out->kept++;
             say(p, '=', item, " (made on the command line, kept)");
+            say_content(p, item, item);
         }
     }
 }

@@ -378,7 +378,7 @@ class Apply(Case):
         self.apply('version: 1\nroles: { a: {} }\ngrants: [{ to: [a], tables: [s.t] }]\n')
         self.assertEqual(self.apply('version: 1\nroles: { a: {}, b: {} }\n'
                                     'grants: [{ to: [a], tables: [s.t], rows: "x = 1" }]\n'),
-                         '+ role b\n~ grant 1: select on s.t to a\n1 added, 1 changed, 0 removed; the ACL is at version 2\n')
+                         '+ role b\n~ grant 1: select on s.t to a\n    rows: (none) -> x = 1\n1 added, 1 changed, 0 removed; the ACL is at version 2\n')
         self.assertEqual(self.apply('version: 1\nroles: { a: {} }\n', '--dry-run'),
                          '- role b\n- grant 1: select on s.t to a\n'
                          'would be: 0 added, 0 changed, 2 removed; nothing was changed, this would be version 3\n')

@@ -69,6 +69,48 @@ class Plan(unittest.TestCase):
         self.assertIn('+ user:dave in role people', done.stdout)
         self.assertNotIn('Effect', done.stdout)
 
+    def test_differences_say_what_differs(self):
+        before = """version: 1
+roles: { a: { description: first }, b: {} }
+users: { al: { roles: [a], attributes: { region: EU } } }
+masks: { m: "'x'" }
+grants:
+  - { to: [a], tables: [s.t], columns: [id, c], rows: "x = 1", mask: { c: m } }
+  - { to: [b], tables: [s.u], rows: "y = 1" }
+"""
+        after = before
+        for old, new in (('first', 'second'), ('EU', 'US'), ("'x'", "'y'"), ('[id, c]', '{ except: [d] }'), ('x = 1', 'x = 2'),
+                         (', mask: { c: m }', ''), ('s.u], rows: "y = 1"', 's.v], valid: { until: 2026-12-31 }, reason: "a\\tb"')):
+            self.assertIn(old, after)
+            after = after.replace(old, new)
+        acl = str(proxy.dir / 'differences.db')
+        self.assertEqual(proxy.cli('policy', 'apply', '--acl', acl, write(before)).returncode, 0)
+        path = write(after)
+        self.assertEqual(proxy.cli('policy', 'plan', '--acl', acl, path).stdout, """~ role a
+    description: first -> second
+~ mask m
+    'x' -> 'y'
+~ grant 1: select on s.t to a
+    columns: c, id -> (none)
+    rows: x = 1 -> x = 2
+    mask: c=m -> (none)
+    except: (none) -> d
++ grant 3: select on s.v to b
+    valid_until: 2027-01-01T00:00:00Z
+    reason: a?b
+~ attribute region of al
+    EU -> US
+- grant 2: select on s.u to b
+    rows: y = 1
+plan: 1 to add, 4 to change, 1 to remove
+""")
+        told = {d['what']: d for d in objects(proxy.cli('policy', 'plan', '--json', '--acl', acl, path).stdout)}
+        self.assertEqual((told['attribute region of al']['before'], told['attribute region of al']['after']), ('EU', 'US'))
+        self.assertEqual(told['grant 3: select on s.v to b'],
+                         {'change': '+', 'what': 'grant 3: select on s.v to b', 'before': None,
+                          'after': {'effect': 'grant', 'to': ['b'], 'tables': ['s.v'], 'privileges': ['select'],
+                                    'valid_until': '2027-01-01T00:00:00Z', 'reason': 'a\tb'}})
+
     def test_who_gains_and_loses_columns(self):
         path = changed(('columns: { except: [phone] }', 'columns: { except: [vip] }'),
                        ('mask: { email: email }', 'mask: { email: hash }'))

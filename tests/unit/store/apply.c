@@ -208,7 +208,13 @@ START_TEST(apply_changes_in_place)
     rule.rows = GH_STR("region = 'EU'");
     role.description = GH_STR("Reads");
     (void)apply(st, &files, 0, GH_OK,
-                "~ role analyst\n~ grant 1: select on sales.orders to analyst\n");
+                "~ role analyst\n"
+                "\t{\"description\":\"\",\"may\":\"\"}\t{\"description\":\"Reads\",\"may\":\"\"}\n"
+                "~ grant 1: select on sales.orders to analyst\n"
+                "\t{\"effect\":\"grant\",\"to\":[\"analyst\"],\"tables\":[\"sales.orders\"],"
+                "\"privileges\":[\"select\"]}\t"
+                "{\"effect\":\"grant\",\"to\":[\"analyst\"],\"tables\":[\"sales.orders\"],"
+                "\"privileges\":[\"select\"],\"rows\":\"region = 'EU'\"}\n");
     gh_acl acl = world_load();
     ck_assert_uint_eq(acl.rule_count, 1);
     ck_assert(gh_str_is(acl.rules[0].rows, "region = 'EU'"));
@@ -325,7 +331,8 @@ START_TEST(apply_does_not_overwrite_the_command_line)
     world_sql("INSERT INTO users VALUES ('carol', 'human', 1, 'SCRAM', 'cli')");
     (void)apply(st, &files, 0, GH_INVALID, NULL);
     ck_assert(!world_load().users[0].is_service);
-    (void)apply(st, &files, GH_STORE_PRUNE, GH_OK, "~ user carol\n");
+    (void)apply(st, &files, GH_STORE_PRUNE, GH_OK,
+                "~ user carol\n\t{\"kind\":\"human\"}\t{\"kind\":\"service\"}\n");
     gh_acl acl = world_load();
     ck_assert(acl.users[0].is_service);
     ck_assert(acl.users[0].is_disabled); /* taken over, with what only the store knows */
@@ -354,7 +361,8 @@ START_TEST(apply_keeps_passwords)
         GH_OK);
     ck_assert(!is_changed);
     w.users[0].is_service = true;
-    (void)apply(st, &w.acl, 0, GH_OK, "~ user alice\n");
+    (void)apply(st, &w.acl, 0, GH_OK,
+                "~ user alice\n\t{\"kind\":\"human\"}\t{\"kind\":\"service\"}\n");
     gh_acl acl = world_load();
     ck_assert(gh_str_is(acl.users[0].verifier, "SCRAM-SHA-256$x"));
     ck_assert(acl.users[0].is_disabled);
