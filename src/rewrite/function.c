@@ -10,7 +10,7 @@
  * argument that names an object, and something to work on. Attack: tests/attack corpora sqltext, files,
  * lowlevel, stats, exists; the list that comes out is tests/golden/allowed_functions_15.txt.
  */
-#include "judge.h"
+#include "overload.h"
 
 #include "function_list.h"
 
@@ -151,4 +151,69 @@ bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *
         return false;
     *found_schema = type->schema;
     return true;
+}
+
+/* ---- overloads ------------------------------------------------------------------------------- */
+
+gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f)
+{
+    gh_str name = gh_str_of(strVal(llast(f->funcname)));
+    size_t count;
+    const gh_function *const *found = gh_catalog_functions(j->in->catalog, name, &count);
+    gh_oid types[8] = { 0 };
+    const gh_candidate *chosen;
+    gh_candidates all;
+    int args = 0;
+    bool is_outside = false;
+    bool is_inside = false;
+    ListCell *cell;
+
+    for (size_t i = 0; i < count; i++) {
+        is_inside = is_inside || gh_str_is(found[i]->schema, "pg_catalog");
+        is_outside = is_outside || !gh_str_is(found[i]->schema, "pg_catalog");
+    }
+    if (!is_inside || !is_outside || list_length(f->funcname) != 1 || list_length(f->args) > 8)
+        return (gh_str){ NULL, 0 };
+    all = gh_overload_functions(j, name, list_length(f->args));
+    for (int i = 0; i < all.count; i++) {
+        const gh_function *g = all.items[i].what;
+        bool is_known =
+            all.items[i].rank == 0 || gh_view_allows_function(j->in->view, g->schema, g->name);
+
+        for (int k = 0; k < all.items[i].count && !is_known; k++)
+            is_known = gh_operator_is_seen(j, g->args[k]);
+        all.items[i].rank = is_known ? all.items[i].rank : -1;
+    }
+    count = 0;
+    for (int i = 0; i < all.count; i++) {
+        if (all.items[i].rank >= 0)
+            all.items[count++] = all.items[i];
+    }
+    all.count = (int)count;
+    foreach (cell, f->args) {
+        if (IsA(lfirst(cell), NamedArgExpr))
+            return (gh_str){ NULL, 0 };
+        types[args++] = gh_infer_type(j, lfirst(cell));
+    }
+    switch (gh_overload_select(j, all, types, args, &chosen)) {
+    case GH_OVERLOAD_NONE:
+        return (gh_str){ NULL, 0 };
+    case GH_OVERLOAD_OPEN:
+        foreach (cell, f->args)
+            gh_absent_refuse(j, lfirst(cell));
+        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
+                        "function " GH_STR_FMT
+                        " is not allowed over an argument of unknown type: cast it",
+                        GH_STR_ARG(name));
+        return (gh_str){ NULL, 0 };
+    case GH_OVERLOAD_FOUND:
+        break;
+    }
+    if (chosen->rank == 0)
+        return (gh_str){ NULL, 0 };
+    if (!gh_view_allows_function(j->in->view, ((const gh_function *)chosen->what)->schema, name))
+        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
+                        "function " GH_STR_FMT " is not allowed over type %s", GH_STR_ARG(name),
+                        gh_operator_type_name(j, chosen->args[0]));
+    return ((const gh_function *)chosen->what)->schema;
 }

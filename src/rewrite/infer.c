@@ -7,7 +7,7 @@
  *     literal       GH_OID_UNKNOWN, as for PostgreSQL, and so is a parameter without a type
  *     f(x), x op y  what the overload that is meant gives
  */
-#include "overload.h"
+#include "infer.h"
 
 #define DEPTH_MAX       60
 #define VALUES_MAX      100 /* rows that are looked at */
@@ -33,58 +33,6 @@ static bool is_too_much(gh_judge *j)
            gh_judge_is_spent(j);
 }
 
-/* ---- types ----------------------------------------------------------------------------------- */
-
-static gh_oid element_of(const gh_judge *j, gh_oid array)
-{
-    const gh_type *t =
-        gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, array));
-
-    return t != NULL && t->category == 'A' ? t->element : 0;
-}
-
-static gh_oid array_of(const gh_judge *j, gh_oid element)
-{
-    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, element);
-
-    if (t != NULL && t->category == 'A' && t->element != 0)
-        return element; /* arrays have any number of dimensions */
-    return t != NULL ? t->array : 0;
-}
-
-static gh_oid named_type(const gh_judge *j, const TypeName *t)
-{
-    gh_str name = gh_str_of(strVal(llast(t->names)));
-    const gh_type *type = NULL;
-
-    if (list_length(t->names) == 2)
-        type = gh_catalog_type(j->in->catalog, gh_str_of(strVal(linitial(t->names))), name);
-    else if (list_length(t->names) == 1)
-        type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"), name);
-    for (size_t i = 0; type == NULL && list_length(t->names) == 1 && i < j->in->search_path.count;
-         i++)
-        type = gh_catalog_type(j->in->catalog, j->in->search_path.items[i], name);
-    if (type == NULL)
-        return 0;
-    return t->arrayBounds == NIL ? type->oid : array_of(j, type->oid);
-}
-
-gh_oid gh_infer_common(gh_judge *j, gh_oid a, gh_oid b)
-{
-    const gh_type *x = gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, a));
-    const gh_type *y = gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, b));
-
-    if (a == 0 || b == 0)
-        return 0;
-    if (a == b || b == GH_OID_UNKNOWN)
-        return a;
-    if (a == GH_OID_UNKNOWN)
-        return b;
-    if (x == NULL || y == NULL || x->category != y->category)
-        return 0;
-    return x->is_preferred ? x->oid : y->is_preferred ? y->oid : 0;
-}
-
 static gh_oid common(gh_judge *j, const List *list, int depth)
 {
     gh_oid out = GH_OID_UNKNOWN;
@@ -103,19 +51,35 @@ static gh_oid settled(gh_oid oid)
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-/* A name in a scope: found once, found with one type, or in some way not known. */
-typedef struct gh_found {
-    gh_oid type;
-    bool is_any;
-    bool is_open; /* something there whose columns are not known */
-} gh_found;
-
-static void take(gh_found *f, gh_oid type)
+void gh_infer_take(gh_found *f, gh_oid type)
 {
-    if (f->is_any && f->type != type)
+    if (!f->is_any) {
+        f->type = type;
+        f->is_any = true;
+    } else if (!f->is_mixed && f->type != type) {
+        f->other = type;
+        f->is_mixed = true;
+    } else if (f->type != type && f->other != type) {
         f->is_open = true;
-    f->type = type;
-    f->is_any = true;
+    }
+}
+
+static void take_type(gh_found *f, gh_oid type)
+{
+    if (type == 0)
+        f->is_open = true;
+    else
+        gh_infer_take(f, type);
+}
+
+/* Of a name of which nothing more is found. */
+static gh_oid found_type(gh_judge *j, const gh_block *b, const char *name, const gh_found *f)
+{
+    if (f->is_open || !f->is_any)
+        return 0;
+    if (!f->is_mixed)
+        return settled(f->type);
+    return gh_infer_merges(b, name) ? gh_infer_common(j, f->type, f->other) : 0;
 }
 
 /* position -1: by name. The query is a SELECT, or a write with RETURNING. */
@@ -235,28 +199,7 @@ static void find_in_relation(const gh_item *item, const char *name, gh_found *f)
                      item->decision->columns[c - item->relation->columns].show == GH_HIDDEN;
 
     if (c != NULL && !is_hidden)
-        take(f, c->type_oid);
-}
-
-/* FROM f(x) AS a (name): one column, of what the function gives. */
-static void find_in_function(gh_judge *j, const RangeFunction *r, const char *name, gh_found *f,
-                             int depth)
-{
-    const Node *call = linitial((List *)linitial(r->functions));
-    const gh_type *t;
-    const char *own;
-
-    if (r->alias == NULL || list_length(r->functions) != 1 || r->ordinality ||
-        r->coldeflist != NIL || list_length(r->alias->colnames) > 1 || !IsA(call, FuncCall)) {
-        f->is_open = true;
-        return;
-    }
-    own = r->alias->colnames != NIL ? strVal(linitial(r->alias->colnames)) : r->alias->aliasname;
-    t = gh_catalog_type_by_oid(j->in->catalog, infer(j, call, depth));
-    if (t == NULL || t->relation != 0 || t->kind == 'p')
-        f->is_open = true;
-    else if (strcmp(own, name) == 0)
-        take(f, t->oid);
+        gh_infer_take(f, c->type_oid);
 }
 
 /* FROM (query) AS a (name, ...) */
@@ -308,7 +251,7 @@ static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_
     if (item->is_covered || depth > DEPTH_MAX || is_too_much(j))
         f->is_open = true;
     else if (item->function != NULL)
-        find_in_function(j, item->function, name, f, depth);
+        gh_infer_in_function(j, item->function, name, f, depth);
     else if (item->names != NIL && query != NULL)
         find_renamed(j, query, item->names, name, f, depth);
     else if (item->is_renamed)
@@ -323,32 +266,68 @@ static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_
         f->is_open = true;
 }
 
-static gh_oid bind(gh_judge *j, const ColumnRef *ref, int depth)
+/* Finds what a reference may mean; false: nothing is called so. */
+static bool look_up(gh_judge *j, const ColumnRef *ref, gh_found *f, const gh_block **block,
+                    int depth)
 {
-    int count = list_length(ref->fields);
+    const char *alias = list_length(ref->fields) == 2 ? strVal(linitial(ref->fields)) : NULL;
+    const char *name = strVal(llast(ref->fields));
 
-    if (!IsA(llast(ref->fields), String) || count > 2)
-        return 0;
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
-        gh_found f = { 0 };
         ListCell *cell;
 
+        *block = b;
         foreach (cell, b->items) {
             const gh_item *item = lfirst(cell);
 
-            if (count == 2 &&
-                (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
-                continue;
-            find_in_item(j, item, strVal(llast(ref->fields)), &f, depth);
+            if (alias == NULL || (item->alias != NULL && strcmp(item->alias, alias) == 0))
+                find_in_item(j, item, name, f, depth);
         }
-        if (b->target != NULL && !f.is_any)
-            find_in_item(j, b->target, strVal(llast(ref->fields)), &f, depth);
-        if (f.is_open)
-            return 0;
-        if (f.is_any)
-            return f.type;
+        if (b->target != NULL && !f->is_any)
+            find_in_item(j, b->target, name, f, depth);
+        if (f->is_open || f->is_any)
+            return true;
     }
-    return 0;
+    return false;
+}
+
+static bool is_name(const ColumnRef *ref)
+{
+    return list_length(ref->fields) <= 2 && IsA(llast(ref->fields), String);
+}
+
+static gh_oid bind(gh_judge *j, const ColumnRef *ref, int depth)
+{
+    const gh_block *block;
+    gh_found f = { 0 };
+
+    if (!is_name(ref) || !look_up(j, ref, &f, &block, depth))
+        return 0;
+    return found_type(j, block, strVal(llast(ref->fields)), &f);
+}
+
+gh_name_state gh_infer_name(gh_judge *j, const ColumnRef *ref)
+{
+    bool is_qualified = list_length(ref->fields) == 2;
+    const gh_block *block;
+    gh_found f = { 0 };
+    const gh_item *item;
+
+    for (const gh_block *b = j->block; b != NULL; b = b->outer) {
+        if (b->is_part)
+            return GH_NAME_OPEN;
+    }
+    if (!is_name(ref) || gh_write_is_system_column(strVal(llast(ref->fields))))
+        return GH_NAME_OPEN;
+    item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+    if (item == NULL && is_qualified)
+        return GH_NAME_NO_TABLE;
+    if (look_up(j, ref, &f, &block, 0))
+        return f.is_mixed && !f.is_open && !is_qualified &&
+                       !gh_infer_merges(block, strVal(llast(ref->fields)))
+                   ? GH_NAME_AMBIGUOUS
+                   : GH_NAME_OPEN;
+    return item == NULL || is_qualified ? GH_NAME_ABSENT : GH_NAME_OPEN; /* t alone is its row */
 }
 
 gh_oid gh_infer_column(gh_judge *j, const char *name)
@@ -358,27 +337,16 @@ gh_oid gh_infer_column(gh_judge *j, const char *name)
 
     foreach (cell, j->block->items)
         find_in_item(j, lfirst(cell), name, &f, 0);
-    return f.is_open ? 0 : f.type;
+    return found_type(j, j->block, name, &f);
 }
 
 /* ---- what a query computes ------------------------------------------------------------------- */
-
-/* The name of an output column; NULL: nobody needs it, or it is not known. */
-static const char *output_name(const ResTarget *t)
-{
-    if (t->name != NULL)
-        return t->name;
-    if (IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), String))
-        return strVal(llast(((const ColumnRef *)t->val)->fields));
-    if (IsA(t->val, FuncCall))
-        return strVal(llast(((const FuncCall *)t->val)->funcname));
-    return NULL;
-}
 
 /* Columns behind a star: by name alone, since their number is not counted. */
 static void find_in_star(gh_judge *j, const gh_block *b, const ColumnRef *ref, const char *name,
                          gh_found *f, int depth)
 {
+    gh_found here = { 0 };
     ListCell *cell;
 
     foreach (cell, b->items) {
@@ -387,8 +355,10 @@ static void find_in_star(gh_judge *j, const gh_block *b, const ColumnRef *ref, c
         if (list_length(ref->fields) == 2 &&
             (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
             continue;
-        find_in_item(j, item, name, f, depth + 1);
+        find_in_item(j, item, name, &here, depth + 1);
     }
+    if (here.is_any || here.is_open)
+        take_type(f, found_type(j, b, name, &here));
 }
 
 static void find_in_targets(gh_judge *j, const Node *s, const char *name, int position, gh_found *f,
@@ -398,25 +368,27 @@ static void find_in_targets(gh_judge *j, const Node *s, const char *name, int po
     gh_block *outer = j->block;
     ListCell *cell;
 
-    if (block == NULL) {
+    if (block == NULL && (!IsA(s, SelectStmt) || ((const SelectStmt *)s)->fromClause != NIL)) {
         f->is_open = true;
         return;
     }
-    j->block = block;
+    if (block !=
+        NULL) /* else it is one that stands for a call of the client's, and names nothing */
+        j->block = block;
     foreach (cell, targets_of(s)) {
         const ResTarget *t = lfirst_node(ResTarget, cell);
-        const char *own = output_name(t);
+        const char *own = gh_infer_output_name(t);
         bool is_star =
             IsA(t->val, ColumnRef) && IsA(llast(((const ColumnRef *)t->val)->fields), A_Star);
 
         if (is_star && position >= 0)
             f->is_open = true;
         else if (is_star)
-            find_in_star(j, block, (const ColumnRef *)t->val, name, f, depth);
+            find_in_star(j, j->block, (const ColumnRef *)t->val, name, f, depth);
         else if (position >= 0 ? position == foreach_current_index(cell)
                                : own != NULL && strcmp(own, name) == 0)
-            take(f, settled(infer(j, t->val, depth + 1)));
-        else if (position < 0 && own == NULL && !IsA(t->val, A_Const))
+            gh_infer_take(f, infer(j, t->val, depth + 1));
+        else if (position < 0 && own == NULL)
             f->is_open = f->is_open || !f->is_any; /* its name may be this one */
     }
     j->block = outer;
@@ -431,7 +403,7 @@ static int position_of(const SelectStmt *s, const char *name)
         s = s->larg;
     foreach (cell, s->targetList) {
         const ResTarget *t = lfirst_node(ResTarget, cell);
-        const char *own = output_name(t);
+        const char *own = gh_infer_output_name(t);
 
         if (own == NULL) /* a star, or a name that is not known */
             return -1;
@@ -439,6 +411,20 @@ static int position_of(const SelectStmt *s, const char *name)
             return foreach_current_index(cell);
     }
     return -1;
+}
+
+/* -1: it is none of theirs. */
+static int position_in_values(const char *name)
+{
+    size_t digits = strlen(name) > 6 ? strlen(name) - 6 : 0;
+    int n = 0;
+
+    if (strncmp(name, "column", 6) != 0 || digits == 0 || digits > 5 || name[6] == '0' ||
+        strspn(name + 6, "0123456789") != digits)
+        return -1;
+    for (size_t i = 6; name[i] != '\0'; i++)
+        n = n * 10 + (name[i] - '0');
+    return n - 1;
 }
 
 /* Columns of VALUES are column1, column2 ...; each is of one type in all rows. */
@@ -450,9 +436,11 @@ static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, i
     gh_oid type = GH_OID_UNKNOWN;
     ListCell *cell;
 
-    if (position < 0 && strncmp(name, "column", 6) != 0)
+    if (position < 0)
+        position = position_in_values(name);
+    if (position < 0 || position >= list_length(linitial(s->valuesLists)))
         return;
-    if (block == NULL || position < 0 || list_length(s->valuesLists) > VALUES_MAX) {
+    if (block == NULL || list_length(s->valuesLists) > VALUES_MAX) {
         f->is_open = true;
         return;
     }
@@ -467,7 +455,22 @@ static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, i
     if (type == 0)
         f->is_open = true;
     else
-        take(f, settled(type));
+        gh_infer_take(f, settled(type));
+}
+
+/* Of UNION and kin: what both arms become. */
+static void find_in_arms(gh_judge *j, const SelectStmt *s, const char *name, int position,
+                         gh_found *f, int depth)
+{
+    gh_found left = { 0 };
+    gh_found right = { 0 };
+
+    find_output(j, (const Node *)s->larg, name, position, &left, depth + 1);
+    find_output(j, (const Node *)s->rarg, name, position, &right, depth + 1);
+    if (left.is_open || left.is_mixed || right.is_open || right.is_mixed)
+        f->is_open = true;
+    else if (left.is_any || right.is_any)
+        take_type(f, gh_infer_common(j, left.type, right.type));
 }
 
 static void find_output(gh_judge *j, const Node *query, const char *name, int position, gh_found *f,
@@ -483,14 +486,12 @@ static void find_output(gh_judge *j, const Node *query, const char *name, int po
         find_in_values(j, s, name, position, f, depth);
     } else if (s->op == SETOP_NONE) {
         find_in_targets(j, query, name, position, f, depth);
-    } else { /* of one type, if both arms have it */
+    } else {
         if (position < 0)
             position = position_of(s, name);
         f->is_open = f->is_open || position < 0;
-        if (position >= 0) {
-            find_output(j, (const Node *)s->larg, name, position, f, depth + 1);
-            find_output(j, (const Node *)s->rarg, name, position, f, depth + 1);
-        }
+        if (position >= 0)
+            find_in_arms(j, s, name, position, f, depth);
     }
 }
 
@@ -501,7 +502,7 @@ static gh_oid first_output(gh_judge *j, const Node *query, int depth)
     if (!IsA(query, SelectStmt))
         return 0;
     find_output(j, query, "", 0, &f, depth);
-    return f.is_open ? 0 : f.type;
+    return f.is_open || f.is_mixed ? 0 : settled(f.type);
 }
 
 /* ---- calls and operators --------------------------------------------------------------------- */
@@ -523,13 +524,13 @@ static gh_oid resolved(const gh_judge *j, gh_oid result, const gh_candidate *c, 
         if (types[i] == GH_OID_UNKNOWN || types[i] == 0)
             continue;
         if (c->args[i] == OID_ANYARRAY || c->args[i] == OID_ANYCOMPARR)
-            element = element_of(j, types[i]);
+            element = gh_infer_element(j, types[i]);
         else if (c->args[i] == OID_ANYELEMENT || c->args[i] == OID_ANYNONARRAY ||
                  c->args[i] == OID_ANYCOMP)
             element = types[i];
         else
             continue;
-        return wants_array ? array_of(j, element) : element;
+        return wants_array ? gh_infer_array(j, element) : element;
     }
     return 0;
 }
@@ -645,22 +646,40 @@ static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
     if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
         return OID_BOOL;
     first = first_output(j, s->subselect, depth);
-    return s->subLinkType == ARRAY_SUBLINK && first != 0 ? array_of(j, first) : first;
+    return s->subLinkType == ARRAY_SUBLINK && first != 0 ? gh_infer_array(j, first) : first;
 }
 
-/* An element or a slice of an array; of a jsonb, which is one again. */
+static gh_oid field_of(const gh_judge *j, gh_oid type, const char *name)
+{
+    const gh_type *t =
+        gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, type));
+    const gh_relation *r = t != NULL && t->relation != 0
+                               ? gh_catalog_relation_by_oid(j->in->catalog, t->relation)
+                               : NULL;
+    const gh_column *c = r != NULL ? gh_relation_column(r, gh_str_of(name)) : NULL;
+
+    return c != NULL ? c->type_oid : 0;
+}
+
+/* An element or a slice of an array; of a jsonb, which is one again; a field. */
 static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
 {
     gh_oid type = infer(j, a->arg, depth);
+    bool is_array = false;
     bool is_slice = false;
     ListCell *cell;
 
     foreach (cell, a->indirection) {
-        if (!IsA(lfirst(cell), A_Indices))
+        if (IsA(lfirst(cell), A_Indices)) {
+            is_array = true;
+            is_slice = is_slice || lfirst_node(A_Indices, cell)->is_slice;
+        } else if (IsA(lfirst(cell), String) && !is_array) {
+            type = field_of(j, type, strVal(lfirst(cell)));
+        } else {
             return 0;
-        is_slice = is_slice || lfirst_node(A_Indices, cell)->is_slice;
+        }
     }
-    return is_slice || type == OID_JSONB ? type : element_of(j, type);
+    return !is_array || is_slice || type == OID_JSONB ? type : gh_infer_element(j, type);
 }
 
 static gh_oid infer_value_function(const SQLValueFunction *f)
@@ -699,7 +718,7 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
         return declared != 0 ? declared : GH_OID_UNKNOWN;
     }
     case T_TypeCast:
-        return named_type(j, ((const TypeCast *)n)->typeName);
+        return gh_infer_named_type(j, ((const TypeCast *)n)->typeName);
     case T_ColumnRef:
         return bind(j, (const ColumnRef *)n, depth);
     case T_FuncCall:
@@ -720,7 +739,7 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
         return infer_sublink(j, (const SubLink *)n, depth);
     case T_A_ArrayExpr:
         element = settled(common(j, ((const A_ArrayExpr *)n)->elements, depth));
-        return element == 0 ? 0 : array_of(j, element);
+        return element == 0 ? 0 : gh_infer_array(j, element);
     case T_A_Indirection:
         return infer_indirection(j, (const A_Indirection *)n, depth);
     case T_CollateClause:
@@ -765,6 +784,11 @@ static gh_oid infer(gh_judge *j, const Node *n, int depth)
         gh_memo_put(&j->types, n, j->block, known);
     }
     return known;
+}
+
+gh_oid gh_infer_at(gh_judge *j, const Node *n, int depth)
+{
+    return infer(j, n, depth);
 }
 
 gh_oid gh_infer_type(gh_judge *j, const Node *n)

@@ -144,8 +144,9 @@ typedef struct gh_judge {
     uint64_t words[32];  /* relation.c: of the text, each a bit... */
     bool has_words;      /* ...once they are noted */
     size_t infer_steps;
-    size_t memory_before; /* bytes that parsing took; gh_judge_is_spent */
-    size_t first;         /* the statement's tokens */
+    const struct gh_inferred *inferred; /* calls in FROM that are being looked at: infer_from.c */
+    size_t memory_before;               /* bytes that parsing took; gh_judge_is_spent */
+    size_t first;                       /* the statement's tokens */
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;

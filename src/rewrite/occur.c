@@ -27,6 +27,43 @@ static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
     return t->relation != 0 && r == NULL;
 }
 
+static bool is_text_function(const gh_function *f)
+{
+    return gh_str_is(f->schema, "pg_catalog") && f->arg_count == 1 && f->args[0] == GH_OID_TEXT;
+}
+
+static bool is_cast_to(gh_judge *j, gh_oid type)
+{
+    size_t count;
+    const gh_cast *const *all = gh_catalog_casts(j->in->catalog, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->target == type && all[i]->context == 'i')
+            return true;
+    }
+    return false;
+}
+
+/*
+ * max(citext) gives a citext only to who has one already: beside pg_catalog's max(text) no literal is one, and no cast
+ * that PostgreSQL makes by itself leads there. Named with its schema it stands alone.
+ */
+static bool needs_one(gh_judge *j, const gh_token *t, const gh_function *f, gh_oid type)
+{
+    size_t count;
+    const gh_function *const *all = gh_catalog_functions(j->in->catalog, f->name, &count);
+
+    if (f->arg_count != 1 || f->default_count != 0 || f->args[0] != type || f->result != type ||
+        (t > j->text->tokens && t[-1].kind == GH_TOKEN_SELF && t[-1].text[0] == '.') ||
+        is_cast_to(j, type))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (is_text_function(all[i]))
+            return true;
+    }
+    return false;
+}
+
 /*
  * A word of the text may name a type, or a function that gives it.
  *
@@ -42,7 +79,7 @@ static bool word_leads_to(gh_judge *j, const gh_token *t, gh_oid type)
 
     for (size_t i = 0; i < count; i++) {
         if ((f[i]->is_builtin || gh_view_allows_function(j->in->view, f[i]->schema, f[i]->name)) &&
-            leads_to(j, f[i]->result, type, 0))
+            leads_to(j, f[i]->result, type, 0) && !needs_one(j, t, f[i], type))
             return true;
     }
     count = 0;

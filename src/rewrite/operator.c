@@ -32,7 +32,7 @@ static bool is_allowed(const gh_judge *j, const gh_operator *o)
            gh_view_allows_function(j->in->view, f->schema, f->name);
 }
 
-static bool is_seen(gh_judge *j, gh_oid type)
+bool gh_operator_is_seen(gh_judge *j, gh_oid type)
 {
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, type);
 
@@ -47,8 +47,8 @@ static gh_candidates known_to_user(gh_judge *j, gh_candidates all)
     for (int i = 0; i < all.count; i++) {
         const gh_operator *o = all.items[i].what;
 
-        if (all.items[i].rank == 0 || is_allowed(j, o) || is_seen(j, o->left) ||
-            is_seen(j, o->right))
+        if (all.items[i].rank == 0 || is_allowed(j, o) || gh_operator_is_seen(j, o->left) ||
+            gh_operator_is_seen(j, o->right))
             all.items[kept++] = all.items[i];
     }
     all.count = kept;
@@ -83,7 +83,7 @@ void gh_operator_judge_name(gh_judge *j, const List *name, int location)
 
 /* ---- what is meant --------------------------------------------------------------------------- */
 
-static const char *type_name(const gh_judge *j, gh_oid oid)
+const char *gh_operator_type_name(const gh_judge *j, gh_oid oid)
 {
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, oid);
 
@@ -113,15 +113,29 @@ static const gh_operator *meant(gh_judge *j, gh_candidates all, const gh_oid *ty
     o = found->what;
     if (!is_allowed(j, o)) {
         gh_judge_refuse(j, GH_DENIED, "42501", location, "operator %s is not allowed over type %s",
-                        name, type_name(j, o->right));
+                        name, gh_operator_type_name(j, o->right));
         return NULL;
     }
     return o;
 }
 
+static void refuse_absent(gh_judge *j, gh_candidates all, const gh_oid *types, Node *left,
+                          Node *right)
+{
+    const gh_candidate *found;
+    bool is_known = types[0] != 0 && (left == NULL || types[1] != 0);
+
+    /* ORDER BY has one for both, which may be the name of an output. */
+    if (is_known || left == right ||
+        gh_overload_select(j, all, types, left != NULL ? 2 : 1, &found) != GH_OVERLOAD_OPEN)
+        return;
+    gh_absent_refuse(j, left);
+    gh_absent_refuse(j, right);
+}
+
 /* The operator of that name over the operands; NULL: nothing is to be done. */
-static const gh_operator *meant_by(gh_judge *j, const char *name, const Node *left,
-                                   const Node *right, int location)
+static const gh_operator *meant_by(gh_judge *j, const char *name, Node *left, Node *right,
+                                   int location)
 {
     gh_candidates all = gh_overload_operators(j, gh_str_of(name), left == NULL);
     gh_oid types[2];
@@ -131,14 +145,15 @@ static const gh_operator *meant_by(gh_judge *j, const char *name, const Node *le
     all = known_to_user(j, all);
     types[0] = gh_infer_type(j, left != NULL ? left : right);
     types[1] = left != NULL ? gh_infer_type(j, right) : 0;
-    return meant(j, all, types, left != NULL ? 2 : 1, name, location);
+    refuse_absent(j, all, types, left, right);
+    return j->rc != GH_OK ? NULL : meant(j, all, types, left != NULL ? 2 : 1, name, location);
 }
 
 static void refuse_construct(gh_judge *j, const gh_operator *o, int location, const char *construct,
                              const char *instead)
 {
     gh_judge_refuse(j, GH_DENIED, "42501", location, "%s over type %s is not allowed: write %s",
-                    construct, type_name(j, o->left), instead);
+                    construct, gh_operator_type_name(j, o->left), instead);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */
@@ -240,7 +255,7 @@ static void put_operator(gh_judge *j, const gh_operator *o, const A_Expr *e, siz
             gh_judge_refuse(j, GH_DENIED, "42501", e->location,
                             "operator %s over type %s is not allowed here: put its right side "
                             "into a WITH query",
-                            strVal(llast(e->name)), type_name(j, o->right));
+                            strVal(llast(e->name)), gh_operator_type_name(j, o->right));
             return;
         }
         text = gh_judge_printf("%s (", text);
@@ -284,7 +299,7 @@ static void bind_plain(gh_judge *j, A_Expr *e)
     if (name[1] == '\0' && strchr("+-*/%^", name[0]) != NULL && !stands_alone(j, e, token)) {
         gh_judge_refuse(j, GH_DENIED, "42501", e->location,
                         "operator %s over type %s is not allowed here: put brackets around it",
-                        name, type_name(j, o->right));
+                        name, gh_operator_type_name(j, o->right));
         return;
     }
     put_operator(j, o, e, token, token + 1);
@@ -463,7 +478,7 @@ static const gh_operator *meant_by_rows(gh_judge *j, const char *name, const Nod
 
     foreach (cell, ((const RowExpr *)left)->args) {
         int i = foreach_current_index(cell);
-        const Node *other = i < list_length(rights) ? list_nth(rights, i) : NULL; /* not known */
+        Node *other = i < list_length(rights) ? list_nth(rights, i) : NULL; /* not known */
         const gh_operator *o = meant_by(j, name, lfirst(cell), other, location);
 
         if (o != NULL)
@@ -606,9 +621,8 @@ static void judge_case(gh_judge *j, const CaseExpr *c)
     ListCell *cell;
 
     foreach (cell, c->arg != NULL ? c->args : NIL) {
-        const gh_operator *o =
-            meant_by(j, "=", (const Node *)c->arg, (const Node *)lfirst_node(CaseWhen, cell)->expr,
-                     c->location);
+        const gh_operator *o = meant_by(j, "=", (Node *)c->arg,
+                                        (Node *)lfirst_node(CaseWhen, cell)->expr, c->location);
 
         if (o != NULL)
             refuse_construct(j, o, c->location, "CASE x WHEN", "CASE WHEN x = ...");
@@ -738,67 +752,4 @@ void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
         o = o != NULL ? o : meant_by_column(j, all, strVal(lfirst(cell)));
     if (o != NULL)
         refuse_construct(j, o, -1, join->isNatural ? "NATURAL JOIN" : "JOIN USING", "ON");
-}
-
-/* ---- functions ------------------------------------------------------------------------------- */
-
-gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f)
-{
-    gh_str name = gh_str_of(strVal(llast(f->funcname)));
-    size_t count;
-    const gh_function *const *found = gh_catalog_functions(j->in->catalog, name, &count);
-    gh_oid types[8] = { 0 };
-    const gh_candidate *chosen;
-    gh_candidates all;
-    int args = 0;
-    bool is_outside = false;
-    bool is_inside = false;
-    ListCell *cell;
-
-    for (size_t i = 0; i < count; i++) {
-        is_inside = is_inside || gh_str_is(found[i]->schema, "pg_catalog");
-        is_outside = is_outside || !gh_str_is(found[i]->schema, "pg_catalog");
-    }
-    if (!is_inside || !is_outside || list_length(f->funcname) != 1 || list_length(f->args) > 8)
-        return (gh_str){ NULL, 0 };
-    all = gh_overload_functions(j, name, list_length(f->args));
-    for (int i = 0; i < all.count; i++) {
-        const gh_function *g = all.items[i].what;
-        bool is_known =
-            all.items[i].rank == 0 || gh_view_allows_function(j->in->view, g->schema, g->name);
-
-        for (int k = 0; k < all.items[i].count && !is_known; k++)
-            is_known = is_seen(j, g->args[k]);
-        all.items[i].rank = is_known ? all.items[i].rank : -1;
-    }
-    count = 0;
-    for (int i = 0; i < all.count; i++) {
-        if (all.items[i].rank >= 0)
-            all.items[count++] = all.items[i];
-    }
-    all.count = (int)count;
-    foreach (cell, f->args) {
-        if (IsA(lfirst(cell), NamedArgExpr))
-            return (gh_str){ NULL, 0 };
-        types[args++] = gh_infer_type(j, lfirst(cell));
-    }
-    switch (gh_overload_select(j, all, types, args, &chosen)) {
-    case GH_OVERLOAD_NONE:
-        return (gh_str){ NULL, 0 };
-    case GH_OVERLOAD_OPEN:
-        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
-                        "function " GH_STR_FMT
-                        " is not allowed over an argument of unknown type: cast it",
-                        GH_STR_ARG(name));
-        return (gh_str){ NULL, 0 };
-    case GH_OVERLOAD_FOUND:
-        break;
-    }
-    if (chosen->rank == 0)
-        return (gh_str){ NULL, 0 };
-    if (!gh_view_allows_function(j->in->view, ((const gh_function *)chosen->what)->schema, name))
-        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
-                        "function " GH_STR_FMT " is not allowed over type %s", GH_STR_ARG(name),
-                        type_name(j, chosen->args[0]));
-    return ((const gh_function *)chosen->what)->schema;
 }

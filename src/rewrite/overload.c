@@ -203,6 +203,11 @@ static bool can_coerce(const gh_judge *j, gh_oid type, gh_oid target, int depth)
            (is_array(from) && is_array(to) && can_coerce(j, from->element, to->element, depth + 1));
 }
 
+bool gh_overload_can_coerce(const gh_judge *j, gh_oid from, gh_oid to)
+{
+    return can_coerce(j, from, to, 0);
+}
+
 /* Arguments of one polymorphic type must agree. */
 static bool is_consistent(const gh_judge *j, const gh_candidate *c, const gh_oid *types)
 {

@@ -40,10 +40,19 @@ gh_candidates gh_overload_functions(gh_judge *j, gh_str name, int args);
 gh_overload gh_overload_select(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
                                const gh_candidate **found);
 
+/* Does PostgreSQL make one of the other by itself? */
+bool gh_overload_can_coerce(const gh_judge *j, gh_oid from, gh_oid to);
+
 /* The type behind domains. */
 gh_oid gh_overload_base(const gh_catalog *c, gh_oid oid);
 
-/* ---- infer.c --------------------------------------------------------------------------------- */
+/* ---- operator.c ------------------------------------------------------------------------------ */
+
+/* Is it a type outside pg_catalog that the user may know of? */
+bool gh_operator_is_seen(gh_judge *j, gh_oid type);
+const char *gh_operator_type_name(const gh_judge *j, gh_oid oid); /* "?" where there is none */
+
+/* ---- infer.c, absent.c --------------------------------------------------------------------------------- */
 
 /* The type of an expression whose parts are judged: 0 where it is not known. */
 gh_oid gh_infer_type(gh_judge *j, const Node *n);
@@ -53,5 +62,15 @@ bool gh_infer_may_occur(gh_judge *j, gh_oid type);
 gh_oid gh_infer_common(gh_judge *j, gh_oid a, gh_oid b);
 /* The type of the columns of this name in the items of the current block: see gh_infer_type. */
 gh_oid gh_infer_column(gh_judge *j, const char *name);
+typedef enum gh_name_state {
+    GH_NAME_OPEN = 0,  /* found, or not known */
+    GH_NAME_ABSENT,    /* nothing in scope has a column of the name, as far as the user knows */
+    GH_NAME_NO_TABLE,  /* nothing in scope is called so */
+    GH_NAME_AMBIGUOUS, /* several things have it */
+} gh_name_state;
+
+gh_name_state gh_infer_name(gh_judge *j, const ColumnRef *ref);
+/* Refuses an expression that names what is not there, or several things, as PostgreSQL does before it looks at types. */
+void gh_absent_refuse(gh_judge *j, Node *n);
 
 #endif

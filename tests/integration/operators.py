@@ -164,6 +164,17 @@ SELECT * FROM unnest(ARRAY['a', 'b']::citext[]) AS u (v) WHERE v = 'A'
 SELECT v = 'A', w FROM (VALUES ('a'::citext, 1), ('b', 2)) AS q (v, w)
 SELECT v = 'A' FROM (SELECT 1, email FROM logins) AS q (i, v)
 SELECT v = 'A' FROM (VALUES ('a', 1), ('A', 2)) AS q (v, w)
+SELECT column1 = 'A', column2 = 1 FROM (VALUES ('a'::citext, 1), ('b', 2)) AS q
+SELECT v = 'ANN@x.org' FROM (SELECT email AS v FROM logins UNION ALL SELECT NULL UNION SELECT 'x') q
+SELECT v = 'ANN@x.org' FROM (SELECT email AS v FROM logins UNION ALL SELECT name FROM logins) q
+SELECT v = 'ANN@X.ORG' FROM (SELECT short AS v FROM people UNION ALL SELECT email FROM logins) q
+SELECT v = 'A' FROM unnest(ARRAY['a', 'B']::citext[], ARRAY[1, 2]) AS q (v, w) WHERE w = 1
+SELECT v = 'A', o FROM logins l, unnest(ARRAY[l.email, 'a']) WITH ORDINALITY AS q (v, o) WHERE q.o = 2
+SELECT k = 'a', v = 'A' FROM logins l, jsonb_each_text('{"a": "a"}') AS q (k, v) WHERE email = 'ann@x.org'
+SELECT a = 'X', b = 'x' FROM json_to_record('{"a": "x", "b": "x"}') AS q (a citext, b text)
+SELECT q = 'x', q.value = 'x' FROM logins, json_array_elements_text('["x"]') q WHERE email = 'ann@x.org'
+SELECT count(*) FROM people JOIN (SELECT id::bigint, email AS e FROM logins) l USING (id) WHERE id = 2 AND e = 'BOB@x.org'
+SELECT s.int8 = 1, s.coalesce = 'ANN@x.org', s.case = 'x', s.array, s.nullif = 'a' FROM (SELECT (1 + 1)::bigint, coalesce(email, 'x'), CASE WHEN id = 1 THEN email ELSE 'x' END, ARRAY[email], nullif(name, 'x'), CASE WHEN true THEN 1 ELSE id END, (SELECT max(id) FROM logins), email = 'a', email::text FROM logins) s WHERE s.id > 0 AND s.max > 0 AND s.email <> 'ANN@X.ORG'
 SELECT count(*) FROM generate_series(1, 5) g WHERE g = 3 AND g % 2 = 1
 SELECT sum(id) FILTER (WHERE email = 'ANN@x.org') FROM people
 SELECT count(*) FROM people HAVING max(id) > 2
@@ -271,10 +282,27 @@ class Operators(unittest.TestCase):
                     self.assertEqual((code, message.replace(name, 'absent')), told(sql.format('absent', 'absent')))
         self.assertEqual(told("SELECT b.nothing = 'x' FROM badges b"), told("SELECT b.nothing = 'x' FROM plain b"))
 
+    def test_names_that_nothing_has(self):
+        """A column that is not there is said so, also where the type of an operand decides which function is meant; and hidden is not there."""
+        c, d = (self.both('wanda'))
+        for sql in ('SELECT max({}), max(l.email) FROM badges, (SELECT email FROM logins) l(email) WHERE name = l.email', 'SELECT max(b.{} || l.name), l.email FROM badges b, logins l GROUP BY 2',
+                    "SELECT count(*) FROM badges b JOIN people p USING (id) WHERE b.{} = 'x' AND p.email = 'A'", "SELECT l.email, (SELECT max(b.{}) FROM badges b WHERE b.name = l.email) FROM logins l",
+                    "WITH b AS (SELECT * FROM badges) SELECT max(b.{}), (SELECT max(email) FROM logins) FROM b"):
+            with self.subTest(sql):
+                hidden, absent = (c.query(sql.format(name))[-1].error for name in ('email', 'nails'))
+                told = d.query(sql.format('nails'))[-1].error
+                if 'badges, (' not in sql: # there `email` is the other's
+                    self.assertEqual({k: v.replace('email', 'nails') for k, v in hidden.items() if k != 'W'}, {k: v for k, v in absent.items() if k != 'W'})
+                self.assertEqual((absent['C'], absent['M'], absent['P']), (told['C'], told['M'], told['P']))
+        for sql in ('SELECT max(id), max(email) FROM people, (SELECT id::bigint FROM logins) l', "SELECT count(*) FROM people p WHERE q.name = p.email"):
+            with self.subTest(sql):
+                self.assertEqual(*((e['C'], e['M'], e['P']) for e in (w.query(sql)[-1].error for w in (c, d))))
+
     def test_types_that_are_not_known(self):
         """Where the type of an operand is not known here, citext in reach is refused and anything else is not."""
         c, d = self.both()
-        self.assertEqual(c.query("SELECT column1 = 'A' FROM (VALUES ('a'::citext)) AS q")[-1].sqlstate, '42501')
+        self.assertEqual(c.query("SELECT (s.p).email = 'A' FROM (SELECT p FROM people p) AS s")[-1].sqlstate, '42501')
+        self.assertEqual(c.query("SELECT (s.p).id = 1, (s.p).name = 'A' FROM (SELECT p FROM plain p) AS s")[-1].sqlstate, None)
         for values in (("'a'", "'A'"), ("'a'::text", "'b'::text")):
             sql = "SELECT column1 = 'A' FROM (VALUES ({}), ({})) AS q".format(*values)
             self.assertEqual(c.one(sql), d.one(sql))

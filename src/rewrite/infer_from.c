@@ -1,0 +1,207 @@
+/*
+ * What FROM makes of columns: those of functions, and those that a join merges.
+ *
+ *     f(x) AS a                            one column, called like the alias where the function names none itself
+ *     f(x) AS a (p, q) | AS (p int, ...)   called so
+ *     ROWS FROM (f(x), g(y)) AS a (p, q)   one beside the other, and at last `ordinality`
+ */
+#include "infer.h"
+
+#define OID_INT8  20
+#define OID_JSON  114
+#define OID_JSONB 3802
+
+/* The columns of one item of FROM, counted until the one that is meant is met. */
+typedef struct gh_columns {
+    const RangeFunction *from;
+    const char *name;
+    gh_found *found;
+    int count;
+    gh_oid last; /* the type of the last one */
+} gh_columns;
+
+static void add(gh_columns *c, const char *own, gh_oid type)
+{
+    const List *names = c->from->alias != NULL ? c->from->alias->colnames : NIL;
+    const char *is = c->count < list_length(names) ? strVal(list_nth(names, c->count)) : own;
+
+    c->count++;
+    c->last = type;
+    if (strcmp(is, c->name) != 0)
+        return;
+    if (type == 0)
+        c->found->is_open = true;
+    else
+        gh_infer_take(c->found, type);
+}
+
+typedef struct gh_output_columns {
+    const char *function;
+    const char *names[2];
+    gh_oid types[2];
+} gh_output_columns;
+
+/* PostgreSQL's own that name their columns. The catalog here knows of none. */
+static const gh_output_columns s_builtin[] = {
+    { "json_each", { "key", "value" }, { GH_OID_TEXT, OID_JSON } },
+    { "jsonb_each", { "key", "value" }, { GH_OID_TEXT, OID_JSONB } },
+    { "json_each_text", { "key", "value" }, { GH_OID_TEXT, GH_OID_TEXT } },
+    { "jsonb_each_text", { "key", "value" }, { GH_OID_TEXT, GH_OID_TEXT } },
+    { "json_array_elements", { "value", NULL }, { OID_JSON, 0 } },
+    { "jsonb_array_elements", { "value", NULL }, { OID_JSONB, 0 } },
+    { "json_array_elements_text", { "value", NULL }, { GH_OID_TEXT, 0 } },
+    { "jsonb_array_elements_text", { "value", NULL }, { GH_OID_TEXT, 0 } },
+};
+
+static bool is_builtin(const FuncCall *f)
+{
+    return list_length(f->funcname) == 2 &&
+           strcmp(strVal(linitial(f->funcname)), "pg_catalog") == 0;
+}
+
+static bool add_builtin(gh_columns *c, const FuncCall *f)
+{
+    for (size_t i = 0; is_builtin(f) && i < GH_COUNT(s_builtin); i++) {
+        if (strcmp(s_builtin[i].function, strVal(llast(f->funcname))) != 0)
+            continue;
+        for (int k = 0; k < 2 && s_builtin[i].names[k] != NULL; k++)
+            add(c, s_builtin[i].names[k], s_builtin[i].types[k]);
+        return true;
+    }
+    return false;
+}
+
+static void add_defined(gh_judge *j, gh_columns *c, const List *definitions)
+{
+    ListCell *cell;
+
+    foreach (cell, definitions) {
+        const ColumnDef *d = lfirst_node(ColumnDef, cell);
+
+        add(c, d->colname, gh_infer_named_type(j, d->typeName));
+    }
+}
+
+/* False: whatever follows has no place that is known. */
+static bool add_call(gh_judge *j, gh_columns *c, const Node *call, int depth)
+{
+    const gh_relation *r;
+    const gh_type *t;
+    const char *own;
+
+    if (!IsA(call, FuncCall) || add_builtin(c, (const FuncCall *)call))
+        return IsA(call, FuncCall);
+    t = gh_catalog_type_by_oid(j->in->catalog, gh_infer_at(j, call, depth));
+    if (t == NULL || t->kind == 'p')
+        return false;
+    if (t->relation != 0) {
+        r = gh_catalog_relation_by_oid(j->in->catalog, t->relation);
+        for (uint16_t i = 0; r != NULL && i < r->column_count; i++)
+            add(c, gh_judge_cstr(r->columns[i].name), r->columns[i].type_oid);
+        return r != NULL;
+    }
+    own = c->from->alias != NULL && list_length(c->from->functions) == 1
+              ? c->from->alias->aliasname
+              : strVal(llast(((const FuncCall *)call)->funcname));
+    add(c, own, t->oid);
+    return true;
+}
+
+/* In FROM unnest(a, b) stands for two calls, one beside the other. */
+static void add_unnest(gh_judge *j, gh_columns *c, const FuncCall *f, int depth)
+{
+    ListCell *cell;
+
+    foreach (cell, f->args)
+        add(c, "unnest", gh_infer_element(j, gh_infer_at(j, lfirst(cell), depth)));
+}
+
+static bool is_unnest_of_many(const Node *call)
+{
+    const FuncCall *f = (const FuncCall *)call;
+
+    return IsA(call, FuncCall) && list_length(f->args) > 1 &&
+           strcmp(strVal(llast(f->funcname)), "unnest") == 0;
+}
+
+static bool is_plain(const gh_judge *j, gh_oid type)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, type);
+
+    return t != NULL && t->relation == 0;
+}
+
+/* False: it gives what is not known. */
+static bool add_all(gh_judge *j, gh_columns *c, int depth)
+{
+    ListCell *cell;
+
+    foreach (cell, c->from->functions) {
+        const List *pair = lfirst(cell);
+        const Node *call = linitial(pair);
+        bool is_known = true;
+
+        if (lsecond(pair) != NULL)
+            add_defined(j, c, (const List *)lsecond(pair));
+        else if (c->from->coldeflist != NIL)
+            add_defined(j, c, c->from->coldeflist);
+        else if (is_unnest_of_many(call))
+            add_unnest(j, c, (const FuncCall *)call, depth);
+        else
+            is_known = add_call(j, c, call, depth);
+        if (!is_known)
+            return false;
+    }
+    if (c->from->ordinality)
+        add(c, "ordinality", OID_INT8);
+    return true;
+}
+
+void gh_infer_in_function(gh_judge *j, const RangeFunction *r, const char *name, gh_found *f,
+                          int depth)
+{
+    gh_columns c = { .from = r, .name = name, .found = f };
+    gh_inferred here = { .function = r, .outer = j->inferred };
+
+    /* What it is called with sees neither it nor what stands behind it. */
+    for (const gh_inferred *i = j->inferred; i != NULL; i = i->outer) {
+        if (i->function == r)
+            return;
+    }
+    j->inferred = &here;
+    if (!add_all(j, &c, depth))
+        f->is_open = true;
+    else if (c.count == 1 && !f->is_any && r->alias != NULL &&
+             strcmp(r->alias->aliasname, name) == 0 && is_plain(j, c.last))
+        gh_infer_take(f, c.last); /* the alias means its one value */
+    j->inferred = here.outer;
+}
+
+/* ---- joins ----------------------------------------------------------------------------------- */
+
+static bool merges(const Node *n, const char *name, int depth)
+{
+    const JoinExpr *join = (const JoinExpr *)n;
+    ListCell *cell;
+
+    if (n == NULL || !IsA(n, JoinExpr) || depth > GH_SQL_DEPTH_MAX)
+        return false;
+    if (join->isNatural)
+        return true;
+    foreach (cell, join->usingClause) {
+        if (strcmp(strVal(lfirst(cell)), name) == 0)
+            return true;
+    }
+    return merges(join->larg, name, depth + 1) || merges(join->rarg, name, depth + 1);
+}
+
+bool gh_infer_merges(const gh_block *b, const char *name)
+{
+    ListCell *cell;
+
+    foreach (cell, b->select != NULL ? b->select->fromClause : NIL) {
+        if (merges(lfirst(cell), name, 0))
+            return true;
+    }
+    return false;
+}
