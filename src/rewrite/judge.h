@@ -68,7 +68,8 @@ typedef struct gh_item {
     bool must_stand;      /* TABLESAMPLE: no sub-select may stand for it */
     bool is_placed;       /* text and tree hold what stands for it */
     bool *is_guard;       /* columns that filters read, by index; NULL: nobody asks */
-    bool is_excluded;     /* `excluded` of ON CONFLICT DO UPDATE */
+    bool is_excluded;     /* `excluded` of ON CONFLICT DO UPDATE... */
+    const bool *is_given; /* ...where the INSERT gives these columns, by index, a value of its own */
     bool keeps_hidden;    /* inside a view: hidden columns are NULL */
     char *body;           /* of a view that is expanded: its definition as the user may run it... */
     bool *is_computed;    /* ...and by index which columns are more than a column of a table */
@@ -274,9 +275,12 @@ void gh_judge_fill(Node **slot, Node *with);
 /* ---- current_of.c ---------------------------------------------------------------------------- */
 
 bool gh_write_is_current(const Node *where);
-/* Keeps values of SET that may fail from a row that does not fulfil the condition; `where`: the list's end. */
-void gh_write_guard_sets(gh_judge *j, const gh_item *target, const List *sets, bool has_from,
-                         size_t where, const char *condition);
+/*
+ * Keeps values of SET that may fail from a row that does not fulfil the condition; `where`: the list's end. Unless the
+ * row is checked elsewhere, some value fails for it.
+ */
+void gh_write_guard_sets(gh_judge *j, const gh_item *target, const UpdateStmt *s,
+                         bool is_checked_elsewhere, size_t where, const char *condition);
 /* gh_write_check of the row that the cursor is on. */
 List *gh_write_check_current(gh_judge *j, gh_item *target, const char *condition, List *returning,
                              size_t end, bool is_top);

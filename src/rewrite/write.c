@@ -221,17 +221,20 @@ static void push_where(gh_judge *j, const gh_item *target, const List *from, con
     refuse_leaking_view(j, target, where);
 }
 
-/* Of a row that a cursor is on; PostgreSQL takes no views here. */
+/*
+ * Of a row that a cursor is on; PostgreSQL takes no views here. `row`: which it must be; `granted`: what the grants say
+ * of the new one. Where that may be another, RETURNING cannot tell of the old one, so SET alone checks it.
+ */
 static void guard_current_update(gh_judge *j, gh_item *target, UpdateStmt *s, const bool *written,
-                                 const char *condition, size_t where, size_t end, bool is_top)
+                                 char *row, char *granted, size_t where, size_t end, bool is_top)
 {
-    if (condition[0] != '\0' && !gh_write_stays_inside(target, written)) {
-        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
-                        "WHERE CURRENT OF is not allowed here, since the row cannot be checked");
-        return;
-    }
-    gh_write_guard_sets(j, target, s->targetList, s->fromClause != NIL, where, condition);
-    s->returningList = gh_write_check_current(j, target, condition, s->returningList, end, is_top);
+    bool stays = row[0] == '\0' || gh_write_stays_inside(target, written);
+
+    gh_write_guard_sets(j, target, s, stays, where, row);
+    if (!stays)
+        row = storable(j, target, granted, s->returningList);
+    if (row != NULL)
+        s->returningList = gh_write_check_current(j, target, row, s->returningList, end, is_top);
 }
 
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
@@ -264,7 +267,7 @@ void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool 
     gh_write_refuse_unseen(j, target, written, is_blind);
     where = gh_write_find_keyword(j, target->end, body_end, "where");
     if (gh_write_is_current(s->whereClause)) {
-        guard_current_update(j, target, s, written, condition, where, end, is_top);
+        guard_current_update(j, target, s, written, condition, granted, where, end, is_top);
     } else {
         gh_write_guard_where(j, target, &s->whereClause, where, body_end, condition);
         granted = gh_write_stays_inside(target, written)
@@ -423,6 +426,39 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
     gh_judge_edit(j, place, place, gh_judge_printf("(%s)", out));
 }
 
+/* Does a row of VALUES leave its column at this place to the default? */
+static bool leaves_default(const InsertStmt *s, int place)
+{
+    const SelectStmt *source = (const SelectStmt *)s->selectStmt;
+    ListCell *cell;
+
+    foreach (cell, source->valuesLists) {
+        const List *row = lfirst(cell);
+
+        if (place >= list_length(row) || IsA(list_nth(row, place), SetToDefault))
+            return true;
+    }
+    return false;
+}
+
+/* Columns for which each row to insert holds a value of the client's, by index. */
+static const bool *given_columns(const InsertStmt *s, const gh_item *target)
+{
+    bool *given = palloc0((size_t)target->relation->column_count + 1);
+    int place = 0;
+    ListCell *cell;
+
+    foreach (cell, s->selectStmt == NULL ? NIL : s->cols) {
+        const ResTarget *t = lfirst_node(ResTarget, cell);
+        const gh_column *c = gh_relation_column(target->relation, gh_str_of(t->name));
+
+        if (c != NULL && t->indirection == NIL && !leaves_default(s, place))
+            given[c - target->relation->columns] = true;
+        place++;
+    }
+    return given;
+}
+
 /* DO UPDATE touches rows that are already there: those that the user could UPDATE, and no other. */
 static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t end, char **granted)
 {
@@ -448,6 +484,7 @@ static void judge_do_update(gh_judge *j, InsertStmt *s, gh_item *target, size_t 
                            .has_alias = true,
                            .is_target = true,
                            .is_excluded = true,
+                           .is_given = given_columns(s, target),
                            .is_placed = true,
                            .inner = "\"excluded\"",
                            .is_used = target->is_used,

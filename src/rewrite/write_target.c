@@ -94,6 +94,18 @@ static void refuse_table(gh_judge *j, const gh_item *item, int location)
                     item->var->relname);
 }
 
+/*
+ * Is it a value of `excluded` that the client gave, and nothing changed? That is no cell of the table, so no mask is
+ * over it. SECURITY: a default, a trigger and a generated column make values that are. Attack:
+ * tests/integration/checked_writes, Proposals.
+ */
+static bool is_proposal(const gh_item *item, size_t column)
+{
+    return item->is_excluded && item->is_given != NULL && item->is_given[column] &&
+           item->relation->is_stored_as_written && item->relation->columns[column].generated == 0 &&
+           item->relation->columns[column].identity == 0;
+}
+
 /* `name` of the target: shown as SELECT shows it. */
 static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *name,
                           bool is_certain)
@@ -112,10 +124,9 @@ static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *n
         refuse_column(j, ref);
         return;
     }
-    if (item->decision->columns[index].show == GH_CLEAR)
+    if (item->decision->columns[index].show == GH_CLEAR || is_proposal(item, index))
         return;
-    /* `excluded` holds what the client proposes; masking that would need another name for the row.
-     */
+    /* What else `excluded` holds is made by the table; masking that would need another name for the row. */
     if (!is_certain || item->is_excluded) {
         refuse_column(j, ref);
         return;
@@ -146,7 +157,7 @@ static bool is_clear(const gh_item *item)
     for (size_t i = 0; i < item->relation->column_count; i++) {
         gh_show show = item->decision->columns[i].show;
 
-        if (show != GH_CLEAR && show != GH_HIDDEN)
+        if (show != GH_CLEAR && show != GH_HIDDEN && !is_proposal(item, i))
             return false;
     }
     return true;
@@ -343,8 +354,11 @@ static bool is_self(const gh_token *t, char c)
     return t->kind == GH_TOKEN_SELF && t->text[0] == c;
 }
 
-/* Columns in place of the star and of the brackets around it alone: (t.*) is t.*, but (a, b) would be a row. */
-static void edit_star(gh_judge *j, const ColumnRef *ref, const char *columns)
+/*
+ * Columns in place of the star and of the brackets around it alone: (t.*) is t.*, but (a, b) would be a row. A name
+ * behind it goes too, since PostgreSQL forgets it.
+ */
+static void edit_star(gh_judge *j, const ColumnRef *ref, const char *name, const char *columns)
 {
     const gh_token *t = j->text->tokens;
     size_t first = gh_judge_token(j, ref->location);
@@ -356,6 +370,8 @@ static void edit_star(gh_judge *j, const ColumnRef *ref, const char *columns)
         first--;
         end++;
     }
+    if (name != NULL && first != SIZE_MAX && end < j->end)
+        end += t[end].kind == GH_TOKEN_KEYWORD && strcmp(t[end].text, "as") == 0 ? 2 : 1;
     gh_judge_edit(j, first, end, columns);
 }
 
@@ -382,7 +398,7 @@ List *gh_write_row_star(gh_judge *j, const Node *n)
         return NIL;
     foreach (cell, s->targetList)
         out = lappend(out, lfirst_node(ResTarget, cell)->val);
-    edit_star(j, ref, sql);
+    edit_star(j, ref, NULL, sql);
     return out;
 }
 
@@ -399,7 +415,9 @@ static char *star_columns(gh_judge *j, gh_item *item, bool is_named)
 
         if (item->decision->columns[i].show == GH_HIDDEN)
             continue;
-        sql = gh_relation_column_sql(j, item, i);
+        sql = is_proposal(item, i)
+                  ? gh_judge_printf("%s.%s", item->inner, gh_judge_ident(j, c->name))
+                  : gh_relation_column_sql(j, item, i);
         if (sql == NULL)
             return NULL;
         out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", sql);
@@ -446,10 +464,6 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
         refuse_table(j, target, ref->location);
         return NULL;
     }
-    if (t->name != NULL) { /* (t.*) name: PostgreSQL forgets the name */
-        gh_judge_refuse(j, GH_DENIED, "42501", ref->location, "a name for a star is not allowed");
-        return NULL;
-    }
     sql = star_columns(j, target, true);
     if (sql != NULL && list_length(ref->fields) == 1)
         sql = other_stars(j, target, sql);
@@ -457,7 +471,7 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
         refuse_column(j, ref);
         return NULL;
     }
-    edit_star(j, ref, sql);
+    edit_star(j, ref, t->name, sql);
     s = (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
     if (s == NULL || j->rc != GH_OK)
         return NULL;

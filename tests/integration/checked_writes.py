@@ -30,6 +30,12 @@ CREATE TABLE noted (id int PRIMARY KEY, region text, note text, made text);
 INSERT INTO noted VALUES (1, 'EU', 'n1', 'm1'), (2, 'US', 'n2', 'hidden');
 CREATE FUNCTION notes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.made := 'CANARY' || NEW.id; RETURN NEW; END $$;
 CREATE TRIGGER notes BEFORE INSERT OR UPDATE ON noted FOR EACH ROW EXECUTE FUNCTION notes();
+CREATE TABLE people (id int PRIMARY KEY, region text, email text DEFAULT 'CANARY', code text DEFAULT 'CANARY', made text GENERATED ALWAYS AS ('CANARY' || region) STORED);
+INSERT INTO people VALUES (1, 'EU', 'CANARY1', 'open'), (2, 'US', 'CANARY2', 'CANARY2');
+CREATE TABLE altered (id int PRIMARY KEY, email text);
+INSERT INTO altered VALUES (1, 'CANARY1');
+CREATE FUNCTION alters() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.email := 'CANARY' || NEW.id; RETURN NEW; END $$;
+CREATE TRIGGER alters BEFORE INSERT ON altered FOR EACH ROW EXECUTE FUNCTION alters();
 GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse;
 """
 POLICY = """
@@ -45,6 +51,10 @@ grants:
   - { to: [clerk], tables: [public.counted], rows: "id < 10", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.noted], privileges: [insert, update] }
   - { to: [clerk], tables: [public.noted], rows: "region = 'EU'" }
+  - { to: [clerk], tables: [public.people, public.altered], mask: { email: redact, code: redact, made: redact } }
+  - { to: [clerk], tables: [public.people], columns: [id, code], rows: "region = 'EU'" }
+  - { to: [clerk], tables: [public.people, public.altered], privileges: [insert] }
+  - { to: [clerk], tables: [public.people, public.altered], privileges: [update], blind: true }
   - { to: [clerk], tables: [public.looked_up], rows: "region IN (SELECT t.region FROM public.t)", privileges: [select, insert] }
 """
 
@@ -177,6 +187,60 @@ class Conflicts(unittest.TestCase):
             self.assertEqual([{k: v.replace(name, 'by_none') for k, v in self.ask(name, a).error.items()} for a in ('NOTHING', "UPDATE SET note = 'x'")], absent)
 
 
+class Proposals(unittest.TestCase):
+    """`excluded` holds the client's own values, which no mask is over, and what the table makes, which is masked for SELECT and so is not there."""
+
+    INSERT = 'INSERT INTO people (id, region, email, code) {} ON CONFLICT (id) DO UPDATE SET {}'
+
+    def setUp(self):
+        self.c = PROXY.wire('alice')
+        self.addCleanup(self.c.close)
+        self.addCleanup(PG.sql, "UPDATE people SET region = 'EU', email = 'CANARY1', code = 'open' WHERE id = 1", 'wh')
+
+    def ask(self, sql):
+        got = self.c.query(sql)[-1]
+        self.assertNotIn(b'CANARY', self.c.received_bytes(), sql)
+        return got.sqlstate or (got.tag, got.rows)
+
+    def test_given(self):
+        for values in ("VALUES (1, 'DE', 'mine', 'own')", "SELECT 1, 'DE', 'mine', 'own'", "SELECT id, 'DE', lower('MINE'), 'own' FROM people WHERE id = 1"):
+            for sets, stored in (('email = excluded.email, code = excluded.code', 'EU|mine|own'), ("email = excluded.email || excluded.code, code = 'x' WHERE excluded.email = 'mine'", 'EU|mineown|x'),
+                                 ('email = (SELECT excluded.email) RETURNING email, code, id', 'EU|mine|open'), ('(region, email, code) = (excluded.region, excluded.code, people.email)', 'DE|own|***')):
+                with self.subTest(values=values, sets=sets):
+                    got = self.ask(self.INSERT.format(values, sets))
+                    self.assertEqual(got, ('INSERT 0 1', [['***', 'open', '1']] if 'RETURNING' in sets else []))
+                    self.assertEqual(PG.sql('SELECT region, email, code FROM people WHERE id = 1', 'wh').strip(), stored)
+                    PG.sql("UPDATE people SET region = 'EU', email = 'CANARY1', code = 'open' WHERE id = 1", 'wh')
+
+    def test_made_by_the_table(self):
+        """A default, in any row; a generated column; what a trigger changes; and the row that holds one of them."""
+        all_given = "VALUES (1, 'DE', 'mine', 'own')"
+        for insert, sets in ((self.INSERT.format("VALUES (1, 'DE', DEFAULT, 'own')", '{}'), 'email = excluded.email'),
+                             (self.INSERT.format("VALUES (1, 'DE', 'mine', 'own'), (2, 'DE', DEFAULT, 'own')", '{}'), 'email = excluded.email'),
+                             (self.INSERT.format(all_given, '{}'), 'email = excluded.made'), (self.INSERT.format(all_given, '{}'), 'email = excluded::text'),
+                             (self.INSERT.format(all_given, '{}'), "region = 'x' WHERE excluded.* IS NOT NULL"),
+                             ("INSERT INTO people (id, region) VALUES (1, 'DE') ON CONFLICT (id) DO UPDATE SET {}", 'email = excluded.code'),
+                             ("INSERT INTO people VALUES (1, 'DE') ON CONFLICT (id) DO UPDATE SET {}", 'email = excluded.email'),
+                             ('INSERT INTO people SELECT id FROM t WHERE id = 1 ON CONFLICT (id) DO UPDATE SET {}', 'email = excluded.email'),
+                             ("INSERT INTO altered (id, email) VALUES (1, 'mine') ON CONFLICT (id) DO UPDATE SET {}", "email = 'x' WHERE excluded.email LIKE 'CANARY%'")):
+            with self.subTest(insert=insert, sets=sets):
+                self.assertEqual(self.ask(insert.format(sets)), '42703')
+
+    def test_whole_rows(self):
+        """Of the columns that show, where none of them is made by the table."""
+        rest = '(id, email) VALUES (1, $$mine$$) ON CONFLICT (id) DO UPDATE SET'
+        PROXY.apply(POLICY.replace('mask: { email: redact, code: redact, made: redact }', 'columns: { except: [made, region] }, mask: { email: redact, code: redact }')
+                    .replace('public.people, public.altered], columns', 'public.people], columns'))
+        try:
+            gt.wait_for(lambda: self.ask('SELECT region FROM people') == '42703')
+            self.assertEqual(self.ask(f"INSERT INTO people {rest} email = excluded.email || 'X' WHERE excluded.* IS DISTINCT FROM people.*"), '42703')  # code is a default
+            self.assertEqual(self.ask("INSERT INTO people (id, email, code) VALUES (1, 'mine', 'own') ON CONFLICT (id) DO UPDATE SET email = excluded::text RETURNING id"), ('INSERT 0 1', [['1']]))
+            self.assertEqual(PG.sql('SELECT email FROM people WHERE id = 1', 'wh').strip(), '(1,mine,own)')
+        finally:
+            PROXY.apply(POLICY)
+            gt.wait_for(lambda: self.ask('SELECT region FROM people') != '42703')
+
+
 class CurrentOf(unittest.TestCase):
     """The row that a cursor is on, which somebody else may have hidden since the cursor found it."""
 
@@ -193,19 +257,23 @@ class CurrentOf(unittest.TestCase):
     def test_visible(self):
         for sql, tag, rows in (("UPDATE m SET code = 'x'", 'UPDATE 1', []), ('UPDATE m SET code = left(note, 1), id = id + 1 WHERE CURRENT OF c RETURNING id, code', 'UPDATE 1', [['6', 'n ']]),
                                ('UPDATE public.m AS t SET id = t.id + 2, code = DEFAULT WHERE CURRENT OF c RETURNING t.id', 'UPDATE 1', [['7']]),
+                               ("UPDATE m SET note = 'x' WHERE CURRENT OF c RETURNING note", 'UPDATE 1', [['x']]), ('UPDATE m SET region = region, note = id WHERE CURRENT OF c RETURNING *', 'UPDATE 1', [['5', 'e ', 'EU', '50.0', '5']]),
+                               ("UPDATE m SET id = DEFAULT, amount = 7::int8, region = NULL || 'EU' WHERE CURRENT OF c RETURNING amount", '23502', []),
+                               ("UPDATE m SET note = DEFAULT, region = lower('EU') || '' WHERE CURRENT OF c", '42501', []), ("UPDATE m SET amount = '12.5' WHERE CURRENT OF c RETURNING amount", 'UPDATE 1', [['12.5']]),
                                ("UPDATE m SET code = ',' || left(note, 1), id = id + 1 WHERE CURRENT OF c RETURNING code", 'UPDATE 1', [[',n']]),
                                ('UPDATE m SET code = code WHERE id = 5 RETURNING (m.*), ((m.*))', 'UPDATE 1', None), ('DELETE FROM m WHERE CURRENT OF c RETURNING *', 'DELETE 1', None)):
             with self.subTest(sql=sql):
                 self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5 FOR UPDATE; FETCH c' if 't.id' in sql else
                              'ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
                 got = self.ask(sql)
-                self.assertEqual((got.sqlstate, got.tag), (None, tag), got.error)
+                self.assertEqual(got.sqlstate or got.tag, tag, got.error)
                 if rows is not None:
                     self.assertEqual(got.rows, rows)
 
     def test_hidden_since(self):
         """Neither changed nor told of: where a value of the row would fail, the answer is the same."""
-        for sql in ("UPDATE m SET code = 'x'", 'UPDATE m SET code = (1 / (amount - 77))::text', 'UPDATE m SET code = (1 / (amount - 78))::text', 'UPDATE m SET code = note', 'UPDATE m SET id = id + 1 WHERE CURRENT OF c RETURNING id',
+        for sql in ("UPDATE m SET code = 'x'", 'UPDATE m SET code = (1 / (amount - 77))::text', 'UPDATE m SET code = (1 / (amount - 78))::text', 'UPDATE m SET code = note', "UPDATE m SET region = 'EU'", "UPDATE m SET note = DEFAULT, region = 'EU', code = (1 / (amount - 77))::text",
+                    "UPDATE m SET region = 'EU', amount = 1 WHERE CURRENT OF c RETURNING id, amount", 'UPDATE m SET id = id + 1 WHERE CURRENT OF c RETURNING id',
                     'DELETE FROM m', 'DELETE FROM m WHERE CURRENT OF c RETURNING id'):
             with self.subTest(sql=sql):
                 self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
@@ -217,7 +285,7 @@ class CurrentOf(unittest.TestCase):
                 PG.sql("UPDATE m SET region = 'EU' WHERE id = 5", 'wh')
 
     def test_refused(self):
-        for sql in ("UPDATE m SET note = 'x'", 'UPDATE m SET region = region', 'UPDATE m SET (code, id) = (note, id + 1)', 'UPDATE m SET code = s.region FROM s WHERE CURRENT OF c',
+        for sql in ('UPDATE m SET note = DEFAULT', "UPDATE m SET (region, note) = ('EU', 'x')", 'UPDATE m SET (code, id) = (note, id + 1)', 'UPDATE m SET code = s.region FROM s WHERE CURRENT OF c',
                     'UPDATE m SET id = 1 WHERE CURRENT OF c RETURNING 1 / (amount - 77)', 'DELETE FROM m WHERE CURRENT OF c RETURNING 1 / (amount - 77)'):
             with self.subTest(sql=sql):
                 got = self.ask(sql)
