@@ -55,6 +55,8 @@ typedef struct gh_relation {
     uint16_t primary_key_len;
     const gh_constraint *constraints; /* those that ON CONFLICT can name */
     uint16_t constraint_count;
+    const gh_oid *referenced_by; /* relations with a foreign key to it, each once */
+    uint16_t referenced_by_count;
     gh_str definition; /* of a view, every name with its schema; empty: it was not asked for */
 } gh_relation;
 

@@ -101,6 +101,10 @@ void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
     if (r->primary_key_len > 0)
         copy.primary_key = keep(b, r->primary_key, r->primary_key_len * sizeof(r->primary_key[0]));
     copy.constraints = r->constraint_count > 0 ? keep_constraints(b, r) : NULL;
+    copy.referenced_by = NULL;
+    if (r->referenced_by_count > 0)
+        copy.referenced_by =
+            keep(b, r->referenced_by, r->referenced_by_count * sizeof(r->referenced_by[0]));
     list_add(&b->catalog->relations, keep(b, &copy, sizeof(copy)));
 }
 

@@ -9,7 +9,7 @@
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
- *     write.c write_target.c merge.c current_of.c   writes: checked, their target as it stands
+ *     write.c write_target.c merge.c current_of.c truncate.c   writes: checked, their target as it stands
  *     relation.c   what stands in place of a governed relation
  *     flat.c       those whose row filter may stand in the query's own WHERE
  *     through.c    views that are expanded: their definition is judged as a query of the user's
@@ -69,12 +69,13 @@ typedef struct gh_item {
     bool is_placed;       /* text and tree hold what stands for it */
     bool *is_guard;       /* columns that filters read, by index; NULL: nobody asks */
     bool is_excluded;     /* `excluded` of ON CONFLICT DO UPDATE... */
-    const bool *is_given; /* ...where the INSERT gives these columns, by index, a value of its own */
-    bool keeps_hidden;    /* inside a view: hidden columns are NULL */
-    char *body;           /* of a view that is expanded: its definition as the user may run it... */
-    bool *is_computed;    /* ...and by index which columns are more than a column of a table */
-    bool is_target;       /* of INSERT, UPDATE, DELETE, MERGE */
-    size_t star_edit;     /* of a target: the text that stands for a star of RETURNING... */
+    const bool
+        *is_given;     /* ...where the INSERT gives these columns, by index, a value of its own */
+    bool keeps_hidden; /* inside a view: hidden columns are NULL */
+    char *body;        /* of a view that is expanded: its definition as the user may run it... */
+    bool *is_computed; /* ...and by index which columns are more than a column of a table */
+    bool is_target;    /* of INSERT, UPDATE, DELETE, MERGE */
+    size_t star_edit;  /* of a target: the text that stands for a star of RETURNING... */
     ResTarget *star_target; /* ...and its first column; NULL: there is none */
     char *sample;           /* TABLESAMPLE that goes inside... */
     Node **sample_slot;     /* ...from here... */
@@ -239,7 +240,6 @@ void gh_write_refuse_unseen(gh_judge *j, const gh_item *target, const bool *writ
 bool gh_write_stays_inside(const gh_item *target, const bool *written);
 /* Is the column one of those that INSERT without a list means? */
 bool gh_write_is_insertable(const gh_item *target, size_t column);
-void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
 void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
 /* Puts a new item for the target of a write into the block, with the privilege that it needs. */
 gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
@@ -284,6 +284,10 @@ void gh_write_guard_sets(gh_judge *j, const gh_item *target, const UpdateStmt *s
 /* gh_write_check of the row that the cursor is on. */
 List *gh_write_check_current(gh_judge *j, gh_item *target, const char *condition, List *returning,
                              size_t end, bool is_top);
+
+/* ---- truncate.c ------------------------------------------------------------------------------ */
+
+void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
 
 /* ---- merge.c --------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * INSERT, UPDATE, DELETE, TRUNCATE, COPY FROM: the semantics of row-level security with the policy's grants.
+ * INSERT, UPDATE, DELETE, COPY FROM: the semantics of row-level security with the policy's grants.
  * Rows that no grant covers are not there to be changed; all columns that a statement writes must
  * be covered by one grant; a new or changed row must satisfy that grant's filter as it is finally
  * stored. What the statement reads of the target obeys select (write_target.c).
@@ -631,33 +631,6 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
         return;
     s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
     gh_write_close_block(j);
-}
-
-static void need_every_row(gh_judge *j, gh_item *target)
-{
-    bool is_blind;
-    char *condition = gh_write_condition(j, target, GH_TRUNCATE, NULL, &is_blind);
-
-    if (condition == NULL || condition[0] != '\0')
-        gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
-                        "permission denied for table %s", target->var->relname);
-}
-
-void gh_judge_truncate(gh_judge *j, TruncateStmt *s)
-{
-    ListCell *cell;
-
-    if (s->behavior == DROP_CASCADE) {
-        gh_judge_refuse(j, GH_DENIED, "42501", -1, "TRUNCATE ... CASCADE is not allowed");
-        return;
-    }
-    foreach (cell, s->relations) {
-        gh_item *target = gh_write_add_target(j, lfirst_node(RangeVar, cell), GH_TRUNCATE);
-
-        if (target == NULL)
-            return;
-        need_every_row(j, target);
-    }
 }
 
 /* COPY FROM without a list of columns means all of them: all that the user may write. */

@@ -74,9 +74,11 @@ static const char s_relations_sql[] =
     "SELECT c.oid, c.relnamespace, n.nspname, c.relname, c.relkind, c.relkind = 'v' AND EXISTS ("
     "SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_barrier' "
     "AND o.option_value::bool), c.relispartition, c.reltype, p.conkey, "
-    "c.relkind IN ('r', 'p') AND c.oid NOT IN (TABLE altered) "
+    "c.relkind IN ('r', 'p') AND c.oid NOT IN (TABLE altered), f.oids "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
+    "LEFT JOIN (SELECT confrelid, array_agg(DISTINCT conrelid) AS oids FROM pg_constraint "
+    "WHERE contype = 'f' AND conparentid = 0 GROUP BY confrelid) f ON f.confrelid = c.oid "
     "WHERE c.relkind <> 't' AND c.relnamespace NOT IN (TABLE hidden) ORDER BY c.oid";
 
 /*
@@ -210,6 +212,7 @@ typedef struct reading {
     gh_catalog_builder *builder;
     gh_column *columns; /* of one relation */
     uint32_t numbers[NUMBERS_MAX];
+    gh_oid references[NUMBERS_MAX];
     int16_t key[NUMBERS_MAX];
     gh_constraint constraints[CONSTRAINTS_MAX];
     int16_t constraint_columns[CONSTRAINTS_MAX][INDEX_COLUMNS_MAX];
@@ -281,6 +284,9 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             .is_stored_as_written = bool_at(relations, i, 9),
             .columns = rd->columns,
             .primary_key = rd->key,
+            .referenced_by = rd->references,
+            .referenced_by_count =
+                (uint16_t)numbers_at(relations, i, 10, rd->references, NUMBERS_MAX),
         };
         size_t key_len = numbers_at(relations, i, 8, rd->numbers, NUMBERS_MAX);
         for (size_t k = 0; k < key_len; k++)

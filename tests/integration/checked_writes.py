@@ -36,6 +36,18 @@ CREATE TABLE altered (id int PRIMARY KEY, email text);
 INSERT INTO altered VALUES (1, 'CANARY1');
 CREATE FUNCTION alters() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.email := 'CANARY' || NEW.id; RETURN NEW; END $$;
 CREATE TRIGGER alters BEFORE INSERT ON altered FOR EACH ROW EXECUTE FUNCTION alters();
+CREATE TABLE tree (id serial PRIMARY KEY, parent int REFERENCES tree);
+CREATE TABLE leaf (id int PRIMARY KEY, tree int REFERENCES tree, again int REFERENCES tree) PARTITION BY RANGE (id);
+CREATE TABLE leaf_few PARTITION OF leaf FOR VALUES FROM (0) TO (10);
+CREATE TABLE "Leaf's" (id int PRIMARY KEY REFERENCES leaf);
+CREATE TABLE older () INHERITS ("Leaf's");
+CREATE TABLE kept (id int PRIMARY KEY);
+CREATE TABLE named (id int PRIMARY KEY REFERENCES kept, region text);
+CREATE TABLE vault (id int PRIMARY KEY);
+CREATE TABLE vaulted (id int REFERENCES vault);
+INSERT INTO tree VALUES (1, 1), (2, 1); INSERT INTO leaf VALUES (3, 1, 2); INSERT INTO "Leaf's" VALUES (3); INSERT INTO older VALUES (4); INSERT INTO kept VALUES (1);
+INSERT INTO named VALUES (1, 'EU'); INSERT INTO vault VALUES (1); INSERT INTO vaulted VALUES (1);
+ALTER TABLE tree OWNER TO gatehouse; ALTER SEQUENCE tree_id_seq OWNER TO gatehouse;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse;
 """
 POLICY = """
@@ -55,6 +67,9 @@ grants:
   - { to: [clerk], tables: [public.people], columns: [id, code], rows: "region = 'EU'" }
   - { to: [clerk], tables: [public.people, public.altered], privileges: [insert] }
   - { to: [clerk], tables: [public.people, public.altered], privileges: [update], blind: true }
+  - { to: [clerk], tables: [public.tree, public.leaf, 'public."Leaf''s"', public.kept, public.vault], privileges: [select, insert, truncate] }
+  - { to: [clerk], tables: [public.older, public.named] }
+  - { to: [clerk], tables: [public.named], privileges: [truncate], rows: "region = 'EU'" }
   - { to: [clerk], tables: [public.looked_up], rows: "region IN (SELECT t.region FROM public.t)", privileges: [select, insert] }
 """
 
@@ -296,6 +311,57 @@ class CurrentOf(unittest.TestCase):
         self.c.query('ROLLBACK')
         self.assertEqual(self.ask("UPDATE m SET secret = 'x'").sqlstate, '42703')
         self.assertEqual(self.ask('SELECT * FROM m').sqlstate, '42601')
+
+
+class Truncate(unittest.TestCase):
+    """CASCADE reaches what PostgreSQL would, if the user may empty each of it. Every statement is rolled back."""
+
+    COUNTS = 'SELECT (SELECT count(*) FROM tree), (SELECT count(*) FROM leaf), (SELECT count(*) FROM "Leaf\'s"), (SELECT count(*) FROM older)'
+
+    def setUp(self):
+        self.c = PROXY.wire('alice')
+        self.addCleanup(self.c.close)
+
+    def ask(self, sql):
+        self.c.query('BEGIN')
+        got = self.c.query(sql)[-1]
+        after = got.error and (got.sqlstate, got.error['M']) or self.c.query(self.COUNTS)[-1].rows[0]
+        self.c.query('ROLLBACK')
+        return after
+
+    def directly(self, sql):
+        return PG.sql(f'BEGIN; {sql}; {self.COUNTS}; ROLLBACK', 'wh').strip().split('|')
+
+    def test_reaches_what_postgresql_reaches(self):
+        for sql in ('TRUNCATE tree CASCADE', 'TRUNCATE leaf CASCADE', 'TRUNCATE TABLE ONLY public.tree CASCADE', 'TRUNCATE tree *, leaf CONTINUE IDENTITY CASCADE', 'TRUNCATE "Leaf\'s" CASCADE',
+                    'TRUNCATE ONLY "Leaf\'s" CASCADE', 'TRUNCATE "Leaf\'s", leaf, tree', 'TRUNCATE tree, tree CASCADE'):
+            with self.subTest(sql=sql):
+                self.assertEqual(self.ask(sql), self.directly(sql))
+        self.c.query('BEGIN; TRUNCATE tree RESTART IDENTITY CASCADE')
+        self.assertEqual(self.c.one('INSERT INTO tree (parent) VALUES (NULL) RETURNING id'), [['1']])
+        self.c.query('ROLLBACK')
+        self.assertEqual(self.ask('TRUNCATE tree')[0], '0A000')
+        touched = [r for r in PROXY.audit() if r.get('sql') == 'TRUNCATE tree CASCADE'][0]
+        self.assertEqual(sorted(t['name'] for t in touched['relations']), ["Leaf's", 'leaf', 'tree'])
+
+    def test_of_what_may_not_be_emptied(self):
+        """By a filter, or hidden: which it is, the answer does not tell."""
+        refused = ('42501', 'TRUNCATE ... CASCADE is not allowed here, since a table that it would empty may not be truncated')
+        for sql in ('TRUNCATE kept CASCADE', 'TRUNCATE vault CASCADE', 'TRUNCATE tree, vault CASCADE'):
+            self.assertEqual(self.ask(sql), refused, sql)
+        self.assertEqual(PG.sql('SELECT (SELECT count(*) FROM named), (SELECT count(*) FROM vaulted)', 'wh').strip(), '1|1')
+        self.assertEqual(self.ask('TRUNCATE vaulted CASCADE')[0], '42P01')
+        self.assertEqual(self.ask('TRUNCATE named CASCADE')[0], '42501')
+
+    def test_a_key_that_the_catalog_does_not_tell_of_yet(self):
+        with PROXY.wire('alice') as c:
+            PG.sql('CREATE TABLE late (id int REFERENCES tree); INSERT INTO late VALUES (1); GRANT ALL ON late TO gatehouse', 'wh')
+            try:
+                got = c.query('TRUNCATE tree CASCADE')[-1]
+                self.assertIn(got.sqlstate, ('0A000', '42501'))  # PostgreSQL's word, or ours once the catalog was read
+                self.assertEqual(PG.sql('SELECT count(*) FROM late', 'wh').strip(), '1')
+            finally:
+                PG.sql('DROP TABLE late', 'wh')
 
 
 class Merge(unittest.TestCase):

@@ -29,6 +29,7 @@ START_TEST(contents_are_copied)
     char column_name[] = "amount";
     char type_sql[] = "numeric(12,2)";
     int16_t key[] = { 3, 1 };
+    gh_oid references[] = { 16500, 16400 };
     gh_column columns[] = { { .name = GH_STR("id"), .attnum = 1, .type_oid = 20, .typmod = -1 },
                             { .name = { column_name, 6 },
                               .attnum = 3,
@@ -44,6 +45,8 @@ START_TEST(contents_are_copied)
     r.primary_key_len = 2;
     r.constraints = &constraint;
     r.constraint_count = 1;
+    r.referenced_by = references;
+    r.referenced_by_count = 2;
     gh_catalog_add_schema(b, 2200, (gh_str){ schema, 5 });
     gh_catalog_add_relation(b, &r);
     gh_catalog_set_server(b, 150020, (gh_str){ name, 6 }, (gh_str){ schema, 5 });
@@ -54,6 +57,7 @@ START_TEST(contents_are_copied)
     memset(columns, 0xff, sizeof(columns));
     memset(&constraint, 0xff, sizeof(constraint));
     memset(key, 0, sizeof(key));
+    memset(references, 0, sizeof(references));
     gh_catalog *c = gh_catalog_builder_finish(b, 7);
 
     ck_assert_uint_eq(gh_catalog_epoch(c), 7);
@@ -67,6 +71,9 @@ START_TEST(contents_are_copied)
     ck_assert_int_eq(found->primary_key[0], 3);
     ck_assert_int_eq(found->primary_key[1], 1);
     ck_assert_int_eq(found->constraint_count, 1);
+    ck_assert_int_eq(found->referenced_by_count, 2);
+    ck_assert_uint_eq(found->referenced_by[0], 16500);
+    ck_assert_uint_eq(found->referenced_by[1], 16400);
     ck_assert(gh_str_is(found->constraints[0].name, "amount"));
     ck_assert_int_eq(found->constraints[0].column_count, 2);
     ck_assert_int_eq(found->constraints[0].columns[0], 3);

@@ -18,24 +18,29 @@ static gh_catalog *read_now(gh_catalog_reader *r, gh_catalog *previous)
 
 static void recreate_schema(void)
 {
-    admin_query("warehouse",
-                "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop; "
-                "CREATE TYPE shop.mood AS ENUM ('sad', 'ok'); "
-                "CREATE DOMAIN shop.positive AS int CHECK (value > 0); "
-                "CREATE TABLE shop.orders (id bigint GENERATED ALWAYS AS IDENTITY, gone int, "
-                "\"Amount\" numeric(12,2) NOT NULL DEFAULT 0, mood shop.mood, tags text[], "
-                "twice numeric GENERATED ALWAYS AS (\"Amount\" * 2) STORED, n shop.positive, "
-                "name varchar(20), PRIMARY KEY (name, id), CONSTRAINT once UNIQUE (mood), "
-                "EXCLUDE USING btree ((n + 1) WITH =)); "
-                "ALTER TABLE shop.orders DROP COLUMN gone; "
-                "CREATE VIEW shop.plain AS SELECT id FROM shop.orders; "
-                "CREATE VIEW shop.fenced WITH (security_barrier) AS SELECT id FROM shop.orders; "
-                "CREATE TABLE shop.parts (d date) PARTITION BY RANGE (d); "
-                "CREATE TABLE shop.part1 PARTITION OF shop.parts FOR VALUES FROM ('2020-01-01') TO "
-                "('2021-01-01'); "
-                "CREATE FUNCTION shop.f(a int, b text DEFAULT 'x') RETURNS SETOF int STABLE STRICT "
-                "LANGUAGE sql AS 'SELECT 1'",
-                NULL);
+    admin_query(
+        "warehouse",
+        "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop; "
+        "CREATE TYPE shop.mood AS ENUM ('sad', 'ok'); "
+        "CREATE DOMAIN shop.positive AS int CHECK (value > 0); "
+        "CREATE TABLE shop.orders (id bigint GENERATED ALWAYS AS IDENTITY, gone int, "
+        "\"Amount\" numeric(12,2) NOT NULL DEFAULT 0, mood shop.mood, tags text[], "
+        "twice numeric GENERATED ALWAYS AS (\"Amount\" * 2) STORED, n shop.positive, "
+        "name varchar(20), PRIMARY KEY (name, id), CONSTRAINT once UNIQUE (mood), "
+        "EXCLUDE USING btree ((n + 1) WITH =)); "
+        "ALTER TABLE shop.orders DROP COLUMN gone; "
+        "CREATE VIEW shop.plain AS SELECT id FROM shop.orders; "
+        "CREATE VIEW shop.fenced WITH (security_barrier) AS SELECT id FROM shop.orders; "
+        "CREATE TABLE shop.parts (d date) PARTITION BY RANGE (d); "
+        "CREATE TABLE shop.part1 PARTITION OF shop.parts FOR VALUES FROM ('2020-01-01') TO "
+        "('2021-01-01'); "
+        "CREATE TABLE shop.lines (name varchar(20), id bigint, by_whom varchar(20), FOREIGN "
+        "KEY (name, id) REFERENCES shop.orders, FOREIGN KEY (by_whom, id) REFERENCES "
+        "shop.orders) PARTITION BY LIST (id); "
+        "CREATE TABLE shop.line1 PARTITION OF shop.lines FOR VALUES IN (1); "
+        "CREATE FUNCTION shop.f(a int, b text DEFAULT 'x') RETURNS SETOF int STABLE STRICT "
+        "LANGUAGE sql AS 'SELECT 1'",
+        NULL);
 }
 
 static void assert_column(const gh_relation *r, const char *name, int attnum, const char *type_sql,
@@ -88,6 +93,12 @@ START_TEST(snapshot_holds_the_catalog)
     ck_assert(gh_str_is(orders->constraints[2].name, "orders_pkey"));
     ck_assert_int_eq(orders->constraints[2].column_count, 2);
     ck_assert_int_eq(orders->constraints[2].columns[1], 1);
+    /* Once for both keys, and not for the partition's share of them. */
+    ck_assert_int_eq(orders->referenced_by_count, 1);
+    ck_assert_uint_eq(orders->referenced_by[0],
+                      gh_catalog_relation(c, GH_STR("shop"), GH_STR("lines"))->oid);
+    ck_assert_int_eq(gh_catalog_relation(c, GH_STR("shop"), GH_STR("lines"))->referenced_by_count,
+                     0);
     ck_assert_ptr_eq(gh_catalog_relation_by_oid(c, orders->oid), orders);
     ck_assert(gh_catalog_relation(c, GH_STR("shop"), GH_STR("fenced"))->is_security_barrier);
     ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("plain"))->is_security_barrier);
@@ -187,7 +198,7 @@ START_TEST(unchanged_catalog_is_the_same_snapshot)
         "ALTER TABLE shop.orders ALTER COLUMN renamed TYPE text",
         "ALTER TABLE shop.orders DROP COLUMN renamed",
         "ALTER VIEW shop.plain SET (security_barrier)",
-        "ALTER TABLE shop.orders DROP CONSTRAINT orders_pkey",
+        "ALTER TABLE shop.orders DROP CONSTRAINT orders_pkey CASCADE",
         "ALTER TABLE shop.orders RENAME CONSTRAINT once TO twice",
         "ALTER TABLE shop.orders ADD CONSTRAINT more UNIQUE (tags)",
         "ALTER FUNCTION shop.f(int, text) VOLATILE",
