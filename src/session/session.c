@@ -317,6 +317,7 @@ static void drop_identity(gh_session *s)
     gh_settings_fini(&s->settings);
     gh_temporary_fini(&s->temporary);
     gh_path_release(s->told_path);
+    s->told_path = NULL;
     gh_path_release(s->path);
     s->path = NULL;
     gh_view_release(s->view);

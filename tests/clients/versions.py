@@ -322,6 +322,19 @@ class Language(OfVersion):
             self.assertEqual(c.told, d.told)
             self.assertEqual(self.version >= 18, any(c.told))
 
+    def test_sessions_end_once(self):
+        """What a session holds is given back once, whether it ends by its own fault, or with the connection, or both."""
+        for _ in range(40):
+            c = world.proxy.wire('wanda')
+            c.query('SET search_path = crm')
+            c.send(b'~\0\0\0\x04')
+            with self.assertRaises(gt.Closed):
+                while c.receive()[0] != 'Z':
+                    pass
+        with world.proxy.wire('wanda') as c:
+            self.assertEqual(c.query('SELECT 1')[-1].rows, [['1']])
+        self.assertTrue(world.proxy.alive())
+
     def test_new_functions_of_the_server(self):
         allowed = {'any_value(id)': 16, "array_sort(ARRAY[2, 1])": 18, 'uuidv7() IS NOT NULL': 18, 'casefold(name)': 18, 'pg_current_xact_id() IS NULL': 13}
         with world.proxy.wire('wanda') as c:
