@@ -145,6 +145,7 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
         refuse_type(j, t);
         return NULL;
     }
+    j->asks_statistics = j->asks_statistics || type->kind == 'd'; /* it may have a collation */
     if (parts == 1) {
         size_t token = gh_judge_token(j, t->location);
 
