@@ -258,10 +258,13 @@ static int64_t whole_multiple(gh_str n)
 }
 
 /*
- * Of whole numbers, in whole numbers: numeric's functions cost the server more than the rest of a point
- * query. Division cuts towards zero, so half of n is added away from it first; where that would pass the
- * type's end the value is within half of n of it, and the last multiple is the answer. NULL takes the
- * last branch and stays NULL.
+ * Of whole numbers, in whole numbers, and by few operators, each of which costs the server's planner more than it costs to run:
+ *
+ *     x - x % n                              x cut towards zero to a multiple
+ *     + between(x, first, last) % n / h * n  and one more where the rest is at least h, the half of n rounded up
+ *
+ * Beyond the type's first and last multiple there is none to go on to: what is kept between has no rest there.
+ * LEAST and GREATEST skip NULL, and look no operator up; the first summand stays NULL.
  */
 static void put_round_whole(gh_buf *b, int64_t n, pol_type type, gh_str value)
 {
@@ -269,19 +272,14 @@ static void put_round_whole(gh_buf *b, int64_t n, pol_type type, gh_str value)
                                        { INT32_MIN, INT32_MAX },
                                        { INT64_MIN, INT64_MAX } };
     const int64_t *end = ends[type - POL_TYPE_INT2];
-    int64_t half = n / 2;
 
     /* A minus before a number makes another number of it, in the grammar, and calls no operator. */
-    gh_buf_printf(b, "CASE WHEN " GH_STR_FMT OP(">") "%lld THEN %lld", GH_STR_ARG(value),
-                  (long long)(end[1] - half), (long long)(end[1] / n * n));
-    gh_buf_printf(b, " WHEN " GH_STR_FMT OP("<") "%lld THEN %lld", GH_STR_ARG(value),
-                  (long long)(end[0] + half), (long long)(end[0] / n * n));
-    gh_buf_printf(b, " WHEN " GH_STR_FMT OP("<") "0 THEN " GH_STR_FMT, GH_STR_ARG(value),
-                  GH_STR_ARG(value));
-    gh_buf_printf(b, OP("-") "%lld" OP("/") "%lld" OP("*") "%lld", (long long)half, (long long)n,
-                  (long long)n);
-    gh_buf_printf(b, " ELSE " GH_STR_FMT OP("+") "%lld" OP("/") "%lld" OP("*") "%lld END",
-                  GH_STR_ARG(value), (long long)half, (long long)n, (long long)n);
+    gh_buf_printf(b, GH_STR_FMT OP("-") "(" GH_STR_FMT OP("%%") "%lld)", GH_STR_ARG(value),
+                  GH_STR_ARG(value), (long long)n);
+    gh_buf_printf(b, OP("+") "(LEAST(GREATEST(" GH_STR_FMT ", %lld), %lld)", GH_STR_ARG(value),
+                  (long long)(end[0] / n * n), (long long)(end[1] / n * n));
+    gh_buf_printf(b, OP("%%") "%lld" OP("/") "%lld" OP("*") "%lld)", (long long)n,
+                  (long long)(n - n / 2), (long long)n);
 }
 
 /* LEAST and GREATEST skip NULL, and take NaN for the largest: both are kept apart. */
