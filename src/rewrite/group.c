@@ -227,6 +227,24 @@ static void add_columns(gh_judge *j, SelectStmt *s, const gh_item *item, gh_buf 
     }
 }
 
+/* Where the word BY stands before a key, around which there may be brackets; SIZE_MAX: nowhere. */
+static size_t by_before(const gh_judge *j, size_t key)
+{
+    size_t depth = 0;
+
+    for (size_t i = key; i > j->first; i--) {
+        const gh_token *t = &j->text->tokens[i - 1];
+
+        if (t->kind == GH_TOKEN_SELF && (t->text[0] == ')' || t->text[0] == ']'))
+            depth++;
+        else if (t->kind == GH_TOKEN_SELF && (t->text[0] == '(' || t->text[0] == '['))
+            depth -= depth > 0;
+        else if (depth == 0 && t->kind == GH_TOKEN_KEYWORD && strcmp(t->text, "by") == 0)
+            return i - 1;
+    }
+    return SIZE_MAX;
+}
+
 /* A token of GROUP BY that stands in no brackets of it; SIZE_MAX: none is known. */
 static size_t clause_token(gh_judge *j, const List *group)
 {
@@ -240,7 +258,7 @@ static size_t clause_token(gh_judge *j, const List *group)
                                              : -1;
 
         if (location >= 0)
-            return gh_judge_token(j, location);
+            return by_before(j, gh_judge_token(j, location));
     }
     return SIZE_MAX;
 }
