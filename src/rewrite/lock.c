@@ -33,6 +33,26 @@ static size_t query_end(const gh_judge *j, size_t from)
     return j->end;
 }
 
+/*
+ * SECURITY: PostgreSQL pushes conditions of a query around it into a sub-select, below its locks, and may run them on a
+ * row before the row condition. OFFSET keeps them out. Attack: tests/integration/checked_writes, Locks.
+ */
+static void keep_conditions_out(gh_judge *j, SelectStmt *s, const gh_item *target)
+{
+    const SelectStmt *parsed;
+    size_t word;
+
+    if (j->block->outer->outer == NULL || s->limitCount != NULL || s->limitOffset != NULL)
+        return;
+    parsed = (const SelectStmt *)gh_judge_parse_query(j, "SELECT 1 OFFSET 0");
+    word = gh_write_find_keyword(j, target->end, query_end(j, target->end), "for");
+    if (parsed == NULL)
+        return;
+    s->limitOffset = parsed->limitOffset;
+    s->limitOption = parsed->limitOption;
+    gh_judge_edit(j, word, word, "OFFSET 0");
+}
+
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
 {
     RangeVar *v;
@@ -62,6 +82,7 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
     end = gh_judge_clause_end(j, where != SIZE_MAX ? where : target->end);
     gh_judge_push_write(j, NIL, s->whereClause);
     gh_write_guard_where(j, target, &s->whereClause, where, end, condition);
+    keep_conditions_out(j, s, target);
     return true;
 }
 

@@ -47,6 +47,8 @@ CREATE TABLE vault (id int PRIMARY KEY);
 CREATE TABLE vaulted (id int REFERENCES vault);
 INSERT INTO tree VALUES (1, 1), (2, 1); INSERT INTO leaf VALUES (3, 1, 2); INSERT INTO "Leaf's" VALUES (3); INSERT INTO older VALUES (4); INSERT INTO kept VALUES (1);
 INSERT INTO named VALUES (1, 'EU'); INSERT INTO vault VALUES (1); INSERT INTO vaulted VALUES (1);
+CREATE TABLE costly (id int PRIMARY KEY, region text, amount int, note text);
+INSERT INTO costly VALUES (1, 'EU', 1, '1'), (2, 'US', 77, 'CANARY'), (3, 'EU', 3, '3');
 ALTER TABLE tree OWNER TO gatehouse; ALTER SEQUENCE tree_id_seq OWNER TO gatehouse;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse;
 """
@@ -70,6 +72,7 @@ grants:
   - { to: [clerk], tables: [public.tree, public.leaf, 'public."Leaf''s"', public.kept, public.vault], privileges: [select, insert, truncate] }
   - { to: [clerk], tables: [public.older, public.named] }
   - { to: [clerk], tables: [public.named], privileges: [truncate], rows: "region = 'EU'" }
+  - { to: [clerk], tables: [public.costly], rows: "(upper(region) || '' || '' || '') = 'EU'", privileges: [select, update] }
   - { to: [clerk], tables: [public.looked_up], rows: "region IN (SELECT t.region FROM public.t)", privileges: [select, insert] }
 """
 
@@ -362,6 +365,25 @@ class Truncate(unittest.TestCase):
                 self.assertEqual(PG.sql('SELECT count(*) FROM late', 'wh').strip(), '1')
             finally:
                 PG.sql('DROP TABLE late', 'wh')
+
+
+class Locks(unittest.TestCase):
+    """A row filter that costs more than the client's condition, which PostgreSQL would run first."""
+
+    def setUp(self):
+        self.c = PROXY.wire('alice')
+        self.addCleanup(self.c.close)
+
+    def test_conditions_around_a_sub_select(self):
+        for inner in ('SELECT id, amount, note FROM costly FOR UPDATE', 'SELECT id, amount, note FROM costly WHERE id < 9 FOR SHARE OF costly SKIP LOCKED', 'SELECT id, amount, note FROM costly ORDER BY id FOR UPDATE',
+                      'SELECT id, amount, note FROM costly c ORDER BY c.id LIMIT 9 FOR UPDATE', 'SELECT id, amount, note FROM costly WHERE 1 / id < 9 FOR UPDATE LIMIT ALL', 'SELECT * FROM costly FOR UPDATE OFFSET 0'):
+            for condition in ('1 / (amount - 77) < 9', 'note::int > 0', 'amount IN (SELECT 154 - 77 UNION SELECT 1 UNION SELECT 3) AND 7 / (77 - amount) >= 0'):
+                for sql in (f'SELECT id FROM ({inner}) s WHERE {condition} ORDER BY 1', f'WITH s AS ({inner}) SELECT id FROM s WHERE {condition} ORDER BY 1',
+                            f'SELECT id FROM (SELECT id, amount, note FROM ({inner}) s) s WHERE {condition} ORDER BY 1'):
+                    with self.subTest(sql=sql):
+                        got = self.c.query(sql)[-1]
+                        self.assertEqual((got.sqlstate, got.rows), (None, [['1'], ['3']]), got.error)
+        self.assertNotIn(b'CANARY', self.c.received_bytes())
 
 
 class Merge(unittest.TestCase):

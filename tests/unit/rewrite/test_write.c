@@ -92,6 +92,23 @@ START_TEST(rows_of_a_target)
 }
 END_TEST
 
+/* No condition of a query around it runs on a row that is not visible. */
+START_TEST(locked_queries_are_closed)
+{
+    const gh_plan *p = plan_as("alice", "select id from ops.tickets where id = 1 for update");
+
+    ck_assert_ptr_null(strstr(p->sql.ptr, "OFFSET"));
+    p = plan_as("alice",
+                "select * from (select id from ops.tickets for update) s where 1 / id > 0");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, " OFFSET 0 for update) "));
+    p = plan_as("alice", "insert into ops.tickets (id) select id from ops.tickets t where id = 2 "
+                         "order by id for update on conflict do nothing");
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, " order by \"id\" OFFSET 0 for update on conflict "));
+    p = plan_as("alice", "select * from (select id from ops.tickets limit 1 for update) s");
+    ck_assert_ptr_null(strstr(p->sql.ptr, "OFFSET"));
+}
+END_TEST
+
 /* A constraint is one that the catalogs would show: all of its columns are known. */
 START_TEST(conflicts_of_a_constraint)
 {
@@ -241,6 +258,7 @@ Suite *suite_write(void)
     tcase_add_test(c, update_stays_within_visible_rows);
     tcase_add_test(c, hidden_columns_of_a_target_do_not_exist);
     tcase_add_test(c, rows_of_a_target);
+    tcase_add_test(c, locked_queries_are_closed);
     tcase_add_test(c, conflicts_of_a_constraint);
     tcase_add_test(c, join_with_what_is_only_written);
     tcase_add_test(c, writes_need_their_grant);
