@@ -11,7 +11,8 @@
     --smoke    a tiny scale, once: shows that it works, that all answer alike and that no query needs a fence,
                nothing about speed
 
-They take turns within each round, after one that only warms; figures are medians. All must give the same rows.
+They take turns within each round, after one that only warms, and each round begins with another; figures are medians. All must give the
+same rows. "Server" is the processor time of the backend alone, which neither the way to it nor other processes are in.
 """
 import argparse
 import json
@@ -86,6 +87,7 @@ class Tpch:
                     self.wires = {'proxy': connect(proxy.port, 'bench', 'wh'), 'sent': connect(pg.port, 'sent', 'tpch'),
                                   'views': connect(pg.port, 'viewer', 'tpch'), 'bouncer': connect(bouncer.port, 'viewer', 'tpch'),
                                   'RLS': connect(pg.port, 'rls', 'tpch')}
+                    self.backends = {w: int(self.wires[w].one('SELECT pg_backend_pid()')[0][0]) for w in ('sent', 'views')}
                     cpu = next((l.split(':', 1)[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.machine())
                     self.say(f'{os.cpu_count()} × {cpu}; PostgreSQL 15; scale {o.scale}, {o.rounds} rounds; everything on one machine. '
                              f'{time.strftime("%Y-%m-%d")}, load average {os.getloadavg()[0]:.1f}.')
@@ -119,6 +121,10 @@ class Tpch:
         done = self.proxy.cli('explain', '--config', self.proxy.config, '--user', 'bench', '--json', sql)
         return json.loads(done.stdout)['sql']
 
+    def server_seconds(self, way):
+        """Processor time of the way's backend so far."""
+        return int(Path(f'/proc/{self.backends[way]}/schedstat').read_text().split()[0]) / 1e9
+
     # -- one statement
 
     def answer(self, way, sql):
@@ -142,34 +148,40 @@ class Tpch:
         return took, None if error else sorted(rows)
 
     def measured(self, name, texts):
-        """Median seconds by way; texts: by way, a list of statements that count as one."""
-        times, rows, too_slow = {w: [] for w in texts}, {}, set()
+        """Median seconds by way, of the backend alone by way, rows; texts: by way, a list of statements that count as one."""
+        times, server, rows, too_slow = {w: [] for w in texts}, {w: [] for w in self.backends}, {}, set()
+        ways = list(texts)
         begin = time.monotonic()
         for i in range(self.options.rounds + 1):
-            for way in texts:
+            for way in ways[i % len(ways):] + ways[:i % len(ways)]:
                 if way in too_slow:
                     continue
+                before = self.server_seconds(way) if way in server else 0
                 answers = [self.answer(way, sql) for sql in texts[way]]
                 rows[way] = [a[1] for a in answers]
                 if None in rows[way]:
                     too_slow.add(way)
                 if i > 0 or self.options.rounds == 0:
                     times[way].append(sum(a[0] for a in answers))
+                    if way in server:
+                        server[way].append(self.server_seconds(way) - before)
             if time.monotonic() - begin > self.options.seconds and i >= min(3, self.options.rounds):
                 break
         known = [rows[w] for w in texts if w not in too_slow]
         if any(r != known[0] for r in known):
             print(f'not ok {name}: not all answer alike: { {w: sum(map(len, rows[w])) for w in texts if w not in too_slow} }')
             self.wrong += 1
-        return {w: statistics.median(times[w]) if w not in too_slow else None for w in texts}, sum(map(len, known[0])) if known else 0
+        medians = {w: statistics.median(times[w]) if w not in too_slow else None for w in texts}
+        return medians, {w: statistics.median(server[w]) for w in server if server[w]}, sum(map(len, known[0])) if known else 0
 
-    def row(self, name, seconds, count, unit, form):
+    def row(self, name, seconds, server, count, unit, form):
         value = lambda w: form.format(seconds[w] * unit) if seconds[w] is not None else f'> {self.options.timeout} s'
         ratio = lambda a, b: f'{seconds[a] / seconds[b]:.2f}' if None not in (seconds[a], seconds[b]) else 'slow' if seconds[a] is None else 'fast'
-        self.say(f'| {name} | {count:,} | {" | ".join([*map(value, seconds), *(ratio(*pair) for pair in ratios(seconds))])} |')
+        of_server = f'{server["sent"] / server["views"]:.2f}' if len(server) == 2 else ''
+        self.say(f'| {name} | {count:,} | {" | ".join([*map(value, seconds), *(ratio(*pair) for pair in ratios(seconds)), of_server])} |')
 
     def head(self, what, ways, unit):
-        cells = [*(f'{w} {unit}' for w in ways), *(f'{a} / {b}' for a, b in ratios(ways))]
+        cells = [*(f'{w} {unit}' for w in ways), *(f'{a} / {b}' for a, b in ratios(ways)), 'server: sent / views']
         self.say(f'\n| {what} | rows | {" | ".join(cells)} |')
         self.say('| --- |' + ' ---: |' * (1 + len(cells)))
 
@@ -183,12 +195,12 @@ class Tpch:
             if 'OFFSET 0' in sent:
                 print(f'not ok Q{number}: there is a fence around what it reads')
                 self.wrong += 1
-            seconds, count = self.measured(f'Q{number}', {w: [sent if w == 'sent' else sql] for w in WAYS})
-            self.row(f'Q{number}', seconds, count, 1e3, '{:.1f}')
+            seconds, server, count = self.measured(f'Q{number}', {w: [sent if w == 'sent' else sql] for w in WAYS})
+            self.row(f'Q{number}', seconds, server, count, 1e3, '{:.1f}')
             for w in WAYS:
                 total[w] = None if None in (total[w], seconds[w]) else total[w] + seconds[w]
         if not self.options.queries:
-            self.row('all', total, 0, 1e3, '{:,.0f}')
+            self.row('all', total, {}, 0, 1e3, '{:,.0f}')
 
     def lookups(self):
         n = tpch_data.sizes(self.options.scale)
@@ -199,8 +211,8 @@ class Tpch:
             of = next(v for k, v in keys.items() if k in text)
             sent = self.sent(text.format(KEY))
             texts = {w: [(sent.replace(str(KEY), str(k)) if w == 'sent' else text.format(k)) for k in of] for w in LOOKUP_WAYS}
-            seconds, count = self.measured(name, texts)
-            self.row(name, seconds, count, 1e6 / len(of), '{:.0f}')
+            seconds, server, count = self.measured(name, texts)
+            self.row(name, seconds, server, count, 1e6 / len(of), '{:.0f}')
 
     def write(self):
         path = gt.ROOT / 'docs' / 'benchmarks.md'
