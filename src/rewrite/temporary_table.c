@@ -586,11 +586,15 @@ bool gh_judge_select_into(gh_judge *j, SelectStmt *s)
 
 /* ---- CREATE INDEX ---------------------------------------------------------------------------- */
 
+/* Nothing stands in place of what is indexed: it would be no call any more, which alone needs no brackets here. */
 static void judge_index_element(gh_judge *j, IndexElem *e)
 {
-    if (list_length(e->collation) > 1 || list_length(e->opclass) > 1 || e->opclassopts != NIL)
-        refuse_part(j, -1, "this index");
+    const Node *expr = e->expr;
+
     judge_expression(j, &e->expr);
+    if (list_length(e->collation) > 1 || list_length(e->opclass) > 1 || e->opclassopts != NIL ||
+        e->expr != expr)
+        refuse_part(j, -1, "this index");
 }
 
 static bool create_index(gh_judge *j, IndexStmt *s)

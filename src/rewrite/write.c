@@ -554,18 +554,18 @@ static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
     }
     foreach (cell, infer->indexElems) {
         IndexElem *e = lfirst_node(IndexElem, cell);
+        const Node *expr = e->expr;
 
-        if (e->collation != NIL || e->opclass != NIL) {
-            gh_judge_refuse(j, GH_DENIED, "42501", infer->location,
-                            "this ON CONFLICT target is not allowed");
-            return;
-        }
         if (e->name != NULL) {
             ResTarget t = { .type = T_ResTarget, .name = e->name, .location = infer->location };
 
             (void)written_column(j, target, &t);
         }
         gh_judge_expr(j, &e->expr);
+        /* What something else stands for is in no index, and its text need not be one that may stand here. */
+        if (e->collation != NIL || e->opclass != NIL || e->expr != expr)
+            gh_judge_refuse(j, GH_DENIED, "42501", infer->location,
+                            "this ON CONFLICT target is not allowed");
     }
     gh_judge_expr(j, &infer->whereClause);
 }
