@@ -103,8 +103,13 @@ static bool has_function(const gh_catalog *c, gh_str schema, gh_str name)
 
 static gh_function_rule judge_in(const gh_judge *j, gh_str schema, gh_str name)
 {
-    if (gh_str_is(schema, "pg_catalog"))
+    if (gh_str_is(schema, "pg_catalog")) {
+        /* What NOTIFY and LISTEN are in SQL: of the session's own channels. */
+        if ((gh_view_may(j->in->view) & GH_MAY_NOTIFY) != 0 &&
+            (gh_str_is(name, "pg_notify") || gh_str_is(name, "pg_listening_channels")))
+            return GH_FUNCTION_ALLOWED;
         return judge_builtin(j->in->catalog, name);
+    }
     if (!has_function(j->in->catalog, schema, name))
         return GH_FUNCTION_UNKNOWN;
     if (gh_str_is(schema, "information_schema"))

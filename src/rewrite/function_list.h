@@ -22,6 +22,7 @@ typedef enum gh_special_kind {
     GH_SPECIAL_VALUE = 0, /* the whole call becomes `sql` over its arguments gh.a1, gh.a2 ... */
     GH_SPECIAL_GUARD,     /* argument `guarded` becomes NULL unless `sql` holds for it as gh.a1 */
     GH_SPECIAL_RELATION,  /* a guard over a relation that a literal may name too */
+    GH_SPECIAL_SEQUENCE,  /* the same for a sequence, whose rights a literal is asked for at once */
     GH_SPECIAL_SETTING,
     GH_SPECIAL_SET_CONFIG,
     GH_SPECIAL_SET,         /* in FROM: the whole call becomes `sql`, "f(...) AS (name, ...)" */
@@ -58,6 +59,8 @@ const gh_reg_lookup *gh_reg_lookup_of(gh_str type); /* NULL: no such type */
 /* SQL of the OID of the first object that the text gt.t names along the client's path and that may be seen; NULL
  * after a refusal. */
 char *gh_reg_search(gh_judge *j, const gh_reg_lookup *l);
+/* The same of a relation or index that a literal names, for which nobody's name is an error, which shows it as `shown`. */
+char *gh_reg_literal_class(gh_judge *j, const char *text, const char *shown);
 /* SQL of the OID of what the text gt.t names along the client's path, read as that reg* type would, if it
  * may be seen. */
 char *gh_function_find(gh_judge *j, const char *type);

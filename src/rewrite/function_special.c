@@ -5,6 +5,7 @@
  *     f(x, y)  a value    (SELECT <sql of gh.a1, gh.a2> AS "f" FROM (SELECT x, y) AS gh (a1, a2))
  *     f(x, y)  a guard    f((SELECT gh.a1 FROM (SELECT CAST((x) AS oid)) AS gh (a1)
  *                            WHERE <may be seen>), y)
+ *     nextval('s')        pg_catalog.nextval('<OID of s, if the user may>')
  *     x::regclass         (SELECT <OID of x, if it may be seen>)::regclass
  *
  * The argument is evaluated once, in a sub-select of its own in which no name of ours is in scope, and the
@@ -14,10 +15,17 @@
 #include "judge.h"
 
 #include "function_list.h"
+#include "overload.h"
 #include "setting.h"
 #include "system_catalog.h"
 
 #define ARGS_MAX 8
+
+/* pg_type.oid */
+#define OID_INT8     20
+#define OID_INT4     23
+#define OID_OID      26
+#define OID_REGCLASS 2205
 
 /* The tokens of a call: first is the name's, delimiters[0] the "(", the last one the ")". */
 typedef struct gh_call {
@@ -264,17 +272,14 @@ static void set(gh_judge *j, Node **slot, gh_call *c)
 /* ---- a guard --------------------------------------------------------------------------------------- */
 
 /* Only the argument changes, so the call stays one and may stand in FROM. */
-static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
-                           const char *condition)
+static void wrap_argument(gh_judge *j, gh_call *c, int index, const char *prefix,
+                          const char *suffix)
 {
     const gh_token *t = j->text->tokens;
     size_t before = c->delimiters[index];
     size_t after = c->delimiters[index + 1];
-    char *prefix = pstrdup("(SELECT gh.a1 FROM (SELECT CAST((");
     ListCell *cell = list_nth_cell(c->f->args, index);
     Node *arg = lfirst(cell);
-    char *suffix = gh_judge_printf(") AS pg_catalog.%s)%s) AS gh (a1) WHERE %s)", type,
-                                   fence(list_make1(arg)), condition);
     gh_placing p = { .args = &arg, .count = 1 };
 
     gh_judge_edit(j, before, before + 1, gh_judge_printf("%s%s", t[before].text, prefix));
@@ -283,7 +288,40 @@ static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
     qualify(j, c);
 }
 
-static void guard(gh_judge *j, Node **slot, gh_call *c)
+static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
+                           const char *condition)
+{
+    char *suffix = gh_judge_printf(") AS pg_catalog.%s)%s) AS gh (a1) WHERE %s)", type,
+                                   fence(list_make1(list_nth(c->f->args, index))), condition);
+
+    wrap_argument(j, c, index, "(SELECT gh.a1 FROM (SELECT CAST((", suffix);
+}
+
+/* May the expression be a text, which names a relation, and no OID? */
+static bool may_name(gh_judge *j, const Node *arg)
+{
+    gh_oid type = gh_infer_type(j, arg);
+
+    return type != OID_OID && type != OID_REGCLASS && type != OID_INT4 && type != OID_INT8;
+}
+
+/* The same of an argument that names a relation by text or OID. */
+static void guard_named(gh_judge *j, gh_call *c, const char *condition)
+{
+    char *find = gh_system_expand(j, "@find_relation");
+
+    if (find != NULL)
+        wrap_argument(
+            j, c, 0,
+            gh_judge_printf("(SELECT gh.a1 FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN "
+                            "CAST(gt.t AS pg_catalog.oid) ELSE %s END FROM (SELECT CAST((",
+                            find),
+            gh_judge_printf(") AS pg_catalog.text) OFFSET 0) AS gt (t) OFFSET 0) AS gh "
+                            "(a1) WHERE %s)",
+                            condition));
+}
+
+static void guard(gh_judge *j, Node **slot, gh_call *c, bool is_named)
 {
     char *condition = gh_system_expand(j, c->special->sql);
     gh_wrap w = j->is_from_function ? (gh_wrap){ 0 } : gh_print_call(j, c->name);
@@ -291,7 +329,10 @@ static void guard(gh_judge *j, Node **slot, gh_call *c)
     if (condition == NULL)
         return;
     gh_print_wrap(j, &w, c->first, c->delimiters[c->args] + 1);
-    guard_argument(j, c, c->special->guarded - 1, "oid", condition);
+    if (is_named)
+        guard_named(j, c, condition);
+    else
+        guard_argument(j, c, c->special->guarded - 1, "oid", condition);
     gh_print_place(j, &w, slot);
 }
 
@@ -300,7 +341,7 @@ static bool is_system(const gh_relation *r)
     return gh_str_is(r->schema, "pg_catalog") || gh_str_is(r->schema, "information_schema");
 }
 
-/* A name is looked up here, along the client's path, and becomes its OID. */
+/* A literal's name is looked up here, along the client's path, and becomes its OID; any other where it runs. */
 static void relation(gh_judge *j, Node **slot, gh_call *c)
 {
     A_Const *arg = linitial(c->f->args);
@@ -310,7 +351,7 @@ static void relation(gh_judge *j, Node **slot, gh_call *c)
 
     if (!is_const_string((Node *)arg) ||
         strspn(const_string((Node *)arg), "0123456789") == strlen(const_string((Node *)arg))) {
-        guard(j, slot, c);
+        guard(j, slot, c, !is_const_string((Node *)arg) && may_name(j, (Node *)arg));
         return;
     }
     text = const_string((Node *)arg);
@@ -320,14 +361,54 @@ static void relation(gh_judge *j, Node **slot, gh_call *c)
         gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist", text);
         return;
     }
+    /* Of a name that a query finds the size is NULL; of one that the client writes it is what was asked for. */
     if (strstr(c->special->sql, "@fulls") != NULL &&
         (is_system(r) || !gh_judge_decide(j, r)->is_full)) {
-        refuse_call(j, c);
+        gh_judge_refuse(j, GH_DENIED, "42501", c->f->location,
+                        "function %s is not allowed for %s, which is not granted in full", c->name,
+                        gh_judge_cstr(r->name));
         return;
     }
     arg->val.sval.sval = gh_judge_printf("%u", r->oid);
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
-    guard(j, slot, c);
+    guard(j, slot, c, false);
+}
+
+/* ---- sequences ------------------------------------------------------------------------------------- */
+
+/*
+ * What a sequence gives next is there for who may update it, what it gave last in the session for who may read it,
+ * too: as PostgreSQL's rights have it. A name that is computed is looked up where it runs, and NULL where the right
+ * is missing.
+ */
+static void sequence(gh_judge *j, Node **slot, gh_call *c)
+{
+    A_Const *arg = linitial(c->f->args);
+    bool is_read = strcmp(c->name, "currval") == 0;
+    const gh_relation *r;
+    size_t token;
+
+    if (!is_const_string((Node *)arg)) {
+        relation(j, slot, c);
+        return;
+    }
+    r = gh_type_regclass(j, const_string((Node *)arg));
+    token = gh_judge_token(j, arg->location);
+    if (r == NULL)
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
+                        const_string((Node *)arg));
+    else if (r->kind != 'S')
+        gh_judge_refuse(j, GH_DENIED, "42809", -1, "\"%s\" is not a sequence",
+                        gh_judge_cstr(r->name));
+    else if ((gh_judge_decide(j, r)->privileges &
+              (is_read ? (uint32_t)GH_SELECT | GH_UPDATE : (uint32_t)GH_UPDATE)) == 0)
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for sequence %s",
+                        gh_judge_cstr(r->name));
+    if (j->rc != GH_OK)
+        return;
+    arg->val.sval.sval = gh_judge_printf("%u", r->oid);
+    gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
+    qualify(j, c);
 }
 
 /* ---- settings -------------------------------------------------------------------------------------- */
@@ -493,7 +574,7 @@ static void text_search(gh_judge *j, gh_call *c)
  * SECURITY: each of these becomes some 10 KB of sub-selects, for which the upstream's planner takes megabytes:
  * a thousand of them in 17 KB of text took gigabytes. Attack: tests/attack many-catalog-calls.
  */
-static bool is_one_too_many(gh_judge *j, int location)
+bool gh_function_is_one_too_many(gh_judge *j, int location)
 {
     j->special_calls++;
     if (j->special_calls <= GH_SQL_SPECIAL_CALLS_MAX)
@@ -522,7 +603,7 @@ void gh_function_special(gh_judge *j, Node **slot)
         return;
     }
     if (c.args > 0 && c.special->kind != GH_SPECIAL_TEXT_SEARCH &&
-        is_one_too_many(j, c.f->location))
+        gh_function_is_one_too_many(j, c.f->location))
         return;
     switch (c.special->kind) {
     case GH_SPECIAL_VALUE:
@@ -532,10 +613,13 @@ void gh_function_special(gh_judge *j, Node **slot)
         set(j, slot, &c);
         return;
     case GH_SPECIAL_GUARD:
-        guard(j, slot, &c);
+        guard(j, slot, &c, false);
         return;
     case GH_SPECIAL_RELATION:
         relation(j, slot, &c);
+        return;
+    case GH_SPECIAL_SEQUENCE:
+        sequence(j, slot, &c);
         return;
     case GH_SPECIAL_SETTING:
         setting(j, slot, &c);
@@ -614,7 +698,7 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     size_t first = SIZE_MAX;
     size_t end = cast;
     gh_placing p = { .args = &c->arg, .count = 1 };
-    bool is_refused = is_one_too_many(j, c->typeName->location);
+    bool is_refused = gh_function_is_one_too_many(j, c->typeName->location);
     char *sql = l != NULL && !is_refused ? gh_reg_search(j, l) : NULL;
     char *guarded = l != NULL && !is_refused ? gh_system_expand(j, l->guard) : NULL;
     char *prefix;

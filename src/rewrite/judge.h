@@ -418,6 +418,9 @@ const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name);
 bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid);
 /* The visible relation that a regclass literal names, or NULL. */
 const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
+/* SQL by which the upstream finds the OID of any other relation or index that it names and that may be seen; NULL
+ * after a refusal. */
+char *gh_type_regclass_sql(gh_judge *j, const char *text);
 
 /* ---- cast.c ---------------------------------------------------------------------------------- */
 
@@ -571,6 +574,8 @@ bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *
 /* Rewrites a call that has a meaning of its own (current_database, current_setting, obj_description
  * ...) */
 void gh_function_special(gh_judge *j, Node **slot);
+/* Counts a question to the catalogs, at this byte of the text or -1; refuses what is beyond the limit. */
+bool gh_function_is_one_too_many(gh_judge *j, int location);
 /* signal.c: pg_cancel_backend and pg_terminate_backend; tokens of the call, its commas and brackets. */
 void gh_signal_call(gh_judge *j, Node **slot, size_t first, const size_t *delimiters);
 /* A cast to a reg* type of something that is no constant: allowed over OIDs of catalog columns,

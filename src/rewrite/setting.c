@@ -31,7 +31,13 @@ typedef struct gh_setting {
     gh_setting_kind kind;
 } gh_setting;
 
-/* Sorted by name. */
+/*
+ * Sorted by name.
+ *
+ * SECURITY: the planner's costs are not to be set, for by them PostgreSQL orders the conditions on a row: a
+ * sub-select could be made cheaper than the row filter and run before it. The ways of planning that are on by
+ * themselves may be turned off, which makes nothing cheaper. Attack: tests/unit/rewrite, test_what_clients_must_not_set.
+ */
 static const gh_setting s_settings[] = {
     { "application_name", GH_SETTING_ANY },
     { "array_nulls", GH_SETTING_SHOWN },
@@ -39,7 +45,7 @@ static const gh_setting s_settings[] = {
     { "backslash_quote", GH_SETTING_SHOWN },
     { "block_size", GH_SETTING_SHOWN },
     { "bytea_output", GH_SETTING_ANY },
-    { "check_function_bodies", GH_SETTING_SHOWN },
+    { "check_function_bodies", GH_SETTING_ANY },
     { "client_encoding", GH_SETTING_ENCODING },
     { "client_min_messages", GH_SETTING_MESSAGES },
     { "constraint_exclusion", GH_SETTING_SHOWN },
@@ -61,27 +67,27 @@ static const gh_setting s_settings[] = {
     { "default_transaction_read_only", GH_SETTING_ANY },
     { "effective_cache_size", GH_SETTING_SHOWN },
     { "effective_io_concurrency", GH_SETTING_SHOWN },
-    { "enable_async_append", GH_SETTING_SHOWN },
-    { "enable_bitmapscan", GH_SETTING_SHOWN },
-    { "enable_gathermerge", GH_SETTING_SHOWN },
-    { "enable_hashagg", GH_SETTING_SHOWN },
-    { "enable_hashjoin", GH_SETTING_SHOWN },
-    { "enable_incremental_sort", GH_SETTING_SHOWN },
-    { "enable_indexonlyscan", GH_SETTING_SHOWN },
-    { "enable_indexscan", GH_SETTING_SHOWN },
-    { "enable_material", GH_SETTING_SHOWN },
-    { "enable_memoize", GH_SETTING_SHOWN },
-    { "enable_mergejoin", GH_SETTING_SHOWN },
-    { "enable_nestloop", GH_SETTING_SHOWN },
-    { "enable_parallel_append", GH_SETTING_SHOWN },
-    { "enable_parallel_hash", GH_SETTING_SHOWN },
-    { "enable_partition_pruning", GH_SETTING_SHOWN },
+    { "enable_async_append", GH_SETTING_ANY },
+    { "enable_bitmapscan", GH_SETTING_ANY },
+    { "enable_gathermerge", GH_SETTING_ANY },
+    { "enable_hashagg", GH_SETTING_ANY },
+    { "enable_hashjoin", GH_SETTING_ANY },
+    { "enable_incremental_sort", GH_SETTING_ANY },
+    { "enable_indexonlyscan", GH_SETTING_ANY },
+    { "enable_indexscan", GH_SETTING_ANY },
+    { "enable_material", GH_SETTING_ANY },
+    { "enable_memoize", GH_SETTING_ANY },
+    { "enable_mergejoin", GH_SETTING_ANY },
+    { "enable_nestloop", GH_SETTING_ANY },
+    { "enable_parallel_append", GH_SETTING_ANY },
+    { "enable_parallel_hash", GH_SETTING_ANY },
+    { "enable_partition_pruning", GH_SETTING_ANY },
     { "enable_partitionwise_aggregate", GH_SETTING_SHOWN },
     { "enable_partitionwise_join", GH_SETTING_SHOWN },
-    { "enable_seqscan", GH_SETTING_SHOWN },
-    { "enable_sort", GH_SETTING_SHOWN },
-    { "enable_tidscan", GH_SETTING_SHOWN },
-    { "escape_string_warning", GH_SETTING_SHOWN },
+    { "enable_seqscan", GH_SETTING_ANY },
+    { "enable_sort", GH_SETTING_ANY },
+    { "enable_tidscan", GH_SETTING_ANY },
+    { "escape_string_warning", GH_SETTING_ANY },
     { "extra_float_digits", GH_SETTING_ANY },
     { "from_collapse_limit", GH_SETTING_SHOWN },
     { "fsync", GH_SETTING_SHOWN },
@@ -123,7 +129,7 @@ static const gh_setting s_settings[] = {
     { "parallel_setup_cost", GH_SETTING_SHOWN },
     { "parallel_tuple_cost", GH_SETTING_SHOWN },
     { "password_encryption", GH_SETTING_SHOWN },
-    { "plan_cache_mode", GH_SETTING_SHOWN },
+    { "plan_cache_mode", GH_SETTING_ANY },
     { "quote_all_identifiers", GH_SETTING_SHOWN },
     { "random_page_cost", GH_SETTING_SHOWN },
     { "role", GH_SETTING_VIRTUAL },
@@ -217,7 +223,7 @@ static const char *const s_encodings[] = {
     "KOI8",        "KOI8R",       "KOI8U",
 };
 
-static bool is_safe_encoding(gh_str value)
+bool gh_setting_is_safe_encoding(gh_str value)
 {
     char name[32];
     size_t n = 0;
@@ -322,7 +328,7 @@ static bool is_fine(const gh_setting *s, gh_str value)
     case GH_SETTING_BOOL:
         return is_true(value) || is_false(value);
     case GH_SETTING_ENCODING:
-        return is_safe_encoding(value);
+        return gh_setting_is_safe_encoding(value);
     case GH_SETTING_MESSAGES:
         return is_safe_level(value);
     case GH_SETTING_MEMORY:

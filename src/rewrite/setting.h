@@ -12,6 +12,8 @@
 bool gh_setting_may_show(gh_str name);
 /* No value of it matters to Gatehouse, nor when it changes. */
 bool gh_setting_is_free(gh_str name);
+/* Encodings in which bytes below 0x80 are ASCII and nothing else. */
+bool gh_setting_is_safe_encoding(gh_str value);
 /* Names of the list by index, folded to lower case; NULL past the end. */
 const char *gh_setting_name(size_t index);
 

@@ -2,7 +2,8 @@
  * Which kinds of statement there are, and what each of them needs. A kind that has no case here is
  * refused by its name.
  */
-#include "judge.h"
+#include "setting.h"
+#include "system_catalog.h"
 
 static char *keep(gh_judge *j, gh_str s)
 {
@@ -142,8 +143,32 @@ static char *search_path_value(const List *args)
     return out;
 }
 
+/* SET ROLE and SET SESSION AUTHORIZATION to who one is already: pools and tools say so when they are done. */
+static bool names_oneself(const gh_judge *j, const VariableSetStmt *v, const char *name)
+{
+    bool is_role = strcmp(name, "role") == 0;
+    const A_Const *c;
+
+    if (!is_role && strcmp(name, "session_authorization") != 0)
+        return false;
+    if (v->kind != VAR_SET_VALUE)
+        return true;
+    c = linitial(v->args);
+    return list_length(v->args) == 1 && IsA(c, A_Const) && !c->isnull && IsA(&c->val, String) &&
+           (gh_str_is(gh_view_user(j->in->view), strVal(&c->val)) ||
+            (is_role && strcmp(strVal(&c->val), "none") == 0));
+}
+
 static void take_virtual(gh_judge *j, const VariableSetStmt *v, const char *name)
 {
+    if (names_oneself(j, v, name)) {
+        send_text(j, v->is_local ? "SET LOCAL search_path TO \"pg_catalog\", \"pg_temp\""
+                                 : "SET search_path TO \"pg_catalog\", \"pg_temp\"");
+        j->plan->kind = GH_STMT_OTHER;
+        if (v->kind == VAR_RESET)
+            j->plan->tag = GH_STR("RESET");
+        return;
+    }
     if (strcmp(name, "search_path") != 0) {
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to set parameter \"%s\"",
                         name);
@@ -224,6 +249,21 @@ static void judge_set(gh_judge *j, const VariableSetStmt *v)
     j->plan->value = gh_str_of(keep(j, gh_str_of(value)));
 }
 
+static void show_all(gh_judge *j)
+{
+    gh_str path = gh_setting_virtual_value(j->in, GH_STR("search_path"));
+    char *where = gh_system_expand(j, "pg_catalog.lower(gh.name) IN (@settings, 'search_path')");
+
+    if (where == NULL)
+        return;
+    send_text(j, gh_judge_printf("SELECT gh.name, CASE gh.name WHEN 'search_path' THEN %s ELSE "
+                                 "pg_catalog.current_setting(gh.name) END AS setting, "
+                                 "gh.short_desc AS description FROM pg_catalog.pg_settings AS gh "
+                                 "WHERE %s ORDER BY pg_catalog.lower(gh.name)",
+                                 gh_judge_literal(j, path), where));
+    j->plan->tag = GH_STR("SHOW");
+}
+
 static void judge_show(gh_judge *j, const VariableShowStmt *v)
 {
     char *name = lower(v->name);
@@ -231,6 +271,10 @@ static void judge_show(gh_judge *j, const VariableShowStmt *v)
 
     set_name(j, name);
     j->plan->kind = GH_STMT_SHOW;
+    if (strcmp(name, "all") == 0) {
+        show_all(j);
+        return;
+    }
     if (!gh_setting_is_virtual(gh_str_of(name))) {
         if (!gh_setting_may_show(gh_str_of(name)))
             gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to examine \"%s\"",
@@ -330,6 +374,10 @@ static void judge_copy_option(gh_judge *j, const DefElem *d)
         if (strcmp(d->defname, options[i]) == 0)
             return;
     }
+    /* What is copied is data, so any encoding that the session itself may have is fine. */
+    if (strcmp(d->defname, "encoding") == 0 && d->arg != NULL && IsA(d->arg, String) &&
+        gh_setting_is_safe_encoding(gh_str_of(strVal(d->arg))))
+        return;
     if (strcmp(d->defname, "encoding") == 0 || strcmp(d->defname, "freeze") == 0)
         gh_judge_refuse(j, GH_DENIED, "42501", d->location, "COPY option \"%s\" is not allowed",
                         d->defname);

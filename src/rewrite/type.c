@@ -3,6 +3,7 @@
  * column of it or to whom a grant names it. The reg* types are names of objects in disguise: a cast to one answers whether an
  * object exists, so they stand only over constants that name something visible.
  */
+#include "function_list.h"
 #include "system_catalog.h"
 
 #define OID_MAX_BUILTIN 16384
@@ -248,23 +249,50 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text)
     return gh_relation_lookup(j, &item) && item.relation->oid != 0 ? item.relation : NULL;
 }
 
-/* 'name'::regclass becomes '"schema"."name"'::regclass, so that no search_path is asked. */
-static void judge_regclass(gh_judge *j, A_Const *arg)
+char *gh_type_regclass_sql(gh_judge *j, const char *text)
 {
+    char *schema;
+    char *name;
+
+    if (!split_name(j, text, &schema, &name)) {
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist", text);
+        return NULL;
+    }
+    if (gh_function_is_one_too_many(j, -1))
+        return NULL;
+    return gh_reg_literal_class(j, text,
+                                schema != NULL ? gh_judge_printf("%s.%s", schema, name) : name);
+}
+
+/* Of `regclass 'name'`, which is no expression that another could stand in, an index's name is nobody's. */
+static void judge_unknown_regclass(gh_judge *j, TypeCast *c)
+{
+    A_Const *arg = (A_Const *)c->arg;
+    size_t token = gh_judge_token(j, arg->location);
+    char *sql;
+
+    if (c->location < 0 || token == SIZE_MAX) {
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
+                        strVal(&arg->val));
+        return;
+    }
+    sql = gh_type_regclass_sql(j, strVal(&arg->val));
+    if (sql == NULL)
+        return;
+    gh_judge_edit(j, token, token + 1, sql);
+    c->arg = gh_judge_parse_expr(j, sql);
+}
+
+/* 'name'::regclass becomes '"schema"."name"'::regclass, so that no search_path is asked. */
+static void judge_regclass(gh_judge *j, TypeCast *c)
+{
+    A_Const *arg = (A_Const *)c->arg;
     const gh_relation *r = gh_type_regclass(j, strVal(&arg->val));
     size_t token = gh_judge_token(j, arg->location);
     char *quoted;
 
-    if (r == NULL) {
-        char *schema;
-        char *name;
-
-        if (split_name(j, strVal(&arg->val), &schema, &name))
-            gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s%s%s\" does not exist",
-                            schema != NULL ? schema : "", schema != NULL ? "." : "", name);
-        else
-            gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
-                            strVal(&arg->val));
+    if (r == NULL) { /* an index, perhaps: the catalog's picture holds none */
+        judge_unknown_regclass(j, c);
         return;
     }
     quoted = gh_judge_printf("\"%s\".\"%s\"", gh_judge_cstr(r->schema), gh_judge_cstr(r->name));
@@ -356,7 +384,7 @@ void gh_judge_cast(gh_judge *j, Node **slot)
     is_text_const = IsA(arg, A_Const) && !arg->isnull && IsA(&arg->val, String) &&
                     c->typeName->arrayBounds == NIL && type->category != 'A';
     if (is_text_const && gh_str_is(type->name, "regclass"))
-        judge_regclass(j, arg);
+        judge_regclass(j, c);
     else if (is_text_const && gh_str_is(type->name, "regtype"))
         judge_regtype(j, arg);
     else

@@ -94,6 +94,10 @@ class Programs(unittest.TestCase):
             (r'(?s)== \\dn\+\n.*?(?=\n== )', ''),  # the right to create is nobody's
             (r'SIZE', ''), (r'\(\d+ rows?\)', ''), (r'(?s)== \\do\+ @>\n.*?(?=\n== )', ''), (r'\|(330|bthandler)\|', '||')])
 
+    def test_answers(self):
+        self.both(gt.PG_BIN / 'psql', '-XqAt', stdin=PROGRAMS / 'answers.sql', ends='"$user", public', but=[
+            (r'(?m)^LINE 1: .*\n *\^$', '')])
+
     def test_sessions_of_tools(self):
         """What browsers and tools of business intelligence send that do not run here: every statement succeeds."""
         for session in sorted(Path(__file__).with_name('sessions').glob('*.sql')):

@@ -132,8 +132,9 @@ USERS = {'gov': 'gov-password', 'through': 'through-password'}
 class World:
     """Use as a context."""
 
-    def __init__(self, scratch, extra=''):
-        self.scratch, self.extra = scratch, extra
+    def __init__(self, scratch, extra='', policy=POLICY, writes=''):
+        """extra: SQL of both servers. writes: what the copy alone is told, so that its role may what the policy lets gov."""
+        self.scratch, self.extra, self.policy, self.writes = scratch, extra, policy, writes
         self.certs = gt.Certificates(scratch.path('tls'))
         self.pg = gt.Postgres(scratch, self.certs)
         self.copy = gt.Postgres(scratch, self.certs, name='copy')
@@ -158,8 +159,8 @@ class World:
         self.copy.sql('SET ROLE gov;' + VISIBLE.format(**PART) + self.extra + """RESET ROLE;
             REVOKE ALL ON ALL TABLES IN SCHEMA shop, public FROM gov; GRANT SELECT ON ALL TABLES IN SCHEMA shop, public TO gov;
             REVOKE ALL ON ALL SEQUENCES IN SCHEMA shop FROM gov; GRANT SELECT ON ALL SEQUENCES IN SCHEMA shop TO gov; ANALYZE;
-            ALTER ROLE gov SET default_transaction_read_only = on;""", 'wh')
-        self.proxy = gt.Gatehouse(self.scratch, self.pg, self.certs, policy=POLICY, users=USERS)
+            """ + (self.writes or 'ALTER ROLE gov SET default_transaction_read_only = on;'), 'wh')
+        self.proxy = gt.Gatehouse(self.scratch, self.pg, self.certs, policy=self.policy, users=USERS)
         self.open.append(self.proxy.__enter__())
         return self
 

@@ -1,0 +1,48 @@
+-- Statements of tools whose answer is looked at, errors included: the same through the proxy and without.
+-- Npgsql's pool, and tools that put back the role that they found
+SET SESSION AUTHORIZATION DEFAULT;
+RESET ALL;
+SELECT pg_advisory_unlock_all();
+RESET SESSION AUTHORIZATION;
+SET ROLE NONE;
+SET ROLE gov;
+RESET ROLE;
+SET LOCAL ROLE NONE;
+SELECT current_user, session_user;
+-- the head of a dump of data
+SET statement_timeout = 0;
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+RESET ALL;
+SET escape_string_warning = off;
+SET enable_nestloop = off;
+SHOW enable_nestloop;
+RESET enable_nestloop;
+-- indexes by their names
+SELECT 'shop.orders_customer'::regclass, CAST('shop.customers_pkey' AS regclass), to_regclass('shop.customers_email');
+SELECT pg_get_indexdef('shop.customers_email'::regclass);
+SELECT indisunique FROM pg_index WHERE indexrelid = 'shop.customers_email'::regclass;
+SELECT c.relname, 'shop.orders_pkey'::regclass = c.oid FROM pg_class c WHERE c.oid = 'shop.orders_pkey'::regclass;
+SELECT 'wh.shop.orders_pkey'::regclass, 'pg_class_oid_index'::regclass;
+SELECT 'shop.zzphone_index'::regclass;
+SELECT 'shop.zznobodys'::regclass;
+SELECT 'nobodys'::regclass;
+SET search_path = shop;
+SELECT 'orders_customer'::regclass::text, 'customers_pkey'::regclass::oid = 'shop.customers_pkey'::regclass;
+SELECT 'zzphone_index'::regclass;
+RESET search_path;
+-- sizes by names that are computed
+SELECT count(*) FROM (SELECT pg_size_pretty(pg_total_relation_size(quote_ident(table_schema) || '.' || quote_ident(table_name))) FROM information_schema.tables WHERE table_schema = 'shop' AND table_type = 'BASE TABLE') x;
+SELECT pg_partition_root('shop.events_2024'), pg_partition_root('shop.events' || '_2025');
+SELECT pg_get_function_arg_default('shop.add_tax'::regproc, 2);
+-- sequences that may be read only
+SELECT nextval('shop.tickets');
+SELECT setval('shop.tickets', 7);
+SELECT currval('shop.tickets');
+SELECT nextval('shop.orders');
+-- COPY in an encoding of its own
+COPY (SELECT 'Zürich') TO STDOUT (ENCODING 'latin1');
+COPY (SELECT 'Zürich') TO STDOUT WITH (FORMAT csv, ENCODING 'UTF8');
+SHOW search_path;
