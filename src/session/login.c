@@ -478,27 +478,28 @@ static void on_upstream(void *arg, unsigned ready)
     gh_session_watch(s);
 }
 
-void gh_session_take_conn(gh_session *s, gh_conn *conn)
+bool gh_session_take_conn(gh_session *s, gh_conn *conn, const gh_err *err)
 {
+    s->ticket_conn = NULL;
+    if (conn == NULL) {
+        gh_log(GH_WARN, "upstream.refused", "warehouse=" GH_STR_FMT " sqlstate=%s cause=\"%s\"",
+               GH_STR_ARG(s->warehouse->name), err->sqlstate, err->detail);
+        gh_session_fatal(s, err);
+        return false;
+    }
     s->conn = conn;
     s->conn_watch = gh_watch_new(s->env->o.loop, gh_conn_stream(conn)->fd, on_upstream, s);
     /* Its settings are those of the warehouse's mode: gh_session_env_set_observed. */
     s->holds_key = !s->warehouse->is_observed;
+    return true;
 }
 
 static void on_conn(void *arg, gh_conn *conn, const gh_err *err)
 {
     gh_session *s = arg;
 
-    s->ticket_conn = NULL;
-    if (conn == NULL) {
-        gh_log(GH_WARN, "upstream.refused", "warehouse=" GH_STR_FMT " sqlstate=%s cause=\"%s\"",
-               GH_STR_ARG(s->warehouse->name), err->sqlstate, err->detail);
-        gh_session_fatal(s, err);
-        return;
-    }
-    gh_session_take_conn(s, conn);
-    gh_session_welcome(s);
+    if (gh_session_take_conn(s, conn, err))
+        gh_session_welcome(s);
 }
 
 /* ---- the welcome ----------------------------------------------------------------------------- */

@@ -136,14 +136,8 @@ static void on_renewed(void *arg, gh_conn *conn, const gh_err *err)
 {
     gh_session *s = arg;
 
-    s->ticket_conn = NULL;
-    if (conn == NULL) {
-        gh_log(GH_WARN, "upstream.refused", "warehouse=" GH_STR_FMT " sqlstate=%s cause=\"%s\"",
-               GH_STR_ARG(s->warehouse->name), err->sqlstate, err->detail);
-        gh_session_fatal(s, err);
+    if (!gh_session_take_conn(s, conn, err))
         return;
-    }
-    gh_session_take_conn(s, conn);
     s->is_blocked = false;
     s->wants_renewal = false;
     s->encoding_changes++; /* the scope is another */

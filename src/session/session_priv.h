@@ -260,8 +260,8 @@ void gh_session_connect(gh_session *s);
 void gh_session_welcome(gh_session *s);
 /* Would the policy let the startup packet set what it sets? */
 GH_MUST_USE gh_rc gh_session_check_startup(const gh_session *s, gh_err *err);
-/* The connection becomes the session's. */
-void gh_session_take_conn(gh_session *s, gh_conn *conn);
+/* What the session waited for: the connection becomes its own; or (NULL) the session ends, and false. */
+GH_MUST_USE bool gh_session_take_conn(gh_session *s, gh_conn *conn, const gh_err *err);
 /* Tells the client every parameter that it may know. */
 void gh_session_put_parameters(gh_session *s);
 /* May the client be told this parameter, and how does it read? */
