@@ -13,7 +13,6 @@
  * SECURITY: the row was visible when the cursor found it, but somebody else may have changed it since, or a function
  * that the policy allows may have opened the cursor. Attack: tests/integration/checked_writes, CurrentOf.
  */
-#include "operand.h"
 #include "overload.h"
 
 bool gh_write_is_current(const Node *where)
@@ -25,47 +24,6 @@ static void refuse(gh_judge *j, const gh_item *target, const char *why)
 {
     gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
                     "WHERE CURRENT OF is not allowed here, since %s", why);
-}
-
-static void look_for_column(struct Node **slot, void *arg)
-{
-    bool *is_found = arg;
-
-    if (IsA(*slot, ColumnRef) || IsA(*slot, SubLink) ||
-        !gh_sql_children(*slot, look_for_column, arg))
-        *is_found = true;
-}
-
-static bool reads_column(Node *n)
-{
-    bool is_found = false;
-
-    look_for_column((struct Node **)&n, &is_found);
-    return is_found;
-}
-
-/* Returning it tells nothing of a row that it cannot be. */
-static bool is_quiet(gh_judge *j, Node *n)
-{
-    return IsA(n, ColumnRef) || !reads_column(n) || gh_value(j, n).class != GH_CLASS_NONE;
-}
-
-/* Where the value that begins at `at` ends: at a comma outside of brackets, or with the list. */
-static size_t value_end(const gh_judge *j, size_t at, size_t end)
-{
-    for (; at < end; at++) {
-        const gh_token *t = &j->text->tokens[at];
-
-        if (t->kind != GH_TOKEN_SELF)
-            continue;
-        if (t->text[0] == ',')
-            return at;
-        if (t->text[0] == '(' || t->text[0] == '[')
-            at = gh_sql_token_closing(j->text, at);
-        if (at == SIZE_MAX)
-            break;
-    }
-    return end;
 }
 
 /*
@@ -89,7 +47,7 @@ static void guard_value(gh_judge *j, const gh_item *target, ResTarget *t, size_t
 
     if (name == SIZE_MAX || tree == NULL)
         return;
-    after = value_end(j, name + 2, end);
+    after = gh_write_value_end(j, name + 2, end);
     gh_judge_fill(&tree, t->val);
     t->val = tree;
     /* In place of `=`, since a name behind it may have been given its schema there. */
@@ -110,7 +68,7 @@ void gh_write_guard_sets(gh_judge *j, const gh_item *target, const UpdateStmt *s
 
     foreach (cell, s->targetList) {
         ResTarget *t = lfirst_node(ResTarget, cell);
-        bool may_fail = IsA(t->val, MultiAssignRef) || reads_column(t->val);
+        bool may_fail = IsA(t->val, MultiAssignRef) || gh_write_reads_column(t->val);
 
         if (j->rc != GH_OK || condition[0] == '\0')
             return;
@@ -123,16 +81,4 @@ void gh_write_guard_sets(gh_judge *j, const gh_item *target, const UpdateStmt *s
     }
     if (!is_checked)
         refuse(j, target, "no value that it sets can check the row");
-}
-
-List *gh_write_check_current(gh_judge *j, gh_item *target, const char *condition, List *returning,
-                             size_t end, bool is_top)
-{
-    ListCell *cell;
-
-    foreach (cell, returning) {
-        if (condition[0] != '\0' && !is_quiet(j, lfirst_node(ResTarget, cell)->val))
-            refuse(j, target, "a value that it returns may fail");
-    }
-    return gh_write_check(j, target, condition, returning, end, is_top);
 }

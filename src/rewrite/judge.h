@@ -9,7 +9,7 @@
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
- *     write.c write_target.c merge.c current_of.c truncate.c   writes: checked, their target as it stands
+ *     write.c write_target.c merge.c row_check.c current_of.c truncate.c   writes: checked, their target as it stands
  *     relation.c   what stands in place of a governed relation
  *     flat.c       those whose row filter may stand in the query's own WHERE
  *     through.c    views that are expanded: their definition is judged as a query of the user's
@@ -48,6 +48,15 @@ typedef struct gh_query gh_query; /* operand.h */
 typedef struct gh_system_relation gh_system_relation;
 typedef struct gh_system_sets gh_system_sets;
 
+/* What RETURNING says at a place that is no star: the first value that may fail for some row, or else any. */
+typedef struct gh_returned {
+    ResTarget *target; /* NULL: it says nothing such */
+    int place;
+    bool is_named;    /* by the client... */
+    const char *name; /* ...or what PostgreSQL calls it; NULL: not known */
+    bool may_fail;
+} gh_returned;
+
 /* An item of FROM, or the target of a write. */
 typedef struct gh_item {
     Node **slot; /* where the RangeVar hangs; NULL for items that are no relation */
@@ -77,6 +86,7 @@ typedef struct gh_item {
     bool is_target;    /* of INSERT, UPDATE, DELETE, MERGE */
     size_t star_edit;  /* of a target: the text that stands for a star of RETURNING... */
     ResTarget *star_target; /* ...and its first column; NULL: there is none */
+    gh_returned returned;   /* of a target */
     char *sample;           /* TABLESAMPLE that goes inside... */
     Node **sample_slot;     /* ...from here... */
     size_t sample_first;    /* ...and from these tokens */
@@ -264,13 +274,22 @@ List *gh_write_returning(gh_judge *j, gh_item *target, List *targets);
  */
 char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written,
                          bool *is_blind);
-/* Adds the check of a new row to RETURNING, as far as one is needed. */
+/* Replaces every $0 in the tree by `with`. */
+void gh_judge_fill(Node **slot, Node *with);
+
+/* ---- row_check.c ----------------------------------------------------------------------------- */
+
+/* Adds the check of a written row to RETURNING, as far as one is needed. */
 List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
                      size_t end, bool is_top);
 /* SQL of the type that fails, and says GH_CHECK_MARK, whenever it is computed. */
 char *gh_write_failure(const char *type);
-/* Replaces every $0 in the tree by `with`. */
-void gh_judge_fill(Node **slot, Node *with);
+/* Does it hold a column or a sub-select? */
+bool gh_write_reads_column(Node *n);
+/* Computing it tells nothing of a row: it fails for none. */
+bool gh_write_is_quiet(gh_judge *j, Node *n);
+/* Where the value that begins at `at` ends: at a comma outside of brackets, or with the list. */
+size_t gh_write_value_end(const gh_judge *j, size_t at, size_t end);
 
 /* ---- current_of.c ---------------------------------------------------------------------------- */
 
@@ -281,9 +300,6 @@ bool gh_write_is_current(const Node *where);
  */
 void gh_write_guard_sets(gh_judge *j, const gh_item *target, const UpdateStmt *s,
                          bool is_checked_elsewhere, size_t where, const char *condition);
-/* gh_write_check of the row that the cursor is on. */
-List *gh_write_check_current(gh_judge *j, gh_item *target, const char *condition, List *returning,
-                             size_t end, bool is_top);
 
 /* ---- truncate.c ------------------------------------------------------------------------------ */
 

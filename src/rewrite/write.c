@@ -234,7 +234,7 @@ static void guard_current_update(gh_judge *j, gh_item *target, UpdateStmt *s, co
     if (!stays)
         row = storable(j, target, granted, s->returningList);
     if (row != NULL)
-        s->returningList = gh_write_check_current(j, target, row, s->returningList, end, is_top);
+        s->returningList = gh_write_check(j, target, row, s->returningList, end, is_top);
 }
 
 void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top)
@@ -304,8 +304,7 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     if (condition == NULL)
         return;
     if (gh_write_is_current(s->whereClause))
-        s->returningList =
-            gh_write_check_current(j, target, condition, s->returningList, end, is_top);
+        s->returningList = gh_write_check(j, target, condition, s->returningList, end, is_top);
     else
         gh_write_guard_where(j, target, &s->whereClause,
                              gh_write_find_keyword(j, target->end, body_end, "where"), body_end,

@@ -7,17 +7,14 @@
  *       *       → the visible columns
  *       tickets → a row of them, in a sub-select: (SELECT "gh" AS "tickets" FROM (SELECT ...) AS "gh")
  *       WHERE   → <row condition> AND ..., the client's part behind CASE where it can fail
- *       RETURNING ..., CASE WHEN <row condition over the new row> THEN NULL ELSE <fails> END
+ *       RETURNING   what is checked there: row_check.c
  *
  * SECURITY: `t.f` is a column or else the call f(t), and a bare `t`, `t.*` or `excluded` is the whole stored row;
  * all would reach hidden columns, so a row is made of what is visible, and any other name does not exist.
  * Attack: tests/attack writes.
  */
+#include "infer.h"
 #include "operand.h"
-
-/* Raised by a stable function, so that the planner cannot run it ahead of time. */
-#define CHECK_FAILS                                                                                \
-    "CAST(\"pg_catalog\".\"concat\"('" GH_CHECK_MARK "') AS \"pg_catalog\".\"int4\")"
 
 static const char *const s_system_columns[] = {
     "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"
@@ -480,6 +477,11 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
     return s->targetList;
 }
 
+static bool is_star(const Node *n)
+{
+    return IsA(n, ColumnRef) && IsA(llast(((const ColumnRef *)n)->fields), A_Star);
+}
+
 List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
 {
     List *out = NIL;
@@ -487,6 +489,8 @@ List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
 
     foreach (cell, targets) {
         ResTarget *t = lfirst_node(ResTarget, cell);
+        gh_returned r = { t, foreach_current_index(cell), t->name != NULL, gh_infer_output_name(t),
+                          !IsA(t->val, ColumnRef) };
         List *columns = expand_star(j, target, t);
 
         if (j->rc != GH_OK)
@@ -496,7 +500,12 @@ List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
             continue;
         }
         gh_judge_expr(j, (Node **)&lfirst(cell));
-        out = lappend(out, lfirst(cell));
+        if (j->rc != GH_OK)
+            return out;
+        r.may_fail = r.may_fail && !gh_write_is_quiet(j, t->val);
+        if (!target->returned.may_fail && !is_star(t->val))
+            target->returned = r;
+        out = lappend(out, t);
     }
     return out;
 }
@@ -586,124 +595,7 @@ char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const
     return out;
 }
 
-/* ---- the check of a new row ------------------------------------------------------------------- */
-
-char *gh_write_failure(const char *type)
-{
-    return gh_judge_printf("CAST(CAST(" CHECK_FAILS " AS \"pg_catalog\".\"text\") AS %s)", type);
-}
-
-/* In the first column that a star stands for. */
-static bool check_in_star(gh_judge *j, gh_item *target, const char *condition)
-{
-    gh_edit *edit = &j->edits[target->star_edit];
-    const gh_column *c = NULL;
-    char *value = NULL;
-    char *checked;
-    size_t head;
-
-    for (size_t i = 0; i < target->relation->column_count && value == NULL; i++) {
-        if (target->decision->columns[i].show == GH_HIDDEN)
-            continue;
-        c = &target->relation->columns[i];
-        value = gh_relation_column_sql(j, target, i);
-        if (value == NULL)
-            return false;
-        head = strlen(value);
-        if (target->decision->columns[i].show != GH_CLEAR)
-            head += strlen(" AS ") + strlen(gh_judge_ident(j, c->name));
-    }
-    if (value == NULL)
-        return false;
-    checked = gh_judge_printf("CASE WHEN %s THEN %s ELSE %s END", condition, value,
-                              gh_write_failure(gh_judge_cstr(c->type_sql)));
-    target->star_target->val = gh_judge_parse_expr(j, checked);
-    target->star_target->name = gh_judge_cstr(c->name);
-    j->edit_bytes += strlen(checked);
-    edit->text =
-        gh_judge_printf("%s AS %s%s", checked, gh_judge_ident(j, c->name), edit->text + head);
-    return true;
-}
-
-/* In a column that RETURNING names. */
-static bool check_in_column(gh_judge *j, const char *condition, ResTarget *t)
-{
-    const ColumnRef *ref = (const ColumnRef *)t->val;
-    gh_item *item = NULL;
-    const gh_column *c = IsA(ref, ColumnRef) ? gh_judge_bind(j, ref, &item) : NULL;
-    size_t first = c == NULL ? SIZE_MAX : gh_judge_token(j, ref->location);
-    size_t after = first + 1;
-    const char *before;
-    const char *behind;
-    Node *tree;
-
-    if (first == SIZE_MAX)
-        return false;
-    while (after < j->text->token_count && strcmp(j->text->tokens[after].text, ".") == 0)
-        after += 2;
-    before = gh_judge_printf("CASE WHEN %s THEN ", condition);
-    behind = gh_judge_printf("ELSE %s END", gh_write_failure(gh_judge_cstr(c->type_sql)));
-    tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0 %s", before, behind));
-    if (tree == NULL)
-        return false;
-    gh_judge_fill(&tree, t->val);
-    t->val = tree;
-    gh_judge_edit(j, first, first, before);
-    gh_judge_edit(
-        j, after, after,
-        t->name != NULL ? behind : gh_judge_printf("%s AS %s", behind, gh_judge_ident(j, c->name)));
-    if (t->name == NULL)
-        t->name = gh_judge_cstr(c->name);
-    return true;
-}
-
-/*
- * Where the answer may have no column more, the check stands in a column that is returned anyway. PostgreSQL
- * computes all that RETURNING says for every row that is written, whoever reads it (measured on 15).
- */
-static void check_in_place(gh_judge *j, gh_item *target, const char *condition, List *returning)
-{
-    ListCell *cell;
-
-    foreach (cell, returning) {
-        ResTarget *t = lfirst_node(ResTarget, cell);
-
-        if (t == target->star_target
-                ? check_in_star(j, target, condition)
-                : target->star_target == NULL && check_in_column(j, condition, t)) {
-            j->plan->checks_rows = true;
-            return;
-        }
-    }
-    gh_judge_refuse(
-        j, GH_DENIED, "42501", target->var->location,
-        "this write is not allowed here unless RETURNING names a column, in which its rows "
-        "can be checked");
-}
-
-List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
-                     size_t end, bool is_top)
-{
-    char *check;
-    ResTarget *t;
-
-    if (j->rc != GH_OK || condition[0] == '\0')
-        return returning;
-    if (returning != NIL && !is_top) {
-        check_in_place(j, target, condition, returning);
-        return returning;
-    }
-    check = gh_judge_printf("CASE WHEN %s THEN NULL ELSE " CHECK_FAILS " END", condition);
-    t = makeNode(ResTarget);
-    t->val = gh_judge_parse_expr(j, check);
-    gh_judge_edit(j, end, end, gh_judge_printf(returning == NIL ? "RETURNING %s" : ", %s", check));
-    j->plan->checks_rows = true;
-    if (is_top) {
-        j->plan->strips_result = returning == NIL;
-        j->plan->strips_column = returning != NIL;
-    }
-    return lappend(returning, t);
-}
+/* ---- trees ----------------------------------------------------------------------------------- */
 
 static void fill(struct Node **slot, void *arg)
 {

@@ -279,6 +279,7 @@ class CurrentOf(unittest.TestCase):
                                ("UPDATE m SET id = DEFAULT, amount = 7::int8, region = NULL || 'EU' WHERE CURRENT OF c RETURNING amount", '23502', []),
                                ("UPDATE m SET note = DEFAULT, region = lower('EU') || '' WHERE CURRENT OF c", '42501', []), ("UPDATE m SET amount = '12.5' WHERE CURRENT OF c RETURNING amount", 'UPDATE 1', [['12.5']]),
                                ("UPDATE m SET code = ',' || left(note, 1), id = id + 1 WHERE CURRENT OF c RETURNING code", 'UPDATE 1', [[',n']]),
+                               ("UPDATE m SET note = 'n', id = id + 3 WHERE CURRENT OF c RETURNING 1 / (amount - 77), note || id", 'UPDATE 1', [['-0.03703703703703703704', 'n8']]), ('DELETE FROM m WHERE CURRENT OF c RETURNING id / 2', 'DELETE 1', [['2']]),
                                ('UPDATE m SET code = code WHERE id = 5 RETURNING (m.*), ((m.*))', 'UPDATE 1', None), ('DELETE FROM m WHERE CURRENT OF c RETURNING *', 'DELETE 1', None)):
             with self.subTest(sql=sql):
                 self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5 FOR UPDATE; FETCH c' if 't.id' in sql else
@@ -292,7 +293,8 @@ class CurrentOf(unittest.TestCase):
         """Neither changed nor told of: where a value of the row would fail, the answer is the same."""
         for sql in ("UPDATE m SET code = 'x'", 'UPDATE m SET code = (1 / (amount - 77))::text', 'UPDATE m SET code = (1 / (amount - 78))::text', 'UPDATE m SET code = note', "UPDATE m SET region = 'EU'", "UPDATE m SET note = DEFAULT, region = 'EU', code = (1 / (amount - 77))::text",
                     "UPDATE m SET region = 'EU', amount = 1 WHERE CURRENT OF c RETURNING id, amount", 'UPDATE m SET id = id + 1 WHERE CURRENT OF c RETURNING id',
-                    'DELETE FROM m', 'DELETE FROM m WHERE CURRENT OF c RETURNING id'):
+                    'DELETE FROM m', 'DELETE FROM m WHERE CURRENT OF c RETURNING id', "UPDATE m SET code = 'z' WHERE CURRENT OF c RETURNING 1 / (amount - 77)", "UPDATE m SET code = 'z' WHERE CURRENT OF c RETURNING id, 1 / (amount - 78)",
+                    'DELETE FROM m WHERE CURRENT OF c RETURNING 1 / (amount - 77)', "UPDATE m SET region = 'EU' WHERE CURRENT OF c RETURNING 1 / (amount - 77)"):
             with self.subTest(sql=sql):
                 self.c.query('ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT id FROM m WHERE id = 5; FETCH c')
                 PG.sql("UPDATE m SET region = 'US', amount = 77 WHERE id = 5", 'wh')
@@ -303,8 +305,7 @@ class CurrentOf(unittest.TestCase):
                 PG.sql("UPDATE m SET region = 'EU' WHERE id = 5", 'wh')
 
     def test_refused(self):
-        for sql in ('UPDATE m SET note = DEFAULT', "UPDATE m SET (region, note) = ('EU', 'x')", 'UPDATE m SET (code, id) = (note, id + 1)', 'UPDATE m SET code = s.region FROM s WHERE CURRENT OF c',
-                    'UPDATE m SET id = 1 WHERE CURRENT OF c RETURNING 1 / (amount - 77)', 'DELETE FROM m WHERE CURRENT OF c RETURNING 1 / (amount - 77)'):
+        for sql in ('UPDATE m SET note = DEFAULT', "UPDATE m SET (region, note) = ('EU', 'x')", 'UPDATE m SET (code, id) = (note, id + 1)', 'UPDATE m SET code = s.region FROM s WHERE CURRENT OF c'):
             with self.subTest(sql=sql):
                 got = self.ask(sql)
                 self.assertEqual(got.sqlstate, '42501')
@@ -516,6 +517,33 @@ class NewRowsThatAreNotVisible(unittest.TestCase):
                      ' ON CONFLICT (id) DO NOTHING RETURNING made', ' ON CONFLICT (id) DO UPDATE SET note = $$x$$ RETURNING made'):
             self.assertEqual(self.ask(insert.format('US', more)), '42501', more)
         self.assertEqual(self.ask(f"WITH w AS ({insert.format('US', ' RETURNING made')}) SELECT * FROM w"), '42501')
+
+    def test_what_fails_tells_nothing(self):
+        """CANARY5 has seven bytes, and is no number: neither shows in what a value does that is computed from it."""
+        for value in ('1 / (length(made) - 7)', '1 / (length(made) - 8)', 'made::int', "id, (SELECT made::int), 'x'", "CASE WHEN made > 'C' THEN 1 / (id - 5) END AS made, id", 'noted.id AS "As", 1 / (length(made) - 7) x, id',
+                      'coalesce(made::int, 1), *', 'noted.*, 1 / (length(made) - 7)', "ARRAY[id, made::int], made", '1, made, (made || $$,$$)::int'):
+            for sql in ("INSERT INTO noted (id, region) VALUES (5, 'US')", "UPDATE noted SET region = 'US', id = 5", "INSERT INTO noted (id, region) VALUES (1, 'EU') ON CONFLICT (id) DO UPDATE SET id = 5, region = 'US'"):
+                with self.subTest(value=value, sql=sql):
+                    self.assertEqual(self.ask(f'{sql} RETURNING {value}'), '42501')
+                    self.assertEqual(self.ask(f'WITH w AS ({sql} RETURNING {value}) SELECT 1'), '42501')
+                    with PROXY.wire('alice') as c:  # of a visible row
+                        got = c.query('BEGIN; ' + sql.replace('US', 'EU') + f' RETURNING {value}')[-1]
+                        self.assertEqual(got.sqlstate, '22P02' if '::int' in value else '22012' if 'id - 5' in value or '- 7' in value else None)
+                        c.query('ROLLBACK')
+
+    @staticmethod
+    def shape(c, sql):
+        got = c.query('BEGIN; ' + sql)[-1]
+        c.query('ROLLBACK')
+        return got.sqlstate, [(column[0], column[3]) for column in got.columns or []], got.rows
+
+    def test_names_and_types_stay(self):
+        """Those of the warehouse itself, where what is returned holds the check too."""
+        for value in ('length(made)', '1 / id', 'made::varchar', 'upper(made) AS u', 'id + 1 "As"', 'CASE WHEN id = 5 THEN made::text END', '(SELECT made || id)', 'coalesce(made, note)', 'ARRAY[made, note]',
+                      'row(id, made)', 'id, note || made, made', 'current_date - id', '(made) COLLATE "C"', 'id::text::int', 'NOT made::bool AND id = 5', 'greatest(id, 1)', 'substring(made, 1, id) n, id / 2'):
+            sql = f"INSERT INTO noted (id, region) VALUES (5, 'EU') RETURNING {value}"
+            with self.subTest(value=value), PROXY.wire('alice') as c, gt.Wire(PG.port, 'gatehouse', 'wh', 'upstream-secret', tls='sslrequest') as direct:
+                self.assertEqual(self.shape(c, sql), self.shape(direct, sql))
 
     def test_update(self):
         self.assertEqual(self.ask("UPDATE noted SET note = 'x' RETURNING id, made"), ('UPDATE 1', [['1', 'CANARY1']]))
