@@ -539,9 +539,18 @@ static void judge_when(gh_judge *j, gh_item *target, MergeWhenClause *w, const m
         guard_clause(j, w, c, check);
 }
 
+static uint32_t privilege_of(const MergeWhenClause *w)
+{
+    return w->commandType == CMD_INSERT   ? GH_INSERT
+           : w->commandType == CMD_UPDATE ? GH_UPDATE
+           : w->commandType == CMD_DELETE ? GH_DELETE
+                                          : 0;
+}
+
 void gh_judge_merge(gh_judge *j, MergeStmt *s, size_t end)
 {
     bool is_last[2] = { false, false };
+    uint32_t used = 0;
     gh_item *target;
     size_t when;
     ListCell *cell;
@@ -576,6 +585,9 @@ void gh_judge_merge(gh_judge *j, MergeStmt *s, size_t end)
         is_last[w->matched] = w->condition == NULL;
         judge_when(j, target, w, &c);
         when = c.end;
+        used |= privilege_of(w);
     }
+    target->privilege =
+        used != 0 ? used : GH_SELECT; /* for the audit: what was judged is each clause */
     gh_write_close_block(j);
 }

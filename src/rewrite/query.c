@@ -263,6 +263,14 @@ static void judge_table_function(gh_judge *j, RangeTableFunc *r)
     (void)gh_judge_add_item(j, r->alias);
 }
 
+/* Whichever of its columns the two sides share are compared: for the audit, any of them. */
+static void note_natural(gh_item *item, bool is_natural)
+{
+    item->has_star |= is_natural;
+    if (is_natural && item->relation != NULL)
+        memset(item->is_filtered, true, item->relation->column_count * sizeof(bool));
+}
+
 static void judge_join(gh_judge *j, JoinExpr *join)
 {
     bool was_condition = j->block->is_condition;
@@ -282,7 +290,7 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         ListCell *cell; /* natural joins read what the two sides share */
         gh_operator_judge_using(j, join);
         foreach (cell, j->block->items)
-            ((gh_item *)lfirst(cell))->has_star |= join->isNatural;
+            note_natural(lfirst(cell), join->isNatural);
         gh_reference_note_using(j, join);
     }
     if (join->quals != NULL) {

@@ -523,6 +523,9 @@ START_TEST(touched_columns)
     p = plan_as("alice", "select * from orders");
     ck_assert_uint_eq(p->touches[0].clear.count, 4);
     ck_assert_uint_eq(p->touches[0].masked.count, 1);
+    ck_assert_uint_eq(p->touches[0].filtered.count, 0);
+    p = plan_as("alice", "select 1 from orders natural join (values ('a@b')) v (email)");
+    ck_assert_uint_eq(p->touches[0].filtered.count, 5);
 }
 END_TEST
 

@@ -157,6 +157,18 @@ START_TEST(writes_need_their_grant)
                 "merge into ops.tickets t using regions r on true when matched then delete")
             ->sql.ptr,
         "ON ((\"t\".\"region\" = CAST('EU''x' AS \"pg_catalog\".\"text\"))) AND (true) when"));
+    /* The audit tells of the privileges that its clauses use. */
+    ck_assert_uint_eq(
+        plan_as("root", "merge into ops.tickets t using regions r on true when matched then delete")
+            ->touches[0]
+            .privileges,
+        GH_DELETE);
+    ck_assert_uint_eq(plan_as("root",
+                              "merge into ops.tickets t using regions r on true when matched "
+                              "then do nothing when not matched then insert (id) values (1)")
+                          ->touches[0]
+                          .privileges,
+                      GH_INSERT);
     check_sent("root", "merge into ops.tickets t using regions r on true when matched then delete",
                "merge into \"ops\".\"tickets\" \"t\" using \"sales\".\"regions\" \"r\" on true "
                "when matched then delete");
