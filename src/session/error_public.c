@@ -6,6 +6,7 @@
  * variable part of it is harmless:
  *
  *     %q  a part that stands in the client's own statement as a whole token
+ *     %n  a name with dots, each part of which does
  *     %t  names of built-in types, with modifiers, separated by commas
  *     %o  an operator
  *     %w  words in capitals: a command or a clause
@@ -32,8 +33,18 @@ static const shape s_shapes[] = {
     { "08P01", "insufficient data left in message" },
     { "08P01", "invalid string in message" },
     { "08P01", "no data left in message" },
+    { "0A000", "DISTINCT is not implemented for window functions" },
+    { "0A000", "aggregate ORDER BY is not implemented for window functions" },
+    { "0A000", "%w is not allowed with %w clause" },
+    { "0A000", "%w is not allowed with aggregate functions" },
+    { "0A000", "%w is not allowed with window functions" },
+    { "0A000", "set-returning functions are not allowed in %w" },
+    { "0A000", "unit \"%q\" not supported for type %t" },
     { "21000", "more than one row returned by a subquery used as an expression" },
     { "21000", "ON CONFLICT DO UPDATE command cannot affect row a second time" },
+    { "22000", "range lower bound must be less than or equal to range upper bound" },
+    { "22000", "result of range union would not be contiguous" },
+    { "22000", "result of range difference would not be contiguous" },
     { "22001", "value too long for type %t" },
     { "22003", "integer out of range" },
     { "22003", "bigint out of range" },
@@ -45,6 +56,7 @@ static const shape s_shapes[] = {
     { "22003", "\"%q\" is out of range for type %t" },
     { "22007", "invalid input syntax for type %t: \"%q\"" },
     { "22007", "invalid input syntax for type %t" },
+    { "22007", "invalid value \"%q\" for \"%q\"" },
     { "22008", "date/time field value out of range: \"%q\"" },
     { "22008", "interval field value out of range: \"%q\"" },
     { "22008", "timestamp out of range" },
@@ -52,12 +64,31 @@ static const shape s_shapes[] = {
     { "22008", "interval out of range" },
     { "22011", "negative substring length not allowed" },
     { "22012", "division by zero" },
+    { "22013", "frame starting offset must not be negative" },
+    { "22013", "frame ending offset must not be negative" },
     { "22019", "invalid escape string" },
+    { "2201B", "invalid regular expression: parentheses () not balanced" },
+    { "2201B", "invalid regular expression: brackets [] not balanced" },
+    { "2201B", "invalid regular expression: braces {} not balanced" },
+    { "2201B", "invalid regular expression: quantifier operand invalid" },
+    { "2201B", "invalid regular expression: invalid escape \\ sequence" },
+    { "2201B", "invalid regular expression: invalid character range" },
+    { "2201B", "invalid regular expression: invalid backreference number" },
+    { "2201B", "invalid regular expression: invalid repetition count(s)" },
+    { "2201B", "invalid regular expression: invalid character class" },
+    { "2201W", "LIMIT must not be negative" },
+    { "2201X", "OFFSET must not be negative" },
     { "22023", "invalid value for parameter \"%q\": \"%q\"" },
     { "22023", "time zone \"%q\" not recognized" },
     { "22023", "LIMIT must not be negative" },
-    { "2201W", "LIMIT must not be negative" },
-    { "2201X", "OFFSET must not be negative" },
+    { "22023", "unit \"%q\" not recognized for type %t" },
+    { "22023", "step size cannot equal zero" },
+    { "22023", "argument list must have even number of elements" },
+    { "22023", "field position must not be zero" },
+    { "22023", "lower bound cannot equal upper bound" },
+    { "22023", "count must be greater than zero" },
+    { "22023", "MinWords should be less than MaxWords" },
+    { "22023", "invalid regular expression option: \"%q\"" },
     { "22025", "LIKE pattern must not end with escape character" },
     { "2202E", "array subscript out of range" },
     { "22P02", "invalid input syntax for type %t: \"%q\"" },
@@ -93,31 +124,56 @@ static const shape s_shapes[] = {
     { "42601", "subquery has too many columns" },
     { "42601", "subquery has too few columns" },
     { "42601", "cannot insert multiple commands into a prepared statement" },
+    { "42601", "VALUES lists must all be the same length" },
+    { "42601", "INSERT has more target columns than expressions" },
+    { "42601", "INSERT has more expressions than target columns" },
+    { "42601", "number of columns does not match number of values" },
+    { "42601", "multiple assignments to same column \"%q\"" },
+    { "42601", "a column definition list is required for functions returning \"record\"" },
+    { "42601", "syntax error in tsquery: \"%q\"" },
+    { "42601", "syntax error at end of jsonpath input" },
+    { "42601", "syntax error at or near \"%q\" of jsonpath input" },
     { "42701", "column \"%q\" specified more than once" },
     { "42701", "column \"%q\" of relation \"%q\" already exists" },
     { "42702", "column reference \"%q\" is ambiguous" },
+    { "42702", "%w \"%q\" is ambiguous" },
+    { "42702", "common column name \"%q\" appears more than once in left table" },
+    { "42702", "common column name \"%q\" appears more than once in right table" },
     { "42703", "column \"%q\" does not exist" },
     { "42703", "column %q does not exist" },
     { "42704", "type \"%q\" does not exist" },
     { "42704", "collation \"%q\" for encoding \"%q\" does not exist" },
     { "42704", "unrecognized configuration parameter \"%q\"" },
+    { "42704", "window \"%q\" does not exist" },
     { "42712", "table name \"%q\" specified more than once" },
     { "42725", "function %q(%t) is not unique" },
     { "42725", "operator is not unique: %t %o %t" },
-    { "42803",
-      "column \"%q\" must appear in the GROUP BY clause or be used in an aggregate function" },
     { "42803", "aggregate functions are not allowed in %w" },
     { "42803", "aggregate function calls cannot be nested" },
+    { "42803",
+      "column \"%n\" must appear in the GROUP BY clause or be used in an aggregate function" },
+    { "42803", "subquery uses ungrouped column \"%n\" from outer query" },
     { "42804", "argument of %w must be type %t, not type %t" },
     { "42804", "column \"%q\" is of type %t but expression is of type %t" },
     { "42804", "%w types %t and %t cannot be matched" },
     { "42804", "%w could not convert type %t to %t" },
+    { "42804", "cannot subscript type %t because it does not support subscripting" },
+    { "42804",
+      "recursive query \"%q\" column %d has type %t in non-recursive term but type %t overall" },
     { "42809", "%q is not an aggregate function" },
+    { "42809", "window function %q requires an OVER clause" },
+    { "42809", "OVER specified, but %q is not a window function nor an aggregate function" },
+    { "42809", "%w specified, but %q is not an aggregate function" },
+    { "42809", "WITHIN GROUP is required for ordered-set aggregate %q" },
+    { "42809", "op ANY/ALL (array) requires array on right side" },
+    { "42809", "column notation .%q applied to type %t, which is not a composite type" },
     { "42846", "cannot cast type %t to %t" },
     { "42883", "function %q(%t) does not exist" },
     { "42883", "function %q() does not exist" },
     { "42883", "operator does not exist: %t %o %t" },
     { "42883", "operator does not exist: %o %t" },
+    { "428C9", "cannot insert a non-DEFAULT value into column \"%q\"" },
+    { "428C9", "column \"%q\" can only be updated to DEFAULT" },
     { "42P01", "relation \"%q\" does not exist" },
     { "42P01", "missing FROM-clause entry for table \"%q\"" },
     { "42P01", "invalid reference to FROM-clause entry for table \"%q\"" },
@@ -129,9 +185,23 @@ static const shape s_shapes[] = {
     { "42P08", "inconsistent types deduced for parameter $%d" },
     { "42P10", "%w position %d is not in select list" },
     { "42P10", "for SELECT DISTINCT, ORDER BY expressions must appear in select list" },
+    { "42P10", "table \"%q\" has %d columns available but %d columns specified" },
+    { "42P10", "SELECT DISTINCT ON expressions must match initial ORDER BY expressions" },
+    { "42P10",
+      "there is no unique or exclusion constraint matching the ON CONFLICT specification" },
     { "42P18", "could not determine data type of parameter $%d" },
     { "42P18", "could not determine polymorphic type because input has type %t" },
+    { "42P19", "recursive reference to query \"%q\" must not appear more than once" },
+    { "42P19",
+      "recursive reference to query \"%q\" must not appear within its non-recursive term" },
+    { "42P19", "recursive reference to query \"%q\" must not appear within a subquery" },
+    { "42P19", "recursive reference to query \"%q\" must not appear within an outer join" },
+    { "42P19", "recursive reference to query \"%q\" must not appear within EXCEPT" },
+    { "42P19", "recursive reference to query \"%q\" must not appear within INTERSECT" },
+    { "42P19",
+      "query \"%q\" does not have the form non-recursive-term UNION [ALL] recursive-term" },
     { "42P20", "window functions are not allowed in %w" },
+    { "42P20", "window function calls cannot be nested" },
     { "42P22", "could not determine which collation to use for string comparison" },
     { "54001", "stack depth limit exceeded" },
     { "55000", "currval of sequence \"%q\" is not yet defined in this session" },
@@ -183,8 +253,8 @@ static const shape s_fixed[] = {
     { "42", "the statement is not valid" },
     { "42501", "permission denied" },
     { "42601", "syntax error" },
-    { "42701", "column \"%q\" specified more than once" },
-    { "42701", "column \"%q\" of relation \"%q\" already exists" },
+    { "42701", "a column is named twice" },
+    { "42P07", "the relation already exists" },
     { "42702", "column reference is ambiguous" },
     { "42703", "column does not exist" },
     { "42704", "object does not exist" },
@@ -357,11 +427,27 @@ static bool is_made_of(gh_str s, const char *alphabet)
     return s.len > 0;
 }
 
+static bool occur_all(gh_str text, gh_str name)
+{
+    size_t from = 0;
+
+    for (size_t i = 0; i <= name.len; i++) {
+        if (i < name.len && name.ptr[i] != '.')
+            continue;
+        if (!occurs(text, (gh_str){ name.ptr + from, i - from }))
+            return false;
+        from = i + 1;
+    }
+    return name.len > 0;
+}
+
 static bool is_harmless(char kind, gh_str part, gh_str client_sql)
 {
     switch (kind) {
     case 'q':
         return occurs(client_sql, part);
+    case 'n':
+        return occur_all(client_sql, part);
     case 't':
         return is_type_list(part);
     case 'o':
@@ -436,10 +522,71 @@ static bool has_shape(const shape *shapes, size_t count, gh_str sqlstate, gh_str
     return false;
 }
 
+/* What is said of a column that the client's text does not name, behind a star, say. */
+static bool is_about_group(gh_str sqlstate, gh_str message)
+{
+    static const char end[] =
+        "\" must appear in the GROUP BY clause or be used in an aggregate function";
+    size_t len = sizeof(end) - 1;
+
+    return gh_str_is(sqlstate, "42803") && message.len > len &&
+           memcmp(message.ptr + message.len - len, end, len) == 0;
+}
+
+/* invalid input value for enum shop.state: "bogus": the type may be one that the client's text does not name. */
+static bool put_enum_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out)
+{
+    static const char start[] = "invalid input value for enum ";
+    const char *at = memmem(message.ptr, message.len, ": \"", 3);
+    gh_str value;
+
+    if (!gh_str_is(sqlstate, "22P02") || message.len < sizeof(start) || at == NULL ||
+        memcmp(message.ptr, start, sizeof(start) - 1) != 0 || message.ptr[message.len - 1] != '"')
+        return false;
+    value = (gh_str){ at + 3, (size_t)(message.ptr + message.len - 1 - (at + 3)) };
+    if (value.len == 0 || !occurs(client_sql, value))
+        return false;
+    gh_buf_puts(out, "invalid input value for enum: \"");
+    gh_buf_put_str(out, value);
+    gh_buf_puts(out, "\"");
+    return true;
+}
+
+/* The client did not write the schema that was put before the names of PostgreSQL's own functions. */
+static bool put_unqualified(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out)
+{
+    static const char schema[] = "pg_catalog.";
+    char text[512];
+    gh_str cut = { text, 0 };
+    size_t i = 0;
+
+    if (message.len > sizeof(text) ||
+        memmem(message.ptr, message.len, schema, sizeof(schema) - 1) == NULL)
+        return false;
+    while (i < message.len) {
+        if (message.len - i >= sizeof(schema) - 1 &&
+            memcmp(message.ptr + i, schema, sizeof(schema) - 1) == 0)
+            i += sizeof(schema) - 1;
+        else
+            text[cut.len++] = message.ptr[i++];
+    }
+    if (!has_shape(s_shapes, GH_COUNT(s_shapes), sqlstate, cut, client_sql))
+        return false;
+    gh_buf_put_str(out, cut);
+    return true;
+}
+
 void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out)
 {
+    if (put_unqualified(sqlstate, message, client_sql, out))
+        return;
     if (has_shape(s_shapes, GH_COUNT(s_shapes), sqlstate, message, client_sql))
         gh_buf_put_str(out, message);
+    else if (put_enum_error(sqlstate, message, client_sql, out))
+        return;
+    else if (is_about_group(sqlstate, message))
+        gh_buf_puts(out, "a column must appear in the GROUP BY clause or be used in an aggregate "
+                         "function");
     else
         gh_buf_puts(out, fixed_text(sqlstate));
 }

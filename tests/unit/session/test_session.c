@@ -78,6 +78,63 @@ START_TEST(test_public_error_types)
 }
 END_TEST
 
+/* What people get wrong every day is told in PostgreSQL's words, as far as those are the client's own. */
+START_TEST(test_public_error_of_the_day)
+{
+    static const struct {
+        const char *sqlstate, *message, *sql, *expected;
+    } cases[] = {
+        { "42803",
+          "column \"plain.a\" must appear in the GROUP BY clause or be used in an aggregate "
+          "function",
+          "select a from plain group by b", NULL },
+        { "42803",
+          "column \"gh.secret\" must appear in the GROUP BY clause or be used in an aggregate "
+          "function",
+          "select * from plain group by b",
+          "a column must appear in the GROUP BY clause or be used in an aggregate function" },
+        { "42803",
+          "column \"plain.secret\" must appear in the GROUP BY clause or be used in an aggregate "
+          "function",
+          "select * from plain group by b",
+          "a column must appear in the GROUP BY clause or be used in an aggregate function" },
+        { "42803", "salary of bob is 5", "select f()", "grouping error" },
+        { "42883", "function pg_catalog.round(double precision, integer) does not exist",
+          "select round(x, 1)", "function round(double precision, integer) does not exist" },
+        { "42883", "function pg_catalog.secret(integer) does not exist", "select round(x, 1)",
+          "function or operator does not exist" },
+        { "42883", "function other.round(integer) does not exist", "select round(x, 1)",
+          "function or operator does not exist" },
+        { "22P02", "invalid input value for enum shop.state: \"bogus\"", "where state = 'bogus'",
+          "invalid input value for enum: \"bogus\"" },
+        { "22P02", "invalid input value for enum shop.state: \"bogus\"", "where state = note::x",
+          "invalid input syntax" },
+        { "42809", "window function pg_catalog.row_number requires an OVER clause",
+          "select row_number()", "window function row_number requires an OVER clause" },
+        { "42809", "window function row_number requires an OVER clause", "select row_number()",
+          NULL },
+        { "42701", "column \"secret\" specified more than once", "insert into t select 1",
+          "a column is named twice" },
+        { "42702", "ORDER BY \"id\" is ambiguous", "select id, id from x order by id", NULL },
+        { "42702", "ORDER BY \"secret\" is ambiguous", "select id",
+          "column reference is ambiguous" },
+        { "42P10", "table \"x\" has 1 columns available but 2 columns specified",
+          "from (select 1) x (a, b)", NULL },
+        { "2201B", "invalid regular expression: brackets [] not balanced", "select 'a' ~ '['",
+          NULL },
+        { "2201B", "invalid regular expression: whatever", "whatever",
+          "the statement met a value that it cannot process" },
+        { "22007", "invalid value \"abc\" for \"YYYY\"", "select to_date('abc', 'YYYY')", NULL },
+        { "22007", "invalid value \"abc\" for \"YYYY\"", "select to_date(ssn, 'YYYY')",
+          "invalid datetime format" },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++)
+        assert_text(cases[i].sqlstate, cases[i].message, cases[i].sql,
+                    cases[i].expected != NULL ? cases[i].expected : cases[i].message);
+}
+END_TEST
+
 START_TEST(test_error_fields)
 {
     static const char body[] = "SFEHLER\0VERROR\0C22P02\0Mtext\0DKey (email)=(x)\0P17\0\0";
@@ -477,6 +534,7 @@ int main(void)
 
     tcase_add_test(tc, test_public_error_values);
     tcase_add_test(tc, test_public_error_types);
+    tcase_add_test(tc, test_public_error_of_the_day);
     tcase_add_test(tc, test_error_fields);
     tcase_add_test(tc, test_notices);
     tcase_add_test(tc, test_expect_order);
