@@ -40,6 +40,7 @@ static const char *const s_allowed[] = {
     "timeofday",
     "random",
     "random_normal",
+    "setseed", /* of random() alone */
     "pi",
     "gen_random_uuid",
     "uuidv4",

@@ -413,6 +413,12 @@ static void sequence(gh_judge *j, Node **slot, gh_call *c)
 
 /* ---- settings -------------------------------------------------------------------------------------- */
 
+static bool is_true(const Node *n)
+{
+    return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
+           IsA(&((const A_Const *)n)->val, Boolean) && ((const A_Const *)n)->val.boolval.boolval;
+}
+
 static void setting(gh_judge *j, Node **slot, gh_call *c)
 {
     const Node *arg = linitial(c->f->args);
@@ -426,9 +432,12 @@ static void setting(gh_judge *j, Node **slot, gh_call *c)
         return;
     }
     name = gh_str_of(const_string(arg));
+    if (gh_setting_is_custom(name) && c->args == 2 && is_true(lsecond(c->f->args))) {
+        replace_value(j, slot, c, "CAST(NULL AS pg_catalog.text)");
+        return;
+    }
     if (!gh_setting_may_show(name)) {
-        gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                        "permission denied to examine \"" GH_STR_FMT "\"", GH_STR_ARG(name));
+        gh_setting_refuse_show(j, name);
         return;
     }
     if (gh_setting_is_virtual(name)) {

@@ -23,6 +23,7 @@ typedef enum gh_setting_kind {
     GH_SETTING_ENCODING,
     GH_SETTING_MESSAGES,
     GH_SETTING_MEMORY,
+    GH_SETTING_FEW, /* a small number: what planning takes grows with it beyond all bounds */
     GH_SETTING_VIRTUAL
 } gh_setting_kind;
 
@@ -48,11 +49,11 @@ static const gh_setting s_settings[] = {
     { "check_function_bodies", GH_SETTING_ANY },
     { "client_encoding", GH_SETTING_ENCODING },
     { "client_min_messages", GH_SETTING_MESSAGES },
-    { "constraint_exclusion", GH_SETTING_SHOWN },
+    { "constraint_exclusion", GH_SETTING_ANY },
     { "cpu_index_tuple_cost", GH_SETTING_SHOWN },
     { "cpu_operator_cost", GH_SETTING_SHOWN },
     { "cpu_tuple_cost", GH_SETTING_SHOWN },
-    { "cursor_tuple_fraction", GH_SETTING_SHOWN },
+    { "cursor_tuple_fraction", GH_SETTING_ANY },
     { "data_checksums", GH_SETTING_SHOWN },
     { "datestyle", GH_SETTING_ANY },
     { "deadlock_timeout", GH_SETTING_SHOWN },
@@ -89,7 +90,7 @@ static const gh_setting s_settings[] = {
     { "enable_tidscan", GH_SETTING_ANY },
     { "escape_string_warning", GH_SETTING_ANY },
     { "extra_float_digits", GH_SETTING_ANY },
-    { "from_collapse_limit", GH_SETTING_SHOWN },
+    { "from_collapse_limit", GH_SETTING_FEW },
     { "fsync", GH_SETTING_SHOWN },
     { "full_page_writes", GH_SETTING_SHOWN },
     { "geqo", GH_SETTING_SHOWN },
@@ -105,7 +106,7 @@ static const gh_setting s_settings[] = {
     { "is_superuser", GH_SETTING_VIRTUAL },
     { "jit", GH_SETTING_ANY },
     { "jit_above_cost", GH_SETTING_SHOWN },
-    { "join_collapse_limit", GH_SETTING_SHOWN },
+    { "join_collapse_limit", GH_SETTING_FEW },
     { "lc_collate", GH_SETTING_SHOWN },
     { "lc_ctype", GH_SETTING_SHOWN },
     { "lc_messages", GH_SETTING_SHOWN },
@@ -122,7 +123,7 @@ static const gh_setting s_settings[] = {
     { "max_locks_per_transaction", GH_SETTING_SHOWN },
     { "max_parallel_maintenance_workers", GH_SETTING_SHOWN },
     { "max_parallel_workers", GH_SETTING_SHOWN },
-    { "max_parallel_workers_per_gather", GH_SETTING_SHOWN },
+    { "max_parallel_workers_per_gather", GH_SETTING_FEW },
     { "max_prepared_transactions", GH_SETTING_SHOWN },
     { "max_stack_depth", GH_SETTING_SHOWN },
     { "max_worker_processes", GH_SETTING_SHOWN },
@@ -182,6 +183,22 @@ static const gh_setting *find(gh_str name)
 bool gh_setting_may_show(gh_str name)
 {
     return find(name) != NULL;
+}
+
+bool gh_setting_is_custom(gh_str name)
+{
+    return memchr(name.ptr, '.', name.len) != NULL;
+}
+
+void gh_setting_refuse_show(gh_judge *j, gh_str name)
+{
+    if (gh_setting_is_custom(name))
+        gh_judge_refuse(j, GH_DENIED, "42704", -1,
+                        "unrecognized configuration parameter \"" GH_STR_FMT "\"",
+                        GH_STR_ARG(name));
+    else
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "permission denied to examine \"" GH_STR_FMT "\"", GH_STR_ARG(name));
 }
 
 bool gh_setting_is_free(gh_str name)
@@ -277,6 +294,12 @@ static bool is_safe_level(gh_str value)
     return is_one_of(value, levels, GH_COUNT(levels));
 }
 
+static bool is_few(gh_str value)
+{
+    return (value.len == 1 && value.ptr[0] >= '0' && value.ptr[0] <= '9') ||
+           (value.len == 2 && value.ptr[0] == '1' && value.ptr[1] >= '0' && value.ptr[1] <= '2');
+}
+
 /* Kilobytes of a memory setting; SIZE_MAX if it cannot be told. */
 static size_t kilobytes(gh_str value)
 {
@@ -333,6 +356,8 @@ static bool is_fine(const gh_setting *s, gh_str value)
         return is_safe_level(value);
     case GH_SETTING_MEMORY:
         return kilobytes(value) <= GH_SETTING_WORK_MEM_KB_MAX;
+    case GH_SETTING_FEW:
+        return is_few(value);
     case GH_SETTING_VIRTUAL:
         return gh_str_is(gh_str_of(s->name), "search_path");
     }

@@ -4,12 +4,17 @@
 #ifndef GATEHOUSE_REWRITE_SETTING_H
 #define GATEHOUSE_REWRITE_SETTING_H
 
-#include <gatehouse/base.h>
+#include "judge.h"
 
 /* work_mem that a client may ask for, in kilobytes. */
 #define GH_SETTING_WORK_MEM_KB_MAX (1024u * 1024u)
 
 bool gh_setting_may_show(gh_str name);
+/* Of a name that PostgreSQL leaves to others, app.user: what an operator keeps there is nobody's business, so it does not
+ * exist. */
+bool gh_setting_is_custom(gh_str name);
+/* Refuses to show a setting that may not be shown. */
+void gh_setting_refuse_show(gh_judge *j, gh_str name);
 /* No value of it matters to Gatehouse, nor when it changes. */
 bool gh_setting_is_free(gh_str name);
 /* Encodings in which bytes below 0x80 are ASCII and nothing else. */

@@ -277,8 +277,7 @@ static void judge_show(gh_judge *j, const VariableShowStmt *v)
     }
     if (!gh_setting_is_virtual(gh_str_of(name))) {
         if (!gh_setting_may_show(gh_str_of(name)))
-            gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to examine \"%s\"",
-                            v->name);
+            gh_setting_refuse_show(j, gh_str_of(v->name));
         return;
     }
     value = gh_setting_virtual_value(j->in, gh_str_of(name));

@@ -115,7 +115,7 @@ static const gh_decision *decide_temporary(const gh_judge *j, const gh_relation 
     uint8_t *covered = palloc0(r->column_count / 8u + 1u);
 
     d->exists = true;
-    d->privileges = r->kind == 'S' ? GH_SELECT : EVERY;
+    d->privileges = r->kind == 'S' ? GH_SELECT | GH_UPDATE : EVERY;
     d->is_full = true;
     d->is_every_row = true;
     d->rows_all = true;

@@ -33,6 +33,7 @@ CREATE TABLE shop.events (id bigint, at timestamptz, kind text, payload jsonb, i
 CREATE TABLE shop.events_02 PARTITION OF shop.events FOR VALUES FROM ('2024-02-01 00:00+00') TO ('2024-03-01 00:00+00');
 CREATE TABLE shop.events_03 PARTITION OF shop.events FOR VALUES FROM ('2024-03-01 00:00+00') TO ('2024-04-01 00:00+00');
 CREATE TABLE shop.jobs (id int GENERATED ALWAYS AS IDENTITY (START 1000) PRIMARY KEY, queue text, payload jsonb, state text DEFAULT 'new', locked_by text, run_at timestamptz DEFAULT '2024-05-01 00:00+00', region text DEFAULT 'EU');
+CREATE SEQUENCE shop.numbers; CREATE SEQUENCE shop.hidden_numbers;
 CREATE TABLE shop.logins (id int PRIMARY KEY, login citext UNIQUE, customer_id int, secret citext, meta hstore, region text DEFAULT 'EU');
 INSERT INTO shop.countries VALUES ('DE', 'Germany', 'EU'), ('FR', 'France', 'EU'), ('US', 'United States', 'US'), ('JP', 'Japan', 'APAC');
 INSERT INTO shop.customers SELECT i, 'Name ' || i, CASE WHEN i % 5 > 0 THEN 'c' || i || '@' || (ARRAY['example.org', 'mail.test'])[1 + i % 2] END, 'HIDDEN-' || i, (ARRAY['EU', 'US', 'APAC'])[1 + i % 3], i % 4,
@@ -50,7 +51,7 @@ INSERT INTO shop.logins SELECT i, (ARRAY['Ann', 'bob', 'Cid', 'dan'])[i], i * 3,
 """
 POLICY = """
 version: 1
-roles: { clerk: { may: [temp_tables] } }
+roles: { clerk: { may: [temp_tables, notify] } }
 users: { alice: { roles: [clerk], attributes: { region: EU } } }
 grants:
   - { to: [clerk], tables: [shop.countries], privileges: [select, insert, update, delete, truncate] }
@@ -64,8 +65,9 @@ grants:
   - { to: [clerk], tables: [shop.events], columns: { except: [ip] }, rows: "region = attr('region')", privileges: [select, insert] }
   - { to: [clerk], tables: [shop.jobs], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.logins], columns: { except: [secret] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
+  - { to: [clerk], tables: [shop.jobs_id_seq, shop.numbers], privileges: [update] }
 functions:
-  - { to: [clerk], allow: ["public.*"] }
+  - { to: [clerk], allow: ["public.*", "pg_catalog.pg_*advisory*"] }
 """
 # What alice may see, in other words. Keys of hidden rows are free here, so no case writes one.
 VISIBLE = """
@@ -90,6 +92,8 @@ DIFFERENT = {
     "SET region = 'US' WHERE id = 5": ('42501', 'the copy has a CHECK in place of the filter'),
     'CREATE TABLE shop.': ('42501', 'nothing permanent is made'),
     'CREATE VIEW shop.': ('42501', 'nothing permanent is made'),
+    'SET join_collapse_limit = 40': ('42501', 'planning takes time without bound'),
+    'hidden_numbers': ('42P01', 'no grant names it'),
     'LOCK TABLE': ('42501', 'it would stop everyone'),
     'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
     'SET (region, total) = (SELECT': ('42501', 'a sub-select in MERGE is not computed twice, so its row cannot be checked'),

@@ -42,7 +42,7 @@ class HashKey(unittest.TestCase):
                 self.assertEqual(c.query('SELECT name FROM people ORDER BY id')[-1].rows, names, reset)
             for ask in ("SELECT current_setting('gatehouse.hash_key')", 'SHOW gatehouse.hash_key',
                         "SELECT set_config('gatehouse.hash_key', 'x', false)", "SET gatehouse.hash_key = 'x'"):
-                self.assertEqual(c.query(ask)[-1].sqlstate, '42501', ask)
+                self.assertIn(c.query(ask)[-1].sqlstate, ('42501', '42704'), ask)
         key = self.key()
         self.assertGreaterEqual(len(key), 32)
         log = pg.log.read_text(errors='replace')

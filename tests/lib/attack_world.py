@@ -59,6 +59,7 @@ CREATE TABLE lockbox.echoes (id integer PRIMARY KEY, order_id integer REFERENCES
 CREATE FUNCTION lib.echo() RETURNS trigger LANGUAGE plpgsql AS
     $f$ BEGIN RAISE NOTICE 'CNRY-echo %', OLD.word; RAISE WARNING 'CNRY-echo %', OLD; RETURN OLD; END $f$;
 CREATE TRIGGER echo BEFORE DELETE ON lockbox.echoes FOR EACH ROW EXECUTE FUNCTION lib.echo();
+CREATE SEQUENCE shop.seen_numbers; CREATE SEQUENCE shop.numbers; CREATE SEQUENCE shop.some_numbers; CREATE SEQUENCE lockbox.numbers;
 GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 '''
 
@@ -150,6 +151,14 @@ grants:
     privileges: [insert, update, delete]
     columns: [id, region, amount]
     rows: "region = attr('region')"
+  - to: [reader]
+    tables: [shop.seen_numbers]
+  - to: [writer]
+    tables: [shop.numbers]
+    privileges: [update]
+  - to: [writer]
+    tables: [shop.some_numbers]
+    privileges: [insert]
   - to: [owner]
     tables: ["*.*"]
 denies:
