@@ -3,16 +3,30 @@
  *
  *     FROM orders o WHERE o.id = 7     becomes     FROM "sales"."orders" "o" WHERE ("o"."region" = 'EU') AND (o.id = 7)
  *
- * PostgreSQL makes just that of the sub-select that relation.c would put there, if that is no fence and gives
- * columns as they are stored; but it takes a fifth of a point query's time for it.
+ * PostgreSQL makes just that of the sub-select that relation.c would put there, if that is no fence; but it takes a
+ * fifth of a point query's time for it.
+ *
+ * A column that is masked may be a column of the result, whose place its mask then takes:
+ *
+ *     SELECT o.id, o.email FROM ...    becomes    SELECT "o"."id", CAST('***' AS text) AS "email" FROM ...
  *
  * SECURITY: nothing stands between the query and what the user may not see, so this is for queries alone that
  * cannot name any of it, now or when somebody adds a column before the catalog tells of it: each name that is
- * looked for in the relation is a column that shows in clear (is_probed), nothing reads the row as a whole, and
- * no word of the text is called like a column that does not show in clear, or like a system column.
- * Attack: tests/attack new_column, places; tests/unit/rewrite "filters_stand_in_where".
+ * looked for in the relation is one of its columns that show (is_probed), nothing reads the row as a whole, no
+ * word of the text is called like a column that is hidden, or like a system column, and each that is called like a
+ * masked one is that column of the result, and is replaced.
+ * Attack: tests/attack new_column, places; tests/unit/rewrite "filters_stand_in_where", "masks_stand_in_results".
  */
 #include "judge.h"
+
+/* A column of the result that is a masked column of the relation. */
+typedef struct gh_flat_result {
+    ResTarget *target;
+    size_t column; /* of the relation */
+    size_t first;  /* tokens of the reference */
+    size_t end;
+    char *sql; /* what stands in its place; NULL until prepared */
+} gh_flat_result;
 
 /* ---- which relations -------------------------------------------------------------------------- */
 
@@ -64,12 +78,81 @@ static bool is_outside_brackets(const gh_judge *j, size_t token)
     return false;
 }
 
-/* Can no word of the text mean what does not show as it is stored? */
-static bool hides_nothing(gh_judge *j, const gh_item *item)
+static bool is_token(const gh_judge *j, size_t i, const char *text)
 {
+    return i < j->text->token_count && strcmp(j->text->tokens[i].text, text) == 0;
+}
+
+/* The column of the result is this column of the relation's, and nothing else. */
+static gh_flat_result *as_result(gh_judge *j, const gh_item *item, ResTarget *target, size_t column)
+{
+    const char *name = gh_judge_cstr(item->relation->columns[column].name);
+    const ColumnRef *ref = (const ColumnRef *)target->val;
+    gh_flat_result *r;
+    size_t first;
+    size_t end;
+
+    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), String) ||
+        strcmp(strVal(llast(ref->fields)), name) != 0)
+        return NULL;
+    first = gh_judge_token(j, ref->location);
+    if (first == SIZE_MAX)
+        return NULL;
+    end = first + 2 * (size_t)list_length(ref->fields) - 1;
+    if (list_length(ref->fields) == 1) {
+        if (list_length(item->block->items) != 1) /* whose it is, PostgreSQL says */
+            return NULL;
+    } else if (list_length(ref->fields) != 2 || item->alias == NULL ||
+               strcmp(strVal(linitial(ref->fields)), item->alias) != 0 ||
+               !is_token(j, first, item->alias) || !is_token(j, first + 1, ".")) {
+        return NULL;
+    }
+    /* Not behind a schema, nor in brackets, where no name may be given. */
+    if (!is_token(j, end - 1, name) || is_token(j, end, ".") ||
+        (first > 0 && is_token(j, first - 1, "(")))
+        return NULL;
+    r = palloc0(sizeof(*r));
+    *r = (gh_flat_result){ .target = target, .column = column, .first = first, .end = end };
+    return r;
+}
+
+/* Is each word that is called like the column a column of the result? */
+static bool is_result_alone(gh_judge *j, gh_item *item, size_t column)
+{
+    gh_str name = item->relation->columns[column].name;
+    const SelectStmt *s = item->block->select;
+    size_t words = 0;
+    ListCell *cell;
+
+    for (size_t i = 0; i < j->text->token_count; i++) {
+        const gh_token *t = &j->text->tokens[i];
+
+        if ((t->kind == GH_TOKEN_IDENT || t->kind == GH_TOKEN_KEYWORD) && gh_str_is(name, t->text))
+            words++;
+    }
+    foreach (cell, s->targetList) {
+        gh_flat_result *r = as_result(j, item, lfirst_node(ResTarget, cell), column);
+
+        if (r == NULL)
+            continue;
+        item->results = lappend(item->results, r);
+        words--;
+    }
+    return words == 0;
+}
+
+/* Can no word of the text mean what does not show as it is stored, but for results that are replaced? */
+static bool hides_nothing(gh_judge *j, gh_item *item)
+{
+    item->results = NIL;
     for (uint16_t i = 0; i < item->relation->column_count; i++) {
-        if (item->decision->columns[i].show != GH_CLEAR &&
-            gh_judge_may_be_word(j, item->relation->columns[i].name))
+        gh_show show = item->decision->columns[i].show;
+
+        if (show == GH_CLEAR || !gh_judge_may_be_word(j, item->relation->columns[i].name))
+            continue;
+        /* GROUP BY a key has the columns of the result added to it, by their names (group.c). */
+        if (show == GH_HIDDEN || item->block->select->groupClause != NIL ||
+            !is_result_alone(j, item, i))
             return false;
     }
     return !gh_write_names_system_column(j);
@@ -87,7 +170,7 @@ static bool has_target(const gh_judge *j)
     return false;
 }
 
-bool gh_flat_may_stand(gh_judge *j, const gh_item *item)
+bool gh_flat_may_stand(gh_judge *j, gh_item *item)
 {
     const SelectStmt *s = item->block->select;
 
@@ -98,9 +181,44 @@ bool gh_flat_may_stand(gh_judge *j, const gh_item *item)
            hides_nothing(j, item);
 }
 
-/* ---- their filters ----------------------------------------------------------------------------- */
+bool gh_flat_prepare(gh_judge *j, gh_item *item)
+{
+    ListCell *cell;
 
-static char *conditions_of(const List *items, size_t *first)
+    item->inner =
+        gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
+    item->where = gh_relation_row_condition(j, item);
+    foreach (cell, item->results) {
+        gh_flat_result *r = lfirst(cell);
+
+        r->sql = gh_relation_column_sql(j, item, r->column);
+        if (r->sql == NULL)
+            return false;
+    }
+    return item->where != NULL;
+}
+
+/* ---- their masks and filters ------------------------------------------------------------------- */
+
+static void place_results(gh_judge *j, const gh_item *item)
+{
+    ListCell *cell;
+
+    foreach (cell, item->results) {
+        const gh_flat_result *r = lfirst(cell);
+        gh_str name = item->relation->columns[r->column].name;
+        const char *as = "";
+
+        if (r->target->name == NULL) {
+            as = gh_judge_printf(" AS %s", gh_judge_ident(j, name));
+            r->target->name = gh_judge_cstr(name);
+        }
+        r->target->val = gh_judge_parse_expr(j, r->sql);
+        gh_judge_edit(j, r->first, r->end, gh_judge_printf("%s%s", r->sql, as));
+    }
+}
+
+static char *conditions_of(gh_judge *j, const List *items, size_t *first)
 {
     gh_buf b;
     char *out;
@@ -111,7 +229,10 @@ static char *conditions_of(const List *items, size_t *first)
         gh_item *item = lfirst(cell);
 
         item->is_guarded = item->is_flat;
-        if (!item->is_flat || item->where[0] == '\0')
+        if (!item->is_flat)
+            continue;
+        place_results(j, item);
+        if (item->where[0] == '\0')
             continue;
         gh_buf_printf(&b, "%s%s", b.len == 0 ? "" : " AND ", item->where);
         *first = item->end;
@@ -125,7 +246,7 @@ void gh_flat_place_filters(gh_judge *j, gh_block *b)
 {
     SelectStmt *s = (SelectStmt *)(uintptr_t)b->select;
     size_t start = 0;
-    char *condition = conditions_of(b->items, &start);
+    char *condition = conditions_of(j, b->items, &start);
     size_t end;
     size_t where;
     Node *tree;

@@ -95,6 +95,7 @@ typedef struct gh_item {
     bool is_probed;          /* a name was looked for in it that is none of its columns that show */
     bool is_flat;            /* it stands as it is, and its row condition in WHERE: flat.c */
     bool is_guarded;         /* ...where it has been put */
+    List *results;           /* ...and columns of the result that its masks stand for: flat.c */
     const List *names;       /* of String *: an alias's column list */
     const SelectStmt *query; /* what its columns are computed by... */
     const RangeFunction *function; /* ...or by this call */
@@ -473,10 +474,12 @@ void gh_judge_note_touches(gh_judge *j);
 
 /* ---- flat.c ---------------------------------------------------------------------------------- */
 
-/* May the relation stand as it is, and its row condition in the query's WHERE? Known when the statement was judged;
- * a fence is another reason why not. */
-bool gh_flat_may_stand(gh_judge *j, const gh_item *item);
-/* Puts the row conditions of the query's relations that do into its WHERE. */
+/* May the relation stand as it is, its row condition in the query's WHERE and its masks in the query's result?
+ * Known when the statement was judged; a fence is another reason why not. */
+bool gh_flat_may_stand(gh_judge *j, gh_item *item);
+/* Compiles its row condition and masks; false: they cannot be. */
+bool gh_flat_prepare(gh_judge *j, gh_item *item);
+/* Puts the row conditions and masks of the query's relations that do into it. */
 void gh_flat_place_filters(gh_judge *j, gh_block *b);
 
 /* ---- through.c ------------------------------------------------------------------------------- */

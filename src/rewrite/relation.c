@@ -579,14 +579,7 @@ static void prepare_item(gh_judge *j, gh_item *item)
     if (item->is_placed || item->is_target || item->decision == NULL || gh_relation_stands(item))
         return;
     item->is_flat = gh_flat_may_stand(j, item);
-    if (item->is_flat) {
-        item->inner =
-            gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
-        item->where = gh_relation_row_condition(j, item);
-        is_ready = item->where != NULL;
-    } else {
-        is_ready = prepare(j, item);
-    }
+    is_ready = item->is_flat ? gh_flat_prepare(j, item) : prepare(j, item);
     if (!is_ready)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
                         item->var->relname);

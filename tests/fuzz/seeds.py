@@ -19,6 +19,8 @@ delete from ops.tickets t using shop.regions r where t.region = r.region and r.t
 with recursive n as (select 1 as i union all select i + 1 from n where i < 5) select * from n join shop.orders o on o.id = n.i
 select o.region, count(*) filter (where o.amount > 5), sum(amount) over (partition by region order by id) from orders o group by grouping sets ((region), ()) having max(id) > 3
 select * from shop.mixed m left join orders o using (id) where m.a is null and o.note like 'x%' order by 1 limit 5 offset 2
+select email, o.id, note from orders o where o.id = 5 and note like 'a%'
+select distinct m.id, m.a as x, m.c, o.email mail from shop.mixed m join shop.orders o on o.id = m.id where m.id < 5 order by 2, 1
 select id, row_to_json(o), o::text from orders o where id in (select id from ops.tickets where body = 'x') for update
 select r.* from shop.regions r, shop.regions s where r.region = s.region for share of r nowait for update of s
 copy (select id from orders) to stdout with (format csv)

@@ -161,7 +161,6 @@ START_TEST(filters_stand_in_where)
               "orders") " AND (\"id\" is distinct from 3 and \"note\" like 'a%')" },
     };
     static const char *const kept[] = {
-        "select email from orders",              /* a mask */
         "select 1 from orders where secret = 1", /* hidden */
         "select id as secret from orders",
         "select \"U\" from (select id as \"U\", U&'\\0041' as secret from orders) s",
@@ -198,6 +197,62 @@ START_TEST(filters_stand_in_where)
         ck_assert_msg(strstr(p->sql.ptr, "\"sales\".\"orders\" AS \"gh\"") != NULL, "%s: %s",
                       kept[i], p->sql.ptr);
     }
+#undef ORDERS
+}
+END_TEST
+
+/* A masked column that is a column of the result, and no other word, needs no sub-select. */
+START_TEST(masks_stand_in_results)
+{
+#define MASK(alias)                                                                                \
+    "CAST(('***@' || \"pg_catalog\".\"split_part\"(\"" alias "\".\"email\", '@', 2)) AS text)"
+#define ORDERS(alias) "((\"" alias "\".\"region\" = " EU "))"
+    static const char *const sent[][2] = {
+        { "select email from orders",
+          "select " MASK("orders") " AS \"email\" from \"sales\".\"orders\" WHERE " ORDERS(
+              "orders") },
+        { "select distinct o.id, o.email as mail, o.email from orders o order by 2",
+          "select distinct \"o\".\"id\", " MASK("o") " as \"mail\", " MASK(
+              "o") " AS \"email\" from \"sales\".\"orders\" \"o\" WHERE " ORDERS("o") " order by "
+                                                                                      "2" },
+        { "with c as (select email from orders) select * from c",
+          "with \"c\" as (select " MASK("orders") " AS \"email\" from \"sales\".\"orders\" "
+                                                  "WHERE " ORDERS(
+                                                      "orders") ") select * from \"c\"" },
+    };
+    static const char *const kept[] = {
+        "select email from orders order by email",
+        "select email as email from orders",
+        "select (email) from orders",
+        "select email || '' from orders",
+        "select email::text from orders",
+        "select email, 1 as x from orders where email like 'a%'",
+        "select id from orders where email like 'a%'",
+        "select note as email from orders",
+        "select email from orders, regions",
+        "select sales.orders.email from orders",
+        "select email from orders group by 1",
+        "select id, email from orders group by id",
+        "select x.email from (select email from orders) x",
+        "select email from orders union select email from orders",
+        "select o.email from orders o join ops.tickets t on t.title = o.email",
+        "select o.email from lines l left join orders o on o.id = l.order_id",
+        "select email from orders where 1 / id = 1",
+        "select email, added from orders",
+        "select email, secret from orders",
+        "select email, orders from orders",
+    };
+
+    for (size_t i = 0; i < GH_COUNT(sent); i++)
+        check_sent("alice", sent[i][0], sent[i][1]);
+    for (size_t i = 0; i < GH_COUNT(kept); i++) {
+        const gh_plan *p = plan_as("alice", kept[i]);
+
+        ck_assert_msg(p->kind != GH_STMT_REFUSED, "%s: %s", kept[i], p->error.public_msg);
+        ck_assert_msg(strstr(p->sql.ptr, "\"sales\".\"orders\" AS \"gh\"") != NULL, "%s: %s",
+                      kept[i], p->sql.ptr);
+    }
+#undef MASK
 #undef ORDERS
 }
 END_TEST
@@ -621,6 +676,7 @@ Suite *suite_query(void)
     tcase_add_test(c, unread_columns_are_left_out);
     tcase_add_test(c, columns_that_a_name_may_mean_stay);
     tcase_add_test(c, filters_stand_in_where);
+    tcase_add_test(c, masks_stand_in_results);
     tcase_add_test(c, whole_relation_is_qualified);
     tcase_add_test(c, missing_attribute_is_null);
     tcase_add_test(c, cte_hides_a_table_of_its_name);
