@@ -130,6 +130,7 @@ struct gh_block {
     bool is_part;             /* items are narrowed to what ON or a FROM item may see */
     bool has_unsafe;          /* a condition here or further inside may fail */
     bool reads_cte;           /* a name of WITH is read here or further inside */
+    bool reads_outer;         /* ...or what a query around it has */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
     const Node *write;        /* ...which is this */

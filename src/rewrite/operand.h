@@ -67,7 +67,8 @@ struct gh_query {
     bool has_safe_keys;   /* ...nor does what it groups and sorts by */
     bool is_safe;         /* running it fails for no values of the query around it */
     bool is_single;       /* one row at most */
-    bool reads_cte;       /* relations outside of it are read through names of WITH */
+    bool reads_cte;       /* relations outside of it are read through names of WITH... */
+    bool reads_outer;     /* ...or as columns of a query around it */
     int first;            /* its relations in gh_judge.items */
     int end;
 };

@@ -50,7 +50,7 @@ static void fence_item(gh_named *named, gh_item *item)
         item->is_fenced = true;
         return;
     }
-    if (q == NULL || q->reads_cte) {
+    if (q == NULL || q->reads_cte || q->reads_outer) {
         named->is_certain = false;
         return;
     }

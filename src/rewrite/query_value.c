@@ -319,6 +319,7 @@ void gh_query_note(gh_judge *j, const SelectStmt *s)
     q->is_safe = (q->has_safe_values || is_unread) && q->has_safe_keys && is_safe_query(j, s);
     q->is_single = is_single(j, s);
     q->reads_cte = j->block->reads_cte;
+    q->reads_outer = j->block->reads_outer;
     q->first = j->block->first_relation;
     q->end = list_length(j->items);
     j->queries = lappend(j->queries, q);

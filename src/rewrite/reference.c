@@ -74,6 +74,33 @@ static void probe(gh_judge *j, const char *name)
     }
 }
 
+/*
+ * SECURITY: what a LATERAL or correlated query computes from the columns of a query around it PostgreSQL puts in place
+ * of its own columns, so a condition on these meets the rows there: push.c has to know. `found`: where the name is;
+ * NULL: that is not certain. Attack: tests/attack early-predicates.
+ */
+static void note_outer(gh_judge *j, const gh_block *found)
+{
+    for (gh_block *b = j->block; b != NULL && b != found; b = b->outer)
+        b->reads_outer = true;
+}
+
+/* The innermost query that certainly has the name. */
+static const gh_block *block_of(const gh_judge *j, const char *name)
+{
+    for (const gh_block *b = j->block; b != NULL; b = b->outer) {
+        ListCell *cell;
+
+        foreach (cell, b->items) {
+            const gh_item *item = lfirst(cell);
+
+            if (has_column(item, name) || (item->alias != NULL && strcmp(item->alias, name) == 0))
+                return b;
+        }
+    }
+    return NULL;
+}
+
 /* A join's alias leads to whatever the join holds. */
 static void use_join(const gh_item *join)
 {
@@ -126,8 +153,10 @@ static gh_item *find_by_schema(gh_judge *j, const char *schema, const char *name
 
 static void note_unqualified(gh_judge *j, Node *field)
 {
-    if (IsA(field, String))
+    if (IsA(field, String)) {
         probe(j, strVal(field));
+        note_outer(j, block_of(j, strVal(field)));
+    }
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
         ListCell *cell;
 
@@ -182,6 +211,7 @@ static void strip_schema(gh_judge *j, ColumnRef *ref)
                         "missing FROM-clause entry for table \"%s\"", name);
         return;
     }
+    note_outer(j, item->block);
     note_qualified(j, item, llast(ref->fields));
     ref->fields = list_copy_tail(ref->fields, drop);
     if (item->invented != NULL) {
@@ -231,8 +261,10 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
     if (count == 1) {
         note_unqualified(j, linitial(ref->fields));
     } else if (count == 2) {
-        gh_item *item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+        gh_block *found = NULL;
+        gh_item *item = gh_judge_find_item(j, strVal(linitial(ref->fields)), &found);
 
+        note_outer(j, found);
         if (item != NULL)
             note_qualified(j, item, lsecond(ref->fields));
         else /* a join's alias, or a composite column: whatever it may reach counts as read */
