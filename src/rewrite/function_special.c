@@ -481,8 +481,9 @@ static gh_str keep(gh_judge *j, const char *s)
     "pg_catalog.int4) AS pg_catalog.text) END"
 
 /*
- * SECURITY: constants only. A computed name or value would be known after the judgement, and a call that
- * runs for some rows only would leave it open which value holds, where that matters. Attack: session-048.
+ * SECURITY: constants only, but for values of settings of which each is harmless. A computed name or value would be known
+ * after the judgement, and a call that runs for some rows only would leave it open which value holds, where that matters.
+ * Attack: session-048.
  */
 static void set_config(gh_judge *j, Node **slot, gh_call *c)
 {
@@ -493,6 +494,11 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
 
     if (!is_const_string(name) && is_const_string(new_value)) {
         replace_value(j, slot, c, FAILS_IF_RUN);
+        return;
+    }
+    if (is_const_string(name) && !is_const_string(new_value) && IsA(is_local, A_Const) &&
+        gh_setting_is_free(gh_str_of(const_string(name)))) { /* whatever it turns out to be */
+        qualify(j, c);
         return;
     }
     if (!is_const_string(name) || !is_const_string(new_value) || !IsA(is_local, A_Const) ||

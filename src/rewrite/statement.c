@@ -570,17 +570,35 @@ static void judge_declare(gh_judge *j, DeclareCursorStmt *d)
 
 /* ---- the switch ------------------------------------------------------------------------------ */
 
+/* Of CREATE TEMP VIEW the words between tell nothing yet. */
+static bool is_between(const char *word)
+{
+    static const char *const words[] = { "temp",     "temporary", "local",   "global",
+                                         "unlogged", "or",        "replace", "materialized",
+                                         "unique",   "recursive", "create",  "alter",
+                                         "drop",     "foreign",   "refresh" };
+
+    for (size_t i = 0; i < GH_COUNT(words); i++) {
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void refuse_kind(gh_judge *j, Node *stmt, size_t first)
 {
     const gh_token *t = j->text->tokens;
-    char name[64];
-    bool has_second = first != SIZE_MAX && first + 1 < j->text->token_count &&
-                      t[first + 1].kind == GH_TOKEN_KEYWORD && t[first].kind == GH_TOKEN_KEYWORD;
+    char name[96] = "this statement";
+    size_t len = 0;
 
-    (void)snprintf(name, sizeof(name), "%.28s%s%.28s",
-                   first != SIZE_MAX ? t[first].text : "this statement", has_second ? " " : "",
-                   has_second ? t[first + 1].text : "");
-    for (char *p = name; *p != '\0'; p++)
+    for (size_t i = first; first != SIZE_MAX && i < j->text->token_count && i < first + 6; i++) {
+        if (i > first &&
+            (t[i].kind != GH_TOKEN_KEYWORD || (i > first + 1 && !is_between(t[i - 1].text))))
+            break;
+        len += (size_t)snprintf(name + len, sizeof(name) - len, "%s%.14s", i > first ? " " : "",
+                                t[i].text);
+    }
+    for (char *p = name; *p != '\0' && len > 0; p++)
         *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
     gh_judge_refuse(j, GH_DENIED, "42501", -1, "%s is not allowed", name);
     gh_err_detail(j->err, "statement tag %d", (int)nodeTag(stmt));

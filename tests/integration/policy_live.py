@@ -167,7 +167,7 @@ class Live(unittest.TestCase):
                 process.wait()
                 said = json.loads(proxy.cli('user', 'show', 'alice', '--acl', proxy.acl, '--json').stdout)['attributes']
                 with proxy.wire('alice') as c:
-                    gt.wait_for(lambda: c.one('SELECT DISTINCT region FROM crm.customers') == [[said.removeprefix('region=')]], 10,
+                    gt.wait_for(lambda: c.one('SELECT DISTINCT region FROM crm.customers') == [[said['region']]], 10,
                                 'the proxy obeys what the ACL says')
             status = json.loads(proxy.cli('status', '--config', proxy.config, '--json').stdout)
             self.assertEqual(status['policy']['state'], 'current')

@@ -486,6 +486,10 @@ START_TEST(what_is_not_allowed_is_named)
 {
     check_refused("root", "create table t (a int)", "42501", "CREATE TABLE is not allowed");
     check_refused("root", "select * into t from orders", "42501", "SELECT INTO is not allowed");
+    check_refused("root", "create or replace temp view v as select 1", "42501",
+                  "CREATE OR REPLACE TEMP VIEW is not allowed");
+    check_refused("root", "refresh materialized view m", "42501",
+                  "REFRESH MATERIALIZED VIEW is not allowed");
     check_refused("root", "select pg_read_file('x')", "42501",
                   "function pg_read_file is not allowed");
     check_refused("root", "select nosuch(1)", "42883", "function nosuch does not exist");
