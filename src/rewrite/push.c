@@ -58,9 +58,16 @@ static void fence_item(gh_named *named, gh_item *item)
         ((gh_item *)list_nth(named->j->items, i))->is_fenced = true;
 }
 
-/* May the name be one of this item's? */
+/*
+ * May the name be one of this item's?
+ *
+ * SECURITY: a hidden column is none, so its name is one of a query further out, whose rows the condition meets.
+ * Attack: tests/attack early-predicates.
+ */
 static bool may_name(const gh_item *item, const char *name, bool *is_certain)
 {
+    const gh_column *c;
+
     if (item->alias != NULL && strcmp(item->alias, name) == 0)
         return true; /* the whole row */
     if (item->result != NULL && item->result->is_complete && !item->is_covered) {
@@ -76,10 +83,15 @@ static bool may_name(const gh_item *item, const char *name, bool *is_certain)
         *is_certain = false;
         return false;
     }
-    return gh_relation_column(item->relation, gh_str_of(name)) != NULL;
+    c = gh_relation_column(item->relation, gh_str_of(name));
+    return c != NULL && (item->decision == NULL || item->keeps_hidden ||
+                         item->decision->columns[c - item->relation->columns].show != GH_HIDDEN);
 }
 
-/* In the innermost query that has the name, each item that has it: USING makes one of two. */
+/*
+ * In the innermost query that has the name, each item that has it: USING makes one of two. What stands for a relation
+ * of the catalogs need not have all its columns.
+ */
 static void fence_unqualified(gh_named *named, const char *name)
 {
     for (gh_block *b = named->j->block; b != NULL; b = b->outer) {
@@ -87,9 +99,11 @@ static void fence_unqualified(gh_named *named, const char *name)
         ListCell *cell;
 
         foreach (cell, b->items) {
-            if (may_name(lfirst(cell), name, &named->is_certain)) {
-                fence_item(named, lfirst(cell));
-                is_found = true;
+            gh_item *item = lfirst(cell);
+
+            if (may_name(item, name, &named->is_certain)) {
+                fence_item(named, item);
+                is_found |= item->system == NULL;
             }
         }
         if (is_found)
