@@ -234,8 +234,7 @@ static bool is_of_part(const gh_judge *j, const ColumnRef *ref)
 
         if (list_length(ref->fields) > 1
                 ? item->alias != NULL && strcmp(item->alias, name) == 0
-                : item->relation != NULL && !item->is_renamed &&
-                      gh_relation_column(item->relation, gh_str_of(name)) != NULL)
+                : item->relation != NULL && !item->is_renamed && has_column(item, name))
             return true;
     }
     return false;
