@@ -134,11 +134,31 @@ static bool is_among_words(gh_judge *j, gh_oid type)
     return found != 0;
 }
 
+/* Among the columns of the session's temporary tables, whose row types may be named, too. */
+static bool is_among_temporary(gh_judge *j, gh_oid type)
+{
+    size_t count = 0;
+    const gh_relation *const *all =
+        j->in->temporary != NULL ? gh_catalog_relations(j->in->temporary, &count) : NULL;
+
+    if (j->announced != NULL && *j->announced != NIL) /* made just now: of what is not known yet */
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        for (uint16_t k = 0; k < all[i]->column_count; k++) {
+            gh_oid from = all[i]->columns[k].type_oid;
+
+            if (gh_catalog_type_by_oid(j->in->catalog, from) == NULL || leads_to(j, from, type, 0))
+                return true;
+        }
+    }
+    return false;
+}
+
 bool gh_infer_may_occur(gh_judge *j, gh_oid type)
 {
     if (type < OID_MAX_BUILTIN)
         return true;
-    if (j->in->temporary != NULL || j->view_depth > 0)
+    if (j->view_depth > 0 || is_among_temporary(j, type))
         return true;
     for (size_t i = 0; i < j->in->param_count; i++) {
         if (leads_to(j, j->in->param_types[i], type, 0))

@@ -94,6 +94,7 @@ DIFFERENT = {
     'CREATE VIEW shop.': ('42501', 'nothing permanent is made'),
     'SET join_collapse_limit = 40': ('42501', 'planning takes time without bound'),
     'hidden_numbers': ('42P01', 'no grant names it'),
+    'FROM made m': ('42501', 'of a field of a row the type is not known, and it may be citext'),
     'LOCK TABLE': ('42501', 'it would stop everyone'),
     'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
     'SET (region, total) = (SELECT': ('42501', 'a sub-select in MERGE is not computed twice, so its row cannot be checked'),
