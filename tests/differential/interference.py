@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
+import cells
 import copies
 import gatehouse_test as gt
 import queries
@@ -29,6 +30,8 @@ CATALOGS = {
     'information_schema.tables': [('table_name', 'text'), ('table_schema', 'text')],
     'information_schema.columns': [('column_name', 'text'), ('ordinal_position', 'int')],
 }
+# Columns of the tables, which one user or another does not see: in a query within they are looked for further out.
+NAMES = sorted({name for columns in cells.TABLES.values() for name, *_ in columns})
 # What only one of the two warehouses has.
 HIDDEN = [f'''CREATE SCHEMA secret_{x};
 {''.join(f"CREATE TABLE secret_{x}.t{x}_{i} (id{x} int PRIMARY KEY, {n} text DEFAULT '{x}{i}', CONSTRAINT c{n}{i} CHECK ({n} <> 'x'));" for i, n in enumerate(names))}
@@ -99,6 +102,9 @@ class Conditions(queries.Queries):
             self.always = True
             return text
         key = lambda s: f'{s[0]}.{s[1][0][0]}'
+        column, kind = self.rng.choice(a[1])
+        other = self.rng.choice(NAMES)
+        bare = lambda text: text.replace('q.', '')
         table = self.rng.choice(sorted(self.tables))
         t = (table, self.tables[table])
         u, v = f'w.{table}', (f'w.{table}', self.tables[table])
@@ -112,6 +118,8 @@ class Conditions(queries.Queries):
             lambda: f'WITH q AS (SELECT {e("int", a)} AS i, {e("text", a)} AS s FROM {x}) SELECT count(*) FROM q WHERE {p(("q", [("i", "int"), ("s", "text")]))}',
             lambda: f'SELECT count(*) FROM (SELECT {e("int", a)} AS i, {e("text", a)} AS s FROM {x} WHERE {p(a, d=1)}) q WHERE {p(("q", [("i", "int"), ("s", "text")]))}',
             lambda: f'SELECT count(*) FROM {x}, LATERAL (SELECT {e("int", a, b)} AS i FROM {y} WHERE {p(a, b, d=1)}) q WHERE q.i > 1',
+            lambda: f'SELECT count(*) FROM {x}, LATERAL (SELECT {a[0]}.{column} AS i) q WHERE {p(("q", [("i", kind)]), d=1)}',
+            lambda: f'SELECT count(*) FROM (SELECT {a[0]}.{column} AS {other} FROM {x}) z, LATERAL (SELECT 1 FROM {y} WHERE {bare(p(("q", [(other, kind)]), d=1))}) r',
             lambda: f'SELECT DISTINCT {e("text", a)} FROM {x} ORDER BY 1', lambda: f'SELECT {e("num", a)} FROM {x} ORDER BY {e("int", a)}, 1 LIMIT {self.scalar("big", [], 1)}',
             lambda: f'SELECT rank() OVER (ORDER BY {e("int", a)}) FROM {x} ORDER BY 1', lambda: f'SELECT sum({e("int", a)}) FILTER (WHERE {p(a)}) FROM {x}',
             lambda: f'SELECT count(*) FROM {x} TABLESAMPLE bernoulli (100) WHERE {p(a)}', lambda: f'SELECT {key(a)} FROM {x} WHERE {p(a, d=1)} UNION SELECT {key(b)} FROM {y} WHERE {p(b, d=1)} ORDER BY 1',
