@@ -224,22 +224,86 @@ static gh_rc plan_empty(gh_run *run, gh_err *err)
     return GH_OK;
 }
 
+static bool takes_settings(const gh_plan *plan)
+{
+    return (plan->kind == GH_STMT_RESET && plan->name.len == 0) ||
+           (plan->kind == GH_STMT_DISCARD && gh_str_is(plan->name, "all"));
+}
+
+/* SELECT f(): neither a name that the upstream looks for nor an operator. */
+static bool is_plain_call(const Node *stmt)
+{
+    const SelectStmt *s = (const SelectStmt *)stmt;
+    ListCell *cell;
+
+    if (!IsA(stmt, SelectStmt) || s->op != SETOP_NONE || s->fromClause != NIL ||
+        s->whereClause != NULL || s->valuesLists != NIL || s->sortClause != NIL ||
+        s->groupClause != NIL || s->havingClause != NULL || s->withClause != NULL ||
+        s->limitCount != NULL || s->limitOffset != NULL || s->distinctClause != NIL)
+        return false;
+    foreach (cell, s->targetList) {
+        const FuncCall *f = (const FuncCall *)lfirst_node(ResTarget, cell)->val;
+
+        if (!IsA(f, FuncCall) || list_length(f->funcname) != 2 || f->args != NIL ||
+            f->over != NULL || f->agg_filter != NULL)
+            return false;
+    }
+    return true;
+}
+
+/* What pools send beside RESET ALL (Npgsql, asyncpg): the same whatever is set. */
+static bool needs_no_setting(const gh_plan *plan, const Node *stmt)
+{
+    switch (plan->kind) {
+    case GH_STMT_CLOSE:
+    case GH_STMT_DEALLOCATE:
+        return true;
+    case GH_STMT_DISCARD:
+        return !gh_str_is(plan->name, "all");
+    case GH_STMT_OTHER:
+        return IsA(stmt, UnlistenStmt);
+    case GH_STMT_QUERY:
+        return is_plain_call(stmt);
+    case GH_STMT_REFUSED:
+    case GH_STMT_EMPTY:
+    case GH_STMT_WRITE:
+    case GH_STMT_BEGIN:
+    case GH_STMT_COMMIT:
+    case GH_STMT_ROLLBACK:
+    case GH_STMT_SAVEPOINT:
+    case GH_STMT_RELEASE:
+    case GH_STMT_ROLLBACK_TO:
+    case GH_STMT_SET:
+    case GH_STMT_RESET:
+    case GH_STMT_SHOW:
+    case GH_STMT_PREPARE:
+    case GH_STMT_EXECUTE:
+    case GH_STMT_DECLARE:
+    case GH_STMT_FETCH:
+    case GH_STMT_COPY_OUT:
+    case GH_STMT_COPY_IN:
+        return false;
+    }
+    return false;
+}
+
 /*
  * SECURITY: RESET ALL and DISCARD ALL take away what Gatehouse set upstream, its search_path among it; it is
- * set again behind the message, so nothing may stand between. Attack: tests/attack code-behind-names.
+ * set again behind the message, so nothing may stand between that a setting could change. Attack: tests/attack
+ * code-behind-names.
  */
-static void refuse_unless_last(gh_plan *plan, bool is_last)
+static void refuse_after_reset(gh_plan *reset, const gh_plan *plan, const Node *stmt)
 {
+    bool is_reset = reset->kind == GH_STMT_RESET;
     gh_err err = { 0 };
     gh_rc rc;
 
-    if (is_last || !((plan->kind == GH_STMT_RESET && plan->name.len == 0) ||
-                     (plan->kind == GH_STMT_DISCARD && gh_str_is(plan->name, "all"))))
+    if (is_reset && needs_no_setting(plan, stmt))
         return;
     rc = gh_fail(&err, GH_DENIED, "42501", "%s must be the last statement of a query",
-                 plan->kind == GH_STMT_RESET ? "RESET ALL" : "DISCARD ALL");
+                 is_reset ? "RESET ALL" : "DISCARD ALL");
     if (rc != GH_OK)
-        refuse_plan(plan, &err);
+        refuse_plan(reset, &err);
 }
 
 static gh_rc plan_text(void *arg, gh_err *err)
@@ -247,6 +311,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
     gh_run *run = arg;
     gh_sql_text text;
     gh_rc rc = gh_sql_parse(run->sql, &text, err);
+    gh_plan *reset = NULL;
     size_t added = 0;
     size_t count;
 
@@ -284,7 +349,14 @@ static gh_rc plan_text(void *arg, gh_err *err)
             err->takes_long = true;
             return rc;
         }
-        refuse_unless_last(plan, i + 1 == count);
+        if (reset != NULL)
+            refuse_after_reset(reset, plan, raw->stmt);
+        if (reset != NULL && reset->kind == GH_STMT_REFUSED) {
+            run->count = (size_t)(reset - run->plans) + 1;
+            break;
+        }
+        if (takes_settings(plan))
+            reset = plan;
         if (plan->kind == GH_STMT_REFUSED)
             break;
     }

@@ -136,6 +136,12 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
         (void)s->env->o.poke_catalog(s->env->o.poke_arg, s->warehouse->index);
 }
 
+/* Does the message that is answered hold more statements? */
+static bool goes_on(const gh_expect *e)
+{
+    return e->kind == GH_EXPECT_QUERY && e->set != NULL && e->plan_at < e->set->count;
+}
+
 /* RESET ALL and DISCARD ALL took away what Gatehouse itself had set: it is set again before
  * anything else runs. */
 static void send_init(gh_session *s)
@@ -213,7 +219,7 @@ static gh_answer on_complete(gh_session *s, gh_str body)
     if (new_tag.len > 0 && !is_dropped)
         gh_wire_put_command_complete(gh_session_out(s), new_tag);
     end_statement(s, e);
-    if (s->needs_init)
+    if (s->needs_init && (is_pipelined || !goes_on(e)))
         send_init(s);
     if (s->temporary.is_stale && is_pipelined)
         gh_session_read_temporary(s, false);
@@ -253,6 +259,13 @@ static gh_answer on_ready(gh_session *s, gh_str body)
     if (e == NULL || (e->kind != GH_EXPECT_QUERY && e->kind != GH_EXPECT_SYNC) ||
         gh_wire_decode_ready(body, &status, NULL) != GH_OK)
         return GH_ANSWER_BROKEN;
+    if (s->needs_init) { /* a later statement of the message failed: alone, or with the transaction, which undid it */
+        if (status == GH_WIRE_TX_FAILED)
+            s->needs_init = false;
+        else
+            send_init(s);
+        e = gh_expect_head(&s->queue); /* the queue may have moved */
+    }
     gh_session_record_outcome(s, e);
     s->tx_status = status;
     s->is_copying_in = false;

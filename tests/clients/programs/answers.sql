@@ -3,6 +3,13 @@
 SET SESSION AUTHORIZATION DEFAULT;
 RESET ALL;
 SELECT pg_advisory_unlock_all();
+SET search_path = shop\; SET SESSION AUTHORIZATION DEFAULT\; RESET ALL\; CLOSE ALL\; UNLISTEN *\; SELECT pg_advisory_unlock_all()\; DISCARD SEQUENCES\; DISCARD TEMP;
+SELECT count(*) FROM shop.orders;
+SHOW search_path;
+BEGIN;
+RESET ALL\; DEALLOCATE nobodys;
+ROLLBACK;
+SELECT count(*), current_setting('search_path') FROM shop.orders;
 RESET SESSION AUTHORIZATION;
 SET ROLE NONE;
 SET ROLE gov;
@@ -33,6 +40,10 @@ SET search_path = shop;
 SELECT 'orders_customer'::regclass::text, 'customers_pkey'::regclass::oid = 'shop.customers_pkey'::regclass;
 SELECT 'zzphone_index'::regclass;
 RESET search_path;
+-- GDAL asks by a function
+SELECT attnum, attname FROM pg_attribute WHERE attrelid = regclass('"shop"."orders"') AND attnum BETWEEN 1 AND 3 ORDER BY 1;
+SELECT description FROM pg_description WHERE objoid = regclass('shop.customers')::oid AND objsubid = 0;
+SELECT count(*) FROM pg_class WHERE oid = regclass('shop.' || relname)::oid AND relname = 'items' AND relnamespace = 'shop'::regnamespace;
 -- sizes by names that are computed
 SELECT count(*) FROM (SELECT pg_size_pretty(pg_total_relation_size(quote_ident(table_schema) || '.' || quote_ident(table_name))) FROM information_schema.tables WHERE table_schema = 'shop' AND table_type = 'BASE TABLE') x;
 SELECT pg_partition_root('shop.events_2024'), pg_partition_root('shop.events' || '_2025');
