@@ -31,6 +31,17 @@ GH_MUST_USE gh_rc gh_sql_run(gh_sql_fn fn, void *arg, gh_err *err);
 /* Size, NUL, UTF-8, nesting of comments: what must hold before the lexer may see a text. */
 GH_MUST_USE gh_rc gh_sql_guard(gh_str text, gh_err *err);
 
+/*
+ * Of a text that need not parse, by what its bytes at `i` begin; each answers with the byte behind it, or the text's
+ * length where it does not end.
+ */
+size_t gh_sql_behind_quotes(gh_str text, size_t i);  /* a string or a quoted name */
+size_t gh_sql_behind_dollars(gh_str text, size_t i); /* $x$...$x$; i where it is none */
+bool gh_sql_begins_comment(gh_str text, size_t i);
+size_t gh_sql_behind_comment(gh_str text, size_t i);
+/* May a name hold the byte, other than in quotes? */
+bool gh_sql_is_name_byte(char c);
+
 /* ---- within gh_sql_run only ------------------------------------------------------------------ */
 
 typedef enum gh_token_kind {

@@ -6,75 +6,11 @@
  */
 #include "fingerprint.h"
 
+#include <gatehouse/sql.h>
+
 static bool is_digit(char ch)
 {
     return ch >= '0' && ch <= '9';
-}
-
-/* A byte of a name. */
-static bool is_word(char ch)
-{
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || is_digit(ch) || ch == '_' ||
-           ch == '$' || ((unsigned char)ch) >= 0x80;
-}
-
-/* The byte behind a quoted string that begins at i. */
-static size_t skip_string(gh_str sql, size_t i, bool has_escapes)
-{
-    char quote = sql.ptr[i];
-
-    for (i++; i < sql.len; i++) {
-        if (has_escapes && sql.ptr[i] == '\\')
-            i++;
-        else if (sql.ptr[i] == quote && i + 1 < sql.len && sql.ptr[i + 1] == quote)
-            i++;
-        else if (sql.ptr[i] == quote)
-            return i + 1;
-    }
-    return sql.len;
-}
-
-/* The byte behind a dollar-quoted string that begins at i; i if none does. */
-static size_t skip_dollar(gh_str sql, size_t i)
-{
-    size_t end = i + 1;
-    const char *close;
-
-    while (end < sql.len && is_word(sql.ptr[end]) && sql.ptr[end] != '$')
-        end++;
-    if (end == sql.len || sql.ptr[end] != '$')
-        return i;
-    end++;
-    close = memmem(sql.ptr + end, sql.len - end, sql.ptr + i, end - i);
-    return close == NULL ? sql.len : (size_t)(close - sql.ptr) + (end - i);
-}
-
-/* The byte behind a comment that begins at i; comments nest. */
-static size_t skip_comment(gh_str sql, size_t i)
-{
-    size_t depth = 0;
-
-    while (i + 1 < sql.len) {
-        if (sql.ptr[i] == '/' && sql.ptr[i + 1] == '*') {
-            depth++;
-            i += 2;
-        } else if (sql.ptr[i] == '*' && sql.ptr[i + 1] == '/') {
-            depth--;
-            i += 2;
-            if (depth == 0)
-                return i;
-        } else {
-            i++;
-        }
-    }
-    return sql.len;
-}
-
-/* Does a string that begins at i know backslashes? E'...', and not the end of a name: date'...' */
-static bool has_escapes(gh_str sql, size_t i)
-{
-    return i > 0 && (sql.ptr[i - 1] == 'e' || sql.ptr[i - 1] == 'E') &&
-           (i == 1 || !is_word(sql.ptr[i - 2]));
 }
 
 void gh_fingerprint(gh_str sql, gh_buf *out)
@@ -88,31 +24,26 @@ void gh_fingerprint(gh_str sql, gh_buf *out)
         bool is_literal = false;
 
         if (ch == '\'') {
-            next = skip_string(sql, i, has_escapes(sql, i));
+            next = gh_sql_behind_quotes(sql, i);
             is_literal = true;
         } else if (ch == '"') {
-            next = skip_string(sql, i, false);
+            next = gh_sql_behind_quotes(sql, i);
         } else if (ch == '$' && !is_digit(after)) {
-            next = skip_dollar(sql, i);
+            next = gh_sql_behind_dollars(sql, i);
             next = next == i ? sql.len : next;
             is_literal = true;
-        } else if (ch == '-' && after == '-') {
-            while (next < sql.len && sql.ptr[next] != '\n')
-                next++;
-            i = next;
-            continue;
-        } else if (ch == '/' && after == '*') {
-            i = skip_comment(sql, i);
+        } else if (gh_sql_begins_comment(sql, i)) {
+            i = gh_sql_behind_comment(sql, i);
             continue;
         } else if (is_digit(ch)) {
-            while (next < sql.len && (is_word(sql.ptr[next]) || sql.ptr[next] == '.'))
+            while (next < sql.len && (gh_sql_is_name_byte(sql.ptr[next]) || sql.ptr[next] == '.'))
                 next++;
             is_literal = true;
         } else if (ch == '$') { /* a parameter's number */
             while (next < sql.len && is_digit(sql.ptr[next]))
                 next++;
         } else {
-            while (is_word(ch) && next < sql.len && is_word(sql.ptr[next]))
+            while (gh_sql_is_name_byte(ch) && next < sql.len && gh_sql_is_name_byte(sql.ptr[next]))
                 next++;
         }
         if (is_literal)
@@ -133,7 +64,7 @@ static bool has_word(gh_str text, gh_str word)
     while (i < text.len) {
         size_t end = i;
 
-        while (end < text.len && is_word(text.ptr[end]))
+        while (end < text.len && gh_sql_is_name_byte(text.ptr[end]))
             end++;
         if (gh_str_ieq((gh_str){ text.ptr + i, end - i }, word))
             return true;
@@ -157,7 +88,7 @@ static bool has_all_words(gh_str text, gh_str part)
         size_t end = i;
         gh_str word;
 
-        while (end < part.len && is_word(part.ptr[end]))
+        while (end < part.len && gh_sql_is_name_byte(part.ptr[end]))
             end++;
         word = (gh_str){ part.ptr + i, end - i };
         if (word.len > 0 && !is_between(word) && !has_word(text, word))

@@ -39,80 +39,6 @@ static bool is_operator_char(char c)
     return c != '\0' && strchr("~!@#^&|`?+-*/%<>=", c) != NULL;
 }
 
-static bool is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '$' || (unsigned char)c >= 0x80;
-}
-
-/* Behind the string or quoted name that begins at `i`. */
-static size_t behind_quotes(gh_str text, size_t i)
-{
-    char quote = text.ptr[i];
-    bool has_escapes = quote == '\'' && i > 0 && (text.ptr[i - 1] | 32) == 'e' &&
-                       (i == 1 || !is_name_char(text.ptr[i - 2]));
-
-    for (i++; i < text.len; i++) {
-        if (has_escapes && text.ptr[i] == '\\')
-            i++;
-        else if (text.ptr[i] == quote && (i + 1 == text.len || text.ptr[i + 1] != quote))
-            return i + 1;
-        else if (text.ptr[i] == quote)
-            i++;
-    }
-    return text.len;
-}
-
-/* Behind the dollar quotes that begin at `i`; i + 1 where none do. */
-static size_t behind_dollars(gh_str text, size_t i)
-{
-    size_t end = i + 1;
-    const char *close;
-
-    if (i > 0 && is_name_char(text.ptr[i - 1]))
-        return i + 1;
-    while (end < text.len && text.ptr[end] != '$' && is_name_char(text.ptr[end]))
-        end++;
-    if (end == text.len || text.ptr[end] != '$' ||
-        (text.ptr[i + 1] >= '0' && text.ptr[i + 1] <= '9'))
-        return i + 1;
-    end++;
-    close = memmem(text.ptr + end, text.len - end, text.ptr + i, end - i);
-    return close == NULL ? text.len : (size_t)(close - text.ptr) + (end - i);
-}
-
-/* Behind the comment that begins at `i`. */
-static size_t behind_comment(gh_str text, size_t i)
-{
-    unsigned depth = 0;
-
-    if (text.ptr[i] == '-') {
-        while (i < text.len && text.ptr[i] != '\n' && text.ptr[i] != '\r')
-            i++;
-        return i;
-    }
-    while (i + 1 < text.len) {
-        if (text.ptr[i] == '/' && text.ptr[i + 1] == '*') {
-            depth++;
-            i += 2;
-        } else if (text.ptr[i] == '*' && text.ptr[i + 1] == '/') {
-            depth--;
-            i += 2;
-            if (depth == 0)
-                return i;
-        } else {
-            i++;
-        }
-    }
-    return text.len;
-}
-
-static bool begins_comment(gh_str text, size_t i)
-{
-    return i + 1 < text.len && ((text.ptr[i] == '-' && text.ptr[i + 1] == '-') ||
-                                (text.ptr[i] == '/' && text.ptr[i + 1] == '*'));
-}
-
 /*
  * SECURITY: where an operator or a comment begins the lexer reads all operator characters that stand in a row,
  * and goes back to where the token ends; so plus signs in a row and comments without a gap cost the square of
@@ -135,9 +61,12 @@ static bool operators_cost_too_much(gh_str text)
         char c = text.ptr[i];
 
         if (c == '\'' || c == '"') {
-            i = behind_quotes(text, i);
+            i = gh_sql_behind_quotes(text, i);
         } else if (c == '$') {
-            i = behind_dollars(text, i);
+            size_t end =
+                i > 0 && gh_sql_is_name_byte(text.ptr[i - 1]) ? i : gh_sql_behind_dollars(text, i);
+
+            i = end == i ? i + 1 : end;
         } else if (is_operator_char(c)) {
             if (i >= row_end) {
                 row_end = i;
@@ -145,7 +74,7 @@ static bool operators_cost_too_much(gh_str text)
                     row_end++;
             }
             work += row_end - i;
-            i = begins_comment(text, i) ? behind_comment(text, i) : i + 1;
+            i = gh_sql_begins_comment(text, i) ? gh_sql_behind_comment(text, i) : i + 1;
         } else {
             i++;
         }
