@@ -65,9 +65,19 @@ class Grant:
         self.mask = rng.choice(texts) if texts and rng.random() < 0.15 else None
 
 
+class Plain:
+    """A grant without `through` beside one that gives more: a column that this one lacks."""
+
+    def __init__(self, rng, grant, name):
+        left_out = rng.choice(grant.columns)
+        self.columns = [c for c in grant.columns if c != left_out and rng.random() < 0.8]
+        self.rows = rng.choice([f for c, _ in COLUMNS[name] for f in FILTERS.get(c, ['true'])]) if rng.random() < 0.7 else None
+
+
 class Views:
     def __init__(self, rng, users):
         self.grants = {u: {v: Grant(rng, v) for v in VIEWS if rng.random() < 0.8} for u in users}
+        self.plain = {u: {v: Plain(rng, g, v) for v, g in views.items() if rng.random() < 0.4} for u, views in self.grants.items()}
 
     @staticmethod
     def create():
@@ -80,6 +90,9 @@ class Views:
             words += [f'rows: {json.dumps(g.rows)}'] if g.rows else []
             words += [f'mask: {{ {g.mask}: redact }}'] if g.mask else []
             out.append('  - { ' + ', '.join(words) + ' }')
+            p = self.plain[policy.user].get(name)
+            if p and p.columns:
+                out.append(f'  - {{ to: [{policy.role}], tables: [w.{name}], columns: [{", ".join(p.columns)}]' + (f', rows: {json.dumps(p.rows)}' if p.rows else '') + ' }')
         return '\n'.join(out)
 
     def tables(self, policy):
@@ -107,6 +120,11 @@ class Views:
             if g and g.mask:
                 shown[g.mask] = "'***'::text"
             where = f' WHERE {policy.resolved(g.rows)}' if g and g.rows else ''
+            p = self.plain[policy.user].get(name)
+            if p and p.columns:  # cell by cell, of what the tables inside show, whichever grant gives it
+                own, plain = (f'({policy.resolved(x.rows) if x.rows else "true"}) IS TRUE' for x in (g, p))
+                where = f' WHERE {own} OR {plain}'
+                shown = {c: f'CASE WHEN {plain if c in p.columns else "false"} THEN {c} WHEN {own} THEN {s} END' if c in g.columns else s for c, s in shown.items()}
             typed = ', '.join(c if s == c else f'CASE WHEN false THEN {c} ELSE {s} END AS {c}' for c, s in shown.items())
             out.append(f'CREATE VIEW {all_}.{name} AS {fence(f"SELECT {typed} FROM {raw}.{name}{where}")};')
             if g:
