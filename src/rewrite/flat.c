@@ -170,11 +170,17 @@ static bool has_target(const gh_judge *j)
     return false;
 }
 
+bool gh_flat_is_guarded(const gh_item *item)
+{
+    return item->is_locked && item->block->may_guard && !item->has_query && !item->calls_code;
+}
+
 bool gh_flat_may_stand(gh_judge *j, gh_item *item)
 {
     const SelectStmt *s = item->block->select;
 
-    return s != NULL && s->lockingClause == NIL && j->view_depth == 0 && item->decision != NULL &&
+    return s != NULL && (s->lockingClause == NIL || gh_flat_is_guarded(item)) &&
+           j->view_depth == 0 && item->decision != NULL &&
            strchr("rpm", item->relation->kind) != NULL && !item->is_renamed && !item->has_star &&
            !item->is_probed && !item->must_stand && !item->keeps_hidden && !has_target(j) &&
            is_in_from(s, item->var) && is_outside_brackets(j, item->first) &&
@@ -196,6 +202,61 @@ bool gh_flat_prepare(gh_judge *j, gh_item *item)
             return false;
     }
     return item->where != NULL;
+}
+
+/* ---- row locks ----------------------------------------------------------------------------------- */
+
+static bool are_safe(gh_judge *j, const Node *n)
+{
+    ListCell *cell;
+
+    if (n == NULL || !IsA(n, BoolExpr) || ((const BoolExpr *)n)->boolop != AND_EXPR)
+        return gh_judge_is_safe(j, n);
+    foreach (cell, ((const BoolExpr *)n)->args) {
+        if (!are_safe(j, lfirst(cell)))
+            return false;
+    }
+    return true;
+}
+
+/* Relations and their joins alone, by conditions that fail for no row. */
+static bool joins_safely(gh_judge *j, const Node *n)
+{
+    const JoinExpr *join = (const JoinExpr *)n;
+
+    if (!IsA(n, JoinExpr))
+        return IsA(n, RangeVar);
+    return joins_safely(j, join->larg) && joins_safely(j, join->rarg) &&
+           gh_judge_is_safe_using(j, join) && are_safe(j, join->quals);
+}
+
+/*
+ * A fenced relation would be locked as a whole. Instead the client's WHERE may run behind CASE:
+ *
+ *     FROM jobs j JOIN w ON w.id = j.w WHERE j.id = 7 AND 1 / j.x > 0 FOR UPDATE OF j
+ *       → WHERE <row condition> AND j.id = 7 AND CASE WHEN <row condition> THEN (j.id = 7 AND 1 / j.x > 0) ELSE false END
+ *
+ * SECURITY: so no other condition may meet a row of it: none of a join or of a query around this one.
+ * Attack: tests/integration/checked_writes, Locks.
+ */
+void gh_flat_note_locks(gh_judge *j, SelectStmt *s)
+{
+    ListCell *cell;
+
+    if (s->lockingClause == NIL || s->whereClause == NULL || j->block->outer->outer != NULL)
+        return;
+    foreach (cell, s->fromClause) {
+        if (!joins_safely(j, lfirst(cell)))
+            return;
+    }
+    j->block->may_guard = true;
+    foreach (cell, j->block->items) {
+        gh_item *item = lfirst(cell);
+
+        if (item->is_locked && item->alias != NULL && item->relation != NULL)
+            item->inner =
+                gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
+    }
 }
 
 /* ---- their masks and filters ------------------------------------------------------------------- */
@@ -242,11 +303,34 @@ static char *conditions_of(gh_judge *j, const List *items, size_t *first)
     return out;
 }
 
+/* What is safe of the client's condition, so that indexes serve; NULL where none of it may fail. */
+static const char *guard_of(gh_judge *j, const gh_block *b)
+{
+    const char *out = NULL;
+    ListCell *cell;
+    ListCell *pushed;
+
+    foreach (cell, b->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (!item->is_flat || !item->is_locked || !gh_judge_is_fenced(j, item))
+            continue;
+        out = out == NULL ? "" : out;
+        foreach (pushed, item->pushed)
+            out = gh_judge_printf("%s AND (%s)", out, (const char *)lfirst(pushed));
+        j->reads_literal = true; /* it stands in two places now */
+    }
+    return out;
+}
+
 void gh_flat_place_filters(gh_judge *j, gh_block *b)
 {
     SelectStmt *s = (SelectStmt *)(uintptr_t)b->select;
     size_t start = 0;
     char *condition = conditions_of(j, b->items, &start);
+    const char *guard = guard_of(j, b);
+    const char *before;
+    const char *after = guard == NULL ? ")" : ") ELSE false END";
     size_t end;
     size_t where;
     Node *tree;
@@ -261,12 +345,15 @@ void gh_flat_place_filters(gh_judge *j, gh_block *b)
         return;
     }
     /* In place of the keyword, since a name right behind it may have been given its schema there. */
-    tree = gh_judge_parse_expr(j, gh_judge_printf("%s AND ($0)", condition));
+    before = guard == NULL
+                 ? gh_judge_printf("%s AND (", condition)
+                 : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, guard, condition);
+    tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
         return;
     gh_judge_fill(&tree, s->whereClause);
     s->whereClause = tree;
     gh_judge_edit(j, where, where == SIZE_MAX ? SIZE_MAX : where + 1,
-                  gh_judge_printf("WHERE %s AND (", condition));
-    gh_judge_edit(j, end, end, ")");
+                  gh_judge_printf("WHERE %s", before));
+    gh_judge_edit(j, end, end, after);
 }

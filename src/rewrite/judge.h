@@ -131,6 +131,7 @@ struct gh_block {
     bool has_unsafe;          /* a condition here or further inside may fail */
     bool reads_cte;           /* a name of WITH is read here or further inside */
     bool reads_outer;         /* ...or what a query around it has */
+    bool may_guard;           /* it locks rows, and of its conditions only WHERE may fail: flat.c */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
     const Node *write;        /* ...which is this */
@@ -480,6 +481,11 @@ void gh_judge_note_touches(gh_judge *j);
 bool gh_flat_may_stand(gh_judge *j, gh_item *item);
 /* Compiles its row condition and masks; false: they cannot be. */
 bool gh_flat_prepare(gh_judge *j, gh_item *item);
+/* Notes whether the query, which is judged, may lock such relations though its WHERE may fail: the conditions that are
+ * copied are then for WHERE. */
+void gh_flat_note_locks(gh_judge *j, SelectStmt *s);
+/* May it stand so, fence or not, since the client's WHERE runs behind its row condition? */
+bool gh_flat_is_guarded(const gh_item *item);
 /* Puts the row conditions and masks of the query's relations that do into it. */
 void gh_flat_place_filters(gh_judge *j, gh_block *b);
 

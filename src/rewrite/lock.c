@@ -4,7 +4,8 @@
  *
  *     one filtered table     stays as it is, as the target of a write does; the query's references are replaced in place
  *     several of them        PostgreSQL pulls a sub-select without a fence up into its query, and then locks what comes out
- *                            of the joins; a fenced one would be locked as a whole, so that is refused
+ *                            of the joins; a fenced one would be locked as a whole, so that is refused, unless the tables
+ *                            can stand as they are, with the client's WHERE behind their filters: flat.c
  */
 #include "judge.h"
 

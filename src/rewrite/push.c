@@ -494,6 +494,7 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
     gh_copies c = { .j = j };
     ListCell *cell;
 
+    gh_flat_note_locks(j, s);
     copy_conjunct(&c, s->whereClause, NULL, NULL);
     look_at_conjuncts(j, s->whereClause);
     foreach (cell, s->fromClause) {

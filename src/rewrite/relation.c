@@ -579,6 +579,8 @@ static void prepare_item(gh_judge *j, gh_item *item)
     if (item->is_placed || item->is_target || item->decision == NULL || gh_relation_stands(item))
         return;
     item->is_flat = gh_flat_may_stand(j, item);
+    if (!item->is_flat)
+        item->inner = GH_INNER;
     is_ready = item->is_flat ? gh_flat_prepare(j, item) : prepare(j, item);
     if (!is_ready)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
@@ -588,7 +590,8 @@ static void prepare_item(gh_judge *j, gh_item *item)
 /* A fence is around a sub-select, whose conditions have another name for the relation. */
 static void settle(gh_judge *j, gh_item *item)
 {
-    if (!item->is_flat || !gh_judge_is_fenced(j, item))
+    if (!item->is_flat || gh_flat_is_guarded(item) ||
+        (!item->is_locked && !gh_judge_is_fenced(j, item)))
         return;
     item->is_flat = false;
     item->inner = GH_INNER;

@@ -48,6 +48,10 @@ CREATE TABLE vaulted (id int REFERENCES vault);
 INSERT INTO tree VALUES (1, 1), (2, 1); INSERT INTO leaf VALUES (3, 1, 2); INSERT INTO "Leaf's" VALUES (3); INSERT INTO older VALUES (4); INSERT INTO kept VALUES (1);
 INSERT INTO named VALUES (1, 'EU'); INSERT INTO vault VALUES (1); INSERT INTO vaulted VALUES (1);
 CREATE TABLE costly (id int PRIMARY KEY, region text, amount int, note text);
+CREATE TABLE worker (id int PRIMARY KEY, region text, name text, secret text);
+INSERT INTO worker VALUES (1, 'EU', 'ann', 'CANARY'), (2, 'US', 'bob', 'CANARY');
+CREATE TABLE asked (id int PRIMARY KEY, region text);
+INSERT INTO asked VALUES (1, 'EU'), (2, 'US');
 INSERT INTO costly VALUES (1, 'EU', 1, '1'), (2, 'US', 77, 'CANARY'), (3, 'EU', 3, '3');
 ALTER TABLE tree OWNER TO gatehouse; ALTER SEQUENCE tree_id_seq OWNER TO gatehouse;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse;
@@ -73,6 +77,8 @@ grants:
   - { to: [clerk], tables: [public.older, public.named] }
   - { to: [clerk], tables: [public.named], privileges: [truncate], rows: "region = 'EU'" }
   - { to: [clerk], tables: [public.costly], rows: "(upper(region) || '' || '' || '') = 'EU'", privileges: [select, update] }
+  - { to: [clerk], tables: [public.worker], columns: { except: [secret] }, rows: "(lower(region) || '' || '') = 'eu'", privileges: [select, update] }
+  - { to: [clerk], tables: [public.asked], rows: "region IN (SELECT t.region FROM public.t WHERE t.id = 1)", privileges: [select, update] }
   - { to: [clerk], tables: [public.looked_up], rows: "region IN (SELECT t.region FROM public.t)", privileges: [select, insert] }
 """
 
@@ -374,6 +380,38 @@ class Locks(unittest.TestCase):
     def setUp(self):
         self.c = PROXY.wire('alice')
         self.addCleanup(self.c.close)
+
+    def test_joins(self):
+        """Rows: what the query finds. Locked by it: those and no hidden row, whatever the condition would do to one."""
+        unlocked = 'SELECT id FROM costly WHERE id = 2 FOR UPDATE NOWAIT; SELECT id FROM worker WHERE id = 2 FOR UPDATE NOWAIT'
+        fails, more = '1 / (c.amount - 77) < 9', "AND c.id = 1 AND (c.note || w.name)::text LIKE '1%'"
+        for sql, rows in ((f'SELECT c.id, w.name FROM costly c JOIN worker w ON w.id = 1 WHERE {fails} FOR UPDATE', [['1', 'ann'], ['3', 'ann']]),
+                          (f'SELECT c.id, w.name FROM costly c JOIN worker w ON w.id = 1 WHERE {fails} {more} FOR UPDATE OF c SKIP LOCKED', [['1', 'ann']]),
+                          (f'SELECT c.id FROM costly c LEFT JOIN worker w ON w.id = c.id WHERE {fails} AND c.note::int > 0 ORDER BY c.amount LIMIT 5 FOR NO KEY UPDATE OF c', [['1'], ['3']]),
+                          (f'SELECT c.id, d.id FROM costly c, costly AS d WHERE {fails} AND 7 / (77 - d.amount) >= 0 AND c.id = d.id FOR SHARE', [['1', '1'], ['3', '3']]),
+                          (f'SELECT costly.id FROM costly JOIN worker USING (id) WHERE 1 / (amount - 77) < 9 AND amount > 0 FOR UPDATE', [['1']]),
+                          (f'SELECT c.id FROM costly c, asked WHERE {fails} AND asked.id = c.id FOR UPDATE OF c', [['1']]),
+                          (f'SELECT c.id FROM costly c, worker w WHERE w.id = c.id AND EXISTS (SELECT 1 FROM t WHERE 1 / (c.amount - 77) = t.id - 1) FOR UPDATE', [['1']]),
+                          (f'WITH x AS (SELECT 1 AS id) SELECT c.id FROM costly c, x WHERE {fails} AND c.id = x.id FOR UPDATE OF c', [['1']])):
+            with self.subTest(sql=sql):
+                self.c.query('BEGIN')
+                got = self.c.query(sql)[-1]
+                self.assertEqual((got.sqlstate, got.rows), (None, rows), got.error)
+                self.assertEqual(PG.sql(unlocked, 'wh').split(), ['2', '2'])
+                self.assertEqual(PG.sql('SELECT id FROM costly WHERE id = 1 FOR UPDATE SKIP LOCKED', 'wh').split(), [])
+                self.c.query('ROLLBACK')
+        self.assertNotIn(b'CANARY', self.c.received_bytes())
+
+    def test_joins_that_would_lock_what_is_hidden(self):
+        fails = '1 / (c.amount - 77) < 9'
+        for sql in (f'SELECT c.id FROM costly c JOIN worker w ON {fails} WHERE {fails} FOR UPDATE OF c', f'SELECT c.id FROM costly c, LATERAL (SELECT 1 WHERE {fails}) s WHERE {fails} FOR UPDATE OF c',
+                    f'SELECT c.* FROM costly c, worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c FROM costly c, worker w WHERE {fails} FOR UPDATE OF c',
+                    f'SELECT c.id FROM costly c NATURAL JOIN worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c.id, secret FROM costly c, worker w, (SELECT 1 AS secret) s WHERE {fails} FOR UPDATE OF w, c',
+                    f'SELECT id FROM (SELECT c.id FROM costly c, worker w WHERE {fails} FOR UPDATE OF c) s', f'SELECT a.id FROM asked a, costly c WHERE 1 / (a.id - 2) < 9 FOR UPDATE OF a'):
+            with self.subTest(sql=sql):
+                got = self.c.query(sql)[-1]
+                self.assertEqual(got.sqlstate, '42501')
+                self.assertIn('row locks on table', got.error['M'])
 
     def test_conditions_around_a_sub_select(self):
         for inner in ('SELECT id, amount, note FROM costly FOR UPDATE', 'SELECT id, amount, note FROM costly WHERE id < 9 FOR SHARE OF costly SKIP LOCKED', 'SELECT id, amount, note FROM costly ORDER BY id FOR UPDATE',
