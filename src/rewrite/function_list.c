@@ -205,6 +205,8 @@ bool gh_function_listed_information_schema(gh_str name)
 #define OID2    "CAST(gh.a2 AS pg_catalog.oid)"
 #define NO_TEXT "CAST(NULL AS pg_catalog.text)"
 #define NO_SIZE "CAST(NULL AS pg_catalog.int8)"
+/* The same of an object, whose name is looked up all the same: one that is nobody's fails. */
+#define NO_SIZE_OF "CAST(CASE WHEN gh.a1 IS NULL THEN NULL END AS pg_catalog.int8)"
 #define NEVER(n, a, b, null)                                                                       \
     {                                                                                              \
         n, GH_SPECIAL_VALUE, a, b, 0, null                                                         \
@@ -317,12 +319,12 @@ static const gh_special s_specials[] = {
     VALUE("inet_server_port", 0, 0, "CAST(NULL AS pg_catalog.int4)"),
     VALUE("inet_client_addr", 0, 0, "CAST(NULL AS pg_catalog.inet)"),
     VALUE("inet_client_port", 0, 0, "CAST(NULL AS pg_catalog.int4)"),
-    NEVER("pg_stat_get_numscans", 1, 1, NO_SIZE),
-    NEVER("pg_stat_get_live_tuples", 1, 1, NO_SIZE),
-    NEVER("pg_stat_get_dead_tuples", 1, 1, NO_SIZE),
-    NEVER("pg_stat_get_tuples_inserted", 1, 1, NO_SIZE),
-    NEVER("pg_stat_get_tuples_updated", 1, 1, NO_SIZE),
-    NEVER("pg_stat_get_tuples_deleted", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_numscans", 1, 1, NO_SIZE_OF),
+    NEVER("pg_stat_get_live_tuples", 1, 1, NO_SIZE_OF),
+    NEVER("pg_stat_get_dead_tuples", 1, 1, NO_SIZE_OF),
+    NEVER("pg_stat_get_tuples_inserted", 1, 1, NO_SIZE_OF),
+    NEVER("pg_stat_get_tuples_updated", 1, 1, NO_SIZE_OF),
+    NEVER("pg_stat_get_tuples_deleted", 1, 1, NO_SIZE_OF),
     NEVER("pg_database_size", 1, 1, NO_SIZE),
     NEVER("pg_tablespace_size", 1, 1, NO_SIZE),
     { "pg_tablespace_location", GH_SPECIAL_VALUE, 1, 1, 1,
