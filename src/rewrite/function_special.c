@@ -750,11 +750,11 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
         "OR gr.o = 0 OR %s)",
         guarded);
     gh_judge_edit(j, first, first, prefix);
-    gh_judge_edit(j, end, end, suffix);
     built = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);
     if (built == NULL || p.slot == NULL)
         return;
     c->arg = built;
     j->takes_reg = true;
-    gh_judge_expr(j, p.slot); /* after our text, which stands before the operand's own */
+    gh_judge_expr(j, p.slot); /* its own text stands within ours */
+    gh_judge_edit(j, end, end, suffix);
 }

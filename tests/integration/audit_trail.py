@@ -146,7 +146,7 @@ class Records(unittest.TestCase):
         told = [r for r in records if literal in json.dumps(r)]
         self.assertEqual(told, [])
         self.assertGreaterEqual(sum(r['kind'] in ('intent', 'refused') for r in records), len(statements))
-        self.assertIn('relation "?" does not exist', [r.get('message') for r in records])
+        self.assertIn('type "?" does not exist', [r.get('message') for r in records])
 
     def test_several_statements_in_one_query(self):
         with proxy.wire('alice') as c:
