@@ -328,6 +328,10 @@ static void guard(gh_judge *j, Node **slot, gh_call *c, bool is_named)
 
     if (condition == NULL)
         return;
+    if (w.prefix != NULL && is_alone_in_set(j, c)) {
+        w.prefix = gh_judge_printf("CASE WHEN true THEN %s", w.prefix);
+        w.suffix = gh_judge_printf("%s END", w.suffix);
+    }
     gh_print_wrap(j, &w, c->first, c->delimiters[c->args] + 1);
     if (is_named)
         guard_named(j, c, condition);
