@@ -140,17 +140,27 @@ static char *storable(gh_judge *j, gh_item *target, char *granted, const List *r
     return returning == NIL ? granted : touchable(j, target, granted);
 }
 
-/* ---- SET
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- SET ------------------------------------------------------------------------------------- */
 
 /* Of SET (a, b) = (...) every target holds the one source; those of MERGE's INSERT hold none. */
 static void judge_set_value(gh_judge *j, Node **slot)
 {
-    if (*slot == NULL || !IsA(*slot, MultiAssignRef))
+    MultiAssignRef *m;
+
+    if (*slot == NULL || !IsA(*slot, MultiAssignRef)) {
         gh_judge_expr(j, slot);
-    else if (((MultiAssignRef *)*slot)->colno == 1)
-        gh_judge_expr(j, &((MultiAssignRef *)*slot)->source);
+        return;
+    }
+    m = (MultiAssignRef *)*slot;
+    if (m->colno != 1)
+        return;
+    if (IsA(m->source, RowExpr) ||
+        (IsA(m->source, SubLink) && ((const SubLink *)m->source)->subLinkType == EXPR_SUBLINK))
+        gh_judge_expr(j, &m->source);
+    else
+        gh_judge_refuse(j, GH_DENIED, "0A000", exprLocation(m->source),
+                        "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() "
+                        "expression");
 }
 
 bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets)
