@@ -86,7 +86,8 @@ static inline bool gh_str_eq(gh_str a, gh_str b)
 }
 static inline bool gh_str_is(gh_str a, const char *cstr)
 {
-    return gh_str_eq(a, gh_str_of(cstr));
+    /* Searched lists of names differ at their first byte; their lengths need not be counted. */
+    return (a.len == 0 || a.ptr[0] == cstr[0]) && gh_str_eq(a, gh_str_of(cstr));
 }
 /* ASCII case folded comparison, for keywords and parameter names. */
 bool gh_str_ieq(gh_str a, gh_str b);
