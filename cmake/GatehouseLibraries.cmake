@@ -17,7 +17,7 @@ add_library(gh_lib_yaml ALIAS PkgConfig::YAML)
 
 # PostgreSQL's own parser, as the static library that libpg-query-dev carries, with the node headers of
 # postgresql-server-dev-15: the structs are those of the 15 series, the library's globals are thread-local.
-find_library(PG_QUERY_LIBRARY NAMES libpg_query.a pg_query REQUIRED)
+find_library(PG_QUERY_LIBRARY NAMES libpg_query.a REQUIRED)
 find_path(PG_SERVER_INCLUDE postgres.h PATHS /usr/include/postgresql/15/server REQUIRED NO_DEFAULT_PATH)
 find_path(PG_QUERY_INCLUDE pg_query.h REQUIRED)
 add_library(gh_lib_pg_query INTERFACE)
@@ -31,3 +31,5 @@ if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
     target_compile_options(gh_lib_pg_query INTERFACE -Wno-gnu-statement-expression -Wno-cast-qual)
 endif()
 target_link_libraries(gh_lib_pg_query INTERFACE ${PG_QUERY_LIBRARY})
+# src/sql/token.c stands between the grammar and its lexer.
+target_link_options(gh_lib_pg_query INTERFACE -Wl,--wrap=base_yylex)

@@ -74,7 +74,7 @@ typedef struct gh_sql_text {
 /* Lexes and parses a guarded text; a syntax error is GH_INVALID with PostgreSQL's SQLSTATE and
  * position. */
 GH_MUST_USE gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err);
-/* The same for a text that is not edited: its tree (a list of RawStmt) alone, at half the cost. */
+/* The same for a text that is not edited: its tree (a list of RawStmt) alone. */
 GH_MUST_USE gh_rc gh_sql_parse_tree(gh_str text, struct List **stmts, gh_err *err);
 
 /* Index of the token that starts at a byte, or SIZE_MAX. */

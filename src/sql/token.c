@@ -11,6 +11,8 @@
 /* Tokens cost memory that the text's size does not bound: a tree takes up to ~512 bytes for each.
  */
 #define TOKENS_MAX (GH_SQL_MEMORY_MAX / 512)
+/* Room for these is made before the first; more is made as they come. */
+#define TOKENS_AT_FIRST 4096
 
 static const struct {
     int code;
@@ -89,54 +91,72 @@ static bool is_dot(const gh_token *t)
     return t->kind == GH_TOKEN_SELF && t->text[0] == '.' && t->text[1] == '\0';
 }
 
-static gh_rc lex(gh_sql_text *out, gh_err *err)
+/* What the parse under way has read of its text; a thread has one at a time. */
+typedef struct recorder {
+    bool is_on;
+    gh_token *tokens; /* NULL: they are only counted */
+    size_t cap;
+    size_t count;
+    bool is_over;    /* more tokens than may be */
+    bool is_unknown; /* one of a kind that is not known */
+    bool has_ended;
+} recorder;
+
+static _Thread_local recorder s_recorder;
+
+static void record(recorder *r, int code, const YYSTYPE *value, int location)
 {
-    base_yy_extra_type extra;
-    core_yyscan_t scanner;
-    size_t cap = out->source_len / 4 + 16;
-    size_t n = 0;
-    gh_token *tokens = palloc(cap * sizeof(gh_token));
+    gh_token *t;
 
-    memset(&extra, 0, sizeof(extra));
-    scanner = scanner_init(out->source, &extra.core_yy_extra, &ScanKeywords, ScanKeywordTokens);
-    for (;;) {
-        YYSTYPE value;
-        YYLTYPE location = 0;
-        int code;
-
-        memset(&value, 0, sizeof(value));
-        code = base_yylex(&value, &location, scanner);
-        if (n + 1 > cap - 1) {
-            cap *= 2;
-            tokens = repalloc(tokens, cap * sizeof(gh_token));
-        }
-        memset(&tokens[n], 0, sizeof(tokens[n]));
-        tokens[n].start = (uint32_t)location;
-        if (code == 0)
-            break;
-        if (!token_fill(&tokens[n], code, &value))
-            return gh_fail(err, GH_INTERNAL, "XX000", "unknown token in statement");
-        if (tokens[n].kind == GH_TOKEN_KEYWORD && n > 0 && is_dot(&tokens[n - 1]))
-            tokens[n].kind = GH_TOKEN_IDENT; /* k.order, k.where: no clause begins there */
-        n++;
-        if (n > TOKENS_MAX)
-            return gh_fail(err, GH_LIMIT, "54000", "statement has more than %u tokens",
-                           (unsigned)TOKENS_MAX);
+    if (code == 0)
+        r->has_ended = true;
+    else if (r->count >= TOKENS_MAX)
+        r->is_over = true;
+    if (r->is_over || r->tokens == NULL) {
+        r->count += code != 0;
+        return;
     }
-    scanner_finish(scanner);
-    tokens[n].kind = GH_TOKEN_END;
-    tokens[n].start = (uint32_t)out->source_len;
-    tokens[n].text = "";
-    out->tokens = tokens;
-    out->token_count = n;
-    return GH_OK;
+    if (r->count == r->cap) {
+        r->cap *= 2;
+        r->tokens = repalloc(r->tokens, r->cap * sizeof(gh_token));
+    }
+    t = &r->tokens[r->count];
+    memset(t, 0, sizeof(*t));
+    t->start = (uint32_t)location; /* of the end: the text's length */
+    t->text = "";
+    if (code == 0)
+        return;
+    if (!token_fill(t, code, value))
+        r->is_unknown = true;
+    else if (t->kind == GH_TOKEN_KEYWORD && r->count > 0 && is_dot(t - 1))
+        t->kind = GH_TOKEN_IDENT; /* k.order, k.where: no clause begins there */
+    r->count++;
 }
 
-/* Without tokens where the text's size bounds what they would, and nobody edits it. */
+/*
+ * Stands between the grammar and its lexer (the linker's --wrap), so that a text is lexed once for tokens and tree both,
+ * and what is edited is what was parsed.
+ */
+int __real_base_yylex(YYSTYPE *value, YYLTYPE *location, core_yyscan_t scanner);
+int __wrap_base_yylex(YYSTYPE *value, YYLTYPE *location, core_yyscan_t scanner);
+
+int __wrap_base_yylex(YYSTYPE *value, YYLTYPE *location, core_yyscan_t scanner)
+{
+    int code;
+
+    memset(value, 0, sizeof(*value));
+    code = __real_base_yylex(value, location, scanner);
+    if (!s_recorder.is_on)
+        return code;
+    record(&s_recorder, code, value, *location);
+    return s_recorder.is_over ? 0 : code;
+}
+
 static gh_rc parse(gh_str text, bool wants_tokens, gh_sql_text *out, gh_err *err)
 {
     char *copy = palloc(text.len + 1);
     MemoryContext ctx = CurrentMemoryContext;
+    recorder *r = &s_recorder;
     volatile gh_rc rc = GH_OK;
 
     if (text.len != 0)
@@ -145,12 +165,13 @@ static gh_rc parse(gh_str text, bool wants_tokens, gh_sql_text *out, gh_err *err
     memset(out, 0, sizeof(*out));
     out->source = copy;
     out->source_len = text.len;
+    *r = (recorder){ .cap = text.len < TOKENS_AT_FIRST ? text.len + 1 : TOKENS_AT_FIRST };
+    if (wants_tokens)
+        r->tokens = palloc(r->cap * sizeof(gh_token));
     PG_TRY();
     {
-        if (wants_tokens || text.len > TOKENS_MAX)
-            rc = lex(out, err);
-        if (rc == GH_OK)
-            out->stmts = raw_parser(copy, RAW_PARSE_DEFAULT);
+        r->is_on = true;
+        out->stmts = raw_parser(copy, RAW_PARSE_DEFAULT);
     }
     PG_CATCH();
     {
@@ -158,7 +179,17 @@ static gh_rc parse(gh_str text, bool wants_tokens, gh_sql_text *out, gh_err *err
         rc = gh_sql_caught(err);
     }
     PG_END_TRY();
-    return rc;
+    r->is_on = false;
+    if (r->is_over)
+        return gh_fail(err, GH_LIMIT, "54000", "statement has more than %u tokens",
+                       (unsigned)TOKENS_MAX);
+    if (rc != GH_OK)
+        return rc;
+    if (r->is_unknown || !r->has_ended)
+        return gh_fail(err, GH_INTERNAL, "XX000", "unknown token in statement");
+    out->tokens = r->tokens;
+    out->token_count = r->count;
+    return GH_OK;
 }
 
 gh_rc gh_sql_parse(gh_str text, gh_sql_text *out, gh_err *err)

@@ -154,9 +154,11 @@ START_TEST(verify_accepts_the_same_tree)
 }
 END_TEST
 
+/* The first in the text is told, be it the grammar's or, further on, the lexer's. */
 START_TEST(syntax_errors_are_postgresqls)
 {
-    gh_case c = { .sql = "selec 1" };
+    static const char *const texts[] = { "selec 1", "selec 'without an end" };
+    gh_case c = { .sql = texts[_i] };
     gh_err err = { 0 };
 
     ck_assert_int_eq(gh_sql_run(emit, &c, &err), GH_INVALID);
@@ -177,7 +179,7 @@ Suite *suite_emit(void)
     tcase_add_test(c, overlapping_edits_are_a_defect);
     tcase_add_loop_test(c, verify_refuses_difference, 0, 6);
     tcase_add_test(c, verify_accepts_the_same_tree);
-    tcase_add_test(c, syntax_errors_are_postgresqls);
+    tcase_add_loop_test(c, syntax_errors_are_postgresqls, 0, 2);
     suite_add_tcase(s, c);
     return s;
 }
