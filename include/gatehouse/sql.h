@@ -2,9 +2,10 @@
  * sql: PostgreSQL's own parser and lexer, made safe to call: guarded input, errors that do not jump
  * past the caller, canonical text out, and the proof that this text means the tree that was judged.
  *
- *     text ─gh_sql_guard─▶ ─gh_sql_parse─▶ tokens + tree ─(the rewriter edits both)─▶ gh_sql_emit
- * ─▶ text │                                                       │ └────────── gh_sql_verify:
- * parse again, equal()? ◀──────┘
+ *     gh_sql_guard   may the parser see this text?
+ *     gh_sql_parse   text to tokens and tree; the rewriter edits both
+ *     gh_sql_emit    edited tokens to text
+ *     gh_sql_verify  does this text parse to the edited tree?
  *
  * The tree consists of the parser's nodes (nodes/parsenodes.h); this header names only `struct
  * Node` and `struct List`, so that modules without PostgreSQL's headers can include it.
