@@ -29,6 +29,8 @@ typedef struct gh_column {
     char identity;    /* 'a' always, 'd' by default, 0 none */
     char generated;   /* 's' stored, 'v' virtual, 0 none */
     bool is_computed; /* of a view: more than a column of a table */
+    gh_str
+        default_sql; /* what pg_get_expr() says of a default that begins as a literal does; empty: it is another */
 } gh_column;
 
 /* PRIMARY KEY, UNIQUE or EXCLUDE. */
@@ -46,10 +48,11 @@ typedef struct gh_relation {
     char kind;                /* pg_class.relkind: r p v m f S i I c t */
     bool is_security_barrier; /* a view with security_barrier */
     bool is_partition;
-    bool is_stored_as_written; /* no BEFORE ROW trigger, no rule changes what is written */
-    bool is_temporary;         /* of one session: its own, whatever the policy says */
-    gh_oid row_type;           /* reltype */
-    const gh_column *columns;  /* in attnum order */
+    bool is_inserted_as_written; /* no BEFORE ROW trigger, no rule changes what INSERT writes... */
+    bool is_updated_as_written;  /* ...and what UPDATE does */
+    bool is_temporary;           /* of one session: its own, whatever the policy says */
+    gh_oid row_type;             /* reltype */
+    const gh_column *columns;    /* in attnum order */
     uint16_t column_count;
     const int16_t *primary_key; /* attnums, NULL without one */
     uint16_t primary_key_len;

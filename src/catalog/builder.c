@@ -92,6 +92,7 @@ void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
     for (size_t i = 0; i < r->column_count; i++) {
         columns[i].name = intern(b, columns[i].name);
         columns[i].type_sql = intern(b, columns[i].type_sql);
+        columns[i].default_sql = intern(b, columns[i].default_sql);
     }
     copy.schema = intern(b, r->schema);
     copy.name = keep_str(b, r->name);

@@ -453,7 +453,8 @@ static const gh_relation *relation_to_be(const gh_judge *j, const CreateStmt *s)
     r->schema = GH_STR(GH_TEMPORARY_SCHEMA);
     r->name = gh_str_of(s->relation->relname);
     r->kind = 'r';
-    r->is_stored_as_written = true;
+    r->is_inserted_as_written = true;
+    r->is_updated_as_written = true;
     r->is_temporary = true;
     r->columns = columns;
     return r;

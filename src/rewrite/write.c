@@ -195,7 +195,7 @@ void gh_write_refuse_unseen(gh_judge *j, const gh_item *target, const bool *writ
 /* Nothing that the filters read is written, by the statement, a trigger or a generated column. */
 bool gh_write_stays_inside(const gh_item *target, const bool *written)
 {
-    if (!target->relation->is_stored_as_written)
+    if (!target->relation->is_updated_as_written)
         return false;
     for (size_t i = 0; i < target->relation->column_count; i++) {
         if (target->is_guard[i] && (written[i] || target->relation->columns[i].generated != 0))
@@ -668,7 +668,7 @@ static bool may_check_copy(const gh_judge *j, const gh_item *target)
 {
     const gh_relation *r = target->relation;
 
-    if (!r->is_stored_as_written || strchr("rp", r->kind) == NULL || j->is_unsafe)
+    if (!r->is_inserted_as_written || strchr("rp", r->kind) == NULL || j->is_unsafe)
         return false;
     for (size_t i = 0; i < r->column_count; i++) {
         if (target->is_guard[i] && r->columns[i].generated != 0)

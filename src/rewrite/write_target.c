@@ -99,7 +99,8 @@ static void refuse_table(gh_judge *j, const gh_item *item, int location)
 static bool is_proposal(const gh_item *item, size_t column)
 {
     return item->is_excluded && item->is_given != NULL && item->is_given[column] &&
-           item->relation->is_stored_as_written && item->relation->columns[column].generated == 0 &&
+           item->relation->is_inserted_as_written &&
+           item->relation->columns[column].generated == 0 &&
            item->relation->columns[column].identity == 0;
 }
 

@@ -150,7 +150,8 @@ static gh_relation relation_of(const gh_str f[FIELDS], const gh_column *columns)
                           .schema = GH_STR(GH_TEMPORARY_SCHEMA),
                           .name = f[3],
                           .kind = letter(f[4]),
-                          .is_stored_as_written = true,
+                          .is_inserted_as_written = true,
+                          .is_updated_as_written = true,
                           .is_temporary = true,
                           .row_type = (gh_oid)number(f[5]),
                           .columns = columns };

@@ -61,20 +61,24 @@ static const char s_schemas_sql[] =
     "SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)'";
 
 /*
- * `altered`: relations where what is stored may differ from what a statement writes: BEFORE ROW
+ * `altered`: relations where what is stored may differ from what INSERT, or UPDATE, writes: BEFORE ROW
  * triggers, rules, foreign tables (whose triggers are elsewhere), and whatever has such a partition
- * or child.
+ * or child. An UPDATE that moves a row to another partition inserts it there.
  */
 static const char s_relations_sql[] =
-    "WITH RECURSIVE " HIDDEN ", altered AS (("
-    "SELECT tgrelid AS oid FROM pg_trigger WHERE tgtype & 3 = 3 "
-    "UNION SELECT ev_class FROM pg_rewrite WHERE ev_type <> '1' "
-    "UNION SELECT oid FROM pg_class WHERE relkind = 'f') "
-    "UNION SELECT i.inhparent FROM pg_inherits i JOIN altered a ON a.oid = i.inhrelid) "
+    "WITH RECURSIVE " HIDDEN ", altered (oid, on_insert, on_update) AS (("
+    "SELECT tgrelid, tgtype & 4 <> 0, tgtype & 16 <> 0 FROM pg_trigger WHERE tgtype & 3 = 3 "
+    "UNION SELECT ev_class, true, true FROM pg_rewrite WHERE ev_type <> '1' "
+    "UNION SELECT oid, true, true FROM pg_class WHERE relkind = 'f') "
+    "UNION SELECT i.inhparent, a.on_insert, a.on_update FROM pg_inherits i "
+    "JOIN altered a ON a.oid = i.inhrelid) "
     "SELECT c.oid, c.relnamespace, n.nspname, c.relname, c.relkind, c.relkind = 'v' AND EXISTS ("
     "SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_barrier' "
     "AND o.option_value::bool), c.relispartition, c.reltype, p.conkey, "
-    "c.relkind IN ('r', 'p') AND c.oid NOT IN (TABLE altered), f.oids "
+    "c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert), "
+    "c.relkind = 'r' AND c.oid NOT IN (SELECT oid FROM altered WHERE on_update) "
+    "OR c.relkind = 'p' AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert OR on_update), "
+    "f.oids "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
     "LEFT JOIN (SELECT confrelid, array_agg(DISTINCT conrelid) AS oids FROM pg_constraint "
@@ -116,7 +120,11 @@ static const char s_columns_sql[] =
     "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, "
     "format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity, "
     "a.attgenerated, c.relkind = 'v' AND EXISTS (SELECT FROM computed p WHERE p.oid = a.attrelid "
-    "AND p.resno IN (0, a.attnum)) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+    "AND p.resno IN (0, a.attnum)), d.sql FROM pg_attribute a JOIN pg_class c ON c.oid = "
+    "a.attrelid "
+    "LEFT JOIN (SELECT adrelid, adnum, pg_get_expr(adbin, adrelid) AS sql FROM pg_attrdef) d "
+    "ON a.atthasdef AND a.attgenerated = '' AND d.adrelid = a.attrelid AND d.adnum = a.attnum "
+    "AND d.sql ~ '^(''|[0-9]|true$|false$|NULL::)' AND length(d.sql) < 200 "
     "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', 'I') "
     "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
 
@@ -238,6 +246,7 @@ static void take_column(gh_column *c, const PGresult *r, int row)
         .identity = char_at(r, row, 9),
         .generated = char_at(r, row, 10),
         .is_computed = bool_at(r, row, 11),
+        .default_sql = text_at(r, row, 12),
     };
 }
 
@@ -281,12 +290,13 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             .is_security_barrier = bool_at(relations, i, 5),
             .is_partition = bool_at(relations, i, 6),
             .row_type = oid_at(relations, i, 7),
-            .is_stored_as_written = bool_at(relations, i, 9),
+            .is_inserted_as_written = bool_at(relations, i, 9),
+            .is_updated_as_written = bool_at(relations, i, 10),
             .columns = rd->columns,
             .primary_key = rd->key,
             .referenced_by = rd->references,
             .referenced_by_count =
-                (uint16_t)numbers_at(relations, i, 10, rd->references, NUMBERS_MAX),
+                (uint16_t)numbers_at(relations, i, 11, rd->references, NUMBERS_MAX),
         };
         size_t key_len = numbers_at(relations, i, 8, rd->numbers, NUMBERS_MAX);
         for (size_t k = 0; k < key_len; k++)

@@ -97,7 +97,6 @@ DIFFERENT = {
     'FROM made m': ('42501', 'of a field of a row the type is not known, and it may be citext'),
     'LOCK TABLE': ('42501', 'it would stop everyone'),
     'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
-    'SET (region, total) = (SELECT': ('42501', 'a sub-select in MERGE is not computed twice, so its row cannot be checked'),
 }
 LOCKED = {'countries': 'code', 'customers': 'id', 'orders': 'id', 'items': '(order_id, line)', 'jobs': 'id'}
 LOCKS = re.compile(r'(?i)\bfor (no key update|update|share|key share)\b')

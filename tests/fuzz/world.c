@@ -355,7 +355,8 @@ static void add_relation(gh_catalog_builder *b, const relation_spec *spec)
                       .schema = gh_str_of(spec->schema),
                       .name = gh_str_of(spec->name),
                       .kind = spec->kind,
-                      .is_stored_as_written = true,
+                      .is_inserted_as_written = true,
+                      .is_updated_as_written = true,
                       .columns = columns,
                       .primary_key = key,
                       .primary_key_len = spec->kind == 'r' };

@@ -106,8 +106,8 @@ START_TEST(snapshot_holds_the_catalog)
     ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("parts"))->is_partition);
     ck_assert_int_eq(gh_catalog_relation(c, GH_STR("shop"), GH_STR("parts"))->kind, 'p');
 
-    ck_assert(orders->is_stored_as_written);
-    ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("plain"))->is_stored_as_written);
+    ck_assert(orders->is_inserted_as_written && orders->is_updated_as_written);
+    ck_assert(!gh_catalog_relation(c, GH_STR("shop"), GH_STR("plain"))->is_inserted_as_written);
 
     const gh_type *domain = gh_catalog_type(c, GH_STR("shop"), GH_STR("positive"));
     ck_assert_int_eq(domain->kind, 'd');
@@ -147,12 +147,15 @@ START_TEST(altered_rows_are_known)
 {
     static const struct {
         const char *name;
-        bool is_stored_as_written;
+        bool is_inserted_as_written;
+        bool is_updated_as_written;
     } expected[] = {
-        { "plain_table", true }, { "after_trigger", true },    { "before_statement", true },
-        { "ruled", false },      { "before_trigger", false },  { "partitioned", false },
-        { "good_part", true },   { "triggered_part", false },  { "parent", false },
-        { "child", false },      { "partitioned_well", true },
+        { "plain_table", true, true },      { "after_trigger", true, true },
+        { "before_statement", true, true }, { "ruled", false, false },
+        { "before_trigger", true, false },  { "partitioned", false, false },
+        { "good_part", true, true },        { "triggered_part", false, true },
+        { "parent", false, true },          { "child", false, true },
+        { "partitioned_well", true, true }, { "before_delete", true, true },
     };
     gh_upstream *u = fixture_upstream("", "");
     gh_catalog_reader *r = gh_catalog_reader_new(u);
@@ -175,13 +178,17 @@ START_TEST(altered_rows_are_known)
         "CREATE TRIGGER x BEFORE UPDATE ON before_trigger FOR EACH ROW EXECUTE FUNCTION t(); "
         "CREATE TRIGGER x BEFORE INSERT ON triggered_part FOR EACH ROW EXECUTE FUNCTION t(); "
         "CREATE TRIGGER x BEFORE INSERT ON child FOR EACH ROW EXECUTE FUNCTION t(); "
+        "CREATE TABLE before_delete (a int); "
+        "CREATE TRIGGER x BEFORE DELETE ON before_delete FOR EACH ROW EXECUTE FUNCTION t(); "
         "CREATE RULE x AS ON INSERT TO ruled DO ALSO NOTIFY n",
         NULL);
     gh_catalog *c = read_now(r, NULL);
     for (size_t i = 0; i < GH_COUNT(expected); i++) {
         const gh_relation *rel = gh_catalog_relation(c, GH_STR("w"), gh_str_of(expected[i].name));
         ck_assert_ptr_nonnull(rel);
-        ck_assert_msg(rel->is_stored_as_written == expected[i].is_stored_as_written, "%s",
+        ck_assert_msg(rel->is_inserted_as_written == expected[i].is_inserted_as_written, "%s",
+                      expected[i].name);
+        ck_assert_msg(rel->is_updated_as_written == expected[i].is_updated_as_written, "%s",
                       expected[i].name);
     }
     gh_catalog_release(c);
