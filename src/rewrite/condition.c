@@ -4,6 +4,7 @@
  * (value.c); everything that is not on it is unsafe.
  */
 #include "operand.h"
+#include "overload.h"
 
 #define COLLATION_C     950
 #define COLLATION_POSIX 951
@@ -212,7 +213,12 @@ bool gh_judge_is_safe(gh_judge *j, const Node *n)
     return gh_value(j, n).class != GH_CLASS_NONE;
 }
 
-/* USING and NATURAL compare columns of one name; only plain relations' types are known. */
+/*
+ * USING and NATURAL compare columns of one name; only plain relations' types are known.
+ *
+ * SECURITY: a relation of the catalogs is on one side like any other. A bigint that is compared with its oid is cast,
+ * which fails for some of them. Attack: tests/unit/rewrite, joins_with_catalogs.
+ */
 bool gh_judge_is_safe_using(gh_judge *j, const JoinExpr *join)
 {
     ListCell *cell;
@@ -226,17 +232,22 @@ bool gh_judge_is_safe_using(gh_judge *j, const JoinExpr *join)
         foreach (inner, j->block->items) {
             const gh_item *item = lfirst(inner);
             const gh_column *c;
+            gh_oid type;
             gh_operand o;
 
             if (item->relation == NULL || item->is_renamed)
                 return false;
             c = gh_relation_column(item->relation, gh_str_of(strVal(lfirst(cell))));
-            if (c == NULL || item->decision == NULL)
+            if (c == NULL)
                 continue;
-            if (item->decision->columns[c - item->relation->columns].show != GH_CLEAR ||
-                !gh_operand_is_stored(item, c))
+            if (item->decision != NULL &&
+                (item->decision->columns[c - item->relation->columns].show != GH_CLEAR ||
+                 !gh_operand_is_stored(item, c)))
                 return false;
-            o = gh_operand_of_type(j, c->type_oid, -1, c->collation);
+            /* Those of information_schema are domains. */
+            type = item->decision == NULL ? gh_overload_base(j->in->catalog, c->type_oid)
+                                          : c->type_oid;
+            o = gh_operand_of_type(j, type, -1, c->collation);
             if (!gh_operand_are_comparable(first, o))
                 return false;
             first = o;

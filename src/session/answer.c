@@ -544,7 +544,8 @@ static void rebuild(const gh_expect *e, const gh_upstream_error *up, gh_err *out
 
     memcpy(out->sqlstate, up->sqlstate.ptr, 5);
     gh_buf_init(&text, 0);
-    gh_session_public_error(up->sqlstate, up->message, client_sql, &text);
+    gh_session_public_error(up->sqlstate, up->is_of_code ? (gh_str){ NULL, 0 } : up->message,
+                            client_sql, &text);
     memcpy(out->public_msg, text.ptr,
            text.len < sizeof(out->public_msg) ? text.len : sizeof(out->public_msg) - 1);
     gh_buf_fini(&text);

@@ -603,6 +603,33 @@ static uint32_t read_position(gh_str digits)
     return n;
 }
 
+/*
+ * SECURITY: what a trigger or a function says is about rows that it reads by itself, and a message of PostgreSQL's that
+ * quotes one would pass by its shape where the client's text holds a guess of the value, in a comment, say. Where such
+ * code raised it, the context has a line for it; so only lines of these kinds may be there. Attack: tests/attack
+ * error-fields; tests/unit/session, errors_of_code.
+ */
+static bool is_of_statement(gh_str context)
+{
+    static const char *const lines[] = { "COPY ", "JSON data, ", "unnamed portal ", "portal \"",
+                                         "parallel worker" };
+
+    while (context.len > 0) {
+        const char *end = memchr(context.ptr, '\n', context.len);
+        size_t len = end != NULL ? (size_t)(end - context.ptr) : context.len;
+        bool is_known = false;
+
+        for (size_t i = 0; i < GH_COUNT(lines); i++)
+            is_known |=
+                len >= strlen(lines[i]) && memcmp(context.ptr, lines[i], strlen(lines[i])) == 0;
+        if (!is_known)
+            return false;
+        len += end != NULL;
+        context = (gh_str){ context.ptr + len, context.len - len };
+    }
+    return true;
+}
+
 gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out)
 {
     gh_rd r = { body.ptr, body.ptr + body.len, false };
@@ -623,6 +650,8 @@ gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out)
             e.message = value;
         else if (field == 'P')
             e.position = read_position(value);
+        else if (field == 'W' || field == 'q')
+            e.is_of_code |= field == 'q' || !is_of_statement(value);
     }
     if (!gh_rd_finish(&r))
         return GH_BADMSG;
@@ -647,6 +676,8 @@ bool gh_session_public_notice(const gh_upstream_error *notice, gh_str client_sql
     /* Transaction warnings, and what PREPARE, CLOSE and temporary tables remark. */
     static const char *const codes[] = { "25001", "25P01", "42P06", "42P07" };
 
+    if (notice->is_of_code)
+        return false;
     if (!gh_str_is(notice->severity, "NOTICE") && !gh_str_is(notice->severity, "WARNING"))
         return false;
     for (size_t i = 0; i < GH_COUNT(codes); i++) {

@@ -15,6 +15,7 @@ typedef struct gh_upstream_error {
     gh_str sqlstate; /* always five characters */
     gh_str message;
     uint32_t position; /* 0: none */
+    bool is_of_code;   /* a trigger or a function raised it: its message is not for clients */
 } gh_upstream_error;
 
 /* Reads the body of an ErrorResponse or NoticeResponse; strings are borrowed. GH_BADMSG. */

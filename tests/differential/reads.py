@@ -44,10 +44,14 @@ def compare(world, user, sql, parameters, count):
         return
     count['failing' if seen.sqlstate else 'answering' if seen.rows else 'empty'] += 1
     wrong = []
-    if full.outcome != seen.outcome and not copies.both_fail(full.outcome, seen.outcome) and not world.plans(user, sql, parameters, full.outcome):
+    if full.outcome != seen.outcome and not copies.both_fail(full.outcome, seen.outcome) and \
+            not copies.are_both_wrong(full.outcome, seen.outcome) and not world.plans(user, sql, parameters, full.outcome):
         wrong.append('the visible cells answer otherwise')
     if full.raw != twin.raw:
-        if full.outcome == twin.outcome or not world.plans(user, sql, parameters, full.outcome) or not world.plans(user, sql, parameters, twin.outcome):
+        # Of rows that fail, the first one that the plan comes to is named.
+        texts = [a.error['M'] for a in (full, twin)] if copies.differ_in_text(full, twin) else [None, None]
+        if (full.outcome == twin.outcome and texts[0] is None) or \
+                not all(world.plans(user, sql, parameters, a.outcome, text) for a, text in zip((full, twin), texts)):
             wrong.append('LEAK: hidden cells change the answer')
     count['explained'] += not wrong and (full.outcome != seen.outcome or full.raw != twin.raw)
     if not wrong and not full.sqlstate and not seen.sqlstate and full.types != seen.types and not any(t > 16384 for t in full.types + seen.types):

@@ -57,7 +57,8 @@ CREATE TABLE shop.lists (id integer, hidden_list text[], numbers integer[]);
 -- What a write sets off among rows that nobody sees.
 CREATE TABLE lockbox.echoes (id integer PRIMARY KEY, order_id integer REFERENCES shop.orders ON DELETE CASCADE, word text);
 CREATE FUNCTION lib.echo() RETURNS trigger LANGUAGE plpgsql AS
-    $f$ BEGIN RAISE NOTICE 'CNRY-echo %', OLD.word; RAISE WARNING 'CNRY-echo %', OLD; RETURN OLD; END $f$;
+    $f$ BEGIN RAISE NOTICE 'CNRY-echo %', OLD.word; RAISE WARNING 'CNRY-echo %', OLD;
+          IF OLD.order_id = 27 THEN PERFORM OLD.word::integer; END IF; RETURN OLD; END $f$;
 CREATE TRIGGER echo BEFORE DELETE ON lockbox.echoes FOR EACH ROW EXECUTE FUNCTION lib.echo();
 CREATE SEQUENCE shop.seen_numbers; CREATE SEQUENCE shop.numbers; CREATE SEQUENCE shop.some_numbers; CREATE SEQUENCE lockbox.numbers;
 GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
@@ -78,6 +79,7 @@ SELECT i, 'Person ' || i, CASE WHEN i % 2 = 0 THEN 'it' ELSE 'legal' END,
 FROM generate_series(1, 10) i;
 INSERT INTO lockbox.ledger SELECT i, 'CNRY-{salt}-ledger-' || i, {number}0000 + i FROM generate_series(1, {ledger}) i;
 INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series(1, {ledger}) i;
+INSERT INTO lockbox.echoes VALUES (100, 27, 'CNRY-{salt}-word');
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
 INSERT INTO shop.open_regions VALUES ('EU');

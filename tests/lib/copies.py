@@ -166,10 +166,10 @@ class Copies:
                 self.sizes[user].append(name)
         return self.sizes[user]
 
-    def plans(self, user, sql, parameters, wanted):
+    def plans(self, user, sql, parameters, wanted, message=None):
         """Does PostgreSQL itself, over what the user sees, answer `wanted` under some other plan? Tables stand
         as they are, fenced as Gatehouse may have to fence them, and with what it makes a constant. Of statements over the catalogs, which are
-        others there, only whether and how they fail is compared."""
+        others there, only whether and how they fail is compared. `message`: it must fail with this text, too."""
         is_catalog = 'pg_catalog.' in sql or 'information_schema.' in sql
 
         def ways():
@@ -186,8 +186,12 @@ class Copies:
                     if setting:
                         c.query(setting)
                     c.query('BEGIN')
-                    outcome = ask(c, text, parameters).outcome
-                    if outcome == wanted or both_fail(outcome, wanted) or (is_catalog and outcome[0] == wanted[0] == 'rows'):
+                    answer = ask(c, text, parameters)
+                    outcome = answer.outcome
+                    if message is not None:
+                        if outcome == wanted and answer.error['M'] == message:
+                            return True
+                    elif outcome == wanted or both_fail(outcome, wanted) or (is_catalog and outcome[0] == wanted[0] == 'rows'):
                         return True
                 finally:
                     c.close()
@@ -197,6 +201,16 @@ class Copies:
 def both_fail(a, b):
     """Both met a value, or too many rows: which failing part comes first is the plan's business."""
     return a[0] == b[0] == 'error' and a[1][:2] in ('21', '22') and b[1][:2] in ('21', '22')
+
+
+def are_both_wrong(a, b):
+    """More than one part of the statement is not valid: Gatehouse looks for names first, PostgreSQL goes from clause to clause."""
+    return a[0] == b[0] == 'error' and a[1][:2] == b[1][:2] == '42' and any(x[1] in ('42P01', '42703') for x in (a, b))
+
+
+def differ_in_text(a, b):
+    """Are they one error but for the text of its message?"""
+    return a.outcome == b.outcome and a.sqlstate and {**a.error, 'M': ''} == {**b.error, 'M': ''}
 
 
 def over(sql, tables, views):

@@ -401,6 +401,29 @@ START_TEST(only_what_a_condition_names_is_fenced)
 }
 END_TEST
 
+/* What a catalog has on its side of USING is compared like anything else. */
+START_TEST(joins_with_catalogs)
+{
+    static const struct {
+        const char *sql;
+        bool is_fenced;
+    } cases[] = {
+        { "select 1 from words o join pg_class c using (note)", false },
+        { "select 1 from words o join pg_class c using (id)", true },
+        { "select 1 from pg_class c join words o using (id)", true },
+        { "select 1 from words o left join pg_class c using (note, id)", true },
+        { "select 1 from words o join pg_class c on c.id = o.id", true },
+        { "select 1 from words o join pg_class c on c.oid = 7", false },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i].sql);
+
+        ck_assert_msg(is_fenced(p, "o") == cases[i].is_fenced, "%s: %s", cases[i].sql, p->sql.ptr);
+    }
+}
+END_TEST
+
 /* A view may join; what is sorted may then be computed before that. So may a sub-select take its time. */
 START_TEST(views_are_fenced_from_what_runs_early)
 {
@@ -483,6 +506,7 @@ Suite *suite_fence(void)
     tcase_add_test(c, sub_selects);
     tcase_add_test(c, columns_of_sub_selects);
     tcase_add_test(c, only_what_a_condition_names_is_fenced);
+    tcase_add_test(c, joins_with_catalogs);
     tcase_add_test(c, views_are_fenced_from_what_runs_early);
     tcase_add_test(c, copies_follow_equal_columns);
     suite_add_tcase(s, c);

@@ -151,11 +151,47 @@ START_TEST(test_error_fields)
 }
 END_TEST
 
+/* Of what raised it the context tells: the statement itself, or code that it set off. */
+START_TEST(errors_of_code)
+{
+    static const struct {
+        const char *context;
+        bool is_of_code;
+    } cases[] = {
+        { "COPY orders, line 1, column id: \"x\"", false },
+        { "JSON data, line 1: {", false },
+        { "unnamed portal parameter $1", false },
+        { "parallel worker", false },
+        { "JSON data, line 1: {\nparallel worker", false },
+        { "PL/pgSQL function lib.f() line 1 at RAISE", true },
+        { "SQL function \"f\" statement 1", true },
+        { "JSON data, line 1: {\nPL/pgSQL function lib.f() line 1 at PERFORM\nCOPY orders, line 1",
+          true },
+        { "remote SQL command: SELECT 1", true },
+    };
+    static const char query[] = "VERROR\0C22P02\0Mtext\0qSELECT 1\0\0";
+    gh_upstream_error e;
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char body[256];
+        int len = snprintf(body, sizeof(body), "VERROR%cC22P02%cMtext%cW%s%c", 0, 0, 0,
+                           cases[i].context, 0);
+
+        ck_assert_int_eq(gh_upstream_error_read((gh_str){ body, (size_t)len + 1 }, &e), GH_OK);
+        ck_assert_msg(e.is_of_code == cases[i].is_of_code, "%s", cases[i].context);
+    }
+    ck_assert_int_eq(gh_upstream_error_read((gh_str){ query, sizeof(query) - 1 }, &e), GH_OK);
+    ck_assert(e.is_of_code);
+}
+END_TEST
+
 /* What the client reads of a notice; "" where it is dropped. */
 static void assert_notice(const char *severity, const char *sqlstate, const char *message,
                           const char *expected)
 {
-    gh_upstream_error e = { gh_str_of(severity), gh_str_of(sqlstate), gh_str_of(message), 0 };
+    gh_upstream_error e = { .severity = gh_str_of(severity),
+                            .sqlstate = gh_str_of(sqlstate),
+                            .message = gh_str_of(message) };
     gh_buf out;
 
     gh_buf_init(&out, 0);
@@ -536,6 +572,7 @@ int main(void)
     tcase_add_test(tc, test_public_error_types);
     tcase_add_test(tc, test_public_error_of_the_day);
     tcase_add_test(tc, test_error_fields);
+    tcase_add_test(tc, errors_of_code);
     tcase_add_test(tc, test_notices);
     tcase_add_test(tc, test_expect_order);
     tcase_add_test(tc, test_expect_until_sync);
