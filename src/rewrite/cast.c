@@ -11,9 +11,10 @@
  * SECURITY: a function that reads hidden tables would run without ever being named. Attack: tests/attack
  * code-behind-names.
  */
-#include "judge.h"
+#include "infer.h"
 
 #define OID_MAX_BUILTIN 16384u
+#define OID_RECORD      2249u
 #define NESTING_MAX     16
 
 static bool calls_what_is_allowed(const gh_judge *j, const gh_cast *c)
@@ -78,26 +79,26 @@ static gh_oid type_of(gh_judge *j, const Node *n)
     gh_item *item = NULL;
     const gh_column *column;
 
-    if (IsA(n, ParamRef)) {
-        size_t number = (size_t)((const ParamRef *)n)->number;
-
-        return number >= 1 && number <= j->in->param_count ? j->in->param_types[number - 1] : 0;
-    }
+    if (IsA(n, ParamRef))
+        return gh_judge_param_type(j, (const ParamRef *)n);
     if (!IsA(n, ColumnRef))
         return 0;
     column = gh_judge_bind(j, (const ColumnRef *)n, &item);
     return column != NULL ? column->type_oid : 0;
 }
 
-/* Text of the statement, or a parameter without a type: the type's own input function reads it. */
+/*
+ * Text of the statement, or a parameter that takes its type from the cast: the type's own input function reads it.
+ *
+ * SECURITY: PREPARE declares types, too, and without any the first use of a parameter decides: of `$1::int, $1::lib.boxed`
+ * the second is a cast of an integer. Attack: tests/attack code-behind-names.
+ */
 static bool is_read_by_type(const gh_judge *j, const Node *n)
 {
-    if (IsA(n, ParamRef)) {
-        size_t number = (size_t)((const ParamRef *)n)->number;
-
-        return number < 1 || number > j->in->param_count || j->in->param_types[number - 1] == 0 ||
-               j->in->param_types[number - 1] == 705;
-    }
+    if (IsA(n, ParamRef))
+        return gh_judge_param_type(j, (const ParamRef *)n) == 0 &&
+               (gh_judge_param_uses(j, (const ParamRef *)n) == 1 ||
+                gh_judge_param_is_cast_alike(j, (const ParamRef *)n));
     return IsA(n, A_Const) &&
            (((const A_Const *)n)->isnull || IsA(&((const A_Const *)n)->val, String));
 }
@@ -115,4 +116,57 @@ void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target)
 bool gh_cast_may_assign(gh_judge *j, gh_oid type)
 {
     return is_allowed(j, 0, type, false, 0);
+}
+
+/* ---- arguments of EXECUTE ------------------------------------------------------------------------ */
+
+/* Is there a cast from the type that may not run, and needs no words? */
+static bool has_unwanted_cast(gh_judge *j, gh_oid source)
+{
+    size_t count;
+    const gh_cast *const *all = gh_catalog_casts(j->in->catalog, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->context != 'e' && !calls_what_is_allowed(j, all[i]) &&
+            may_be_of(j, source, all[i]->source))
+            return true;
+    }
+    return false;
+}
+
+/* A whole number, which any type that takes it reads alike from a string. */
+static bool quote_number(gh_judge *j, A_Const *c)
+{
+    size_t first = gh_judge_token(j, c->location);
+    size_t number = first;
+    char *text;
+
+    if (first == SIZE_MAX || c->isnull || !IsA(&c->val, Integer))
+        return false;
+    if (strcmp(j->text->tokens[first].text, "-") == 0)
+        number++;
+    if (j->text->tokens[number].kind != GH_TOKEN_NUMBER)
+        return false;
+    text = gh_judge_printf("%d", intVal(&c->val));
+    gh_judge_edit(j, first, number + 1, gh_judge_literal(j, gh_str_of(text)));
+    c->val.sval = (String){ .type = T_String, .sval = text };
+    return true;
+}
+
+/*
+ * SECURITY: EXECUTE casts its arguments to the parameters' types, which PREPARE may have left to the statement, as
+ * INSERT does its values. Attack: tests/attack code-behind-names.
+ */
+bool gh_cast_may_be_argument(gh_judge *j, Node *value)
+{
+    gh_oid type = gh_infer_type(j, value);
+    gh_oid element = gh_infer_element(j, type);
+
+    if (type == GH_OID_UNKNOWN)
+        return true;
+    if (type == OID_RECORD) /* whose fields may be of any */
+        type = 0;
+    if (!has_unwanted_cast(j, type) && (element == 0 || !has_unwanted_cast(j, element)))
+        return true;
+    return IsA(value, A_Const) && quote_number(j, (A_Const *)value);
 }

@@ -712,9 +712,8 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
     case T_A_Const:
         return infer_const((const A_Const *)n);
     case T_ParamRef: {
-        size_t number = (size_t)((const ParamRef *)n)->number;
-        gh_oid declared =
-            number >= 1 && number <= j->in->param_count ? j->in->param_types[number - 1] : 0;
+        gh_oid declared = gh_judge_param_type(j, (const ParamRef *)n);
+
         return declared != 0 ? declared : GH_OID_UNKNOWN;
     }
     case T_TypeCast:

@@ -1,4 +1,4 @@
-#include "judge.h"
+#include "overload.h"
 
 #include <stdarg.h>
 
@@ -202,4 +202,36 @@ gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *
     for (size_t i = 0; i < count; i++)
         edits[i] = ordered[i].edit;
     return gh_sql_emit(j->text, first, end, edits, count, j->is_ascii, out, offsets, j->err);
+}
+
+/* ---- parameters ---------------------------------------------------------------------------------- */
+
+gh_oid gh_judge_param_type(const gh_judge *j, const ParamRef *p)
+{
+    bool is_prepared = j->prepared_types != NULL;
+    const gh_oid *types = is_prepared ? j->prepared_types : j->in->param_types;
+    size_t count = is_prepared ? j->prepared_count : j->in->param_count;
+    gh_oid declared = p->number >= 1 && (size_t)p->number <= count ? types[p->number - 1] : 0;
+
+    return declared == GH_OID_UNKNOWN ? 0 : declared;
+}
+
+static const gh_param_use *param_use(const gh_judge *j, const ParamRef *p)
+{
+    return p->number >= 1 && (size_t)p->number <= GH_COUNT(j->params) ? &j->params[p->number - 1]
+                                                                      : NULL;
+}
+
+unsigned gh_judge_param_uses(const gh_judge *j, const ParamRef *p)
+{
+    const gh_param_use *use = param_use(j, p);
+
+    return use != NULL ? use->count : 2;
+}
+
+bool gh_judge_param_is_cast_alike(const gh_judge *j, const ParamRef *p)
+{
+    const gh_param_use *use = param_use(j, p);
+
+    return use != NULL && use->count > 0 && use->type != SIZE_MAX;
 }

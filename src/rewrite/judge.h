@@ -138,6 +138,13 @@ struct gh_block {
     const WithClause *with;
 };
 
+/* A parameter in the text, and the token where the type's name begins that each use is cast to; SIZE_MAX: there is no
+ * such type. */
+typedef struct gh_param_use {
+    unsigned count;
+    size_t type;
+} gh_param_use;
+
 typedef struct gh_judge {
     const gh_rewrite_input *in;
     gh_arena *arena; /* of the plan */
@@ -187,10 +194,19 @@ typedef struct gh_judge {
     gh_block *view_block;       /* around the definition's query */
     bool *is_computed;          /* see gh_item... */
     int column_count;           /* ...of which there are so many */
-    unsigned param_uses[8]; /* how often $1..$8 stand in the text; what is beyond is never copied */
+    gh_param_use params[64];    /* $1..$64 in the text; of others nobody knows */
+    const gh_oid *prepared_types; /* of PREPARE, in place of Parse's; NULL: it is none */
+    size_t prepared_count;
 } gh_judge;
 
 /* ---- judge.c --------------------------------------------------------------------------------- */
+
+/* What Parse or PREPARE declared the parameter to be; 0: the statement decides, by its first use of it. */
+gh_oid gh_judge_param_type(const gh_judge *j, const ParamRef *p);
+/* How often the parameter stands in the text; 2 where nobody knows. */
+unsigned gh_judge_param_uses(const gh_judge *j, const ParamRef *p);
+/* Are all its uses casts to one type, which it then is of? */
+bool gh_judge_param_is_cast_alike(const gh_judge *j, const ParamRef *p);
 
 /* Refuses a statement whose judging takes more memory than the arena's budget: what grows faster than the text, in
  * whatever way. Asked for at each expression. */
@@ -447,6 +463,8 @@ char *gh_type_regclass_sql(gh_judge *j, const char *text);
 void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
 /* The same for what PostgreSQL casts by itself when a column of the type is written. */
 bool gh_cast_may_assign(gh_judge *j, gh_oid type);
+/* May the value become a parameter of EXECUTE, of whatever type that is? */
+bool gh_cast_may_be_argument(gh_judge *j, Node *value);
 
 /* ---- relation.c ------------------------------------------------------------------------------ */
 

@@ -164,5 +164,9 @@ bool gh_infer_may_occur(gh_judge *j, gh_oid type)
         if (leads_to(j, j->in->param_types[i], type, 0))
             return true;
     }
+    for (size_t i = 0; i < j->prepared_count; i++) {
+        if (leads_to(j, j->prepared_types[i], type, 0))
+            return true;
+    }
     return is_among_items(j, type) || is_among_words(j, type);
 }

@@ -285,23 +285,6 @@ bool gh_operand_is_unsigned(const gh_judge *j, const Node *n)
     return token != SIZE_MAX && j->text->tokens[token].kind == GH_TOKEN_NUMBER;
 }
 
-unsigned gh_operand_param_uses(const gh_judge *j, const ParamRef *p)
-{
-    return p->number >= 1 && (size_t)p->number <= GH_COUNT(j->param_uses)
-               ? j->param_uses[p->number - 1]
-               : 2;
-}
-
-/* What Parse declared; 0: the statement decides. */
-static gh_oid param_type(const gh_judge *j, const ParamRef *p)
-{
-    gh_oid declared = p->number >= 1 && (size_t)p->number <= j->in->param_count
-                          ? j->in->param_types[p->number - 1]
-                          : 0;
-
-    return declared == 705 ? 0 : declared; /* `unknown` */
-}
-
 static gh_operand type_operand(const gh_judge *j, gh_oid type)
 {
     return gh_operand_of_type(j, type, -1, type == GH_OID_NAME ? COLLATION_C : 0);
@@ -309,12 +292,12 @@ static gh_operand type_operand(const gh_judge *j, gh_oid type)
 
 static gh_operand param_operand(const gh_judge *j, const ParamRef *p)
 {
-    gh_oid declared = param_type(j, p);
+    gh_oid declared = gh_judge_param_type(j, p);
 
     if (declared != 0)
         return type_operand(j, declared);
     return (gh_operand){ .class =
-                             gh_operand_param_uses(j, p) == 1 ? GH_CLASS_CONST : GH_CLASS_PARAM };
+                             gh_judge_param_uses(j, p) == 1 ? GH_CLASS_CONST : GH_CLASS_PARAM };
 }
 
 /* Digits of a number as it is written; one with an exponent has no bound here. */
@@ -380,10 +363,10 @@ gh_operand gh_operand_cast(const gh_judge *j, const TypeCast *c)
                    ? o
                    : s_none;
     if (IsA(c->arg, ParamRef) && c->typeName->typmods == NIL) {
-        gh_oid declared = param_type(j, (const ParamRef *)c->arg);
+        gh_oid declared = gh_judge_param_type(j, (const ParamRef *)c->arg);
 
         if (declared == type ||
-            (declared == 0 && gh_operand_param_uses(j, (const ParamRef *)c->arg) == 1))
+            (declared == 0 && gh_judge_param_uses(j, (const ParamRef *)c->arg) == 1))
             return o;
     }
     return s_none;
@@ -489,8 +472,8 @@ gh_operand gh_operand_elements(const gh_judge *j, const Node *n)
     if (gh_operand_is_literal(n))
         return (gh_operand){ .class = GH_CLASS_CONST };
     if (n != NULL && IsA(n, ParamRef))
-        return (gh_operand){ .class = param_type(j, (const ParamRef *)n) == 0 &&
-                                              gh_operand_param_uses(j, (const ParamRef *)n) == 1
+        return (gh_operand){ .class = gh_judge_param_type(j, (const ParamRef *)n) == 0 &&
+                                              gh_judge_param_uses(j, (const ParamRef *)n) == 1
                                           ? GH_CLASS_CONST
                                           : GH_CLASS_PARAM };
     if (n == NULL || !IsA(n, TypeCast) || list_length(c->typeName->arrayBounds) != 1)

@@ -102,8 +102,6 @@ bool gh_operand_is_literal(const Node *n);
 bool gh_operand_is_string(const Node *n);
 /* An integer without a sign: none below zero, whichever a template's slot holds. */
 bool gh_operand_is_unsigned(const gh_judge *j, const Node *n);
-/* How often a parameter stands in the text; what nobody counted stands twice. */
-unsigned gh_operand_param_uses(const gh_judge *j, const ParamRef *p);
 
 /* ---- value.c --------------------------------------------------------------------------------- */
 

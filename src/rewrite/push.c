@@ -193,7 +193,7 @@ static void look_at_joins(gh_judge *j, const Node *n)
 static char *constant_sql(gh_judge *j, const Node *n)
 {
     if (IsA(n, ParamRef))
-        return gh_operand_param_uses(j, (const ParamRef *)n) == 1
+        return gh_judge_param_uses(j, (const ParamRef *)n) == 1
                    ? gh_judge_printf("$%d", ((const ParamRef *)n)->number)
                    : NULL;
     if (IsA(n, A_Const)) {

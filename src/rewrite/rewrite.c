@@ -102,14 +102,52 @@ static void refuse_plan(gh_plan *plan, const gh_err *err)
     plan->source_len = len;
 }
 
+static bool is_token(const gh_judge *j, size_t i, const char *text)
+{
+    return i < j->text->token_count && strcmp(j->text->tokens[i].text, text) == 0;
+}
+
+/* Of `$1::a.b` and CAST($1 AS a.b) the token where the type's name begins; else SIZE_MAX. */
+static size_t type_of_cast(const gh_judge *j, size_t param)
+{
+    if (is_token(j, param + 1, "::"))
+        return param + 2;
+    if (param >= j->first + 2 && is_token(j, param - 2, "cast") && is_token(j, param - 1, "(") &&
+        is_token(j, param + 1, "as"))
+        return param + 2;
+    return SIZE_MAX;
+}
+
+static bool is_one_name(const gh_judge *j, size_t a, size_t b)
+{
+    const gh_token *t = j->text->tokens;
+
+    if (a == SIZE_MAX || b == SIZE_MAX)
+        return false;
+    for (;; a += 2, b += 2) {
+        bool goes_on = is_token(j, a + 1, ".");
+
+        if (t[a].kind != t[b].kind || strcmp(t[a].text, t[b].text) != 0 ||
+            goes_on != is_token(j, b + 1, "."))
+            return false;
+        if (!goes_on)
+            return true;
+    }
+}
+
 static void count_params(gh_judge *j, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
         const gh_token *t = &j->text->tokens[i];
+        gh_param_use *use;
 
-        if (t->kind == GH_TOKEN_PARAM && t->number >= 1 &&
-            (size_t)t->number <= GH_COUNT(j->param_uses))
-            j->param_uses[t->number - 1]++;
+        if (t->kind != GH_TOKEN_PARAM || t->number < 1 || (size_t)t->number > GH_COUNT(j->params))
+            continue;
+        use = &j->params[t->number - 1];
+        if (use->count++ == 0)
+            use->type = type_of_cast(j, i);
+        else if (!is_one_name(j, use->type, type_of_cast(j, i)))
+            use->type = SIZE_MAX;
     }
 }
 

@@ -2,6 +2,7 @@
  * Which kinds of statement there are, and what each of them needs. A kind that has no case here is
  * refused by its name.
  */
+#include "infer.h"
 #include "setting.h"
 #include "system_catalog.h"
 
@@ -452,7 +453,16 @@ static void judge_copy(gh_judge *j, CopyStmt *c, size_t first)
 
 static void judge_execute(gh_judge *j, ExecuteStmt *e)
 {
+    ListCell *cell;
+
     gh_judge_expr_list(j, e->params);
+    foreach (cell, e->params) {
+        if (j->rc == GH_OK && !gh_cast_may_be_argument(j, lfirst(cell)))
+            gh_judge_refuse(
+                j, GH_DENIED, "42501", -1,
+                "argument %d of EXECUTE is not allowed to be cast: write it as a string",
+                foreach_current_index(cell) + 1);
+    }
     j->plan->kind = GH_STMT_EXECUTE;
     set_name(j, e->name);
 }
@@ -538,8 +548,19 @@ static void judge_prepare(gh_judge *j, PrepareStmt *p, size_t first, size_t end)
     size_t inner = first + 2;
     ListCell *cell;
 
-    foreach (cell, p->argtypes)
-        gh_judge_type(j, lfirst_node(TypeName, cell));
+    gh_oid *types = palloc0(((size_t)list_length(p->argtypes) + 1) * sizeof(*types));
+
+    foreach (cell, p->argtypes) {
+        TypeName *name = lfirst_node(TypeName, cell);
+
+        types[foreach_current_index(cell)] = gh_infer_named_type(j, name);
+        gh_judge_type(j, name);
+        if (j->rc == GH_OK && types[foreach_current_index(cell)] == 0)
+            gh_judge_refuse(j, GH_DENIED, "42501", name->location,
+                            "this type of a parameter is not allowed");
+    }
+    j->prepared_types = types;
+    j->prepared_count = (size_t)list_length(p->argtypes);
     if (p->argtypes != NIL)
         inner = gh_sql_token_closing(j->text, inner) + 1;
     inner++;

@@ -424,6 +424,34 @@ START_TEST(joins_with_catalogs)
 }
 END_TEST
 
+/* PREPARE says what its parameters are as Parse does. */
+START_TEST(declared_parameters)
+{
+    static const struct {
+        const char *sql;
+        bool is_fenced;
+    } cases[] = {
+        { "prepare p (int) as select 1 from words o where id = $1", false },
+        { "prepare p (bigint, text) as select 1 from words o where id = $1 and note = $2", false },
+        { "prepare p (int) as select 1 from words o where id = $1 and id < $1", false },
+        { "prepare p (oid) as select 1 from words o where id = $1", true },
+        { "prepare p (float8) as select 1 from words o where amount = $1", true },
+        { "prepare p (numeric) as select 1 from words o where price > any (array[$1])", true },
+        { "prepare p (int) as select 1 from words o where id = $1 and amount = $2", false },
+        { "prepare p as select 1 from words o where id = $1", false },
+        { "prepare p as select 1 from words o where id = $1 and amount = $1", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i].sql);
+
+        ck_assert_msg(p->kind == GH_STMT_PREPARE, "%s", p->error.public_msg);
+        ck_assert_msg((strstr(p->sql.ptr, "OFFSET 0) \"o\"") != NULL) == cases[i].is_fenced,
+                      "%s: %s", cases[i].sql, p->sql.ptr);
+    }
+}
+END_TEST
+
 /* A view may join; what is sorted may then be computed before that. So may a sub-select take its time. */
 START_TEST(views_are_fenced_from_what_runs_early)
 {
@@ -507,6 +535,7 @@ Suite *suite_fence(void)
     tcase_add_test(c, columns_of_sub_selects);
     tcase_add_test(c, only_what_a_condition_names_is_fenced);
     tcase_add_test(c, joins_with_catalogs);
+    tcase_add_test(c, declared_parameters);
     tcase_add_test(c, views_are_fenced_from_what_runs_early);
     tcase_add_test(c, copies_follow_equal_columns);
     suite_add_tcase(s, c);

@@ -170,6 +170,7 @@ static gh_catalog *make_catalog(void)
     add_type(b, 19, "name", 'S');
     add_type(b, 20, "int8", 'N');
     add_type(b, 23, "int4", 'N');
+    add_type(b, 26, "oid", 'N');
     add_type(b, 700, "float4", 'N');
     add_type(b, 701, "float8", 'N');
     add_type(b, 25, "text", 'S');
