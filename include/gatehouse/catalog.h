@@ -84,6 +84,12 @@ typedef struct gh_type {
     gh_oid base;       /* of a domain */
 } gh_type;
 
+/* What a function gives beside its one value: a parameter that is OUT, INOUT or of TABLE. */
+typedef struct gh_out_param {
+    gh_str name;
+    gh_oid type;
+} gh_out_param;
+
 typedef struct gh_function {
     gh_oid oid;
     gh_str schema;
@@ -100,6 +106,8 @@ typedef struct gh_function {
     const gh_oid *args; /* input arguments, proargtypes */
     uint16_t arg_count;
     uint16_t default_count;
+    const gh_out_param *outputs; /* in their order */
+    uint16_t output_count;
 } gh_function;
 
 typedef struct gh_operator {

@@ -129,6 +129,15 @@ void gh_catalog_add_type(gh_catalog_builder *b, const gh_type *t)
     list_add(&b->catalog->types, keep(b, &copy, sizeof(copy)));
 }
 
+static const gh_out_param *keep_outputs(gh_catalog_builder *b, const gh_function *f)
+{
+    gh_out_param *out = keep(b, f->outputs, f->output_count * sizeof(out[0]));
+
+    for (size_t i = 0; i < f->output_count; i++)
+        out[i].name = intern(b, out[i].name);
+    return out;
+}
+
 void gh_catalog_add_function(gh_catalog_builder *b, const gh_function *f)
 {
     gh_function copy = *f;
@@ -136,6 +145,7 @@ void gh_catalog_add_function(gh_catalog_builder *b, const gh_function *f)
     copy.schema = intern(b, f->schema);
     copy.name = intern(b, f->name);
     copy.args = keep(b, f->args, f->arg_count * sizeof(f->args[0]));
+    copy.outputs = f->output_count > 0 ? keep_outputs(b, f) : NULL;
     list_add(&b->catalog->functions, keep(b, &copy, sizeof(copy)));
 }
 

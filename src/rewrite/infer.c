@@ -9,16 +9,11 @@
  */
 #include "infer.h"
 
-#define DEPTH_MAX       60
-#define VALUES_MAX      100 /* rows that are looked at */
-#define ARGS_MAX        8
-#define OID_BOOL        16
-#define OID_JSONB       3802
-#define OID_ANYARRAY    2277
-#define OID_ANYELEMENT  2283
-#define OID_ANYNONARRAY 2776
-#define OID_ANYCOMP     5077
-#define OID_ANYCOMPARR  5078
+#define DEPTH_MAX  60
+#define VALUES_MAX 100 /* rows that are looked at */
+#define OID_BOOL   16
+#define OID_XML    142
+#define OID_JSONB  3802
 
 static gh_oid infer(gh_judge *j, const Node *n, int depth);
 
@@ -73,7 +68,7 @@ static void take_type(gh_found *f, gh_oid type)
 }
 
 /* Of a name of which nothing more is found. */
-static gh_oid found_type(gh_judge *j, const gh_block *b, const char *name, const gh_found *f)
+gh_oid gh_infer_found(gh_judge *j, const gh_block *b, const char *name, const gh_found *f)
 {
     if (f->is_open || !f->is_any)
         return 0;
@@ -121,7 +116,7 @@ static int output_count(const Node *n)
     return list_length(targets_of(n));
 }
 
-static gh_block *block_of(gh_judge *j, const Node *query)
+gh_block *gh_infer_block(gh_judge *j, const Node *query)
 {
     for (int i = list_length(j->blocks); i-- > 0 && !is_too_much(j);) { /* most often a late one */
         gh_block *b = list_nth(j->blocks, i);
@@ -241,20 +236,26 @@ static const Node *query_of(const gh_item *item, const CommonTableExpr *c, bool 
                : NULL;
 }
 
-static void find_in_item(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)
+void gh_infer_in_item(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)
 {
     bool is_recursive = false;
     const CommonTableExpr *c =
         item->query == NULL && item->relation == NULL ? cte_of(item, &is_recursive) : NULL;
     const Node *query = query_of(item, c, is_recursive);
 
-    if (item->is_covered || depth > DEPTH_MAX || is_too_much(j))
+    if (depth > DEPTH_MAX || is_too_much(j))
         f->is_open = true;
+    else if (item->join != NULL)
+        gh_infer_in_join(j, item, name, f, depth);
+    else if (item->merged != NIL)
+        gh_infer_in_merged(j, item, name, f, depth);
+    else if (item->table != NULL)
+        gh_infer_in_table(j, item, name, f);
     else if (item->function != NULL)
         gh_infer_in_function(j, item->function, name, f, depth);
     else if (item->names != NIL && query != NULL)
         find_renamed(j, query, item->names, name, f, depth);
-    else if (item->is_renamed)
+    else if (item->names != NIL || (item->is_renamed && !item->is_covered))
         f->is_open = true;
     else if (item->relation != NULL)
         find_in_relation(item, name, f);
@@ -280,11 +281,12 @@ static bool look_up(gh_judge *j, const ColumnRef *ref, gh_found *f, const gh_blo
         foreach (cell, b->items) {
             const gh_item *item = lfirst(cell);
 
-            if (alias == NULL || (item->alias != NULL && strcmp(item->alias, alias) == 0))
-                find_in_item(j, item, name, f, depth);
+            if (alias == NULL ? gh_infer_is_reached(item)
+                              : item->alias != NULL && strcmp(item->alias, alias) == 0)
+                gh_infer_in_item(j, item, name, f, depth);
         }
         if (b->target != NULL && !f->is_any)
-            find_in_item(j, b->target, name, f, depth);
+            gh_infer_in_item(j, b->target, name, f, depth);
         if (f->is_open || f->is_any)
             return true;
     }
@@ -303,7 +305,7 @@ static gh_oid bind(gh_judge *j, const ColumnRef *ref, int depth)
 
     if (!is_name(ref) || !look_up(j, ref, &f, &block, depth))
         return 0;
-    return found_type(j, block, strVal(llast(ref->fields)), &f);
+    return gh_infer_found(j, block, strVal(llast(ref->fields)), &f);
 }
 
 gh_name_state gh_infer_name(gh_judge *j, const ColumnRef *ref)
@@ -335,9 +337,11 @@ gh_oid gh_infer_column(gh_judge *j, const char *name)
     gh_found f = { 0 };
     ListCell *cell;
 
-    foreach (cell, j->block->items)
-        find_in_item(j, lfirst(cell), name, &f, 0);
-    return found_type(j, j->block, name, &f);
+    foreach (cell, j->block->items) {
+        if (gh_infer_is_reached(lfirst(cell)))
+            gh_infer_in_item(j, lfirst(cell), name, &f, 0);
+    }
+    return gh_infer_found(j, j->block, name, &f);
 }
 
 /* ---- what a query computes ------------------------------------------------------------------- */
@@ -352,19 +356,20 @@ static void find_in_star(gh_judge *j, const gh_block *b, const ColumnRef *ref, c
     foreach (cell, b->items) {
         const gh_item *item = lfirst(cell);
 
-        if (list_length(ref->fields) == 2 &&
-            (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
+        if (list_length(ref->fields) == 2
+                ? item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0
+                : !gh_infer_is_reached(item))
             continue;
-        find_in_item(j, item, name, &here, depth + 1);
+        gh_infer_in_item(j, item, name, &here, depth + 1);
     }
     if (here.is_any || here.is_open)
-        take_type(f, found_type(j, b, name, &here));
+        take_type(f, gh_infer_found(j, b, name, &here));
 }
 
 static void find_in_targets(gh_judge *j, const Node *s, const char *name, int position, gh_found *f,
                             int depth)
 {
-    gh_block *block = block_of(j, s);
+    gh_block *block = gh_infer_block(j, s);
     gh_block *outer = j->block;
     ListCell *cell;
 
@@ -388,7 +393,7 @@ static void find_in_targets(gh_judge *j, const Node *s, const char *name, int po
         else if (position >= 0 ? position == foreach_current_index(cell)
                                : own != NULL && strcmp(own, name) == 0)
             gh_infer_take(f, infer(j, t->val, depth + 1));
-        else if (position < 0 && own == NULL)
+        else if (position < 0 && own == NULL && !gh_infer_in_row(j, t->val, name, f, depth))
             f->is_open = f->is_open || !f->is_any; /* its name may be this one */
     }
     j->block = outer;
@@ -431,7 +436,7 @@ static int position_in_values(const char *name)
 static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, int position,
                            gh_found *f, int depth)
 {
-    gh_block *block = block_of(j, (const Node *)s);
+    gh_block *block = gh_infer_block(j, (const Node *)s);
     gh_block *outer = j->block;
     gh_oid type = GH_OID_UNKNOWN;
     ListCell *cell;
@@ -505,106 +510,11 @@ static gh_oid first_output(gh_judge *j, const Node *query, int depth)
     return f.is_open || f.is_mixed ? 0 : settled(f.type);
 }
 
-/* ---- calls and operators --------------------------------------------------------------------- */
-
-/* What a polymorphic result is, by the arguments. */
-static gh_oid resolved(const gh_judge *j, gh_oid result, const gh_candidate *c, const gh_oid *types)
-{
-    bool wants_array = result == OID_ANYARRAY || result == OID_ANYCOMPARR;
-    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, result);
-
-    if (t == NULL || t->kind != 'p' || result == OID_BOOL || result == 2249 || result == 2278)
-        return result;
-    if (!wants_array && result != OID_ANYELEMENT && result != OID_ANYNONARRAY &&
-        result != OID_ANYCOMP)
-        return 0;
-    for (int i = 0; i < c->count; i++) {
-        gh_oid element;
-
-        if (types[i] == GH_OID_UNKNOWN || types[i] == 0)
-            continue;
-        if (c->args[i] == OID_ANYARRAY || c->args[i] == OID_ANYCOMPARR)
-            element = gh_infer_element(j, types[i]);
-        else if (c->args[i] == OID_ANYELEMENT || c->args[i] == OID_ANYNONARRAY ||
-                 c->args[i] == OID_ANYCOMP)
-            element = types[i];
-        else
-            continue;
-        return wants_array ? gh_infer_array(j, element) : element;
-    }
-    return 0;
-}
-
-static gh_oid result_of(const gh_candidates *all, const gh_candidate *c)
-{
-    return all->are_operators ? ((const gh_operator *)c->what)->result
-                              : ((const gh_function *)c->what)->result;
-}
-
-/* Of all candidates, where they agree, else of the one that is meant. */
-static gh_oid result(gh_judge *j, gh_candidates all, const gh_oid *types, int count)
-{
-    const gh_candidate *found = NULL;
-    bool is_one = all.count > 0;
-
-    for (int i = 1; i < all.count; i++)
-        is_one = is_one && result_of(&all, &all.items[i]) == result_of(&all, &all.items[0]);
-    if (is_one)
-        return resolved(j, result_of(&all, &all.items[0]), &all.items[0], types);
-    if (gh_overload_select(j, all, types, count, &found) != GH_OVERLOAD_FOUND)
-        return 0;
-    return resolved(j, result_of(&all, found), found, types);
-}
-
-static gh_oid infer_call(gh_judge *j, const FuncCall *f, int depth)
-{
-    gh_oid types[ARGS_MAX] = { 0 };
-    gh_candidates all;
-    int count = 0;
-    int kept = 0;
-    ListCell *cell;
-
-    if (list_length(f->args) > ARGS_MAX || list_length(f->funcname) > 2)
-        return 0;
-    foreach (cell, f->args)
-        types[count++] = infer(j, lfirst(cell), depth);
-    all = gh_overload_functions(j, gh_str_of(strVal(llast(f->funcname))), count);
-    for (int i = 0; list_length(f->funcname) == 2 && i < all.count; i++) {
-        if (gh_str_is(((const gh_function *)all.items[i].what)->schema,
-                      strVal(linitial(f->funcname))))
-            all.items[kept++] = all.items[i];
-    }
-    if (list_length(f->funcname) == 2)
-        all.count = kept;
-    return result(j, all, types, count);
-}
-
-static gh_oid infer_operator(gh_judge *j, const A_Expr *e, int depth)
-{
-    gh_oid types[2] = { 0, 0 };
-    gh_str name = gh_str_of(strVal(llast(e->name)));
-    bool is_prefix = e->lexpr == NULL;
-    gh_candidates all;
-    size_t count;
-    const gh_operator *const *found = gh_catalog_operators(j->in->catalog, name, &count);
-    bool is_bool = count > 0;
-
-    for (size_t i = 0; i < count && is_bool; i++)
-        is_bool = found[i]->result == OID_BOOL;
-    if (is_bool)
-        return OID_BOOL;
-    types[0] = infer(j, is_prefix ? e->rexpr : e->lexpr, depth);
-    if (!is_prefix)
-        types[1] = infer(j, e->rexpr, depth);
-    all = gh_overload_all_operators(j, name, is_prefix);
-    return result(j, all, types, is_prefix ? 1 : 2);
-}
-
 static gh_oid infer_a_expr(gh_judge *j, const A_Expr *e, int depth)
 {
     switch (e->kind) {
     case AEXPR_OP:
-        return infer_operator(j, e, depth);
+        return gh_infer_operator(j, e, depth);
     case AEXPR_NULLIF:
         return infer(j, e->lexpr, depth);
     default:
@@ -649,22 +559,12 @@ static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
     return s->subLinkType == ARRAY_SUBLINK && first != 0 ? gh_infer_array(j, first) : first;
 }
 
-static gh_oid field_of(const gh_judge *j, gh_oid type, const char *name)
-{
-    const gh_type *t =
-        gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, type));
-    const gh_relation *r = t != NULL && t->relation != 0
-                               ? gh_catalog_relation_by_oid(j->in->catalog, t->relation)
-                               : NULL;
-    const gh_column *c = r != NULL ? gh_relation_column(r, gh_str_of(name)) : NULL;
-
-    return c != NULL ? c->type_oid : 0;
-}
-
 /* An element or a slice of an array; of a jsonb, which is one again; a field. */
 static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
 {
-    gh_oid type = infer(j, a->arg, depth);
+    bool is_field = IsA(linitial(a->indirection), String);
+    gh_oid type = is_field ? gh_infer_field(j, a->arg, strVal(linitial(a->indirection)), depth)
+                           : infer(j, a->arg, depth);
     bool is_array = false;
     bool is_slice = false;
     ListCell *cell;
@@ -674,7 +574,8 @@ static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
             is_array = true;
             is_slice = is_slice || lfirst_node(A_Indices, cell)->is_slice;
         } else if (IsA(lfirst(cell), String) && !is_array) {
-            type = field_of(j, type, strVal(lfirst(cell)));
+            if (foreach_current_index(cell) > 0)
+                type = gh_infer_field_of(j, type, strVal(lfirst(cell)));
         } else {
             return 0;
         }
@@ -721,7 +622,7 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
     case T_ColumnRef:
         return bind(j, (const ColumnRef *)n, depth);
     case T_FuncCall:
-        return infer_call(j, (const FuncCall *)n, depth);
+        return gh_infer_call(j, (const FuncCall *)n, depth);
     case T_A_Expr:
         return infer_a_expr(j, (const A_Expr *)n, depth);
     case T_BoolExpr:
@@ -749,6 +650,10 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
         return 2249; /* record */
     case T_GroupingFunc:
         return 23;
+    case T_XmlExpr:
+        return ((const XmlExpr *)n)->op == IS_DOCUMENT ? OID_BOOL : OID_XML;
+    case T_XmlSerialize:
+        return gh_infer_named_type(j, ((const XmlSerialize *)n)->typeName);
     default:
         return 0;
     }

@@ -7,9 +7,7 @@
  */
 #include "infer.h"
 
-#define OID_INT8  20
-#define OID_JSON  114
-#define OID_JSONB 3802
+#define OID_INT8 20
 
 /* The columns of one item of FROM, counted until the one that is meant is met. */
 typedef struct gh_columns {
@@ -35,42 +33,6 @@ static void add(gh_columns *c, const char *own, gh_oid type)
         gh_infer_take(c->found, type);
 }
 
-typedef struct gh_output_columns {
-    const char *function;
-    const char *names[2];
-    gh_oid types[2];
-} gh_output_columns;
-
-/* PostgreSQL's own that name their columns. The catalog here knows of none. */
-static const gh_output_columns s_builtin[] = {
-    { "json_each", { "key", "value" }, { GH_OID_TEXT, OID_JSON } },
-    { "jsonb_each", { "key", "value" }, { GH_OID_TEXT, OID_JSONB } },
-    { "json_each_text", { "key", "value" }, { GH_OID_TEXT, GH_OID_TEXT } },
-    { "jsonb_each_text", { "key", "value" }, { GH_OID_TEXT, GH_OID_TEXT } },
-    { "json_array_elements", { "value", NULL }, { OID_JSON, 0 } },
-    { "jsonb_array_elements", { "value", NULL }, { OID_JSONB, 0 } },
-    { "json_array_elements_text", { "value", NULL }, { GH_OID_TEXT, 0 } },
-    { "jsonb_array_elements_text", { "value", NULL }, { GH_OID_TEXT, 0 } },
-};
-
-static bool is_builtin(const FuncCall *f)
-{
-    return list_length(f->funcname) == 2 &&
-           strcmp(strVal(linitial(f->funcname)), "pg_catalog") == 0;
-}
-
-static bool add_builtin(gh_columns *c, const FuncCall *f)
-{
-    for (size_t i = 0; is_builtin(f) && i < GH_COUNT(s_builtin); i++) {
-        if (strcmp(s_builtin[i].function, strVal(llast(f->funcname))) != 0)
-            continue;
-        for (int k = 0; k < 2 && s_builtin[i].names[k] != NULL; k++)
-            add(c, s_builtin[i].names[k], s_builtin[i].types[k]);
-        return true;
-    }
-    return false;
-}
-
 static void add_defined(gh_judge *j, gh_columns *c, const List *definitions)
 {
     ListCell *cell;
@@ -82,15 +44,34 @@ static void add_defined(gh_judge *j, gh_columns *c, const List *definitions)
     }
 }
 
+/* What a function gives alone goes by its name, by the alias, or by that of the OUT parameter. */
+static void add_one(gh_columns *c, const FuncCall *call, const gh_outputs *out, gh_oid type)
+{
+    const char *own = c->from->alias != NULL && list_length(c->from->functions) == 1
+                          ? c->from->alias->aliasname
+                          : strVal(llast(call->funcname));
+
+    if (out != NULL && out->function->output_count == 1 && out->function->outputs[0].name.len > 0)
+        own = gh_judge_cstr(out->function->outputs[0].name);
+    add(c, own, type);
+}
+
 /* False: whatever follows has no place that is known. */
 static bool add_call(gh_judge *j, gh_columns *c, const Node *call, int depth)
 {
+    gh_outputs out;
+    bool is_known = false;
     const gh_relation *r;
     const gh_type *t;
-    const char *own;
 
-    if (!IsA(call, FuncCall) || add_builtin(c, (const FuncCall *)call))
-        return IsA(call, FuncCall);
+    if (!IsA(call, FuncCall))
+        return false;
+    is_known = gh_infer_outputs(j, (const FuncCall *)call, &out, depth);
+    for (int i = 0; is_known && out.function->output_count > 1 && i < out.function->output_count;
+         i++)
+        add(c, gh_judge_cstr(out.function->outputs[i].name), gh_infer_output_type(j, &out, i));
+    if (is_known && out.function->output_count > 1)
+        return true;
     t = gh_catalog_type_by_oid(j->in->catalog, gh_infer_at(j, call, depth));
     if (t == NULL || t->kind == 'p')
         return false;
@@ -100,10 +81,7 @@ static bool add_call(gh_judge *j, gh_columns *c, const Node *call, int depth)
             add(c, gh_judge_cstr(r->columns[i].name), r->columns[i].type_oid);
         return r != NULL;
     }
-    own = c->from->alias != NULL && list_length(c->from->functions) == 1
-              ? c->from->alias->aliasname
-              : strVal(llast(((const FuncCall *)call)->funcname));
-    add(c, own, t->oid);
+    add_one(c, (const FuncCall *)call, is_known ? &out : NULL, t->oid);
     return true;
 }
 

@@ -98,7 +98,11 @@ typedef struct gh_item {
     List *results;           /* ...and columns of the result that its masks stand for: flat.c */
     const List *names;       /* of String *: an alias's column list */
     const SelectStmt *query; /* what its columns are computed by... */
-    const RangeFunction *function; /* ...or by this call */
+    const RangeFunction *function; /* ...or by this call... */
+    const RangeTableFunc *table;   /* ...or by XMLTABLE */
+    const JoinExpr *join;          /* of a join's alias: the join... */
+    const List *parts;             /* ...and of gh_item *: what it covers */
+    const List *merged;            /* of USING (...) AS alias: its names */
     size_t first;                  /* tokens of the name, with ONLY and * */
     size_t end;
     bool *is_used;              /* by index into relation->columns */

@@ -39,8 +39,7 @@ bool gh_operator_is_seen(gh_judge *j, gh_oid type)
     return type >= OID_MAX_BUILTIN && t != NULL && gh_type_is_visible(j, t);
 }
 
-/* Leaves out what the user cannot know of. */
-static gh_candidates known_to_user(gh_judge *j, gh_candidates all)
+gh_candidates gh_operator_known(gh_judge *j, gh_candidates all)
 {
     int kept = 0;
 
@@ -90,9 +89,8 @@ const char *gh_operator_type_name(const gh_judge *j, gh_oid oid)
     return t != NULL ? gh_judge_cstr(t->name) : "?";
 }
 
-/* Over types as gh_overload_select has them. NULL: one of pg_catalog's, or none, or it is refused. */
-static const gh_operator *meant(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
-                                const char *name, int location)
+const gh_operator *gh_operator_meant(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
+                                     const char *name, int location)
 {
     const gh_candidate *found;
     const gh_operator *o;
@@ -142,15 +140,16 @@ static const gh_operator *meant_by(gh_judge *j, const char *name, Node *left, No
 
     if (all.count == 0 || j->rc != GH_OK)
         return NULL;
-    all = known_to_user(j, all);
+    all = gh_operator_known(j, all);
     types[0] = gh_infer_type(j, left != NULL ? left : right);
     types[1] = left != NULL ? gh_infer_type(j, right) : 0;
     refuse_absent(j, all, types, left, right);
-    return j->rc != GH_OK ? NULL : meant(j, all, types, left != NULL ? 2 : 1, name, location);
+    return j->rc != GH_OK ? NULL
+                          : gh_operator_meant(j, all, types, left != NULL ? 2 : 1, name, location);
 }
 
-static void refuse_construct(gh_judge *j, const gh_operator *o, int location, const char *construct,
-                             const char *instead)
+void gh_operator_refuse(gh_judge *j, const gh_operator *o, int location, const char *construct,
+                        const char *instead)
 {
     gh_judge_refuse(j, GH_DENIED, "42501", location, "%s over type %s is not allowed: write %s",
                     construct, gh_operator_type_name(j, o->left), instead);
@@ -319,13 +318,13 @@ static void bind_array(gh_judge *j, A_Expr *e)
 
     if (all.count == 0)
         return;
-    all = known_to_user(j, all);
+    all = gh_operator_known(j, all);
     types[0] = gh_infer_type(j, e->lexpr);
     types[1] = gh_infer_type(j, e->rexpr);
     array = gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, types[1]));
     if (types[1] != GH_OID_UNKNOWN)
         types[1] = array != NULL && array->category == 'A' ? array->element : 0;
-    o = meant(j, all, types, 2, name, e->location);
+    o = gh_operator_meant(j, all, types, 2, name, e->location);
     if (o == NULL)
         return;
     token = gh_judge_token(j, e->location);
@@ -349,7 +348,7 @@ static void bind_like(gh_judge *j, A_Expr *e)
     token = gh_judge_token(j, e->location);
     end = token + (is_word(j, token, "not") ? 2 : 1);
     if (IsA(e->rexpr, FuncCall) && ((const FuncCall *)e->rexpr)->location == e->location) {
-        refuse_construct(j, o, e->location, "LIKE ... ESCAPE", "a pattern that needs none");
+        gh_operator_refuse(j, o, e->location, "LIKE ... ESCAPE", "a pattern that needs none");
         return;
     }
     put_operator(j, o, e, token, end);
@@ -373,7 +372,7 @@ static void find_column(struct Node **slot, void *arg)
 static const gh_operator *meant_by_list(gh_judge *j, const A_Expr *e, bool *is_one)
 {
     const char *name = strVal(llast(e->name));
-    gh_candidates all = known_to_user(j, gh_overload_operators(j, gh_str_of(name), false));
+    gh_candidates all = gh_operator_known(j, gh_overload_operators(j, gh_str_of(name), false));
     gh_oid left = gh_infer_type(j, e->lexpr);
     gh_oid together = left;
     const gh_operator *first = NULL;
@@ -392,13 +391,13 @@ static const gh_operator *meant_by_list(gh_judge *j, const A_Expr *e, bool *is_o
             together = gh_infer_common(j, together, types[1]);
         if (!has_column && list_length((List *)e->rexpr) > 1)
             continue;
-        o = meant(j, all, types, 2, name, e->location);
+        o = gh_operator_meant(j, all, types, 2, name, e->location);
         *is_one = *is_one && (number++ == 0 || o == first);
         first = o;
     }
     if (list_length((List *)e->rexpr) > 1 && alone > 0) {
         gh_oid types[2] = { left, together };
-        const gh_operator *o = meant(j, all, types, 2, name, e->location);
+        const gh_operator *o = gh_operator_meant(j, all, types, 2, name, e->location);
 
         *is_one = *is_one && (number == 0 || o == first);
         first = o != NULL ? o : first;
@@ -464,7 +463,7 @@ static void refuse_between(gh_judge *j, const A_Expr *e)
             const gh_operator *o = meant_by(j, names[i], e->lexpr, lfirst(cell), e->location);
 
             if (o != NULL)
-                refuse_construct(j, o, e->location, "BETWEEN", ">= and <=");
+                gh_operator_refuse(j, o, e->location, "BETWEEN", ">= and <=");
         }
     }
 }
@@ -503,7 +502,7 @@ static void bind_a_expr(gh_judge *j, A_Expr *e)
             o = meant_by_rows(j, name, e->lexpr, e->rexpr, e->location);
         }
         if (o != NULL)
-            refuse_construct(j, o, e->location, "comparing rows", "each comparison");
+            gh_operator_refuse(j, o, e->location, "comparing rows", "each comparison");
         return;
     }
     switch (e->kind) {
@@ -527,11 +526,11 @@ static void bind_a_expr(gh_judge *j, A_Expr *e)
     case AEXPR_SIMILAR:
         o = meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
         if (o != NULL)
-            refuse_construct(j, o, e->location,
-                             e->kind == AEXPR_NULLIF    ? "NULLIF"
-                             : e->kind == AEXPR_SIMILAR ? "SIMILAR TO"
-                                                        : "IS DISTINCT FROM",
-                             "it with the operator");
+            gh_operator_refuse(j, o, e->location,
+                               e->kind == AEXPR_NULLIF    ? "NULLIF"
+                               : e->kind == AEXPR_SIMILAR ? "SIMILAR TO"
+                                                          : "IS DISTINCT FROM",
+                               "it with the operator");
         return;
     case AEXPR_BETWEEN:
     case AEXPR_NOT_BETWEEN:
@@ -557,11 +556,11 @@ static const gh_operator *meant_by_query(gh_judge *j, const SubLink *s, const ch
         return NULL;
     if (IsA(s->testexpr, RowExpr))
         return meant_by_rows(j, name, s->testexpr, s->subselect, s->location);
-    all = known_to_user(j, all);
+    all = gh_operator_known(j, all);
     value.subLinkType = EXPR_SUBLINK;
     types[0] = gh_infer_type(j, s->testexpr);
     types[1] = gh_infer_type(j, (const Node *)&value);
-    return meant(j, all, types, 2, name, s->location);
+    return gh_operator_meant(j, all, types, 2, name, s->location);
 }
 
 static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType type)
@@ -577,7 +576,7 @@ static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType ty
     if (o == NULL)
         return;
     if (IsA(s->testexpr, RowExpr)) {
-        refuse_construct(j, o, s->location, "comparing rows", "EXISTS");
+        gh_operator_refuse(j, o, s->location, "comparing rows", "EXISTS");
         return;
     }
     token = gh_judge_token(j, s->location);
@@ -625,7 +624,7 @@ static void judge_case(gh_judge *j, const CaseExpr *c)
                                         (Node *)lfirst_node(CaseWhen, cell)->expr, c->location);
 
         if (o != NULL)
-            refuse_construct(j, o, c->location, "CASE x WHEN", "CASE WHEN x = ...");
+            gh_operator_refuse(j, o, c->location, "CASE x WHEN", "CASE WHEN x = ...");
     }
 }
 
@@ -656,100 +655,10 @@ void gh_operator_bind(gh_judge *j, Node **slot)
                 meant_by(j, strVal(linitial(s->useOp)), s->node, s->node, s->location);
 
             if (o != NULL)
-                refuse_construct(j, o, s->location, "ORDER BY USING", "ASC or DESC");
+                gh_operator_refuse(j, o, s->location, "ORDER BY USING", "ASC or DESC");
         }
         return;
     default:
         return;
     }
-}
-
-/* A column that the user does not see takes no part in NATURAL. */
-static bool takes_part(const gh_item *item, const gh_column *c)
-{
-    return item->decision == NULL || item->keeps_hidden ||
-           item->decision->columns[c - item->relation->columns].show != GH_HIDDEN;
-}
-
-static bool is_shared(gh_judge *j, const gh_item *owner, gh_str name)
-{
-    ListCell *cell;
-
-    foreach (cell, j->block->items) {
-        const gh_item *item = lfirst(cell);
-        const gh_column *c;
-
-        if (item == owner)
-            continue;
-        if (item->relation == NULL || item->is_renamed)
-            return true;
-        c = gh_relation_column(item->relation, name);
-        if (c != NULL && takes_part(item, c))
-            return true;
-    }
-    return false;
-}
-
-/* What `=` compares the columns of this name by, where that is an extension's. */
-static const gh_operator *meant_by_column(gh_judge *j, gh_candidates all, const char *name)
-{
-    gh_oid types[2];
-
-    types[0] = gh_infer_column(j, name);
-    types[1] = types[0];
-    return meant(j, all, types, 2, "=", -1);
-}
-
-/* Whatever the columns of the type are called: PostgreSQL's own. */
-static bool is_plain(gh_judge *j, gh_candidates all, const gh_oid *types)
-{
-    const gh_candidate *found;
-    gh_overload o = gh_overload_select(j, all, types, 2, &found);
-
-    return o == GH_OVERLOAD_NONE || (o == GH_OVERLOAD_FOUND && found->rank == 0);
-}
-
-/*
- * SECURITY: types are few, so what one is compared by is asked first, and whether a column has a like of those alone that
- * matter: the other way 4 KiB of joins took minutes. Attack: tests/attack/states, test_natural_joins_of_many_relations.
- */
-static const gh_operator *meant_by_natural(gh_judge *j, gh_candidates all)
-{
-    gh_memo plain = { 0 };
-    ListCell *cell;
-
-    foreach (cell, j->block->items) {
-        const gh_item *item = lfirst(cell);
-
-        for (uint16_t i = 0; item->relation != NULL && i < item->relation->column_count; i++) {
-            const gh_column *c = &item->relation->columns[i];
-            const void *key = (const void *)(uintptr_t)c->type_oid;
-            gh_oid types[2] = { c->type_oid, c->type_oid };
-            uint32_t found;
-
-            if (!gh_memo_find(&plain, key, NULL, &found)) {
-                found = is_plain(j, all, types);
-                gh_memo_put(&plain, key, NULL, found);
-            }
-            if (found == 0 && takes_part(item, c) && is_shared(j, item, c->name))
-                return meant(j, all, types, 2, "=", -1);
-        }
-    }
-    return NULL;
-}
-
-void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
-{
-    gh_candidates all = gh_overload_operators(j, GH_STR("="), false);
-    const gh_operator *o = NULL;
-    ListCell *cell;
-
-    if (all.count == 0 || j->rc != GH_OK)
-        return;
-    all = known_to_user(j, all);
-    o = join->isNatural ? meant_by_natural(j, all) : NULL;
-    foreach (cell, join->usingClause)
-        o = o != NULL ? o : meant_by_column(j, all, strVal(lfirst(cell)));
-    if (o != NULL)
-        refuse_construct(j, o, -1, join->isNatural ? "NATURAL JOIN" : "JOIN USING", "ON");
 }

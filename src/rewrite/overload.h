@@ -50,6 +50,14 @@ gh_oid gh_overload_base(const gh_catalog *c, gh_oid oid);
 
 /* Is it a type outside pg_catalog that the user may know of? */
 bool gh_operator_is_seen(gh_judge *j, gh_oid type);
+/* Leaves out what the user cannot know of. */
+gh_candidates gh_operator_known(gh_judge *j, gh_candidates all);
+/* Over types as gh_overload_select has them. NULL: one of pg_catalog's, or none, or it is refused. */
+const gh_operator *gh_operator_meant(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
+                                     const char *name, int location);
+/* Of what cannot be written with an operator's schema. */
+void gh_operator_refuse(gh_judge *j, const gh_operator *o, int location, const char *construct,
+                        const char *instead);
 const char *gh_operator_type_name(const gh_judge *j, gh_oid oid); /* "?" where there is none */
 
 /* ---- infer.c, absent.c --------------------------------------------------------------------------------- */

@@ -173,15 +173,21 @@ static void widen(gh_judge *j, gh_scope old)
     j->block->is_part = old.is_part;
 }
 
-static void cover(gh_judge *j, int start)
+/* What was reached by name until now. */
+static const List *cover(gh_judge *j, int start)
 {
+    List *parts = NIL;
+
     for (int i = start; i < list_length(j->block->items); i++) {
         gh_item *item = list_nth(j->block->items, i);
 
+        if (!item->is_covered)
+            parts = lappend(parts, item);
         item->is_covered = true;
         item->is_renamed = true; /* its columns may have other names now */
         item->alias = NULL;
     }
+    return parts;
 }
 
 /*
@@ -260,7 +266,7 @@ static void judge_table_function(gh_judge *j, RangeTableFunc *r)
         gh_judge_expr(j, &c->colexpr);
         gh_judge_expr(j, &c->coldefexpr);
     }
-    (void)gh_judge_add_item(j, r->alias);
+    gh_judge_add_item(j, r->alias)->table = r;
 }
 
 /* Whichever of its columns the two sides share are compared: for the audit, any of them. */
@@ -302,11 +308,15 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         widen(j, old);
     }
     if (join->alias != NULL) {
-        cover(j, start);
-        gh_judge_add_item(j, join->alias)->is_join = true;
+        const List *parts = cover(j, start);
+        gh_item *item = gh_judge_add_item(j, join->alias);
+
+        item->is_join = true;
+        item->join = join;
+        item->parts = parts;
     }
     if (join->join_using_alias != NULL)
-        (void)gh_judge_add_item(j, join->join_using_alias);
+        gh_judge_add_item(j, join->join_using_alias)->merged = join->usingClause;
 }
 
 /* pg_show_all_settings() in FROM, which pgAdmin asks, is what the view pg_settings reads. */

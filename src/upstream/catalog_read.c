@@ -147,7 +147,16 @@ static const char s_functions_sql[] =
     "p.prolang IN (SELECT oid FROM pg_language WHERE lanname IN ('internal', 'c')), "
     "p.provariadic, p.prorettype, p.proargtypes, p.pronargdefaults "
     "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
-    "WHERE p.pronamespace NOT IN (TABLE hidden)";
+    "WHERE p.pronamespace NOT IN (TABLE hidden) ORDER BY p.oid";
+
+/* One that has no name is a column by its number; alone, it is no column but the value. */
+static const char s_outputs_sql[] =
+    "WITH " HIDDEN
+    "SELECT p.oid, COALESCE(NULLIF(p.proargnames[a.n], ''), CASE WHEN count(*) OVER w "
+    "> 1 THEN 'column' || row_number() OVER (w ORDER BY a.n) ELSE '' END), p.proallargtypes[a.n] "
+    "FROM pg_proc p, unnest(p.proargmodes) WITH ORDINALITY AS a (mode, n) "
+    "WHERE a.mode IN ('o', 'b', 't') AND p.pronamespace NOT IN (TABLE hidden) "
+    "WINDOW w AS (PARTITION BY p.oid) ORDER BY p.oid, a.n";
 
 static const char s_operators_sql[] =
     "SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid, "
@@ -214,7 +223,8 @@ static size_t numbers_at(const PGresult *r, int row, int column, uint32_t *out, 
     1600 /* PostgreSQL: 1600 columns of a table, 32 of an index, 100 arguments (by default) */
 
 #define INDEX_COLUMNS_MAX 32
-#define CONSTRAINTS_MAX   256 /* of one relation; more are not known, and so may not be named */
+#define OUTPUTS_MAX       1600 /* as many as a table's columns; those beyond are not known */
+#define CONSTRAINTS_MAX   256  /* of one relation; more are not known, and so may not be named */
 
 typedef struct reading {
     gh_catalog_builder *builder;
@@ -224,6 +234,7 @@ typedef struct reading {
     int16_t key[NUMBERS_MAX];
     gh_constraint constraints[CONSTRAINTS_MAX];
     int16_t constraint_columns[CONSTRAINTS_MAX][INDEX_COLUMNS_MAX];
+    gh_out_param outputs[OUTPUTS_MAX]; /* of one function */
 } reading;
 
 static void take_schemas(reading *rd, const PGresult *r)
@@ -334,8 +345,23 @@ static void take_types(reading *rd, const PGresult *r)
     }
 }
 
-static void take_functions(reading *rd, const PGresult *r)
+/* From row *at on, those of one function; *at is behind them then. */
+static uint16_t take_outputs(reading *rd, const PGresult *r, int *at, gh_oid function)
 {
+    uint16_t count = 0;
+
+    for (; *at < PQntuples(r) && oid_at(r, *at, 0) <= function; (*at)++) {
+        if (oid_at(r, *at, 0) == function && count < OUTPUTS_MAX)
+            rd->outputs[count++] =
+                (gh_out_param){ .name = text_at(r, *at, 1), .type = oid_at(r, *at, 2) };
+    }
+    return count;
+}
+
+static void take_functions(reading *rd, const PGresult *r, const PGresult *outputs)
+{
+    int at = 0;
+
     for (int i = 0; i < PQntuples(r); i++) {
         gh_function f = {
             .oid = oid_at(r, i, 0),
@@ -353,6 +379,8 @@ static void take_functions(reading *rd, const PGresult *r)
             .args = rd->numbers,
             .arg_count = (uint16_t)numbers_at(r, i, 12, rd->numbers, NUMBERS_MAX),
             .default_count = (uint16_t)int_at(r, i, 13),
+            .outputs = rd->outputs,
+            .output_count = take_outputs(rd, outputs, &at, oid_at(r, i, 0)),
         };
         gh_catalog_add_function(rd->builder, &f);
     }
@@ -443,6 +471,21 @@ static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
     return rc;
 }
 
+static gh_rc read_functions(gh_catalog_reader *r, reading *rd, gh_err *err)
+{
+    PGresult *functions = NULL;
+    PGresult *outputs = NULL;
+    gh_rc rc = query(r, s_functions_sql, &functions, err);
+
+    if (rc == GH_OK)
+        rc = query(r, s_outputs_sql, &outputs, err);
+    if (rc == GH_OK)
+        take_functions(rd, functions, outputs);
+    PQclear(functions);
+    PQclear(outputs);
+    return rc;
+}
+
 static gh_rc read_server(gh_catalog_reader *r, reading *rd, gh_err *err)
 {
     PGresult *result = NULL;
@@ -466,7 +509,7 @@ static gh_rc read_all(gh_catalog_reader *r, reading *rd, gh_err *err)
     if (rc == GH_OK)
         rc = read_one(r, s_types_sql, rd, take_types, err);
     if (rc == GH_OK)
-        rc = read_one(r, s_functions_sql, rd, take_functions, err);
+        rc = read_functions(r, rd, err);
     if (rc == GH_OK)
         rc = read_one(r, s_operators_sql, rd, take_operators, err);
     if (rc == GH_OK)
