@@ -56,11 +56,20 @@ void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text)
     if (j->edit_count == j->edit_cap) {
         j->edit_cap = j->edit_cap == 0 ? 16 : j->edit_cap * 2;
         if (j->edits == NULL)
-            j->edits = palloc(j->edit_cap * sizeof(gh_edit));
+            j->edits = palloc(j->edit_cap * sizeof(gh_placed));
         else
-            j->edits = repalloc(j->edits, j->edit_cap * sizeof(gh_edit));
+            j->edits = repalloc(j->edits, j->edit_cap * sizeof(gh_placed));
     }
-    j->edits[j->edit_count++] = (gh_edit){ first, end, text };
+    j->edits[j->edit_count++] = (gh_placed){ .edit = { first, end, text } };
+}
+
+void gh_judge_edit_around(gh_judge *j, size_t first, size_t end, const char *before,
+                          const char *behind)
+{
+    gh_judge_edit(j, first, first, before);
+    if (j->rc == GH_OK)
+        j->edits[j->edit_count - 1].opens = true;
+    gh_judge_edit(j, end, end, behind);
 }
 
 size_t gh_judge_token(gh_judge *j, int location)
@@ -171,6 +180,7 @@ Node *gh_judge_parse_query(gh_judge *j, const char *sql)
  * order. */
 typedef struct gh_ordered_edit {
     gh_edit edit;
+    bool opens;
     size_t order;
 } gh_ordered_edit;
 
@@ -185,6 +195,10 @@ static int compare_edits(const void *a, const void *b)
         return x->edit.first < y->edit.first ? -1 : 1;
     if (x_inserts != y_inserts)
         return x_inserts ? -1 : 1;
+    if (x_inserts && x->opens != y->opens)
+        return x->opens ? -1 : 1;
+    if (x_inserts && x->opens) /* what is put around comes later */
+        return x->order > y->order ? -1 : x->order < y->order;
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
@@ -195,8 +209,8 @@ gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *
     size_t count = 0;
 
     for (size_t i = 0; i < j->edit_count; i++) {
-        if (j->edits[i].first >= first && j->edits[i].end <= end)
-            ordered[count++] = (gh_ordered_edit){ j->edits[i], i };
+        if (j->edits[i].edit.first >= first && j->edits[i].edit.end <= end)
+            ordered[count++] = (gh_ordered_edit){ j->edits[i].edit, j->edits[i].opens, i };
     }
     qsort(ordered, count, sizeof(gh_ordered_edit), compare_edits);
     for (size_t i = 0; i < count; i++)

@@ -58,6 +58,11 @@ typedef struct gh_returned {
 } gh_returned;
 
 /* An item of FROM, or the target of a write. */
+typedef struct gh_placed {
+    gh_edit edit;
+    bool opens; /* an insertion that stands before others at its place */
+} gh_placed;
+
 typedef struct gh_item {
     Node **slot; /* where the RangeVar hangs; NULL for items that are no relation */
     RangeVar *var;
@@ -156,7 +161,7 @@ typedef struct gh_judge {
     gh_plan *plan;
     gh_err *err;
     gh_rc rc; /* sticky: the first refusal stays */
-    gh_edit *edits;
+    gh_placed *edits;
     size_t edit_count;
     size_t edit_cap;
     size_t edit_bytes; /* of their texts */
@@ -219,6 +224,9 @@ bool gh_judge_is_spent(gh_judge *j);
 void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
                      ...) GH_PRINTF(5, 6);
 void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text);
+/* Two insertions, of which the first stands before whatever else is inserted there. */
+void gh_judge_edit_around(gh_judge *j, size_t first, size_t end, const char *before,
+                          const char *behind);
 /* Token at a byte; refuses as a defect if there is none. */
 size_t gh_judge_token(gh_judge *j, int location);
 /* printf into the parser's memory. */

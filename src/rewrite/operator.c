@@ -8,7 +8,8 @@
  *     email IN ('A', 'B')     ─▶  email OPERATOR("public".=) ANY (CAST(ARRAY['A', 'B'] AS "public"."citext"[]))
  *     email NOT IN (SELECT…)  ─▶  email OPERATOR("public".<>) ALL (SELECT…)
  *
- * What has no such spelling (BETWEEN, IS DISTINCT FROM, NULLIF, CASE x WHEN, USING, rows) is refused, and so is what
+ * What has no such spelling (BETWEEN, IS DISTINCT FROM, NULLIF, CASE x WHEN, rows) is written over arrays (operator_wrap.c),
+ * or refused (USING and NATURAL, operator_join.c), and so is what
  * depends on a type that is not known here: another answer than PostgreSQL's is never given for it.
  *
  * SECURITY: an operator runs a function. Those of extensions are trusted if they are not volatile, as PostgreSQL's own
@@ -131,9 +132,8 @@ static void refuse_absent(gh_judge *j, gh_candidates all, const gh_oid *types, N
     gh_absent_refuse(j, right);
 }
 
-/* The operator of that name over the operands; NULL: nothing is to be done. */
-static const gh_operator *meant_by(gh_judge *j, const char *name, Node *left, Node *right,
-                                   int location)
+const gh_operator *gh_operator_meant_by(gh_judge *j, const char *name, Node *left, Node *right,
+                                        int location)
 {
     gh_candidates all = gh_overload_operators(j, gh_str_of(name), left == NULL);
     gh_oid types[2];
@@ -155,88 +155,6 @@ void gh_operator_refuse(gh_judge *j, const gh_operator *o, int location, const c
                     construct, gh_operator_type_name(j, o->left), instead);
 }
 
-/* ---- text ------------------------------------------------------------------------------------ */
-
-static bool is_word(const gh_judge *j, size_t token, const char *word)
-{
-    return token < j->text->token_count && strcmp(j->text->tokens[token].text, word) == 0 &&
-           (j->text->tokens[token].kind == GH_TOKEN_KEYWORD ||
-            j->text->tokens[token].kind == GH_TOKEN_SELF ||
-            j->text->tokens[token].kind == GH_TOKEN_OPERATOR);
-}
-
-static size_t closing_end(const gh_judge *j, size_t open)
-{
-    size_t close = gh_sql_token_closing(j->text, open);
-
-    return close == SIZE_MAX ? SIZE_MAX : close + 1;
-}
-
-/* After the type of `x::type`, of the names that are one word. */
-static size_t type_end(const gh_judge *j, const TypeName *t)
-{
-    size_t at = t->location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, t->location);
-
-    if (at == SIZE_MAX)
-        return SIZE_MAX;
-    at += is_word(j, at + 1, ".") ? 3 : 1;
-    if (is_word(j, at, "("))
-        at = closing_end(j, at);
-    while (at != SIZE_MAX && is_word(j, at, "["))
-        at = closing_end(j, at);
-    return at == SIZE_MAX || is_word(j, at, "precision") || is_word(j, at, "varying") ||
-                   is_word(j, at, "with") || is_word(j, at, "without")
-               ? SIZE_MAX
-               : at;
-}
-
-/* After a plain call. Its name may have got a schema since it was parsed. */
-static size_t call_end(const gh_judge *j, const FuncCall *f, size_t at)
-{
-    size_t open = at + (is_word(j, at + 1, ".") ? 3 : 1);
-
-    return !is_word(j, open, "(") || f->agg_filter != NULL || f->over != NULL ||
-                   f->agg_within_group || f->funcformat == COERCE_SQL_SYNTAX
-               ? SIZE_MAX
-               : closing_end(j, open);
-}
-
-/* The token after an operand, brackets around it left out; SIZE_MAX where that is not known. */
-static size_t operand_end(const gh_judge *j, const Node *n, int depth)
-{
-    size_t at;
-
-    if (n == NULL || depth > GH_SQL_DEPTH_MAX)
-        return SIZE_MAX;
-    at = exprLocation(n) < 0 ? SIZE_MAX : gh_sql_token_at(j->text, exprLocation(n));
-    switch (nodeTag(n)) {
-    case T_A_Const:
-        return at == SIZE_MAX ? SIZE_MAX : at + (is_word(j, at, "-") ? 2 : 1);
-    case T_ParamRef:
-        return at == SIZE_MAX ? SIZE_MAX : at + 1;
-    case T_ColumnRef:
-        return at == SIZE_MAX ? SIZE_MAX
-                              : at + 2 * (size_t)list_length(((const ColumnRef *)n)->fields) - 1;
-    case T_FuncCall:
-        return at == SIZE_MAX ? SIZE_MAX : call_end(j, (const FuncCall *)n, at);
-    case T_TypeCast:
-        at = gh_sql_token_at(j->text, ((const TypeCast *)n)->location);
-        return at != SIZE_MAX && is_word(j, at, "::") ? type_end(j, ((const TypeCast *)n)->typeName)
-                                                      : SIZE_MAX;
-    case T_A_Expr:
-        if (((const A_Expr *)n)->kind != AEXPR_OP)
-            return SIZE_MAX;
-        at = operand_end(j, ((const A_Expr *)n)->rexpr, depth + 1);
-        /* Brackets that open behind the operator and close behind the operand. */
-        for (size_t i = gh_sql_token_at(j->text, ((const A_Expr *)n)->location) + 1;
-             at != SIZE_MAX && is_word(j, i, "(") && gh_sql_token_closing(j->text, i) >= at; i++)
-            at = at < closing_end(j, i) ? closing_end(j, i) : at;
-        return at;
-    default:
-        return SIZE_MAX;
-    }
-}
-
 /* PostgreSQL binds OPERATOR(...) tighter than it binds = and LIKE: a right operand that is an operation itself
  * gets brackets. */
 static void put_operator(gh_judge *j, const gh_operator *o, const A_Expr *e, size_t first,
@@ -248,8 +166,9 @@ static void put_operator(gh_judge *j, const gh_operator *o, const A_Expr *e, siz
     size_t after;
 
     if (is_loose && e->rexpr != NULL && IsA(e->rexpr, A_Expr) && e->kind != AEXPR_OP_ANY &&
-        e->kind != AEXPR_OP_ALL && !(is_word(j, end, "(") && closing_end(j, end) == j->end)) {
-        after = operand_end(j, e->rexpr, 0);
+        e->kind != AEXPR_OP_ALL &&
+        !(gh_operator_is_word(j, end, "(") && gh_operator_closing(j, end) == j->end)) {
+        after = gh_operator_operand_end(j, e->rexpr, 0);
         if (after == SIZE_MAX) {
             gh_judge_refuse(j, GH_DENIED, "42501", e->location,
                             "operator %s over type %s is not allowed here: put its right side "
@@ -263,7 +182,7 @@ static void put_operator(gh_judge *j, const gh_operator *o, const A_Expr *e, siz
     gh_judge_edit(j, first, end, text);
 }
 
-static List *qualified(const gh_operator *o)
+List *gh_operator_qualified(const gh_operator *o)
 {
     return list_make2(makeString(gh_judge_cstr(o->schema)), makeString(gh_judge_cstr(o->name)));
 }
@@ -272,7 +191,7 @@ static List *qualified(const gh_operator *o)
 static bool stands_alone(gh_judge *j, const A_Expr *e, size_t token)
 {
     size_t first = e->lexpr != NULL ? gh_function_operand_start(j, e->lexpr, token) : token;
-    size_t after = operand_end(j, e->rexpr, 0);
+    size_t after = gh_operator_operand_end(j, e->rexpr, 0);
     const gh_token *t = j->text->tokens;
 
     if (first == SIZE_MAX || after == SIZE_MAX)
@@ -289,7 +208,7 @@ static bool stands_alone(gh_judge *j, const A_Expr *e, size_t token)
 static void bind_plain(gh_judge *j, A_Expr *e)
 {
     const char *name = strVal(llast(e->name));
-    const gh_operator *o = meant_by(j, name, e->lexpr, e->rexpr, e->location);
+    const gh_operator *o = gh_operator_meant_by(j, name, e->lexpr, e->rexpr, e->location);
     size_t token;
 
     if (o == NULL)
@@ -302,7 +221,7 @@ static void bind_plain(gh_judge *j, A_Expr *e)
         return;
     }
     put_operator(j, o, e, token, token + 1);
-    e->name = qualified(o);
+    e->name = gh_operator_qualified(o);
     j->asks_statistics = true;
 }
 
@@ -329,7 +248,7 @@ static void bind_array(gh_judge *j, A_Expr *e)
         return;
     token = gh_judge_token(j, e->location);
     put_operator(j, o, e, token, token + 1);
-    e->name = qualified(o);
+    e->name = gh_operator_qualified(o);
     j->asks_statistics = true;
 }
 
@@ -339,21 +258,22 @@ static void bind_array(gh_judge *j, A_Expr *e)
 static void bind_like(gh_judge *j, A_Expr *e)
 {
     const char *name = strVal(llast(e->name));
-    const gh_operator *o = meant_by(j, name, e->lexpr, e->rexpr, e->location);
+    const gh_operator *o = gh_operator_meant_by(j, name, e->lexpr, e->rexpr, e->location);
     size_t token;
     size_t end;
 
     if (o == NULL)
         return;
     token = gh_judge_token(j, e->location);
-    end = token + (is_word(j, token, "not") ? 2 : 1);
+    end = token + (gh_operator_is_word(j, token, "not") ? 2 : 1);
     if (IsA(e->rexpr, FuncCall) && ((const FuncCall *)e->rexpr)->location == e->location) {
-        gh_operator_refuse(j, o, e->location, "LIKE ... ESCAPE", "a pattern that needs none");
+        if (!gh_operator_escape(j, o, e, end))
+            gh_operator_refuse(j, o, e->location, "LIKE ... ESCAPE", "a pattern that needs none");
         return;
     }
     put_operator(j, o, e, token, end);
     e->kind = AEXPR_OP;
-    e->name = qualified(o);
+    e->name = gh_operator_qualified(o);
     j->asks_statistics = true;
 }
 
@@ -448,29 +368,13 @@ static void bind_in_list(gh_judge *j, A_Expr *e)
     cast->typeName->typemod = -1;
     cast->typeName->arrayBounds = list_make1(makeInteger(-1));
     e->kind = is_in ? AEXPR_OP_ANY : AEXPR_OP_ALL;
-    e->name = qualified(o);
+    e->name = gh_operator_qualified(o);
     e->rexpr = (Node *)cast;
     j->asks_statistics = true;
 }
 
-static void refuse_between(gh_judge *j, const A_Expr *e)
-{
-    static const char *const names[] = { ">=", "<=", ">", "<" };
-    ListCell *cell;
-
-    foreach (cell, (List *)e->rexpr) {
-        for (size_t i = 0; i < GH_COUNT(names) && j->rc == GH_OK; i++) {
-            const gh_operator *o = meant_by(j, names[i], e->lexpr, lfirst(cell), e->location);
-
-            if (o != NULL)
-                gh_operator_refuse(j, o, e->location, "BETWEEN", ">= and <=");
-        }
-    }
-}
-
-/* Rows are compared by each pair's operator. */
-static const gh_operator *meant_by_rows(gh_judge *j, const char *name, const Node *left,
-                                        const Node *right, int location)
+const gh_operator *gh_operator_meant_by_rows(gh_judge *j, const char *name, const Node *left,
+                                             const Node *right, int location)
 {
     const List *rights = IsA(right, RowExpr) ? ((const RowExpr *)right)->args : NIL;
     ListCell *cell;
@@ -478,7 +382,7 @@ static const gh_operator *meant_by_rows(gh_judge *j, const char *name, const Nod
     foreach (cell, ((const RowExpr *)left)->args) {
         int i = foreach_current_index(cell);
         Node *other = i < list_length(rights) ? list_nth(rights, i) : NULL; /* not known */
-        const gh_operator *o = meant_by(j, name, lfirst(cell), other, location);
+        const gh_operator *o = gh_operator_meant_by(j, name, lfirst(cell), other, location);
 
         if (o != NULL)
             return o;
@@ -486,23 +390,25 @@ static const gh_operator *meant_by_rows(gh_judge *j, const char *name, const Nod
     return NULL;
 }
 
-static void bind_a_expr(gh_judge *j, A_Expr *e)
+static void bind_similar(gh_judge *j, A_Expr *e)
 {
-    const gh_operator *o = NULL;
+    const gh_operator *o =
+        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
+    size_t token;
+
+    if (o == NULL)
+        return;
+    token = gh_judge_token(j, e->location);
+    if (!gh_operator_escape(j, o, e, token + (gh_operator_is_word(j, token, "not") ? 3 : 2)))
+        gh_operator_refuse(j, o, e->location, "SIMILAR TO", "it with the operator");
+}
+
+static void bind_a_expr(gh_judge *j, Node **slot)
+{
+    A_Expr *e = (A_Expr *)*slot;
 
     if (e->lexpr != NULL && IsA(e->lexpr, RowExpr)) {
-        const char *name = strVal(llast(e->name));
-        ListCell *cell;
-
-        if (e->kind == AEXPR_IN) {
-            foreach (cell, (List *)e->rexpr)
-                o = o != NULL ? o : meant_by_rows(j, name, e->lexpr, lfirst(cell), e->location);
-        } else if (e->kind == AEXPR_OP || e->kind == AEXPR_DISTINCT ||
-                   e->kind == AEXPR_NOT_DISTINCT) {
-            o = meant_by_rows(j, name, e->lexpr, e->rexpr, e->location);
-        }
-        if (o != NULL)
-            gh_operator_refuse(j, o, e->location, "comparing rows", "each comparison");
+        gh_operator_bind_rows(j, e);
         return;
     }
     switch (e->kind) {
@@ -522,21 +428,19 @@ static void bind_a_expr(gh_judge *j, A_Expr *e)
         return;
     case AEXPR_DISTINCT:
     case AEXPR_NOT_DISTINCT:
+        gh_operator_bind_distinct(j, e);
+        return;
     case AEXPR_NULLIF:
+        gh_operator_bind_nullif(j, slot);
+        return;
     case AEXPR_SIMILAR:
-        o = meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
-        if (o != NULL)
-            gh_operator_refuse(j, o, e->location,
-                               e->kind == AEXPR_NULLIF    ? "NULLIF"
-                               : e->kind == AEXPR_SIMILAR ? "SIMILAR TO"
-                                                          : "IS DISTINCT FROM",
-                               "it with the operator");
+        bind_similar(j, e);
         return;
     case AEXPR_BETWEEN:
     case AEXPR_NOT_BETWEEN:
     case AEXPR_BETWEEN_SYM:
     case AEXPR_NOT_BETWEEN_SYM:
-        refuse_between(j, e);
+        gh_operator_bind_between(j, e);
         return;
     default:
         return;
@@ -555,7 +459,7 @@ static const gh_operator *meant_by_query(gh_judge *j, const SubLink *s, const ch
     if (all.count == 0)
         return NULL;
     if (IsA(s->testexpr, RowExpr))
-        return meant_by_rows(j, name, s->testexpr, s->subselect, s->location);
+        return gh_operator_meant_by_rows(j, name, s->testexpr, s->subselect, s->location);
     all = gh_operator_known(j, all);
     value.subLinkType = EXPR_SUBLINK;
     types[0] = gh_infer_type(j, s->testexpr);
@@ -582,7 +486,7 @@ static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType ty
     token = gh_judge_token(j, s->location);
     end = token + 1;
     if (s->operName == NIL) { /* IN and NOT IN */
-        end = is_word(j, token, "not") ? token + 2 : token + 1;
+        end = gh_operator_is_word(j, token, "not") ? token + 2 : token + 1;
         gh_judge_edit(j, token, end,
                       gh_judge_printf("OPERATOR(%s." GH_STR_FMT ") %s",
                                       gh_judge_ident(j, o->schema), GH_STR_ARG(o->name),
@@ -592,7 +496,7 @@ static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType ty
                       gh_judge_printf("OPERATOR(%s." GH_STR_FMT ")", gh_judge_ident(j, o->schema),
                                       GH_STR_ARG(o->name)));
     }
-    s->operName = qualified(o);
+    s->operName = gh_operator_qualified(o);
     s->subLinkType = type;
     j->asks_statistics = true;
 }
@@ -603,7 +507,7 @@ bool gh_operator_bind_not_in(gh_judge *j, Node **slot)
     SubLink *s = b->boolop == NOT_EXPR ? linitial(b->args) : NULL;
 
     if (s == NULL || !IsA(s, SubLink) || s->subLinkType != ANY_SUBLINK || s->operName != NIL ||
-        !is_word(j, gh_judge_token(j, s->location), "not"))
+        !gh_operator_is_word(j, gh_judge_token(j, s->location), "not"))
         return false;
     gh_judge_expr(j, &s->testexpr);
     gh_judge_sublink_query(j, s);
@@ -615,19 +519,6 @@ bool gh_operator_bind_not_in(gh_judge *j, Node **slot)
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 
-static void judge_case(gh_judge *j, const CaseExpr *c)
-{
-    ListCell *cell;
-
-    foreach (cell, c->arg != NULL ? c->args : NIL) {
-        const gh_operator *o = meant_by(j, "=", (Node *)c->arg,
-                                        (Node *)lfirst_node(CaseWhen, cell)->expr, c->location);
-
-        if (o != NULL)
-            gh_operator_refuse(j, o, c->location, "CASE x WHEN", "CASE WHEN x = ...");
-    }
-}
-
 void gh_operator_bind(gh_judge *j, Node **slot)
 {
     Node *n = *slot;
@@ -637,7 +528,7 @@ void gh_operator_bind(gh_judge *j, Node **slot)
     switch (nodeTag(n)) {
     case T_A_Expr:
         if (list_length(((A_Expr *)n)->name) == 1)
-            bind_a_expr(j, (A_Expr *)n);
+            bind_a_expr(j, slot);
         return;
     case T_SubLink: {
         SubLink *s = (SubLink *)n;
@@ -646,13 +537,13 @@ void gh_operator_bind(gh_judge *j, Node **slot)
         return;
     }
     case T_CaseExpr:
-        judge_case(j, (const CaseExpr *)n);
+        gh_operator_bind_case(j, (CaseExpr *)n);
         return;
     case T_SortBy:
         if (list_length(((SortBy *)n)->useOp) == 1) {
             const SortBy *s = (const SortBy *)n;
             const gh_operator *o =
-                meant_by(j, strVal(linitial(s->useOp)), s->node, s->node, s->location);
+                gh_operator_meant_by(j, strVal(linitial(s->useOp)), s->node, s->node, s->location);
 
             if (o != NULL)
                 gh_operator_refuse(j, o, s->location, "ORDER BY USING", "ASC or DESC");

@@ -58,7 +58,33 @@ const gh_operator *gh_operator_meant(gh_judge *j, gh_candidates all, const gh_oi
 /* Of what cannot be written with an operator's schema. */
 void gh_operator_refuse(gh_judge *j, const gh_operator *o, int location, const char *construct,
                         const char *instead);
+/* The operator of that name over the operands; NULL: nothing is to be done. */
+const gh_operator *gh_operator_meant_by(gh_judge *j, const char *name, Node *left, Node *right,
+                                        int location);
+/* Rows are compared by each pair's operator: the first that is an extension's. */
+const gh_operator *gh_operator_meant_by_rows(gh_judge *j, const char *name, const Node *left,
+                                             const Node *right, int location);
+List *gh_operator_qualified(const gh_operator *o);
 const char *gh_operator_type_name(const gh_judge *j, gh_oid oid); /* "?" where there is none */
+
+/* ---- operator_text.c ------------------------------------------------------------------------- */
+
+bool gh_operator_is_word(const gh_judge *j, size_t token, const char *word);
+/* Behind what closes the bracket. */
+size_t gh_operator_closing(const gh_judge *j, size_t open);
+/* The token after an operand, brackets around it left out; SIZE_MAX where that is not known. */
+size_t gh_operator_operand_end(const gh_judge *j, const Node *n, int depth);
+
+/* ---- operator_wrap.c ------------------------------------------------------------------------- */
+
+/* What compares by the name of an operator, where it is an extension's: written so that PostgreSQL takes it, else refused. */
+void gh_operator_bind_distinct(gh_judge *j, A_Expr *e);
+void gh_operator_bind_nullif(gh_judge *j, Node **slot);
+void gh_operator_bind_between(gh_judge *j, A_Expr *e);
+void gh_operator_bind_case(gh_judge *j, CaseExpr *c);
+void gh_operator_bind_rows(gh_judge *j, A_Expr *e);
+/* LIKE and SIMILAR TO, whose tokens end before `end`, with what ESCAPE makes of the pattern; false: where it ends is not known. */
+bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end);
 
 /* ---- infer.c, absent.c --------------------------------------------------------------------------------- */
 

@@ -67,7 +67,7 @@ char *gh_write_failure(const char *type)
 /* In the first column that a star stands for. */
 static bool check_in_star(gh_judge *j, gh_item *target, const char *condition)
 {
-    gh_edit *edit = &j->edits[target->star_edit];
+    gh_edit *edit = &j->edits[target->star_edit].edit;
     const gh_column *c = NULL;
     char *value = NULL;
     char *checked;

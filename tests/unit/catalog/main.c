@@ -154,6 +154,8 @@ START_TEST(overloads_come_together)
 {
     gh_catalog_builder *b = gh_catalog_builder_new();
     gh_oid args[3] = { 23, 25, 1700 };
+    char output[] = "key";
+    gh_out_param outputs[2] = { { GH_STR("value"), 25 }, { gh_str_of(output), 23 } };
     size_t count;
 
     for (uint32_t i = 0; i < 300; i++) {
@@ -163,7 +165,9 @@ START_TEST(overloads_come_together)
                           .schema = i < 150 ? GH_STR("pg_catalog") : GH_STR("app"),
                           .name = gh_str_of(name),
                           .args = args,
-                          .arg_count = (uint16_t)(i % 4) };
+                          .arg_count = (uint16_t)(i % 4),
+                          .outputs = outputs,
+                          .output_count = (uint16_t)(i % 3) };
         gh_catalog_add_function(b, &f);
         snprintf(name, sizeof(name), "%.*s", (int)(1 + i % 5), "+++++");
         gh_operator o = {
@@ -176,6 +180,7 @@ START_TEST(overloads_come_together)
         gh_catalog_add_cast(b, &cast);
     }
     gh_catalog *c = gh_catalog_builder_finish(b, 1);
+    memset(output, 'x', 3);
     for (uint32_t n = 0; n < 100; n++) {
         char name[16];
         snprintf(name, sizeof(name), "f%u", n);
@@ -187,6 +192,12 @@ START_TEST(overloads_come_together)
             ck_assert_ptr_eq(gh_catalog_function_by_oid(c, f[i]->oid), f[i]);
             for (uint16_t k = 0; k < f[i]->arg_count; k++)
                 ck_assert_uint_eq(f[i]->args[k], args[k]);
+            ck_assert_uint_eq(f[i]->output_count, (f[i]->oid - 1000) % 3);
+            if (f[i]->output_count == 2) {
+                ck_assert(gh_str_is(f[i]->outputs[0].name, "value"));
+                ck_assert(gh_str_is(f[i]->outputs[1].name, "key"));
+                ck_assert_uint_eq(f[i]->outputs[1].type, 23);
+            }
         }
         ck_assert(gh_str_is(f[0]->schema, "app")); /* by schema, then OID */
     }
