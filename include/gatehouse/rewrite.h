@@ -138,9 +138,10 @@ typedef struct gh_rewrite_input {
      * NULL: it has none. */
     const gh_catalog *temporary;
     gh_view *view;
-    gh_str database;           /* the warehouse as the client named it */
-    gh_str_list search_path;   /* the client's, effective schemas in order, without pg_catalog */
-    gh_str search_path_text;   /* as SHOW search_path must print it */
+    gh_str database;         /* the warehouse as the client named it */
+    gh_str_list search_path; /* the client's, effective schemas in order, without pg_catalog */
+    gh_str search_path_text; /* as SHOW search_path must print it */
+    gh_str startup; /* what the startup packet set: gh_settings_put_sql of each; may be empty */
     gh_str client_encoding;    /* of the text */
     const gh_oid *param_types; /* of Parse; 0: not given */
     size_t param_count;

@@ -210,6 +210,42 @@ static void judge_set_multi(gh_judge *j, const VariableSetStmt *v)
     j->plan->kind = GH_STMT_OTHER;
 }
 
+/* The statement of the session's start that set it, `name = 'value'`; empty: none did. */
+static gh_str startup_setting(gh_str startup, gh_str name)
+{
+    const char *p = startup.ptr;
+    const char *end = p + startup.len;
+
+    while (p != NULL && (size_t)(end - p) > name.len + 4) { /* "SET " and the name */
+        gh_str set = { p + 4, 0 };
+        bool is_it = memcmp(set.ptr, name.ptr, name.len) == 0 && set.ptr[name.len] == ' ';
+        bool is_quoted = false;
+
+        for (p = set.ptr; p < end && (is_quoted || *p != ';'); p++)
+            is_quoted = is_quoted != (*p == '\'');
+        set.len = (size_t)(p - set.ptr);
+        if (is_it)
+            return set;
+        p += p < end;
+    }
+    return (gh_str){ NULL, 0 };
+}
+
+/* What is set back is what the client's startup packet said: the upstream does not know of that. */
+static void reset_setting(gh_judge *j, const VariableSetStmt *v, const char *name)
+{
+    gh_str set = startup_setting(j->in->startup, gh_str_of(name));
+
+    j->rc = gh_setting_check_name(gh_str_of(name), j->err);
+    if (j->rc != GH_OK || set.len == 0)
+        return;
+    send_text(j,
+              gh_judge_printf("SET %s" GH_STR_FMT, v->is_local ? "LOCAL " : "", GH_STR_ARG(set)));
+    if (v->kind == VAR_RESET)
+        j->plan->tag = GH_STR("RESET");
+    j->plan->reads_session = true;
+}
+
 static void judge_set(gh_judge *j, const VariableSetStmt *v)
 {
     char *name = v->name != NULL ? lower(v->name) : NULL;
@@ -240,13 +276,16 @@ static void judge_set(gh_judge *j, const VariableSetStmt *v)
         take_virtual(j, v, name);
         return;
     }
-    value = v->kind == VAR_SET_VALUE ? setting_value(v->args) : pstrdup("");
+    if (v->kind != VAR_SET_VALUE) {
+        reset_setting(j, v, name);
+        return;
+    }
+    value = setting_value(v->args);
     if (value == NULL) {
         gh_judge_refuse(j, GH_INVALID, "22023", -1, "invalid value for parameter \"%s\"", name);
         return;
     }
-    j->rc = v->kind == VAR_SET_VALUE ? gh_setting_check(gh_str_of(name), gh_str_of(value), j->err)
-                                     : gh_setting_check_name(gh_str_of(name), j->err);
+    j->rc = gh_setting_check(gh_str_of(name), gh_str_of(value), j->err);
     j->plan->value = gh_str_of(keep(j, gh_str_of(value)));
 }
 

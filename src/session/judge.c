@@ -125,6 +125,7 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
                                .database = s->database,
                                .search_path = s->path->schemas,
                                .search_path_text = s->path->text,
+                               .startup = s->startup_sql,
                                .client_encoding = gh_conn_parameter(s->conn, "client_encoding"),
                                .param_types = key->param_types,
                                .param_count = key->param_count,

@@ -56,6 +56,7 @@ static void free_judgement(gh_judgement *j)
 {
     gh_env_free_str(&j->in.sql);
     gh_env_free_str(&j->in.database);
+    gh_env_free_str(&j->in.startup);
     gh_env_free_str(&j->in.client_encoding);
     free((void *)(uintptr_t)j->in.param_types);
     gh_plan_set_release(j->set);
@@ -177,6 +178,7 @@ void gh_judgement_begin(gh_session *s, const gh_rewrite_input *in)
     j->in = *in;
     j->in.sql = own(in->sql);
     j->in.database = own(in->database);
+    j->in.startup = own(in->startup);
     j->in.client_encoding = own(in->client_encoding);
     j->in.param_types = NULL;
     if (in->param_count > 0) {

@@ -237,6 +237,7 @@ gh_rc gh_session_check_startup(const gh_session *s, gh_err *err)
 static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_buf *raw, gh_path **path, gh_err *err)
 {
     gh_str path_text = GH_STR(GH_DEFAULT_PATH);
+    bool is_named = false;
 
     for (size_t i = 0; i < s->login->startup.settings_len; i++) {
         const gh_wire_param *p = &s->login->startup.settings[i];
@@ -244,6 +245,7 @@ static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_buf *raw, gh_path *
         gh_str name = fold_name(p->name, folded, sizeof(folded));
         gh_err refused = { 0 };
 
+        is_named = is_named || gh_str_is(name, "application_name");
         if (gh_str_is(name, "search_path"))
             path_text = p->value;
         else if (check_setting(name, p->value, &refused) == GH_OK)
@@ -253,6 +255,8 @@ static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_buf *raw, gh_path *
         else
             return gh_fail(err, GH_DENIED, refused.sqlstate, "%s", refused.public_msg);
     }
+    if (!is_named) /* the upstream's is Gatehouse's own */
+        gh_settings_put_sql(GH_STR("application_name"), GH_STR(""), sql);
     return gh_path_new(path_text, s->user, path, err);
 }
 

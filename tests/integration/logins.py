@@ -409,7 +409,34 @@ class Startup(unittest.TestCase):
             self.assertEqual(c.one("SELECT date '2024-12-31'"), [['31.12.2024']])
             self.assertEqual(c.one('SHOW application_name'), [['my app']])
 
+    def test_settings_go_back_to_the_startup_packet(self):
+        with proxy.wire('alice', parameters={'TimeZone': 'Asia/Tokyo', 'application_name': "it's; mine", 'work_mem': '5MB'}) as c:
+            for reset in ('RESET timezone', 'SET TimeZone TO DEFAULT', 'SET TIME ZONE DEFAULT', 'RESET ALL', 'DISCARD ALL'):
+                with self.subTest(reset):
+                    c.one("SET TimeZone = 'UTC'")
+                    self.assertEqual(c.query(reset)[-1].tag, reset.split()[0] + ' ALL' * (reset == 'DISCARD ALL'))
+                    self.assertEqual(c.one('SHOW timezone'), [['Asia/Tokyo']])
+            self.assertEqual(c.parameters['TimeZone'], 'Asia/Tokyo')
+            c.query("BEGIN; SET LOCAL work_mem = '6MB'; SET LOCAL work_mem TO DEFAULT; SET application_name = 'x'; RESET application_name")
+            self.assertEqual(c.one("SELECT current_setting('work_mem'), current_setting('application_name')"), [['5MB', "it's; mine"]])
+            self.assertEqual(c.one('ROLLBACK'), [])
+            c.query("SET statement_timeout = '7s'; RESET statement_timeout; SET search_path = crm; RESET search_path")
+            self.assertEqual(c.one('SHOW statement_timeout'), [['0']])
+            self.assertEqual(c.one('SHOW search_path'), [['"$user", public']])
+        with proxy.wire('alice', parameters={'work_mem': '3MB'}) as c:  # another startup packet, the same texts
+            c.query("SET work_mem = '9MB'; RESET work_mem")
+            self.assertEqual(c.one('SHOW work_mem'), [['3MB']])
+
+    def test_who_names_no_application_has_none(self):
+        with proxy.wire('alice', parameters={'application_name': None}) as c:
+            self.assertEqual(c.parameters['application_name'], '')
+            self.assertEqual(c.one("SELECT current_setting('application_name'), (SELECT reset_val FROM pg_settings WHERE name = 'application_name')"),
+                             [['', '']])
+            self.assertEqual(c.one('SELECT application_name FROM pg_stat_activity'), [['']])
+
     def test_options(self):
+        with proxy.wire('alice', parameters={'options': '-c geqo=off -c geqo_threshold=8'}) as c:
+            self.assertEqual(c.one('SHOW geqo'), [['off']])
         for options in ('-c TimeZone=UTC -c search_path=sales,crm', '--TimeZone=UTC --search_path=sales,crm'):
             with self.subTest(options=options), proxy.wire('alice', parameters={'options': options}) as c:
                 self.assertEqual(c.one('SHOW timezone'), [['UTC']])

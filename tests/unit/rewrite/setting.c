@@ -105,7 +105,7 @@ static const char *const s_must_not[][2] = {
     { "max_parallel_workers_per_gather", "99" },
     { "join_collapse_limit", "-1" },
     { "join_collapse_limit", "" },
-    { "geqo", "off" },
+    { "geqo_seed", "0.5" },
     { "geqo_threshold", "99" },
     { "random_page_cost", "0" },
     { "cpu_operator_cost", "1e10" },
