@@ -5,6 +5,7 @@
  *     format_type(oid of public.status)      public.status                          ─▶ status
  *     'public.orders'::regclass::text        public.orders                          ─▶ orders
  *     pg_get_constraintdef(a foreign key)    FOREIGN KEY (a) REFERENCES public.b(c) ─▶ ... REFERENCES b(c)
+ *     pg_get_expr(a default)                 nextval('public.s'::regclass)          ─▶ nextval('s'::regclass)
  *
  * Object-relational mappers compare these with the names that they know. And some columns hold less than what
  * PostgreSQL shows of them, since their types would let a client ask more (reg_value.c); where they are
@@ -96,23 +97,42 @@ static const char *path_pattern(gh_judge *j)
 
 /* ---- wraps ---------------------------------------------------------------------------------------- */
 
+/* What stands before a name in what a function prints: a regular expression with one group, which is kept. */
+static const char *before_name(const char *function)
+{
+    if (strcmp(function, "format_type") == 0)
+        return "^()";
+    if (strcmp(function, "pg_get_constraintdef") == 0)
+        return "^(FOREIGN KEY [(].*[)] REFERENCES )";
+    /* of an expression, what cannot be within a string: a sequence, or the type of a constant */
+    return strcmp(function, "pg_get_expr") == 0 ? "^(nextval[(]'|'[^']*'::)" : NULL;
+}
+
 gh_wrap gh_print_call(gh_judge *j, const char *function)
 {
-    bool is_type = strcmp(function, "format_type") == 0;
-    const char *path =
-        is_type || strcmp(function, "pg_get_constraintdef") == 0 ? path_pattern(j) : NULL;
-    const char *pattern;
+    const char *before = before_name(function);
+    const char *path = before != NULL ? path_pattern(j) : NULL;
 
     if (path == NULL)
         return (gh_wrap){ 0 };
-    pattern = gh_judge_literal(
-        j, gh_str_of(is_type ? gh_judge_printf("^%s", path)
-                             : gh_judge_printf("^(FOREIGN KEY [(].*[)] REFERENCES )%s", path)));
     return (gh_wrap){
         .prefix = "(SELECT pg_catalog.regexp_replace(",
-        .suffix = gh_judge_printf(", %s, %s) AS \"%s\")", pattern,
-                                  is_type ? "''" : gh_judge_literal(j, GH_STR("\\1")), function),
+        .suffix =
+            gh_judge_printf(", %s, %s) AS \"%s\")",
+                            gh_judge_literal(j, gh_str_of(gh_judge_printf("%s%s", before, path))),
+                            gh_judge_literal(j, GH_STR("\\1")), function),
     };
+}
+
+const char *gh_print_default(gh_judge *j)
+{
+    gh_wrap w = gh_print_call(j, "pg_get_expr");
+
+    return w.prefix == NULL
+               ? "gh.column_default"
+               : gh_judge_printf("CAST(%sCAST(gh.column_default AS pg_catalog.text)%s AS "
+                                 "information_schema.character_data)",
+                                 w.prefix, w.suffix);
 }
 
 /* What of the text of a reg* type is replaced: the schema, or the whole name of a role. NULL: nothing. */

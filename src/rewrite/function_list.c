@@ -199,6 +199,25 @@ bool gh_function_listed_information_schema(gh_str name)
     return is_listed(names, GH_COUNT(names), name);
 }
 
+bool gh_function_is_builtin_config(const char *name)
+{
+    static const char *const names[] = {
+        "simple",  "arabic",    "armenian",   "basque",   "catalan", "danish",
+        "dutch",   "english",   "finnish",    "french",   "german",  "greek",
+        "hindi",   "hungarian", "indonesian", "irish",    "italian", "lithuanian",
+        "nepali",  "norwegian", "portuguese", "romanian", "russian", "serbian",
+        "spanish", "swedish",   "tamil",      "turkish",  "yiddish",
+    };
+
+    if (strncmp(name, "pg_catalog.", 11) == 0)
+        name += 11;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- with a meaning of their own ------------------------------------------------------------------ */
 
 #define OID1    "CAST(gh.a1 AS pg_catalog.oid)"
@@ -334,7 +353,7 @@ static const gh_special s_specials[] = {
     GUARD("pg_get_indexdef", 1, 3, 1, "@indexid(gh.a1)"),
     GUARD("pg_get_partkeydef", 1, 1, 1, "@partid(gh.a1)"),
     GUARD("pg_get_partition_constraintdef", 1, 1, 1, "@full(gh.a1)"),
-    GUARD("pg_get_expr", 2, 3, 2, "@full(gh.a1)"),
+    { "pg_get_expr", GH_SPECIAL_PRINTED, 2, 3, 2, "@full(gh.a1)" },
     GUARD("pg_get_function_arguments", 1, 1, 1, "@func(gh.a1)"),
     GUARD("pg_get_function_identity_arguments", 1, 1, 1, "@func(gh.a1)"),
     GUARD("pg_get_function_result", 1, 1, 1, "@func(gh.a1)"),

@@ -17,12 +17,16 @@ bool gh_function_listed_deny(gh_str name);
 /* Helpers of information_schema's own views that clients call. */
 bool gh_function_listed_information_schema(gh_str name);
 
+/* A text search configuration of initdb; those of the warehouse's own are not known here. */
+bool gh_function_is_builtin_config(const char *name);
+
 /* How a call is rewritten; see function_special.c. */
 typedef enum gh_special_kind {
     GH_SPECIAL_VALUE = 0, /* the whole call becomes `sql` over its arguments gh.a1, gh.a2 ... */
     GH_SPECIAL_GUARD,     /* argument `guarded` becomes NULL unless `sql` holds for it as gh.a1 */
     GH_SPECIAL_RELATION,  /* a guard over a relation that a literal may name too */
-    GH_SPECIAL_SEQUENCE,  /* the same for a sequence, whose rights a literal is asked for at once */
+    GH_SPECIAL_PRINTED, /* a guard over whose columns an expression names: none where `sql` fails */
+    GH_SPECIAL_SEQUENCE, /* the same for a sequence, whose rights a literal is asked for at once */
     GH_SPECIAL_SETTING,
     GH_SPECIAL_SET_CONFIG,
     GH_SPECIAL_SET,         /* in FROM: the whole call becomes `sql`, "f(...) AS (name, ...)" */

@@ -428,6 +428,8 @@ typedef struct gh_wrap {
 
 /* What goes around a call of a function that prints names as the search_path has them. */
 gh_wrap gh_print_call(gh_judge *j, const char *function);
+/* SQL of gh.column_default, of information_schema.columns, likewise. */
+const char *gh_print_default(gh_judge *j);
 /* The same around the operand of a cast from a reg* type to text. */
 gh_wrap gh_print_reg_cast(gh_judge *j, const TypeCast *c, const gh_type *target, size_t *first,
                           size_t *end);
@@ -468,6 +470,8 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
 /* SQL by which the upstream finds the OID of any other relation or index that it names and that may be seen; NULL
  * after a refusal. */
 char *gh_type_regclass_sql(gh_judge *j, const char *text);
+/* Writes `reg* 'literal'` as the cast that it is, with sql for the literal; the tree is the caller's. */
+void gh_type_cast_literal(gh_judge *j, TypeCast *c, const char *sql);
 
 /* ---- cast.c ---------------------------------------------------------------------------------- */
 

@@ -48,7 +48,7 @@ static const gh_system_relation s_relations[] = {
     { "pg_amop", ROWS_BUILTIN, NULL },
     { "pg_amproc", ROWS_BUILTIN, NULL },
     { "pg_attrdef", "@attr(gh.adrelid, gh.adnum)",
-      COLUMNS{ { "adbin", "CASE WHEN @full(gh.adrelid) THEN gh.adbin END" }, END } },
+      COLUMNS{ { "adbin", "CASE WHEN @full(gh.adrelid) OR @bland(gh) THEN gh.adbin END" }, END } },
     { "pg_attribute", "@attr(gh.attrelid, gh.attnum)",
       COLUMNS{ HIDE("attmissingval"),
                HIDE("attfdwoptions"),
@@ -169,16 +169,22 @@ static const gh_system_relation s_relations[] = {
     { "pg_rules", "false", NULL },
     { "pg_seclabel", "false", NULL },
     { "pg_seclabels", "false", NULL },
-    { "pg_sequence", "@rel(gh.seqrelid) AND (gh.seqrelid = ANY (@rels) OR @sequence(gh.seqrelid))",
-      NULL },
-    { "pg_sequences",
-      "EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
-      "= "
-      "gc.relnamespace WHERE gn.nspname = gh.schemaname AND gc.relname = gh.sequencename AND "
-      "@rel(gc.oid) AND @sequence(gc.oid))",
-      NULL },
-    { "pg_settings", "pg_catalog.lower(gh.name) IN (@settings)",
-      COLUMNS{ HIDE("sourcefile"), HIDE("sourceline"), END } },
+    { "pg_sequence", "@rel(gh.seqrelid)", NULL },
+    { "pg_sequences", "@relname(gh.schemaname, gh.sequencename)",
+      COLUMNS{ { "last_value", "CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN "
+                               "pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
+                               "gn.nspname = gh.schemaname AND gc.relname = gh.sequencename AND "
+                               "@sequence(gc.oid)) THEN gh.last_value END" },
+               END } },
+    { "pg_settings", "pg_catalog.lower(gh.name) IN (@settings, 'search_path')",
+      COLUMNS{
+          { "setting", "CASE gh.name WHEN 'search_path' THEN @search_path ELSE gh.setting END" },
+          /* of these two the upstream's own would be Gatehouse's */
+          { "reset_val", "CASE WHEN gh.name IN ('search_path', 'application_name') THEN "
+                         "gh.boot_val ELSE gh.reset_val END" },
+          HIDE("sourcefile"),
+          HIDE("sourceline"),
+          END } },
     { "pg_shdepend", "false", NULL },
     { "pg_shdescription", "@builtin(gh.objoid)", NULL },
     { "pg_shseclabel", "false", NULL },

@@ -47,6 +47,13 @@
                                  "gc.relkind IN ('r', 'v', 'f', 'p') AND "                         \
                                  "@attr(ga.attrelid, ga.attnum) AND @may(gp.p, gc.oid)"
 
+/* Of these rights only those that everybody has show. */
+#define PUBLIC_GRANTEE                                                                             \
+    COLUMNS                                                                                        \
+    {                                                                                              \
+        { "grantee", "gh.grantee" }, END                                                           \
+    }
+
 static const gh_system_relation s_views[] = {
     { "administrable_role_authorizations", "false", NULL },
     { "applicable_roles", "false", NULL },
@@ -55,7 +62,10 @@ static const gh_system_relation s_views[] = {
       "gh.attribute_name)",
       COLUMNS{ HIDE("attribute_default"), END } },
     { "character_sets", NULL, NULL },
-    { "check_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
+    { "check_constraints",
+      "@conname(gh.constraint_schema, gh.constraint_name) OR (@notnull(gh.constraint_name) AND "
+      "gh.check_clause LIKE '% IS NOT NULL')",
+      NULL },
     { "collation_character_set_applicability", "gh.collation_schema = 'pg_catalog'", NULL },
     { "collations", "gh.collation_schema = 'pg_catalog'", NULL },
     { "column_column_usage", "false", NULL },
@@ -64,14 +74,22 @@ static const gh_system_relation s_views[] = {
     { "column_privileges", NULL, NULL },
     { "column_udt_usage", ROWS_COLUMN, NULL },
     { "columns", ROWS_COLUMN,
-      COLUMNS{ IF_FULL("column_default"), IF_FULL("generation_expression"),
-               IF_FULL("identity_start"), IF_FULL("identity_increment"),
-               IF_FULL("identity_maximum"), IF_FULL("identity_minimum"), END } },
+      COLUMNS{ { "column_default",
+                 "CASE WHEN @relfull(gh.table_schema, gh.table_name) OR "
+                 "@blandname(gh.table_schema, gh.table_name, gh.column_name) THEN "
+                 "@column_default END" },
+               IF_FULL("generation_expression"),
+               END } },
     { "constraint_column_usage",
       ROWS_COLUMN " AND @conname(gh.constraint_schema, gh.constraint_name)", NULL },
     { "constraint_table_usage",
       ROWS_TABLE " AND @conname(gh.constraint_schema, gh.constraint_name)", NULL },
-    { "data_type_privileges", "false", NULL },
+    { "data_type_privileges",
+      "CASE gh.object_type WHEN 'TABLE' THEN @colnumber(gh.object_schema, gh.object_name, "
+      "gh.dtd_identifier) WHEN 'DOMAIN' THEN @typename(gh.object_schema, gh.object_name) WHEN "
+      "'USER-DEFINED TYPE' THEN @typename(gh.object_schema, gh.object_name) WHEN 'ROUTINE' THEN "
+      "@routine(gh.object_schema, gh.object_name) ELSE false END",
+      NULL },
     { "domain_constraints", "@typename(gh.domain_schema, gh.domain_name)", NULL },
     { "domain_udt_usage", "@typename(gh.domain_schema, gh.domain_name)", NULL },
     { "domains", "@typename(gh.domain_schema, gh.domain_name)",
@@ -97,30 +115,31 @@ static const gh_system_relation s_views[] = {
     { "role_udt_grants", "false", NULL },
     { "role_usage_grants", "false", NULL },
     { "routine_column_usage", "false", NULL },
-    { "routine_privileges", "false", NULL },
+    { "routine_privileges", ROWS_ROUTINE " AND gh.grantee = 'PUBLIC'", PUBLIC_GRANTEE },
     { "routines", ROWS_ROUTINE, COLUMNS{ HIDE("routine_definition"), END } },
     { "schemata",
       "EXISTS (SELECT FROM pg_catalog.pg_namespace AS gn WHERE gn.nspname = gh.schema_name AND "
       "@schema(gn.oid))",
       NULL },
-    { "sequences",
-      "EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
-      "= "
-      "gc.relnamespace WHERE gn.nspname = gh.sequence_schema AND gc.relname = gh.sequence_name AND "
-      "@rel(gc.oid) AND (gc.oid = ANY (@rels) OR @sequence(gc.oid)))",
-      NULL },
+    { "sequences", "@relname(gh.sequence_schema, gh.sequence_name)", NULL },
     { "sql_features", NULL, NULL },
     { "sql_implementation_info", NULL, NULL },
     { "sql_parts", NULL, NULL },
     { "sql_sizing", NULL, NULL },
     { "table_constraints",
-      "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)", NULL },
+      "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name) OR "
+      "@notnull(gh.constraint_name)",
+      NULL },
     { "table_privileges", NULL, NULL },
     { "tables", ROWS_TABLE, NULL },
     { "triggered_update_columns", "false", NULL },
     { "triggers", "false", NULL },
-    { "udt_privileges", "false", NULL },
-    { "usage_privileges", "false", NULL },
+    { "udt_privileges", "@typename(gh.udt_schema, gh.udt_name) AND gh.grantee = 'PUBLIC'",
+      PUBLIC_GRANTEE },
+    { "usage_privileges",
+      "gh.grantee = 'PUBLIC' AND CASE gh.object_type WHEN 'COLLATION' THEN gh.object_schema = "
+      "'pg_catalog' WHEN 'DOMAIN' THEN @typename(gh.object_schema, gh.object_name) ELSE false END",
+      PUBLIC_GRANTEE },
     { "user_defined_types", "@typename(gh.user_defined_type_schema, gh.user_defined_type_name)",
       NULL },
     { "user_mappings", "false", NULL },

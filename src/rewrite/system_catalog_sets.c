@@ -13,6 +13,7 @@
 #include "setting.h"
 #include "system_catalog.h"
 
+#include "bland_default.h"
 #include "function_list.h"
 
 #include <inttypes.h>
@@ -497,6 +498,19 @@ static const gh_macro s_macros[] = {
       "($1 = ANY (@fulls) OR $1 IN (SELECT gd.objid FROM pg_catalog.pg_depend AS gd WHERE "
       "gd.classid = 1259 AND gd.refclassid = 1259 AND gd.deptype IN ('a', 'i') AND gd.refobjid = "
       "ANY (@fulls)))" },
+    { "bland", 1, "(" GH_BLAND_TEXT("$1") " OR " GH_BLAND_SEQUENCE("$1") ")" },
+    { "blandname", 3,
+      "(EXISTS (SELECT FROM pg_catalog.pg_attrdef AS gb JOIN pg_catalog.pg_attribute AS ga ON "
+      "ga.attrelid = gb.adrelid AND ga.attnum = gb.adnum JOIN pg_catalog.pg_class AS gc ON gc.oid "
+      "= gb.adrelid JOIN pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
+      "gn.nspname = $1 AND gc.relname = $2 AND ga.attname = $3 AND @bland(gb)))" },
+    /* The name that information_schema gives to NOT NULL (before 18), if no constraint has it. */
+    { "notnull", 1,
+      "(CASE WHEN $1 ~ '^[0-9]{1,9}_[0-9]{1,9}_[0-9]{1,4}_not_null$' AND NOT EXISTS (SELECT FROM "
+      "pg_catalog.pg_constraint AS gc WHERE gc.conname = $1) THEN "
+      "@key(CAST(pg_catalog.split_part(CAST($1 AS pg_catalog.text), '_', 2) AS pg_catalog.int8), "
+      "CAST(pg_catalog.split_part(CAST($1 AS pg_catalog.text), '_', 3) AS pg_catalog.int8)) ELSE "
+      "false END)" },
     { "rel", 1, "($1 < 16384 OR $1 = ANY (@rels) OR @indexid($1) OR @owned($1))" },
     { "attr", 2, "($1 < 16384 OR @key($1, $2) OR @indexid($1))" },
     { "con", 1,
@@ -644,6 +658,10 @@ static const char *value_of(gh_judge *j, gh_str name)
         return gh_function_find(j, "regprocedure");
     if (gh_str_is(name, "settings"))
         return setting_names(j);
+    if (gh_str_is(name, "column_default"))
+        return gh_print_default(j);
+    if (gh_str_is(name, "search_path"))
+        return gh_judge_literal(j, j->in->search_path_text);
     return gh_system_session_value(j, name);
 }
 

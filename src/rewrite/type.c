@@ -264,22 +264,38 @@ char *gh_type_regclass_sql(gh_judge *j, const char *text)
                                 schema != NULL ? gh_judge_printf("%s.%s", schema, name) : name);
 }
 
-/* Of `regclass 'name'`, which is no expression that another could stand in, an index's name is nobody's. */
+void gh_type_cast_literal(gh_judge *j, TypeCast *c, const char *sql)
+{
+    size_t token = gh_judge_token(j, ((const A_Const *)c->arg)->location);
+    size_t first = gh_judge_token(j, c->typeName->location);
+    const char *schema = gh_judge_printf("%s.", gh_judge_ident(j, GH_STR("pg_catalog")));
+    char *prefix = gh_judge_printf("CAST(%s AS ", sql);
+    const gh_edit *last = j->edit_count > 0 ? &j->edits[j->edit_count - 1].edit : NULL;
+
+    if (last != NULL && last->first == first && last->end == first &&
+        strcmp(last->text, schema) == 0) /* judge_type's, which is to stand behind ours */
+        j->edit_count--;
+    else
+        last = NULL;
+    gh_judge_edit(j, first, first, prefix);
+    if (last != NULL)
+        gh_judge_edit(j, first, first, schema);
+    gh_judge_edit(j, token, token + 1, ")");
+}
+
+/* An index, perhaps: the catalog's picture holds none. */
 static void judge_unknown_regclass(gh_judge *j, TypeCast *c)
 {
     A_Const *arg = (A_Const *)c->arg;
     size_t token = gh_judge_token(j, arg->location);
-    char *sql;
+    char *sql = gh_type_regclass_sql(j, strVal(&arg->val));
 
-    if (c->location < 0 || token == SIZE_MAX) {
-        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
-                        strVal(&arg->val));
-        return;
-    }
-    sql = gh_type_regclass_sql(j, strVal(&arg->val));
     if (sql == NULL)
         return;
-    gh_judge_edit(j, token, token + 1, sql);
+    if (c->location < 0) /* regclass 'name' */
+        gh_type_cast_literal(j, c, sql);
+    else
+        gh_judge_edit(j, token, token + 1, sql);
     c->arg = gh_judge_parse_expr(j, sql);
 }
 
@@ -291,7 +307,7 @@ static void judge_regclass(gh_judge *j, TypeCast *c)
     size_t token = gh_judge_token(j, arg->location);
     char *quoted;
 
-    if (r == NULL) { /* an index, perhaps: the catalog's picture holds none */
+    if (r == NULL) {
         judge_unknown_regclass(j, c);
         return;
     }

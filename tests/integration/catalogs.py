@@ -60,6 +60,19 @@ CREATE TRIGGER hid_trigger BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUN
 CREATE RULE hid_rule AS ON DELETE TO shop.regions DO ALSO SELECT 'HIDDEN-14';
 ALTER TABLE shop.regions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY hid_policy ON shop.regions USING (title <> 'HIDDEN-15');
+CREATE SCHEMA more;
+CREATE SEQUENCE hid_vault.hid_counter;
+CREATE FUNCTION shop.now() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT pg_catalog.now()';
+CREATE DOMAIN shop.text AS pg_catalog.text;
+CREATE TABLE more.defaults (
+    a serial, b int GENERATED ALWAYS AS IDENTITY (START 5), c timestamptz DEFAULT now(), d text DEFAULT '', e int DEFAULT 1,
+    f int DEFAULT 17, g text DEFAULT 'HIDDEN-22', h bigint DEFAULT nextval('hid_vault.hid_counter'), i shop.state DEFAULT 'new',
+    j text DEFAULT '' || 'HIDDEN-23', k text DEFAULT shop.hid_function('x'), l int GENERATED ALWAYS AS (f * 19) STORED,
+    hid_note timestamptz DEFAULT now(), n timestamptz DEFAULT now() - interval '17 days', o int DEFAULT 10, p date DEFAULT CURRENT_DATE,
+    q timestamptz DEFAULT shop.now(), r timestamp DEFAULT timezone('utc', now()), s text[] DEFAULT '{}', t jsonb DEFAULT '{"k": 1}',
+    u uuid DEFAULT gen_random_uuid(), v boolean DEFAULT false, w shop.text DEFAULT '', x date DEFAULT '2017-01-01', y numeric DEFAULT 0.00,
+    z text DEFAULT 'nextval(''hid_vault.hid_counter''::regclass)');
+CREATE TABLE more.whole (id int, doubled int GENERATED ALWAYS AS (id * 2) STORED);
 CREATE OPERATOR shop.|+| (FUNCTION = shop.hid_function, RIGHTARG = text);
 CREATE PUBLICATION hid_publication FOR TABLE shop.orders;
 CREATE COLLATION shop.hid_collation (locale = 'C');
@@ -86,6 +99,8 @@ grants:
     tables: ["shop.*"]
     columns: { except: [hid_margin, hid_note, hid_key, hid_felt] }
     rows: "1 = 1"
+  - { to: [keeper], tables: [more.defaults], columns: { except: [hid_note] } }
+  - { to: [keeper], tables: [more.whole] }
   - { to: [keeper], tables: [shop.regions], privileges: [insert, delete] }
   - { to: [clerk], tables: [shop.regions] }
   - to: [clerk]
@@ -417,7 +432,7 @@ class Catalogs(unittest.TestCase):
         with proxy.wire('trudy') as c:
             self.assertEqual(c.one("SELECT seqstart, seqincrement FROM pg_sequence WHERE seqrelid = 'shop.numbers'::regclass"),
                              [['41', '7']])
-            self.assertEqual(c.one("SELECT last_value FROM pg_sequences WHERE sequencename = 'numbers'"), [])
+            self.assertEqual(c.one("SELECT last_value FROM pg_sequences WHERE sequencename = 'numbers'"), [[None]])
         with proxy.wire('mallory') as c:
             self.assertEqual(c.one("SELECT proname FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND prosrc <> ''"),
                              [['add_net']])
@@ -425,6 +440,32 @@ class Catalogs(unittest.TestCase):
                              [['1']])
             self.assertEqual(c.one("SELECT pg_get_viewdef('shop.totals'), pg_get_viewdef('shop.hid_view'), pg_get_viewdef(0)"),
                              [[' SELECT region, total FROM shop.totals;', None, None]])
+
+    def test_defaults_that_say_nothing(self):
+        """Of a table that does not show in full: neither values, nor names of what is hidden."""
+        bland = {'a': "nextval('more.defaults_a_seq'::regclass)", 'c': 'now()', 'd': "''::text", 'e': '1', 'p': 'CURRENT_DATE',
+                 'r': "timezone('utc'::text, now())", 's': "'{}'::text[]", 'u': 'gen_random_uuid()', 'v': 'false', 'w': "''::text", 'y': '0.00'}
+        with proxy.wire('trudy') as c:
+            for sql in ('SELECT attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum '
+                        "WHERE adrelid = 'more.defaults'::regclass",
+                        "SELECT column_name, column_default FROM information_schema.columns WHERE table_name = 'defaults'"):
+                self.assertEqual({name: text for name, text in c.one(sql) if text is not None}, bland)
+            self.assertEqual(c.one("SELECT identity_start, generation_expression FROM information_schema.columns WHERE table_name = 'defaults' "
+                                   "AND column_name IN ('b', 'l') ORDER BY 1"), [['5', None], [None, None]])
+            self.assertEqual(c.one("SELECT seqstart FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence('more.defaults', 'b')::regclass"), [['5']])
+            self.assertEqual(c.one('SET search_path = more'), [])
+            self.assertEqual(c.one("SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'defaults'::regclass AND adnum = 1"),
+                             [["nextval('defaults_a_seq'::regclass)"]])
+
+    def test_expressions_are_printed_as_their_own(self):
+        """The expression of a table that shows in full, with the columns of one that does not, or that is hidden, or nobody's."""
+        with proxy.wire('trudy') as c:
+            asked = ("SELECT pg_get_expr(adbin, {}) FROM pg_attrdef WHERE adrelid = 'more.whole'::regclass")
+            self.assertEqual(c.one(asked.format('adrelid')), [['(id * 2)']])
+            self.assertIsNotNone(c.query(asked.format("'more.defaults'::regclass"))[-1].error)
+            oid = int(rows("SELECT 'hid_vault.hid_keys'::regclass::oid")[0])
+            self.assertEqual(c.one(asked.format(oid)), [[None]])
+            self.assertEqual(c.one(asked.format(4000000000)), [[None]])
 
     def test_hidden_answers_as_absent(self):
         with proxy.wire('mallory') as c:

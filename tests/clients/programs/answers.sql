@@ -40,6 +40,11 @@ SET search_path = shop;
 SELECT 'orders_customer'::regclass::text, 'customers_pkey'::regclass::oid = 'shop.customers_pkey'::regclass;
 SELECT 'zzphone_index'::regclass;
 RESET search_path;
+SELECT regclass 'shop.orders_customer', pg_catalog.regclass 'shop.orders', regnamespace 'shop', regtype 'text', regproc 'pg_catalog.now', regprocedure 'lower(text)';
+SELECT relname FROM pg_class WHERE oid = regclass 'shop.customers_pkey' AND relnamespace = regnamespace 'shop';
+SELECT (regclass 'shop.orders_customer')::text, regclass 'shop.orders_customer'::text;
+SELECT regclass 'shop.zzphone_index';
+SELECT regclass 'nobodys';
 -- GDAL asks by a function
 SELECT attnum, attname FROM pg_attribute WHERE attrelid = regclass('"shop"."orders"') AND attnum BETWEEN 1 AND 3 ORDER BY 1;
 SELECT description FROM pg_description WHERE objoid = regclass('shop.customers')::oid AND objsubid = 0;
@@ -48,6 +53,19 @@ SELECT count(*) FROM pg_class WHERE oid = regclass('shop.' || relname)::oid AND 
 SELECT count(*) FROM (SELECT pg_size_pretty(pg_total_relation_size(quote_ident(table_schema) || '.' || quote_ident(table_name))) FROM information_schema.tables WHERE table_schema = 'shop' AND table_type = 'BASE TABLE') x;
 SELECT pg_partition_root('shop.events_2024'), pg_partition_root('shop.events' || '_2025');
 SELECT pg_get_function_arg_default('shop.add_tax'::regproc, 2);
+-- defaults that tell of no value, sequences behind columns, what NOT NULL is called
+SELECT a.attname, pg_get_expr(d.adbin, d.adrelid), pg_get_expr(d.adbin, d.adrelid, true) FROM pg_attrdef d JOIN pg_attribute a ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'shop.parcels'::regclass ORDER BY attnum;
+SELECT column_name, column_default, is_identity, identity_generation, identity_start, identity_increment FROM information_schema.columns WHERE table_name = 'parcels' ORDER BY ordinal_position;
+SELECT seqrelid::regclass, seqstart, seqincrement FROM pg_sequence WHERE seqrelid > 16383 ORDER BY seqrelid::regclass::text;
+SELECT sequencename, start_value, last_value FROM pg_sequences ORDER BY 1;
+SELECT sequence_schema, sequence_name, start_value FROM information_schema.sequences ORDER BY 1, 2;
+SELECT constraint_type, table_name, constraint_name ~ 'not_null', count(*) FROM information_schema.table_constraints WHERE table_schema = 'shop' AND table_name IN ('customers', 'orders', 'parcels') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+SELECT check_clause FROM information_schema.check_constraints WHERE constraint_schema = 'shop' AND check_clause LIKE '%NOT NULL' ORDER BY 1;
+SELECT grantee, udt_name, privilege_type FROM information_schema.udt_privileges WHERE udt_schema = 'shop' AND grantee = 'PUBLIC' ORDER BY 2;
+SELECT grantee, object_name, object_type FROM information_schema.usage_privileges WHERE object_schema = 'shop' AND grantee = 'PUBLIC' ORDER BY 2;
+SELECT grantee, routine_name, privilege_type FROM information_schema.routine_privileges WHERE routine_schema = 'shop' AND grantee = 'PUBLIC';
+SELECT object_name, object_type, count(*) FROM information_schema.data_type_privileges WHERE object_schema = 'shop' AND object_name <> 'zzsalaries' GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT name, setting FROM pg_settings WHERE name = 'search_path';
 -- sequences that may be read only
 SELECT nextval('shop.tickets');
 SELECT setval('shop.tickets', 7);
