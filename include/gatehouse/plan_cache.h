@@ -83,6 +83,10 @@ typedef struct gh_template {
 GH_MUST_USE bool gh_template_scan(gh_str text, gh_template *t);
 /* A set that gh_template_fill takes; NULL where the plan may not be shared. References: 1. */
 GH_MUST_USE gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set);
+/* Of a template that is a lookup (gh_plan.is_lookup): its text with the literals as $1, $2 ... Empty: it is none. */
+gh_str gh_template_prepared(const gh_plan_set *set);
+/* What a literal says, as the value of a parameter. */
+gh_str gh_template_value(gh_str text, gh_template_slot slot);
 /* The set for another text of the same shape; it keeps the template. References: 1. */
 GH_MUST_USE gh_plan_set *gh_template_fill(gh_plan_set *set, const gh_template *t, gh_str text);
 

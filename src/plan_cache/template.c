@@ -14,9 +14,11 @@
  */
 #include <gatehouse/plan_cache.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define NUMBER_DIGITS_MAX 9
+#define PARAMETER_BYTES   4 /* $64 and a NUL */
 #define MARK_NUMBER       '\x01'
 #define MARK_STRING       '\x02'
 
@@ -161,6 +163,8 @@ typedef struct gh_slots {
     uint32_t count;
     gh_template_slot source[GH_TEMPLATE_SLOTS_MAX];
     gh_template_slot sent[GH_TEMPLATE_SLOTS_MAX];
+    size_t prepared_len; /* 0: it is no lookup */
+    char prepared[];     /* the plan's text with $1, $2 ... for the literals */
 } gh_slots;
 
 /* What a filled set is, in one block: the set, its plan, and behind them offsets and texts. */
@@ -196,6 +200,43 @@ static bool find_sent(const gh_plan *p, gh_str text, gh_template_slot source,
            memcmp(p->sql.ptr + sent->start, text.ptr + source.start, source.len) == 0;
 }
 
+/* A parameter lexes apart from what stands beside it, as a literal does but for a name's characters and digits. */
+static bool may_be_parameter(gh_str sql, gh_template_slot at)
+{
+    size_t end = (size_t)at.start + at.len;
+
+    return (at.start == 0 || !is_name_start(sql.ptr[at.start - 1])) &&
+           (end == sql.len || !(is_name_start(sql.ptr[end]) || is_digit(sql.ptr[end])));
+}
+
+static void put_prepared(gh_slots *slots, const gh_plan *p)
+{
+    char *to = slots->prepared;
+    size_t done = 0;
+
+    for (uint32_t i = 0; i < slots->count; i++) {
+        if (!may_be_parameter(p->sql, slots->sent[i]))
+            return;
+        to = mempcpy(to, p->sql.ptr + done, slots->sent[i].start - done);
+        to += snprintf(to, PARAMETER_BYTES, "$%u", (unsigned)(i + 1));
+        done = slots->sent[i].start + slots->sent[i].len;
+    }
+    to = mempcpy(to, p->sql.ptr + done, p->sql.len - done);
+    slots->prepared_len = (size_t)(to - slots->prepared);
+}
+
+gh_str gh_template_prepared(const gh_plan_set *set)
+{
+    return set->slots == NULL ? (gh_str){ NULL, 0 }
+                              : (gh_str){ set->slots->prepared, set->slots->prepared_len };
+}
+
+gh_str gh_template_value(gh_str text, gh_template_slot slot)
+{
+    return text.ptr[slot.start] == '\'' ? (gh_str){ text.ptr + slot.start + 1, slot.len - 2 }
+                                        : (gh_str){ text.ptr + slot.start, slot.len };
+}
+
 gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
 {
     const gh_plan *p = &set->plans[0];
@@ -205,7 +246,7 @@ gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
     if (set->count != 1 || set->is_refused || !p->is_shareable || p->is_bypassed ||
         !set->is_cacheable || !is_ascii(p->sql))
         return NULL;
-    slots = gh_alloc(sizeof(*slots));
+    slots = gh_alloc(sizeof(*slots) + p->sql.len + GH_TEMPLATE_SLOTS_MAX * PARAMETER_BYTES);
     slots->count = t->slot_count;
     for (uint32_t i = 0; i < t->slot_count; i++) {
         slots->source[i] = t->slots[i];
@@ -215,6 +256,8 @@ gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
             return NULL;
         }
     }
+    if (p->is_lookup)
+        put_prepared(slots, p);
     copy = gh_plan_set_new(set->source, set->plans, 1, (gh_str){ NULL, 0 });
     copy->scope = set->scope;
     copy->slots = slots;

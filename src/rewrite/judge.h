@@ -249,6 +249,13 @@ void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end);
 /* A data-modifying statement of WITH. */
 void gh_judge_cte_statement(gh_judge *j, CommonTableExpr *c);
 
+/* ---- lookup.c -------------------------------------------------------------------------------- */
+
+/* The columns (String *) that a statement of a lookup's shape compares for equality; NIL: it is none. */
+List *gh_lookup_keys(const Node *stmt);
+/* Are the whole primary key of the one table that was judged among them? */
+bool gh_lookup_is_by_key(const gh_judge *j, const List *keys);
+
 /* ---- bypass.c -------------------------------------------------------------------------------- */
 
 /* The plan kind of a statement that is sent as it is. */

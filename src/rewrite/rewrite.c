@@ -193,6 +193,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
                    .memory_before = run->memory_before,
                    .announced = &run->announced };
     gh_block top = { 0 };
+    List *keys = NIL;
     gh_rc rc = gh_sql_children(*stmt, ignore, NULL) ? gh_sql_check_tree(*stmt, &err) : GH_OK;
 
     j.block = &top;
@@ -204,6 +205,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
     if (rc == GH_OK) {
         bool is_select = IsA(*stmt, SelectStmt);
 
+        keys = gh_lookup_keys(*stmt);
         gh_judge_statement(&j, stmt, first, end);
         if (!is_select) { /* what answers is EXPLAIN, RETURNING ... */
             plan->outputs = NULL;
@@ -218,6 +220,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         rc = emit_plan(&j, *stmt, first, end);
         plan->is_shareable =
             !j.reads_literal && (plan->kind == GH_STMT_QUERY || plan->kind == GH_STMT_WRITE);
+        plan->is_lookup = plan->is_shareable && gh_lookup_is_by_key(&j, keys);
     }
     if (rc != GH_OK) {
         if (rc == GH_INTERNAL)

@@ -69,6 +69,7 @@ static void apply_discard(gh_session *s, const gh_plan *p)
         gh_str_is(p->name, "temp"))
         return;
     gh_session_forget_uses(s);
+    gh_lookups_renew(&s->lookups);
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
     gh_settings_set(&s->settings, NULL, false);
@@ -81,6 +82,7 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
     switch (p->kind) {
     case GH_STMT_SET:
     case GH_STMT_RESET:
+        gh_lookups_renew(&s->lookups);
         apply_path(s, p);
         break;
     case GH_STMT_COMMIT:
@@ -104,6 +106,7 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
         s->has_failed_since = false;
         break;
     case GH_STMT_DEALLOCATE:
+        gh_lookups_renew(&s->lookups);
         forget_statement(s, p->name);
         break;
     case GH_STMT_CLOSE:
@@ -248,6 +251,17 @@ static gh_answer on_suspended(gh_session *s)
     return was_told ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
+/* A lookup failed before it ran, which the client was not told: it is answered as the Query that it was. */
+static gh_answer run_again(gh_session *s)
+{
+    gh_plan_set *set = gh_plan_set_acquire(gh_expect_head(&s->queue)->set);
+
+    gh_expect_pop(&s->queue);
+    gh_session_query_again(s, set->source);
+    gh_plan_set_release(set);
+    return GH_ANSWER_DROP;
+}
+
 static gh_answer on_ready(gh_session *s, gh_str body)
 {
     gh_expect *e = gh_expect_head(&s->queue);
@@ -277,6 +291,8 @@ static gh_answer on_ready(gh_session *s, gh_str body)
         s->has_failed_since = false;
         gh_names_clear_before(&s->portals, e->batch);
     }
+    if (e->is_lookup && e->set != NULL)
+        return run_again(s);
     is_swallowed = e->is_swallowed;
     is_paying = !is_swallowed && gh_session_pay_failure(s, e, status);
     e = gh_expect_head(&s->queue); /* the queue may have moved */
@@ -471,7 +487,7 @@ static uint32_t client_position(const gh_expect *e, uint32_t position)
 {
     const gh_plan *p = gh_expect_plan(e);
 
-    if (p == NULL || position == 0)
+    if (p == NULL || position == 0 || e->is_lookup) /* whose text was another */
         return 0;
     if (p->is_bypassed)
         return position;
@@ -604,6 +620,13 @@ static gh_answer on_error(gh_session *s, gh_str body)
         /* Only a failing COMMIT at Sync (a deferred constraint) has an error of its own here. */
         if (e == NULL)
             return GH_ANSWER_BROKEN;
+    if (gh_session_retry_lookup(s, up.sqlstate)) {
+        char sqlstate[6] = { 0 };
+
+        memcpy(sqlstate, up.sqlstate.ptr, 5);
+        skip_to_sync(s, sqlstate);
+        return GH_ANSWER_DROP;
+    }
     if (e->kind == GH_EXPECT_QUERY && e->is_swallowed)
         return GH_ANSWER_BROKEN; /* our own SET failed: the session's state is not known */
     if (is_refusal(e, &up))
@@ -675,6 +698,7 @@ static gh_answer on_parameter(gh_session *s, gh_str body)
         if (!gh_session_has_safe_encoding(s))
             return GH_ANSWER_BROKEN;
     }
+    gh_lookups_renew(&s->lookups);
     if (gh_str_is(p.name, "application_name"))
         gh_session_record_who(s);
     value = p.value;

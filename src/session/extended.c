@@ -112,7 +112,7 @@ static void undo_entry(gh_names *t, gh_expect *e)
 
 void gh_session_undo(gh_session *s, gh_expect *e)
 {
-    if (e->is_temporary) /* of no client's name */
+    if (e->is_temporary || e->is_lookup) /* of no client's name */
         return;
     switch (e->kind) {
     case GH_EXPECT_PARSE:

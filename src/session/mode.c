@@ -175,6 +175,7 @@ void gh_session_renew(gh_session *s)
     gh_names_clear(&s->portals);
     gh_session_forget_uses(s);
     gh_names_renew(&s->statements);
+    gh_lookups_renew(&s->lookups);
     gh_temporary_forget(&s->temporary);
     s->temporary.is_stale = false;
     s->temporary.is_touched = false;

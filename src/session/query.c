@@ -206,9 +206,12 @@ static gh_rc record_set(gh_session *s, gh_expect *e, gh_err *err)
 
 static void send_query(gh_session *s, gh_plan_set *set)
 {
-    gh_expect *e = gh_session_push(s, GH_EXPECT_QUERY);
     gh_err err = { 0 };
+    gh_expect *e;
 
+    if (gh_session_send_lookup(s, set))
+        return;
+    e = gh_session_push(s, GH_EXPECT_QUERY);
     e->set = gh_plan_set_acquire(set);
     if (record_set(s, e, &err) != GH_OK) {
         set_refusal(e, &err);
@@ -220,6 +223,19 @@ static void send_query(gh_session *s, gh_plan_set *set)
     gh_session_pushed(s, e);
     if (gh_session_needs_barrier(s, set))
         gh_session_set_barrier(s);
+}
+
+static void send_judged(gh_session *s, gh_str sql, gh_plan_set *set)
+{
+    gh_err err = { 0 };
+
+    if (gh_session_check_mode(s, set, &err) != GH_OK ||
+        gh_session_check_names(s, set, &err) != GH_OK) {
+        refuse_text(s, sql, &err);
+    } else {
+        gh_session_restore_named(s, set, true);
+        send_query(s, set);
+    }
 }
 
 bool gh_session_query(gh_session *s, gh_str body)
@@ -247,16 +263,25 @@ bool gh_session_query(gh_session *s, gh_str body)
         gh_timer_start(s->timer, GH_CATALOG_TIMEOUT_MS);
         return false;
     }
-    if (gh_session_check_mode(s, set, &err) != GH_OK ||
-        gh_session_check_names(s, set, &err) != GH_OK) {
-        refuse_text(s, sql, &err);
-    } else {
-        gh_session_restore_named(s, set, true);
-        send_query(s, set);
-    }
+    send_judged(s, sql, set);
     gh_session_drop_unnamed(s);
     gh_plan_set_release(set);
     return true;
+}
+
+void gh_session_query_again(gh_session *s, gh_str sql)
+{
+    gh_plan_set *set = NULL;
+    gh_err err = { 0 };
+
+    if (!gh_session_refresh(s))
+        return;
+    if (gh_session_judge(s, sql, NULL, 0, false, &set, &err) != GH_OK) {
+        refuse_text(s, sql, &err);
+        return;
+    }
+    send_judged(s, sql, set);
+    gh_plan_set_release(set);
 }
 
 void gh_session_function_call(gh_session *s, gh_str message)

@@ -314,6 +314,7 @@ static void drop_identity(gh_session *s)
     gh_session_forget_uses(s);
     gh_names_clear(&s->statements);
     gh_names_clear(&s->portals);
+    gh_lookups_fini(&s->lookups);
     gh_settings_fini(&s->settings);
     gh_temporary_fini(&s->temporary);
     gh_path_release(s->told_path);

@@ -126,6 +126,16 @@ struct gh_session_env {
     void *drained_arg;
 };
 
+/* Statements that lookup.c has prepared, or may. */
+typedef struct gh_lookup gh_lookup;
+typedef struct gh_lookups {
+    gh_lookup *items;
+    uint32_t count;
+    uint32_t cap;
+    uint64_t clock;
+    uint64_t key; /* makes their names the session's own; 0: not drawn yet */
+} gh_lookups;
+
 struct gh_session {
     gh_session_env *env;
     gh_session *next;
@@ -211,6 +221,7 @@ struct gh_session {
     gh_names statements;
     gh_names portals;
     gh_lru lru; /* of statements */
+    gh_lookups lookups;
 
     gh_cancel_entry *key;
     gh_audit_id id;
@@ -281,6 +292,8 @@ void gh_session_resume(gh_session *s);
 /* ---- query.c, extended.c: false when the message must wait (for the catalog, for answers) ----- */
 
 bool gh_session_query(gh_session *s, gh_str body);
+/* A statement that was a Query, from its text. */
+void gh_session_query_again(gh_session *s, gh_str sql);
 bool gh_session_parse(gh_session *s, gh_str body);
 /* The newest message takes the unnamed statement away, as every Query does. */
 void gh_session_drop_unnamed(gh_session *s);
@@ -436,6 +449,16 @@ const gh_plan *gh_session_answering(const gh_session *s, const gh_plan *p);
 GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err);
 /* The same of all that the statements of a set use by name. */
 GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);
+
+/* ---- lookup.c -------------------------------------------------------------------------------- */
+
+/* Sends the statement of a Query as a prepared one; false: it is not one to be sent so, and nothing was. */
+bool gh_session_send_lookup(gh_session *s, gh_plan_set *set);
+/* The head failed with this SQLSTATE. True: the client is not told; at its ReadyForQuery the Query is sent. */
+bool gh_session_retry_lookup(gh_session *s, gh_str sqlstate);
+/* The upstream has none of them any more, or settings are others by which it reads constants. */
+void gh_lookups_renew(gh_lookups *t);
+void gh_lookups_fini(gh_lookups *t);
 
 /* ---- evict.c --------------------------------------------------------------------------------- */
 
