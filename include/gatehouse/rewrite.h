@@ -117,7 +117,7 @@ typedef struct gh_plan {
     bool checks_rows; /* a written row may be refused: GH_CHECK_MARK */
     bool is_shareable; /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
-    bool is_lookup;    /* ...and they may be parameters: it finds a row by the table's primary key */
+    bool is_lookup; /* ...and they may be parameters: it finds a row by the table's primary key */
     bool
         reads_session; /* depends on more than the cache's key says: neither cached, nor bound again without
                              being judged again */

@@ -260,11 +260,12 @@ static int64_t whole_multiple(gh_str n)
 /*
  * Of whole numbers, in whole numbers, and by few operators, each of which costs the server's planner more than it costs to run:
  *
- *     x - x % n                              x cut towards zero to a multiple
- *     + between(x, first, last) % n / h * n  and one more where the rest is at least h, the half of n rounded up
+ *     (x / n                            multiples in x, cut towards zero
+ *      + between(x, first, last)        and one more where the rest is at least h, the half of n rounded up
+ *        % n / h) * n
  *
- * Beyond the type's first and last multiple there is none to go on to: what is kept between has no rest there.
- * LEAST and GREATEST skip NULL, and look no operator up; the first summand stays NULL.
+ * Beyond the type's first and last multiple there is none to go on to: what is kept between has no rest there. At an
+ * end whose rest is less than h nothing need be kept. LEAST and GREATEST skip NULL, and look no operator up; x / n stays NULL.
  */
 static void put_round_whole(gh_buf *b, int64_t n, pol_type type, gh_str value)
 {
@@ -272,14 +273,29 @@ static void put_round_whole(gh_buf *b, int64_t n, pol_type type, gh_str value)
                                        { INT32_MIN, INT32_MAX },
                                        { INT64_MIN, INT64_MAX } };
     const int64_t *end = ends[type - POL_TYPE_INT2];
+    int64_t half = n - n / 2;
+    bool has_first = -(end[0] % n) >= half;
+    bool has_last = end[1] % n >= half;
 
     /* A minus before a number makes another number of it, in the grammar, and calls no operator. */
-    gh_buf_printf(b, GH_STR_FMT OP("-") "(" GH_STR_FMT OP("%%") "%lld)", GH_STR_ARG(value),
-                  GH_STR_ARG(value), (long long)n);
-    gh_buf_printf(b, OP("+") "(LEAST(GREATEST(" GH_STR_FMT ", %lld), %lld)", GH_STR_ARG(value),
-                  (long long)(end[0] / n * n), (long long)(end[1] / n * n));
-    gh_buf_printf(b, OP("%%") "%lld" OP("/") "%lld" OP("*") "%lld)", (long long)n,
-                  (long long)(n - n / 2), (long long)n);
+    gh_buf_printf(b, "(" GH_STR_FMT OP("/") "%lld" OP("+") "(", GH_STR_ARG(value), (long long)n);
+    gh_buf_puts(b, has_last ? "LEAST(" : "");
+    gh_buf_puts(b, has_first ? "GREATEST(" : "");
+    gh_buf_put_str(b, value);
+    if (has_first)
+        gh_buf_printf(b, ", %lld)", (long long)(end[0] / n * n));
+    if (has_last)
+        gh_buf_printf(b, ", %lld)", (long long)(end[1] / n * n));
+    gh_buf_printf(b, OP("%%") "%lld" OP("/") "%lld))" OP("*") "%lld", (long long)n, (long long)half,
+                  (long long)n);
+}
+
+/* Is it of the column's type already? PostgreSQL computes in the widest of its numbers, int4 at least. */
+static bool is_round_of_type(const gh_mask *m, pol_type type)
+{
+    int64_t whole = m->kind == GH_MASK_ROUND ? whole_multiple(m->n) : 0;
+
+    return whole > 0 && (type == POL_TYPE_INT8 || (type == POL_TYPE_INT4 && whole <= INT32_MAX));
 }
 
 /* LEAST and GREATEST skip NULL, and take NaN for the largest: both are kept apart. */
@@ -449,6 +465,7 @@ gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column
 {
     pol_type type = pol_type_of(c, column);
     bool is_text = type == POL_TYPE_TEXT || type == POL_TYPE_STRING;
+    bool is_cast;
 
     if (m->kind == GH_MASK_EXPR || !gh_mask_fits(m, c, column)) {
         gh_rc rc =
@@ -458,13 +475,16 @@ gh_rc gh_mask_sql(const gh_mask *m, const gh_catalog *c, const gh_column *column
                       GH_STR_ARG(m->name), GH_STR_ARG(column->name), GH_STR_ARG(column->type_sql));
         return rc;
     }
-    gh_buf_puts(out, "CAST(");
+    is_cast = !is_round_of_type(m, type);
+    gh_buf_puts(out, is_cast ? "CAST(" : "(");
     if (m->kind == GH_MASK_NULL || (m->kind == GH_MASK_REDACT && !is_text))
         gh_buf_puts(out, "NULL");
     else
         put_masked(out, m, type, column, value);
-    gh_buf_puts(out, " AS ");
-    put_type(out, c, column);
+    if (is_cast) {
+        gh_buf_puts(out, " AS ");
+        put_type(out, c, column);
+    }
     gh_buf_puts(out, ")");
     if (out->failed)
         return gh_fail(err, GH_LIMIT, "54001", "a mask's SQL passes the statement's bound");

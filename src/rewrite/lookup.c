@@ -17,7 +17,8 @@ static bool is_comparison(const A_Expr *e)
 {
     static const char *const names[] = { "=", "<>", "<", "<=", ">", ">=" };
 
-    for (size_t i = 0; e->kind == AEXPR_OP && list_length(e->name) == 1 && i < GH_COUNT(names); i++) {
+    for (size_t i = 0; e->kind == AEXPR_OP && list_length(e->name) == 1 && i < GH_COUNT(names);
+         i++) {
         if (strcmp(strVal(linitial(e->name)), names[i]) == 0)
             return true;
     }
@@ -82,8 +83,7 @@ static bool are_sorts_by_column(const List *sorts)
     ListCell *cell;
 
     foreach (cell, sorts) {
-        if (!is_column(lfirst_node(SortBy, cell)->node) ||
-            lfirst_node(SortBy, cell)->useOp != NIL)
+        if (!is_column(lfirst_node(SortBy, cell)->node) || lfirst_node(SortBy, cell)->useOp != NIL)
             return false;
     }
     return true;

@@ -251,17 +251,6 @@ static gh_answer on_suspended(gh_session *s)
     return was_told ? GH_ANSWER_DROP : GH_ANSWER_RELAY;
 }
 
-/* A lookup failed before it ran, which the client was not told: it is answered as the Query that it was. */
-static gh_answer run_again(gh_session *s)
-{
-    gh_plan_set *set = gh_plan_set_acquire(gh_expect_head(&s->queue)->set);
-
-    gh_expect_pop(&s->queue);
-    gh_session_query_again(s, set->source);
-    gh_plan_set_release(set);
-    return GH_ANSWER_DROP;
-}
-
 static gh_answer on_ready(gh_session *s, gh_str body)
 {
     gh_expect *e = gh_expect_head(&s->queue);
@@ -291,8 +280,8 @@ static gh_answer on_ready(gh_session *s, gh_str body)
         s->has_failed_since = false;
         gh_names_clear_before(&s->portals, e->batch);
     }
-    if (e->is_lookup && e->set != NULL)
-        return run_again(s);
+    if (gh_session_end_lookup(s))
+        return GH_ANSWER_DROP;
     is_swallowed = e->is_swallowed;
     is_paying = !is_swallowed && gh_session_pay_failure(s, e, status);
     e = gh_expect_head(&s->queue); /* the queue may have moved */
@@ -621,10 +610,7 @@ static gh_answer on_error(gh_session *s, gh_str body)
         if (e == NULL)
             return GH_ANSWER_BROKEN;
     if (gh_session_retry_lookup(s, up.sqlstate)) {
-        char sqlstate[6] = { 0 };
-
-        memcpy(sqlstate, up.sqlstate.ptr, 5);
-        skip_to_sync(s, sqlstate);
+        skip_to_sync(s, up.sqlstate.ptr);
         return GH_ANSWER_DROP;
     }
     if (e->kind == GH_EXPECT_QUERY && e->is_swallowed)

@@ -103,8 +103,7 @@ static gh_str name_of(gh_lookups *t, const gh_lookup *l, char name[NAME_MAX])
 
     if (t->key == 0)
         gh_env_random(&t->key, sizeof(t->key));
-    len = snprintf(name, NAME_MAX, "gatehouse_%016" PRIx64 "_%u", t->key,
-                   (unsigned)(l - t->items));
+    len = snprintf(name, NAME_MAX, "gatehouse_%016" PRIx64 "_%u", t->key, (unsigned)(l - t->items));
     return (gh_str){ name, (size_t)len };
 }
 
@@ -227,7 +226,7 @@ bool gh_session_retry_lookup(gh_session *s, gh_str sqlstate)
     if (head == NULL || !head->is_lookup || head->kind == GH_EXPECT_EXECUTE ||
         head->kind == GH_EXPECT_SYNC)
         return false;
-    gh_lookups_renew(&s->lookups);
+    gh_lookups_renew(&s->lookups); /* what is not there any more may be the reason */
     if (run != NULL && run->set != NULL)
         bar(&s->lookups, run->set->origin);
     if (sync + 1 != s->queue.count || run->kind != GH_EXPECT_EXECUTE || run->refusal != NULL ||
@@ -236,5 +235,19 @@ bool gh_session_retry_lookup(gh_session *s, gh_str sqlstate)
     last->set = gh_plan_set_acquire(run->set);
     s->has_barrier = true;
     s->barrier = s->queue.popped + sync;
+    return true;
+}
+
+bool gh_session_end_lookup(gh_session *s)
+{
+    const gh_expect *e = gh_expect_head(&s->queue);
+    gh_plan_set *set = e->set;
+
+    if (!e->is_lookup || set == NULL)
+        return false;
+    (void)gh_plan_set_acquire(set);
+    gh_expect_pop(&s->queue);
+    gh_session_query_again(s, set->source);
+    gh_plan_set_release(set);
     return true;
 }

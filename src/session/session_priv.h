@@ -456,6 +456,8 @@ GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, 
 bool gh_session_send_lookup(gh_session *s, gh_plan_set *set);
 /* The head failed with this SQLSTATE. True: the client is not told; at its ReadyForQuery the Query is sent. */
 bool gh_session_retry_lookup(gh_session *s, gh_str sqlstate);
+/* The head, a ReadyForQuery, is that of such a Query: it takes its place. */
+bool gh_session_end_lookup(gh_session *s);
 /* The upstream has none of them any more, or settings are others by which it reads constants. */
 void gh_lookups_renew(gh_lookups *t);
 void gh_lookups_fini(gh_lookups *t);

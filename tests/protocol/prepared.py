@@ -230,5 +230,146 @@ class Large(unittest.TestCase):
             self.assertEqual(c.one('SELECT 1'), [['1']])
 
 
+class Lookups(unittest.TestCase):
+    """A Query that comes again with another key is sent as a prepared statement: src/session/lookup.c."""
+
+    AGAIN = 6  # more than USES_BEFORE
+    KEPT = 64  # GH_SESSION_LOOKUPS_MAX
+
+    def setUp(self):
+        self.c = proxy.wire('alice', tls='disable')
+        self.addCleanup(self.c.close)
+
+    def upstream(self, c=None):
+        return int((c or self.c).one('SELECT app.prepared()')[0][0])
+
+    def answer(self, c, sql):
+        """All bytes to the client but what differs by session."""
+        c.log.clear()
+        c.query(sql)
+        return c.received_bytes()
+
+    def warm(self, sql='SELECT name FROM crm.customers WHERE id = %d', count=None):
+        for i in range(self.AGAIN):
+            self.c.query(sql % (i + 1))
+        self.assertEqual(self.upstream(), count or 1)
+
+    def test_answers_are_those_of_a_query(self):
+        """Byte for byte what a session answers in which it comes for the first time: rows, columns, errors and their positions."""
+        texts = [
+            'SELECT name, email, region FROM crm.customers WHERE id = {0}',
+            'SELECT * FROM crm.customers c WHERE c.id = {0} AND vip ORDER BY c.name LIMIT {1}',
+            "SELECT id, joined FROM crm.customers WHERE {0} = id AND joined > '2020-0{1}-01' AND email IS NOT NULL;",
+            "SELECT id FROM crm.customers WHERE id = {0} AND name <> 'Customer {1}' AND name >= 'é'",
+            "SELECT id, created FROM sales.orders WHERE id = {0} AND created > '2024-01-0{1} 05:00'",
+            "SELECT id FROM crm.customers WHERE id = '{0}'",
+            "SELECT id FROM crm.customers WHERE id = '{0}' AND joined = 'neither{1}'",  # no value of the type
+            'SELECT id FROM crm.customers WHERE id = {0}{1}{1}{1}{1}{1}{1}{1}{1}{1}{1}{1}',  # bigint, then numeric
+            'SELECT id FROM crm.customers WHERE id = {0} LIMIT -{1}',
+            'SELECT id FROM crm.customers WHERE id = {0} AND region < {1}',  # no such operator
+            'SELECT id FROM crm.customers WHERE id = -{0} AND region <> \'{1}\'',
+            'SELECT amount, note FROM sales.orders WHERE id = {0}',  # not granted
+        ]
+        for text in texts:
+            for i in range(1, self.AGAIN + 1):
+                sql = text.format(i, i % 3 + 1)
+                with self.subTest(sql=sql), proxy.wire('alice', tls='disable') as fresh:
+                    self.assertEqual(self.answer(self.c, sql), self.answer(fresh, sql))
+                    self.assertEqual(self.c.status, 'I')
+        self.assertGreaterEqual(self.upstream(), 5)
+
+    def test_what_finds_no_row_by_its_key_is_planned_each_time(self):
+        for sql in ('SELECT id FROM crm.customers WHERE region = \'E%d\'', 'SELECT id FROM crm.customers WHERE id > %d',
+                    'SELECT id + %d FROM crm.customers WHERE id = 1', 'SELECT id FROM crm.customers WHERE id = 1 OR id = %d',
+                    'SELECT id FROM crm.customers WHERE NOT id = %d', 'SELECT count(*) FROM crm.customers WHERE id = %d',
+                    'SELECT id FROM crm.customers WHERE id = %d FOR UPDATE', 'SELECT c.id FROM crm.customers c, sales.orders WHERE c.id = %d',
+                    'UPDATE crm.customers SET name = name WHERE id = %d'):
+            for i in range(self.AGAIN):
+                self.c.query(sql % i)
+        self.assertEqual(self.upstream(), 0)
+
+    def test_the_table_changes(self):
+        """ALTER TABLE makes a prepared statement's result another, which PostgreSQL refuses; nobody hears of it."""
+        pg.sql('CREATE TABLE crm.changing (id int PRIMARY KEY, v int); INSERT INTO crm.changing SELECT i, i FROM generate_series(1, 9) i; '
+               'GRANT SELECT ON crm.changing TO gatehouse', 'wh')
+        with proxy.wire('erin', tls='disable') as c, proxy.wire('erin', tls='disable') as other:
+            gt.wait_for(lambda: not c.query('SELECT v FROM crm.changing WHERE id = 1')[0].error)
+            for i in range(self.AGAIN):
+                for who in (c, other):
+                    self.assertEqual(who.one(f'SELECT v FROM crm.changing WHERE id = {i + 1}'), [[str(i + 1)]])
+            self.assertEqual((self.upstream(c), self.upstream(other)), (1, 1))
+            other.query('BEGIN')  # where what fails cannot be sent again
+            pg.sql('ALTER TABLE crm.changing ALTER v TYPE text USING repeat(v::text, 2)', 'wh')
+            self.assertEqual(other.one('SELECT v FROM crm.changing WHERE id = 4'), [['44']])
+            other.query('COMMIT')
+            for i in range(self.AGAIN):
+                result = c.query(f'SELECT v FROM crm.changing WHERE id = {i + 1}')
+                self.assertEqual([(r.error, r.rows, r.columns[0][3]) for r in result], [(None, [[str(i + 1) * 2]], 25)])
+            pg.sql('DROP TABLE crm.changing', 'wh')
+            result = c.query('SELECT v FROM crm.changing WHERE id = 1')
+            self.assertEqual([r.sqlstate for r in result], ['42P01'])
+
+    def test_settings_by_which_constants_are_read(self):
+        sql = "SELECT id FROM sales.orders WHERE id = 2 AND created = '2024-01-01 %s'"
+        for zone, hour in (('UTC', '14:00'), ('Asia/Tokyo', '23:00')) * 2:
+            self.c.query(f"SET TimeZone TO '{zone}'")
+            for _ in range(self.AGAIN):
+                self.assertEqual(self.c.one(sql % hour), [['2']])
+        self.c.query('BEGIN')
+        self.c.query("SET LOCAL TimeZone TO 'UTC'")
+        self.assertEqual(self.c.one(sql % '14:00'), [['2']])
+        self.c.query('ROLLBACK')
+        self.assertEqual((self.c.one(sql % '14:00'), self.c.one(sql % '23:00')), ([], [['2']]))
+
+    def test_beside_transactions_and_names(self):
+        sql = 'SELECT name FROM crm.customers WHERE id = %d'
+        visible = [['Customer 3']]
+        self.warm()
+        for before, after, status in (('BEGIN', 'COMMIT', 'T'), ('BEGIN', 'ROLLBACK', 'T'), ('DEALLOCATE ALL', 'SELECT 1', 'I'),
+                                      ('DISCARD ALL', 'SELECT 1', 'I'), ('DISCARD PLANS', 'SELECT 1', 'I'), ('RESET ALL', 'SELECT 1', 'I'),
+                                      ('CREATE TEMP TABLE t AS SELECT 1', 'SELECT 1', 'I')):
+            with self.subTest(before=before):
+                self.c.query(before)
+                for _ in range(self.AGAIN):
+                    self.assertEqual((self.c.one(sql % 3), self.c.status), (visible, status))
+                self.c.query(after)
+                self.assertEqual(self.upstream(), 1)
+        self.c.query('BEGIN; SELECT 1/0')
+        self.assertEqual(self.c.query(sql % 3)[0].sqlstate, '25P02')
+        self.c.query('ROLLBACK')
+        self.c.send(gt.parse_message('SELECT 7'), gt.SYNC)
+        self.c.results()
+        self.assertEqual(self.c.one(sql % 3), visible)
+        self.c.send(gt.bind_message(), gt.SYNC)  # a Query takes the unnamed statement away
+        self.assertEqual([r.sqlstate for r in self.c.results()], ['26000'])
+        self.assertEqual(self.c.one('SELECT count(*) FROM pg_prepared_statements'), [['0']])
+
+    def test_pipelined_queries(self):
+        self.warm()
+        self.c.send(*(gt.query_message(f'SELECT id FROM crm.customers WHERE id = {i}') for i in range(1, 31)))
+        rows = [r.rows for i in range(30) for r in self.c.results()]
+        self.assertEqual(rows, [[[str(i)]] if i % 3 == 0 else [] for i in range(1, 31)])
+
+    def test_bound(self):
+        for i in range(self.KEPT + 30):
+            for key in range(self.AGAIN):
+                rows = self.c.one(f'SELECT id AS n{i} FROM crm.customers WHERE id = {key}')
+                self.assertEqual(rows, [[str(key)]] if key in (3,) else [])
+        self.assertEqual(self.upstream(), self.KEPT)
+
+    def test_a_policy_that_changes(self):
+        """What is prepared was judged by the policy before; what comes next is not sent so."""
+        self.warm('SELECT name FROM crm.customers WHERE id = 3 AND name <> \'%d\'')
+        ask = lambda i: self.c.one(f"SELECT name FROM crm.customers WHERE id = 3 AND name <> '{i}'")
+        try:
+            proxy.apply(POLICY.replace("region = attr('region')", "region = 'US'"))
+            gt.wait_for(lambda: ask(0) == [])
+            self.assertEqual([ask(i) for i in range(self.AGAIN)], [[]] * self.AGAIN)
+        finally:
+            proxy.apply(POLICY)
+        gt.wait_for(lambda: ask(0) != [])
+        self.assertEqual([ask(i) for i in range(self.AGAIN)], [[['Customer 3']]] * self.AGAIN)
+
+
 if __name__ == '__main__':
     gt.main()

@@ -76,14 +76,15 @@ static const char s_sent[] = "select \"a\" from (17) where \"b\" = 17 and \"c\" 
 static const gh_offset s_offsets[] = { { 1, 1 },   { 17, 0 },  { 22, 17 },
                                        { 34, 27 }, { 37, 30 }, { 47, 38 } };
 
-static gh_plan_set *make_set(bool is_shareable)
+static gh_plan_set *make_set(bool is_shareable, bool is_lookup)
 {
     gh_plan p = { .kind = GH_STMT_QUERY,
                   .sql = { s_sent, sizeof(s_sent) - 1 },
                   .offsets = s_offsets,
                   .offset_count = GH_COUNT(s_offsets),
                   .source_len = sizeof(s_source) - 1,
-                  .is_shareable = is_shareable };
+                  .is_shareable = is_shareable,
+                  .is_lookup = is_lookup };
 
     return gh_plan_set_new((gh_str){ s_source, sizeof(s_source) - 1 }, &p, 1, (gh_str){ NULL, 0 });
 }
@@ -91,7 +92,7 @@ static gh_plan_set *make_set(bool is_shareable)
 START_TEST(another_text_of_the_shape)
 {
     static const char other[] = "select a from t where b = 123456 and c = ''";
-    gh_plan_set *set = make_set(true);
+    gh_plan_set *set = make_set(true, false);
     gh_template t;
     gh_plan_set *shared;
     gh_plan_set *filled;
@@ -116,9 +117,32 @@ START_TEST(another_text_of_the_shape)
 }
 END_TEST
 
+START_TEST(a_lookup_is_prepared_with_parameters)
+{
+    gh_plan_set *set = make_set(true, true);
+    gh_plan_set *other = make_set(true, false);
+    gh_template t;
+    gh_plan_set *shared;
+
+    ck_assert(gh_template_scan(set->source, &t));
+    shared = gh_template_make(&t, set);
+    ck_assert(gh_str_is(gh_template_prepared(shared),
+                        "select \"a\" from (17) where \"b\" = $1 and \"c\" = $2"));
+    ck_assert(gh_str_is(gh_template_value(set->source, t.slots[0]), "17"));
+    ck_assert(gh_str_is(gh_template_value(set->source, t.slots[1]), "x"));
+    gh_plan_set_release(shared);
+    shared = gh_template_make(&t, other);
+    ck_assert_uint_eq(gh_template_prepared(shared).len, 0);
+    ck_assert_uint_eq(gh_template_prepared(other).len, 0); /* of no template */
+    gh_plan_set_release(shared);
+    gh_plan_set_release(other);
+    gh_plan_set_release(set);
+}
+END_TEST
+
 START_TEST(plans_that_looked_at_a_literal_are_not_shared)
 {
-    gh_plan_set *set = make_set(false);
+    gh_plan_set *set = make_set(false, false);
     gh_template t;
 
     ck_assert(gh_template_scan(set->source, &t));
@@ -155,6 +179,7 @@ TCase *tcase_template(void)
     tcase_add_loop_test(c, what_is_not_plain_is_left_alone, 0, (int)GH_COUNT(s_not_plain));
     tcase_add_test(c, bounds);
     tcase_add_test(c, another_text_of_the_shape);
+    tcase_add_test(c, a_lookup_is_prepared_with_parameters);
     tcase_add_test(c, plans_that_looked_at_a_literal_are_not_shared);
     tcase_add_test(c, a_literal_whose_place_is_not_known_is_not_shared);
     return c;
