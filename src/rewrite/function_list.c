@@ -94,6 +94,8 @@ static const char *const s_allowed[] = {
     "pg_size_pretty",
     "pg_size_bytes",
     "pg_encoding_to_char",
+    "nameconcatoid", /* of a name and a number, both the caller's: how information_schema names functions */
+    "pg_listening_channels", /* the session's own */
     "pg_char_to_encoding",
     "pg_encoding_max_length",
     "pg_collation_for",
@@ -331,6 +333,10 @@ static const gh_special s_specials[] = {
     NEVER("pg_get_statisticsobjdef", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),
     VALUE("pg_is_wal_replay_paused", 0, 0, "false"),
+    /* as where nothing is replayed */
+    VALUE("pg_last_wal_receive_lsn", 0, 0, "CAST(NULL AS pg_catalog.pg_lsn)"),
+    VALUE("pg_last_wal_replay_lsn", 0, 0, "CAST(NULL AS pg_catalog.pg_lsn)"),
+    VALUE("pg_last_xact_replay_timestamp", 0, 0, "CAST(NULL AS pg_catalog.timestamptz)"),
     VALUE("pg_blocking_pids", 1, 1, "CAST('{}' AS pg_catalog.int4[])"),
     VALUE("pg_safe_snapshot_blocking_pids", 1, 1, "CAST('{}' AS pg_catalog.int4[])"),
     /* as by a Unix-domain socket: where the upstream is, and that Gatehouse asks, is nobody's business */
@@ -359,6 +365,12 @@ static const gh_special s_specials[] = {
     GUARD("pg_get_function_result", 1, 1, 1, "@func(gh.a1)"),
     GUARD("pg_get_function_arg_default", 2, 2, 1, "@func(gh.a1)"),
     GUARD("format_type", 2, 2, 1, "@type(gh.a1)"),
+    VALUE("oidvectortypes", 1, 1,
+          "COALESCE((SELECT pg_catalog.string_agg(CASE WHEN @type(gt.o) THEN "
+          "pg_catalog.format_type(gt.o, NULL) ELSE '\?\?\?' END, ', ' ORDER BY gt.n) FROM "
+          "pg_catalog.unnest(CAST(CAST(gh.a1 AS pg_catalog.oidvector) AS pg_catalog.oid[])) WITH "
+          "ORDINALITY AS gt (o, n)), CASE WHEN gh.a1 IS NOT NULL THEN '' END)"),
+    GUARD("pg_collation_actual_version", 1, 1, 1, "@builtin(gh.a1)"),
     GUARD("shobj_description", 2, 2, 1, "@builtin(gh.a1)"),
     GUARD("ts_token_type", 1, 1, 1, "@builtin(gh.a1)"),
     GUARD("pg_index_has_property", 2, 2, 1, "@indexid(gh.a1)"),
@@ -369,6 +381,7 @@ static const gh_special s_specials[] = {
     RELATION("pg_table_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_indexes_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_total_relation_size", 1, 1, "gh.a1 = ANY (@fulls)"),
+    RELATION("pg_sequence_last_value", 1, 1, "gh.a1 = ANY (@fulls)"),
     { "nextval", GH_SPECIAL_SEQUENCE, 1, 1, 1, "@may('update', gh.a1)" },
     { "setval", GH_SPECIAL_SEQUENCE, 2, 3, 1, "@may('update', gh.a1)" },
     { "currval", GH_SPECIAL_SEQUENCE, 1, 1, 1, "@may('select update', gh.a1)" },

@@ -145,7 +145,7 @@ BY_OID = [
     "pg_describe_object('pg_constraint'::regclass, x, 0)", "pg_describe_object('pg_namespace'::regclass, x, 0)",
     'pg_partition_root(x)', "(SELECT string_agg(p::text, ' ') FROM pg_partition_ancestors(x) p)",
     "(SELECT string_agg(relid::text, ' ') FROM pg_partition_tree(x))", 'pg_table_is_visible(x)',
-    "has_table_privilege(x, 'select')", "pg_get_serial_sequence(x::regclass::text, 'hid_margin')",
+    "has_table_privilege(x, 'select')", "oidvectortypes(x::text::oidvector)", "pg_get_serial_sequence(x::regclass::text, 'hid_margin')",
 ]
 
 # Hidden and absent, of one length, and a statement that must answer alike.

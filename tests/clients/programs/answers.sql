@@ -53,6 +53,13 @@ SELECT count(*) FROM pg_class WHERE oid = regclass('shop.' || relname)::oid AND 
 SELECT count(*) FROM (SELECT pg_size_pretty(pg_total_relation_size(quote_ident(table_schema) || '.' || quote_ident(table_name))) FROM information_schema.tables WHERE table_schema = 'shop' AND table_type = 'BASE TABLE') x;
 SELECT pg_partition_root('shop.events_2024'), pg_partition_root('shop.events' || '_2025');
 SELECT pg_get_function_arg_default('shop.add_tax'::regproc, 2);
+-- what jOOQ, Liquibase and browsers of functions call
+SELECT r.routine_name, oidvectortypes(p.proargtypes), nameconcatoid(p.proname, p.oid) = r.specific_name FROM information_schema.routines r JOIN pg_proc p ON nameconcatoid(p.proname, p.oid) = r.specific_name WHERE routine_schema = 'shop';
+SELECT oidvectortypes(''), oidvectortypes('23 25 0'), oidvectortypes(NULL), (SELECT oidvectortypes(proargtypes) FROM pg_proc WHERE proname = 'jsonb_insert');
+SELECT c.relname, pg_sequence_last_value(c.oid) FROM pg_class c JOIN pg_sequence s ON s.seqrelid = c.oid WHERE relkind = 'S' AND relname = 'tickets' ORDER BY 1;
+SELECT pg_sequence_last_value('shop.tickets'), pg_sequence_last_value('shop.tickets'::regclass);
+SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp(), pg_collation_actual_version(100), (SELECT count(*) FROM pg_listening_channels());
+SELECT pg_listening_channels();
 -- defaults that tell of no value, sequences behind columns, what NOT NULL is called
 SELECT a.attname, pg_get_expr(d.adbin, d.adrelid), pg_get_expr(d.adbin, d.adrelid, true) FROM pg_attrdef d JOIN pg_attribute a ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'shop.parcels'::regclass ORDER BY attnum;
 SELECT column_name, column_default, is_identity, identity_generation, identity_start, identity_increment FROM information_schema.columns WHERE table_name = 'parcels' ORDER BY ordinal_position;
