@@ -212,7 +212,7 @@ gh_wrap gh_print_role(gh_judge *j, const Node *n, size_t *first, size_t *end)
 }
 
 /* The token behind the type's name and its brackets. */
-static size_t type_end(const gh_judge *j, const TypeName *n)
+size_t gh_print_type_end(const gh_judge *j, const TypeName *n)
 {
     const gh_sql_text *t = j->text;
     size_t i = gh_sql_token_at(t, n->location);
@@ -277,7 +277,7 @@ bool gh_print_reg_array(gh_judge *j, Node **slot)
                                   !IsA(c->arg, A_Const) && !IsA(c->arg, ParamRef)
                               ? element_sql(j, strVal(llast(c->typeName->names)))
                               : NULL;
-    size_t after = element == NULL ? SIZE_MAX : type_end(j, c->typeName);
+    size_t after = element == NULL ? SIZE_MAX : gh_print_type_end(j, c->typeName);
     const char *name;
     gh_wrap w;
 

@@ -282,6 +282,12 @@ static bool is_of_own_types(const List *list)
     return true;
 }
 
+/* A bare literal beside it would be read as names, of which nothing is known. */
+static bool is_array_cast(const Node *n)
+{
+    return n != NULL && IsA(n, TypeCast) && ((const TypeCast *)n)->typeName->arrayBounds != NIL;
+}
+
 static void judge_a_expr(gh_judge *j, A_Expr *e)
 {
     bool compares = e->kind == AEXPR_OP || e->kind == AEXPR_DISTINCT ||
@@ -290,7 +296,8 @@ static void judge_a_expr(gh_judge *j, A_Expr *e)
     bool is_in = e->kind == AEXPR_IN && is_of_own_types((List *)e->rexpr);
     ListCell *cell;
 
-    compares = compares && gh_reg_is_comparison(e);
+    compares = compares && gh_reg_is_comparison(e) && !is_array_cast(e->lexpr) &&
+               !(is_array_cast(e->rexpr) && e->kind != AEXPR_OP_ANY && e->kind != AEXPR_OP_ALL);
     gh_operator_judge_name(j, e->name, e->location);
     j->takes_reg = compares || is_in;
     gh_judge_expr(j, &e->lexpr);

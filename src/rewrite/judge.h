@@ -435,6 +435,8 @@ typedef struct gh_wrap {
 
 /* What goes around a call of a function that prints names as the search_path has them. */
 gh_wrap gh_print_call(gh_judge *j, const char *function);
+/* The token behind a type's name and brackets; SIZE_MAX: it is nowhere. */
+size_t gh_print_type_end(const gh_judge *j, const TypeName *n);
 /* SQL of gh.column_default, of information_schema.columns, likewise. */
 const char *gh_print_default(gh_judge *j);
 /* The same around the operand of a cast from a reg* type to text. */

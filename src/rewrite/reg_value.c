@@ -234,10 +234,14 @@ const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after)
             *after = gh_sql_token_closing(t, *after);
             *after += *after != SIZE_MAX;
         }
+        if (n->arrayBounds != NIL)
+            *after = gh_print_type_end(j, n);
     } else {
         *after = gh_sql_token_closing(t, cast + 1);
         *after += *after != SIZE_MAX;
     }
+    if (n->arrayBounds != NIL)
+        return "oid[]";
     return is_const ? "oid" : "text";
 }
 
@@ -255,13 +259,19 @@ bool gh_reg_is_comparison(const A_Expr *e)
 void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type)
 {
     TypeCast *c = makeNode(TypeCast);
+    bool is_array = strcmp(type, "oid[]") == 0;
 
     if (j->rc != GH_OK)
         return;
-    gh_judge_edit(j, after, after, gh_judge_printf("::\"pg_catalog\".\"%s\"", type));
+    if (is_array)
+        type = "oid";
+    gh_judge_edit(j, after, after,
+                  gh_judge_printf("::\"pg_catalog\".\"%s\"%s", type, is_array ? "[]" : ""));
     c->arg = *slot;
     c->typeName = makeNode(TypeName);
     c->typeName->names = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup(type)));
+    if (is_array)
+        c->typeName->arrayBounds = list_make1(makeInteger(-1));
     c->typeName->typemod = -1;
     c->typeName->location = -1;
     c->location = -1;

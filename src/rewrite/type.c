@@ -319,49 +319,161 @@ static void judge_regclass(gh_judge *j, TypeCast *c)
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(quoted)));
 }
 
-/* 'type name'::regtype: the text is a type's SQL; it must resolve for the user. */
-static void judge_regtype(gh_judge *j, A_Const *arg)
+/* The type that a text names as SQL does; it must be there for the user. NULL after a refusal. */
+static const gh_type *type_of_text(gh_judge *j, const char *text)
 {
-    const char *text = strVal(&arg->val);
     gh_sql_text parsed;
     gh_err ignored = { 0 };
     const SelectStmt *s;
     const TypeName *t;
     const gh_type *type = NULL;
-    size_t token = gh_judge_token(j, arg->location);
 
     if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
         type = gh_catalog_type_by_oid(j->in->catalog, (gh_oid)strtoul(text, NULL, 10));
-        if (type == NULL || !gh_type_is_visible(j, type))
-            gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
-        return;
+        type = type != NULL && gh_type_is_visible(j, type) ? type : NULL;
+    } else if (gh_sql_parse(gh_str_of(gh_judge_printf("SELECT NULL::%s", text)), &parsed,
+                            &ignored) == GH_OK) {
+        s = (const SelectStmt *)linitial_node(RawStmt, parsed.stmts)->stmt;
+        if (list_length(parsed.stmts) == 1 && IsA(s, SelectStmt) &&
+            list_length(s->targetList) == 1 &&
+            IsA(linitial_node(ResTarget, s->targetList)->val, TypeCast)) {
+            t = ((const TypeCast *)linitial_node(ResTarget, s->targetList)->val)->typeName;
+            type = list_length(t->names) > 2 ? NULL
+                                             : find_type(j,
+                                                         list_length(t->names) == 2
+                                                             ? gh_str_of(strVal(linitial(t->names)))
+                                                             : GH_STR(""),
+                                                         gh_str_of(strVal(llast(t->names))));
+            if (type != NULL && t->arrayBounds != NIL)
+                type = gh_catalog_type_by_oid(j->in->catalog, type->array);
+        }
     }
-    if (gh_sql_parse(gh_str_of(gh_judge_printf("SELECT NULL::%s", text)), &parsed, &ignored) !=
-        GH_OK) {
+    if (type == NULL)
         gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
-        return;
-    }
-    s = (const SelectStmt *)linitial_node(RawStmt, parsed.stmts)->stmt;
-    if (list_length(parsed.stmts) == 1 && IsA(s, SelectStmt) && list_length(s->targetList) == 1 &&
-        IsA(linitial_node(ResTarget, s->targetList)->val, TypeCast)) {
-        t = ((const TypeCast *)linitial_node(ResTarget, s->targetList)->val)->typeName;
-        type = list_length(t->names) > 2
-                   ? NULL
-                   : find_type(j,
-                               list_length(t->names) == 2 ? gh_str_of(strVal(linitial(t->names)))
-                                                          : GH_STR(""),
-                               gh_str_of(strVal(llast(t->names))));
-    }
-    if (type == NULL) {
-        gh_judge_refuse(j, GH_DENIED, "42704", -1, "type \"%s\" does not exist", text);
-        return;
-    }
-    if (!gh_str_is(type->schema, "pg_catalog")) {
+    return type;
+}
+
+/* 'type name'::regtype */
+static void judge_regtype(gh_judge *j, A_Const *arg)
+{
+    size_t token = gh_judge_token(j, arg->location);
+    const gh_type *type = type_of_text(j, strVal(&arg->val));
+
+    if (type != NULL && !gh_str_is(type->schema, "pg_catalog")) {
         char *oid = gh_judge_printf("%u", type->oid);
 
         arg->val.sval.sval = oid;
         gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(oid)));
     }
+}
+
+/* ---- arrays of names --------------------------------------------------------------------------- */
+
+static const char *oid_of_name(gh_judge *j, const char *type, const char *text)
+{
+    const gh_relation *r;
+    const gh_type *t;
+
+    if (strcmp(type, "regtype") == 0) {
+        t = type_of_text(j, text);
+        return gh_judge_printf("%u", t != NULL ? t->oid : 0);
+    }
+    r = gh_type_regclass(j, text);
+    if (r == NULL)
+        gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist", text);
+    return gh_judge_printf("%u", r != NULL ? r->oid : 0);
+}
+
+/* One element of an array's text at *p, which ends behind its comma or bracket; NULL: no plain one. */
+static char *array_element(const char **p)
+{
+    const char *s = *p + strspn(*p, " \t\r\n");
+    char *out = palloc(strlen(s) + 1);
+    size_t n = 0;
+    bool is_quoted = *s == '"';
+
+    for (s += is_quoted; *s != '\0' && (is_quoted ? *s != '"' : strchr(",{}\" \t\r\n", *s) == NULL);
+         s++) {
+        if (*s == '\\' && *++s == '\0')
+            return NULL;
+        out[n++] = *s;
+    }
+    out[n] = '\0';
+    if (is_quoted && *s++ != '"')
+        return NULL;
+    s += strspn(s, " \t\r\n");
+    if ((*s != ',' && *s != '}') || n == 0 || (!is_quoted && strcasecmp(out, "null") == 0))
+        return NULL;
+    *p = s + 1;
+    return out;
+}
+
+static void judge_text_array(gh_judge *j, const char *type, A_Const *arg)
+{
+    const char *text = strVal(&arg->val);
+    const char *p = text + 1;
+    size_t token = gh_judge_token(j, arg->location);
+    char *out = pstrdup("{");
+    char *element = out;
+
+    if (text[0] != '{') {
+        gh_judge_refuse(j, GH_DENIED, "22P02", -1, "malformed array literal: \"%s\"", text);
+        return;
+    }
+    while (j->rc == GH_OK && element != NULL && p[-1] != '}') {
+        element = array_element(&p);
+        if (element != NULL)
+            out = gh_judge_printf("%s%s%s", out, out[1] == '\0' ? "" : ",",
+                                  oid_of_name(j, type, element));
+    }
+    if (element == NULL || *p != '\0') {
+        gh_judge_refuse(j, GH_DENIED, "42501", arg->location, "type %s is not allowed here", type);
+        return;
+    }
+    arg->val.sval.sval = gh_judge_printf("%s}", out);
+    gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(strVal(&arg->val))));
+}
+
+static bool is_text(const Node *n)
+{
+    const A_Const *c = (const A_Const *)n;
+
+    return IsA(c, A_Const) && !c->isnull && IsA(&c->val, String);
+}
+
+/* '{int,text}'::regtype[] and ARRAY['a','b']::regclass[]: names that are written out, which become numbers. */
+static bool judge_name_array(gh_judge *j, TypeCast *c)
+{
+    const char *type = c->typeName->names != NIL ? strVal(llast(c->typeName->names)) : "";
+    const A_ArrayExpr *array = (const A_ArrayExpr *)c->arg;
+    ListCell *cell;
+
+    if (list_length(c->typeName->arrayBounds) != 1 ||
+        (strcmp(type, "regtype") != 0 && strcmp(type, "regclass") != 0))
+        return false;
+    if (!is_text(c->arg)) {
+        if (!IsA(array, A_ArrayExpr) || array->elements == NIL)
+            return false;
+        foreach (cell, array->elements) {
+            if (!is_text(lfirst(cell)))
+                return false;
+        }
+    }
+    if (judge_type(j, c->typeName) == NULL)
+        return true;
+    j->reads_literal = true;
+    if (is_text(c->arg)) {
+        judge_text_array(j, type, (A_Const *)c->arg);
+        return true;
+    }
+    foreach (cell, array->elements) {
+        A_Const *arg = lfirst(cell);
+        size_t token = gh_judge_token(j, arg->location);
+
+        arg->val.sval.sval = pstrdup(oid_of_name(j, type, strVal(&arg->val)));
+        gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(strVal(&arg->val))));
+    }
+    return true;
 }
 
 static void judge_plain_cast(gh_judge *j, TypeCast *c, const gh_type *type)
@@ -387,7 +499,7 @@ void gh_judge_cast(gh_judge *j, Node **slot)
     A_Const *arg = (A_Const *)c->arg;
     bool is_text_const;
 
-    if (gh_print_reg_array(j, slot))
+    if (judge_name_array(j, c) || gh_print_reg_array(j, slot))
         return;
     type = judge_type(j, c->typeName);
     if (type == NULL)

@@ -45,6 +45,14 @@ SELECT relname FROM pg_class WHERE oid = regclass 'shop.customers_pkey' AND reln
 SELECT (regclass 'shop.orders_customer')::text, regclass 'shop.orders_customer'::text;
 SELECT regclass 'shop.zzphone_index';
 SELECT regclass 'nobodys';
+-- Drizzle asks what is serial by an array of types
+SELECT attname, atttypid = ANY ('{int,int8,int2}'::regtype[]), pg_get_expr(adbin, adrelid) = 'nextval(''' || pg_get_serial_sequence(attrelid::regclass::text, attname)::regclass || '''::regclass)' FROM pg_attribute LEFT JOIN pg_attrdef ON attrelid = adrelid AND attnum = adnum WHERE attrelid = 'shop.parcels'::regclass AND attnum BETWEEN 1 AND 3 ORDER BY attnum;
+SELECT '{int,"numeric(10,2)","timestamp with time zone",text[]}'::regtype[], ARRAY['int', 'shop.status', 'shop.status[]']::regtype[], 'shop.status[]'::regtype;
+SELECT '{int,"numeric(10,2)", text[]}'::regtype[]::text, CAST('{shop.orders,pg_class}' AS regclass[])::text, ARRAY['shop.orders']::regclass[]::oid[] = ARRAY['shop.orders'::regclass::oid];
+SELECT relname FROM pg_class WHERE oid = ANY ('{shop.orders,"shop.items"}'::pg_catalog.regclass[]) ORDER BY 1;
+SELECT '{shop.orders,shop.zzsalaries}'::regclass[];
+SELECT ARRAY['int', 'shop.zzcolour']::regtype[];
+SELECT ARRAY['int', 'nobodys']::regtype[];
 -- GDAL asks by a function
 SELECT attnum, attname FROM pg_attribute WHERE attrelid = regclass('"shop"."orders"') AND attnum BETWEEN 1 AND 3 ORDER BY 1;
 SELECT description FROM pg_description WHERE objoid = regclass('shop.customers')::oid AND objsubid = 0;
