@@ -15,6 +15,8 @@
 
 #define OID_MAX_BUILTIN 16384u
 #define OID_RECORD      2249u
+#define OID_JSON        114u
+#define OID_JSONB       3802u
 #define NESTING_MAX     16
 
 static bool calls_what_is_allowed(const gh_judge *j, const gh_cast *c)
@@ -116,6 +118,66 @@ void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target)
 bool gh_cast_may_assign(gh_judge *j, gh_oid type)
 {
     return is_allowed(j, 0, type, false, 0);
+}
+
+/* ---- casts to json ------------------------------------------------------------------------------- */
+
+static bool takes_anything(const gh_judge *j, gh_str name)
+{
+    size_t count;
+    const gh_function *const *all = gh_catalog_functions(j->in->catalog, name, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        for (uint16_t k = 0; k < all[i]->arg_count; k++) {
+            const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, all[i]->args[k]);
+
+            if (t == NULL || t->kind == 'p')
+                return true;
+        }
+    }
+    return false;
+}
+
+/* May a value of the type be in one of the arguments? */
+static bool may_hold(gh_judge *j, const List *args, gh_oid type)
+{
+    ListCell *cell;
+
+    foreach (cell, args) {
+        gh_oid of = gh_infer_type(j, lfirst(cell));
+        const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, of);
+        bool is_known = t != NULL && t->kind != 'p';
+
+        if (IsA(lfirst(cell), A_Const)) /* text at most */
+            continue;
+        if (is_known ? gh_infer_leads_to(j, of, type, 0) : gh_infer_may_occur(j, type))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * SECURITY: what PostgreSQL makes json of it casts, where there is a cast from its type: to_json(x) runs that cast's
+ * function, and so does row_to_json of a row that holds an x. Attack: tests/attack code-behind-names.
+ */
+void gh_cast_judge_json(gh_judge *j, const FuncCall *f, gh_str name)
+{
+    size_t count;
+    const gh_cast *const *all;
+
+    if (memmem(name.ptr, name.len, "json", 4) == NULL || !takes_anything(j, name))
+        return;
+    all = gh_catalog_casts(j->in->catalog, &count);
+    for (size_t i = 0; i < count; i++) {
+        if ((all[i]->target != OID_JSON && all[i]->target != OID_JSONB) ||
+            calls_what_is_allowed(j, all[i]) || !may_be_of(j, 0, all[i]->source) ||
+            !may_hold(j, f->args, all[i]->source))
+            continue;
+        gh_judge_refuse(j, GH_DENIED, "42501", f->location,
+                        "function " GH_STR_FMT " is not allowed over a value of type %s",
+                        GH_STR_ARG(name), gh_operator_type_name(j, all[i]->source));
+        return;
+    }
 }
 
 /* ---- arguments of EXECUTE ------------------------------------------------------------------------ */

@@ -199,6 +199,7 @@ static void judge_call(gh_judge *j, Node **slot)
     }
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
+        gh_cast_judge_json(j, f, name);
         qualify_call(j, f, found);
         return;
     case GH_FUNCTION_SPECIAL:

@@ -488,6 +488,8 @@ void gh_type_cast_literal(gh_judge *j, TypeCast *c, const char *sql);
 void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
 /* The same for what PostgreSQL casts by itself when a column of the type is written. */
 bool gh_cast_may_assign(gh_judge *j, gh_oid type);
+/* Refuses a function of PostgreSQL's that makes json of its arguments by a cast that may not run. */
+void gh_cast_judge_json(gh_judge *j, const FuncCall *f, gh_str name);
 /* May the value become a parameter of EXECUTE, of whatever type that is? */
 bool gh_cast_may_be_argument(gh_judge *j, Node *value);
 

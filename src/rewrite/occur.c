@@ -6,8 +6,7 @@
 
 #define OID_MAX_BUILTIN 16384u
 
-/* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */
-static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
+bool gh_infer_leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
 {
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, from);
     const gh_relation *r;
@@ -16,12 +15,12 @@ static bool leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
         return true;
     if (t == NULL || from < OID_MAX_BUILTIN || depth > 8)
         return false;
-    if ((t->element != 0 && leads_to(j, t->element, type, depth + 1)) ||
-        (t->kind == 'd' && leads_to(j, t->base, type, depth + 1)))
+    if ((t->element != 0 && gh_infer_leads_to(j, t->element, type, depth + 1)) ||
+        (t->kind == 'd' && gh_infer_leads_to(j, t->base, type, depth + 1)))
         return true;
     r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
     for (uint16_t i = 0; r != NULL && i < r->column_count; i++) {
-        if (leads_to(j, r->columns[i].type_oid, type, depth + 1))
+        if (gh_infer_leads_to(j, r->columns[i].type_oid, type, depth + 1))
             return true;
     }
     return t->relation != 0 && r == NULL;
@@ -79,14 +78,15 @@ static bool word_leads_to(gh_judge *j, const gh_token *t, gh_oid type)
 
     for (size_t i = 0; i < count; i++) {
         if ((f[i]->is_builtin || gh_view_allows_function(j->in->view, f[i]->schema, f[i]->name)) &&
-            leads_to(j, f[i]->result, type, 0) && !needs_one(j, t, f[i], type))
+            gh_infer_leads_to(j, f[i]->result, type, 0) && !needs_one(j, t, f[i], type))
             return true;
     }
     count = 0;
     for (const gh_str *schema = gh_catalog_schemas(j->in->catalog, &count); count > 0;
          count--, schema++) {
         found = gh_catalog_type(j->in->catalog, *schema, name);
-        if (found != NULL && gh_type_is_visible(j, found) && leads_to(j, found->oid, type, 0))
+        if (found != NULL && gh_type_is_visible(j, found) &&
+            gh_infer_leads_to(j, found->oid, type, 0))
             return true;
     }
     return false;
@@ -114,7 +114,7 @@ static bool is_among_items(gh_judge *j, gh_oid type)
         const gh_relation *r = item->relation;
 
         for (uint16_t i = 0; found == 0 && i < r->column_count; i++)
-            found = may_reach(item, i) && leads_to(j, r->columns[i].type_oid, type, 0);
+            found = may_reach(item, i) && gh_infer_leads_to(j, r->columns[i].type_oid, type, 0);
     }
     gh_memo_put(&j->occurs, key, count, found);
     return found != 0;
@@ -147,7 +147,8 @@ static bool is_among_temporary(gh_judge *j, gh_oid type)
         for (uint16_t k = 0; k < all[i]->column_count; k++) {
             gh_oid from = all[i]->columns[k].type_oid;
 
-            if (gh_catalog_type_by_oid(j->in->catalog, from) == NULL || leads_to(j, from, type, 0))
+            if (gh_catalog_type_by_oid(j->in->catalog, from) == NULL ||
+                gh_infer_leads_to(j, from, type, 0))
                 return true;
         }
     }
@@ -161,11 +162,11 @@ bool gh_infer_may_occur(gh_judge *j, gh_oid type)
     if (j->view_depth > 0 || is_among_temporary(j, type))
         return true;
     for (size_t i = 0; i < j->in->param_count; i++) {
-        if (leads_to(j, j->in->param_types[i], type, 0))
+        if (gh_infer_leads_to(j, j->in->param_types[i], type, 0))
             return true;
     }
     for (size_t i = 0; i < j->prepared_count; i++) {
-        if (leads_to(j, j->prepared_types[i], type, 0))
+        if (gh_infer_leads_to(j, j->prepared_types[i], type, 0))
             return true;
     }
     return is_among_items(j, type) || is_among_words(j, type);

@@ -92,6 +92,8 @@ bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end
 gh_oid gh_infer_type(gh_judge *j, const Node *n);
 /* Can some expression of the statement, of those judged so far, be of a type outside pg_catalog? */
 bool gh_infer_may_occur(gh_judge *j, gh_oid type);
+/* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */
+bool gh_infer_leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth);
 /* The type that values of these types become beside each other; 0 where that is not known. */
 gh_oid gh_infer_common(gh_judge *j, gh_oid a, gh_oid b);
 /* The type of the columns of this name in the items of the current block: see gh_infer_type. */

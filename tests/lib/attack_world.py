@@ -39,6 +39,10 @@ CREATE FUNCTION lib.box(integer) RETURNS lib.boxed STABLE LANGUAGE sql AS 'SELEC
 CREATE CAST (integer AS lib.boxed) WITH FUNCTION lib.box(integer) AS ASSIGNMENT;
 CREATE FUNCTION lib.unbox(lib.boxed) RETURNS numeric STABLE LANGUAGE sql AS 'SELECT max(amount)::numeric FROM lockbox.ledger';
 CREATE CAST (lib.boxed AS numeric) WITH FUNCTION lib.unbox(lib.boxed);
+CREATE TYPE lib.kind AS ENUM ('small', 'big');
+CREATE FUNCTION lib.kind_json(lib.kind) RETURNS json STABLE LANGUAGE sql AS 'SELECT to_json(max(secret)) FROM lockbox.ledger';
+CREATE CAST (lib.kind AS json) WITH FUNCTION lib.kind_json(lib.kind);
+CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[]);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
 
 -- The views leave out what the table's filter does, by a join; their expressions fail on rows that they leave out.
@@ -82,6 +86,7 @@ INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series
 INSERT INTO lockbox.echoes VALUES (100, 27, 'CNRY-{salt}-word');
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
+INSERT INTO shop.kinds VALUES (1, 'big', '{{small}}');
 INSERT INTO shop.open_regions VALUES ('EU');
 INSERT INTO shop.words SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, i, i, i, i, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, 9) i;
 GRANT ALL ON ALL TABLES IN SCHEMA shop, staff, lockbox TO gatehouse;
@@ -132,7 +137,7 @@ grants:
     tables: [shop.ratios, shop.nested_ratios, shop.inner_ratios, shop.either_ratio]
     columns: { except: [note] }
   - to: [reader]
-    tables: [shop.parcels, shop.part_eu]
+    tables: [shop.parcels, shop.part_eu, shop.kinds]
   - to: [reader]
     tables: [shop.lists]
     columns: [id, numbers]
