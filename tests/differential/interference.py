@@ -37,6 +37,9 @@ HIDDEN = [f'''CREATE SCHEMA secret_{x};
 {''.join(f"CREATE TABLE secret_{x}.t{x}_{i} (id{x} int PRIMARY KEY, {n} text DEFAULT '{x}{i}', CONSTRAINT c{n}{i} CHECK ({n} <> 'x'));" for i, n in enumerate(names))}
 CREATE TYPE secret_{x}.kind AS ENUM ('{x}1', '{x}2'); CREATE FUNCTION secret_{x}.f{x}(int) RETURNS int LANGUAGE sql AS 'SELECT {n}';
 COMMENT ON TABLE secret_{x}.t{x}_0 IS '{x}'; ANALYZE;''' for x, n, names in (('a', 1, ['alpha', 'abc', 'red', 'x12', 'topsecret']), ('b', 2, ['beta', 'zz9']))]
+# What parameters are declared to be: nothing, text, or what a column that is compared with it may have to be cast to.
+TYPES = {0: '', 16: 'boolean', 19: 'name', 20: 'bigint', 21: 'smallint', 23: 'integer', 25: 'text', 26: 'oid', 700: 'real', 701: 'double precision',
+         1042: 'character(1)', 1043: 'varchar(2)', 1082: 'date', 1114: 'timestamp', 1184: 'timestamptz', 1700: 'numeric', 1186: 'interval'}
 LITERALS = {'text': ["'a%'", "'red'", "'x\\'", "'%12'", "'t_\\'", "'topsecret'", "'12'", "'2020-01-31'"]}
 
 
@@ -147,7 +150,8 @@ def main():
             for i in range(size):
                 user = rng.choice(sorted(makers))
                 sql, parameters = makers[user].statement(i % 3 == 0)
-                compare(world, user, sql, parameters, count)
+                types = [rng.choice(sorted(TYPES)) for _ in parameters] if parameters and i % 2 else ()
+                compare(world, user, sql, parameters, count, types, is_prepared=rng.random() < 0.5)
     print(', '.join(f'{v} {k}' for k, v in count.items()))
     if count['answering'] < count['all'] / 5:
         print('not ok the statements are too dull')
@@ -164,14 +168,26 @@ def renamed(raw, database):
     return [(m[0], m[1].replace(database.encode(), b'whole')) if isinstance(m, tuple) else m.replace(database.encode(), b'whole') for m in raw]
 
 
-def compare(world, user, sql, parameters, count):
+def prepared(sql, parameters, types):
+    """The same by SQL."""
+    declared = ', '.join(TYPES[t] or 'unknown' for t in types)
+    values = ', '.join(cells.literal(p) for p in parameters)
+    return f'PREPARE gh_p ({declared}) AS {sql}; EXECUTE gh_p ({values}); DEALLOCATE gh_p'
+
+
+def compare(world, user, sql, parameters, count, types=(), is_prepared=False):
     if not world.proxy.alive():
         raise gt.TestError(f'the proxy died:\n{world.proxy.log()[-3000:]}')
     answers = []
     for database in ('whole', world.twin_of(user)):
         c = world.proxied(user, database)
         c.query('BEGIN')  # writes leave nothing behind
-        answers.append(copies.ask(c, sql, parameters))
+        if types and is_prepared:
+            answers.append(copies.ask(c, prepared(sql, parameters, types)))
+            c.query('DEALLOCATE ALL')
+            del c.log[:]
+        else:
+            answers.append(copies.ask(c, sql, parameters, types))
         c.query('ROLLBACK')
     whole, twin = answers
     count['all'] += 1
@@ -181,11 +197,11 @@ def compare(world, user, sql, parameters, count):
     count['refused' if whole.sqlstate == '42501' else 'failing' if whole.sqlstate else 'answering'] += 1
     if whole.raw == renamed(twin.raw, world.twin_of(user)):
         return
-    if whole.outcome != twin.outcome and world.plans(user, sql, parameters, whole.outcome) and world.plans(user, sql, parameters, twin.outcome):
+    if whole.outcome != twin.outcome and all(world.plans(user, sql, parameters, a.outcome, types=types) for a in answers):
         count['explained'] += 1
         return
     count['wrong'] += 1
-    reads.show('LEAK: what is hidden changes the answer', user, sql, parameters, ('whole', whole), ('twin', twin))
+    reads.show('LEAK: what is hidden changes the answer', user, sql, (parameters, types, is_prepared), ('whole', whole), ('twin', twin))
 
 
 if __name__ == '__main__':

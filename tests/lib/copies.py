@@ -6,6 +6,7 @@
 """
 import itertools
 import random
+import re
 
 import cells
 import gatehouse_test as gt
@@ -35,10 +36,10 @@ class Answer:
         return f'{self.tag} {self.ordered[:4]}'
 
 
-def ask(c, sql, parameters=None):
+def ask(c, sql, parameters=None, types=()):
     """parameters None: the simple protocol."""
     begin = len(c.log)
-    results = c.query(sql) if parameters is None else [c.extended(sql, parameters)]
+    results = c.query(sql) if parameters is None else [c.extended(sql, parameters, types)]
     answer = Answer(results, c.log[begin:])
     del c.log[:]
     return answer
@@ -148,25 +149,29 @@ class Copies:
         return out | (self.views.tables(self.policies[user]) if self.views else {})
 
     def sized(self, user):
-        """Copies of what the user sees in which PostgreSQL takes some of the tables for large: names of databases."""
+        """Copies of what the user sees in which PostgreSQL takes some of the tables for large, or for one row: names of databases."""
         if user not in self.sizes:
             tables = [t for t in cells.TABLES if self.seen[user].columns[t]]
             self.sizes[user] = []
-            for large in itertools.product((False, True), repeat=len(tables)):
-                name = f'size{"".join(map(str, map(int, large)))}_{user}'
+            for sizes in itertools.product('alo', repeat=len(tables)):
+                name = f'size_{"".join(sizes)}_{user}'
                 self.pg.sql(f'CREATE DATABASE {name} TEMPLATE bare')
                 self.pg.sql(self.seen_sql(user), name)
-                for table, is_large in zip(tables, large):
-                    if is_large:
-                        first = self.seen[user].columns[table][0]
+                for table, size in zip(tables, sizes):
+                    first = self.seen[user].columns[table][0]
+                    if size == 'l':
                         self.pg.sql(f'INSERT INTO w.{table} ({first}) SELECT NULL FROM generate_series(1, 30000); ANALYZE w.{table};'
                                     f'DELETE FROM w.{table} WHERE ctid IN (SELECT ctid FROM w.{table} OFFSET {len(self.seen[user].rows[table])})', name)
+                    elif size == 'o':
+                        self.pg.sql(f'CREATE TEMP TABLE all_{table} AS SELECT * FROM w.{table}; TRUNCATE w.{table};'
+                                    f'INSERT INTO w.{table} ({first}) VALUES (NULL); ANALYZE w.{table}; DELETE FROM w.{table};'
+                                    f'INSERT INTO w.{table} SELECT * FROM all_{table}', name)
                     else:
                         self.pg.sql(f'ANALYZE w.{table}', name)
                 self.sizes[user].append(name)
         return self.sizes[user]
 
-    def plans(self, user, sql, parameters, wanted, message=None):
+    def plans(self, user, sql, parameters, wanted, message=None, types=()):
         """Does PostgreSQL itself, over what the user sees, answer `wanted` under some other plan? Tables stand
         as they are, fenced as Gatehouse may have to fence them, and with what it makes a constant. Of statements over the catalogs, which are
         others there, only whether and how they fail is compared. `message`: it must fail with this text, too."""
@@ -177,6 +182,11 @@ class Copies:
             yield from ((d, p) for d in self.sized(user) for p in PLANS[:3])
         for database, setting in ways():
             texts = [(sql, 'w, public'), (over(sql, 'f', 'f'), 'f, w, public'), (over(sql, 'k', 'w'), 'k, w, public')]
+            if is_catalog:
+                texts += [(fenced_catalogs(t), path) for t, path in texts]
+            if is_write(sql):
+                texts += [(guarded(sql), 'w, public'), (over_sources(guarded(sql), 'f'), 'f, w, public')]
+            texts += [(t, 'w, public') for t in other_way_round(sql)]
             if self.views:
                 texts.append((over(sql, 'f', 's'), 's, f, w, public'))
             for text, path in texts:
@@ -186,7 +196,7 @@ class Copies:
                     if setting:
                         c.query(setting)
                     c.query('BEGIN')
-                    answer = ask(c, text, parameters)
+                    answer = ask(c, text, parameters, types)
                     outcome = answer.outcome
                     if message is not None:
                         if outcome == wanted and answer.error['M'] == message:
@@ -211,6 +221,43 @@ def are_both_wrong(a, b):
 def differ_in_text(a, b):
     """Are they one error but for the text of its message?"""
     return a.outcome == b.outcome and a.sqlstate and {**a.error, 'M': ''} == {**b.error, 'M': ''}
+
+
+WRITE = re.compile(r'(UPDATE|DELETE FROM) w\.\w+ AS (\w+) .*')
+
+
+def is_write(sql):
+    return bool(WRITE.match(sql))
+
+
+def guarded(sql):
+    """A write whose WHERE stands behind a condition on its target, as Gatehouse puts it behind the row filter: what is false for
+    all rows PostgreSQL then does not know before it reads them."""
+    head, _, rest = sql.rpartition(' WHERE ')
+    condition, returning, end = rest.partition(' RETURNING ')
+    return f'{head} WHERE CASE WHEN {WRITE.match(sql)[2]}.id IS NOT NULL THEN {condition} ELSE false END{returning}{end}'
+
+
+def over_sources(sql, tables):
+    """A write whose target stays while the rest is read from other schemas."""
+    target = WRITE.match(sql).end(2)
+    return sql[:target] + over(sql[target:], tables, tables)
+
+
+def other_way_round(sql):
+    """What a statement that fails may meet first where the second of two relations is read before the first; of a write, its sources
+    before its target. PostgreSQL takes CROSS JOIN by join_collapse_limit = 1 as it is written."""
+    relation = r'(\S+ (?:a\d+|"A \d+"))'
+    two = re.match(rf'SELECT count\(\*\) FROM {relation}, {relation} WHERE (.*)', sql)
+    if two:
+        yield f'SELECT count(*) FROM {two[2]} CROSS JOIN {two[1]} WHERE {two[3]}'
+    write = re.match(r'(?:UPDATE|DELETE FROM) (w\.\w+ AS (\w+)) .*?(?:FROM|USING) (.*) WHERE (.*?)(?: RETURNING .*)?$', sql)
+    if write:
+        yield f'SELECT count(*) FROM ({write[3]}) CROSS JOIN {write[1]} WHERE CASE WHEN {write[2]}.id IS NOT NULL THEN {write[4]} ELSE false END'
+
+
+def fenced_catalogs(sql):
+    return re.sub(r'((?:pg_catalog|information_schema)\.\w+) (a\d+|"A \d+")', r'(SELECT * FROM \1 OFFSET 0) \2', sql)
 
 
 def over(sql, tables, views):
