@@ -331,7 +331,7 @@ static uint64_t *row_filters(const pol_work *w, bool *is_all)
 
 /*
  * SECURITY: the catalog tells of a new column some seconds late. Until then a star may be sent as it is only where
- * the new column would show anyway. Attack: tests/attack/states, test_new_column.
+ * the new column would show anyway. Attack: tests/attack/new_column.
  */
 static bool shows_new_columns(const pol_work *w)
 {

@@ -518,7 +518,7 @@ static gh_str keep(gh_judge *j, const char *s)
 /*
  * SECURITY: constants only, but for values of settings of which each is harmless. A computed name or value would be known
  * after the judgement, and a call that runs for some rows only would leave it open which value holds, where that matters.
- * Attack: session-048.
+ * Attack: tests/attack parser-and-server.
  */
 static void set_config(gh_judge *j, Node **slot, gh_call *c)
 {

@@ -563,7 +563,7 @@ static bool may_run_early(const gh_judge *j, const gh_item *item)
 /*
  * SECURITY: PostgreSQL runs what is cheaper first, so a sub-select of the client's runs behind a row filter of a
  * few operators; behind one that costs more, or a view's own joins, it would not, and take its time for hidden
- * rows. Attack: tests/attack early-predicates.
+ * rows. Attack: tests/unit/rewrite, views_are_fenced_from_what_runs_early.
  */
 static bool may_be_slow(const gh_judge *j, const gh_item *item)
 {

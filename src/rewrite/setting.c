@@ -223,7 +223,7 @@ const char *gh_setting_name(size_t index)
 /*
  * SECURITY: in these every byte below 0x80 is that ASCII character and nothing else. In SJIS, BIG5,
  * GBK, GB18030, UHC and JOHAB a second byte may be a backslash or a quote, so that a server reads a
- * string's end where the judge saw none. Attack: tests/attack/encodings, session-046, session-048.
+ * string's end where the judge saw none. Attack: tests/attack parser-and-server.
  * Letters and digits only, upper case, as PostgreSQL's own pg_char_to_encoding compares names.
  */
 static const char *const s_encodings[] = {
@@ -286,7 +286,7 @@ static bool is_false(gh_str value)
 }
 
 /* SECURITY: below `notice` the upstream would send what debug_print_* and its own planner say of
- * the rewritten statement. Attack: tests/attack/error_fields. */
+ * the rewritten statement. Attack: tests/attack error-fields. */
 static bool is_safe_level(gh_str value)
 {
     static const char *const levels[] = { "notice", "warning", "error" };

@@ -8,8 +8,8 @@
  * guess.
  *
  * SECURITY: errors, notices and parameters are rebuilt from an allow-list of fields; nothing of the
- * upstream's text passes that error_public.c did not let through. Attack: tests/protocol,
- * error_fields; shared attack corpus, errors.
+ * upstream's text passes that error_public.c did not let through. Attack:
+ * tests/attack error-fields; shared attack corpus, errors.
  */
 #include "session_priv.h"
 

@@ -7,7 +7,7 @@
  * there, if it still is
  *
  * SECURITY: a key is compared in constant time over its whole length, and a wrong one is answered
- * as a right one: with nothing. Attack: tests/protocol, cancel_wrong_key. A process id alone reaches sessions of
+ * as a right one: with nothing. Attack: tests/protocol/startup, test_cancel_with_a_wrong_key. A process id alone reaches sessions of
  * one's own only, and is answered alike where it is another's and where it is nobody's. Attack: tests/protocol/signals.
  */
 #include "session_priv.h"

@@ -7,7 +7,7 @@
  *
  * SECURITY: the same view, catalog and search_path must look up the plan and make it; so they are
  * taken once a statement, by gh_session_refresh, and kept in the session. Attack:
- * tests/integration, a reload between two statements of a pipeline.
+ * tests/attack/observe, test_pipeline_across_the_switch; tests/integration/policy_live.
  */
 #include "session_priv.h"
 

@@ -107,12 +107,19 @@ class Time(unittest.TestCase):
             proxy.apply(self.grant(None, until))
             gt.wait_for(lambda: c.query('SELECT a FROM hidden.t')[-1].rows == [['7']], 3, 'the grant')
             c.extended('SELECT a FROM hidden.t', name='p')
+            self.assertIsNone(c.query('PREPARE q AS SELECT a FROM hidden.t; BEGIN; DECLARE k CURSOR WITH HOLD FOR SELECT a FROM hidden.t; COMMIT')[-1].error)
+            self.assertEqual(c.query('EXECUTE q')[-1].rows, [['7']])
             time.sleep(max(0, (until - datetime.datetime.now(datetime.timezone.utc)).total_seconds()) + 1.2)
             self.assertEqual(c.query('SELECT a FROM hidden.t')[-1].sqlstate, '42P01')
             c.send(gt.bind_message(statement='p'), gt.execute_message(), gt.SYNC)
             answer = c.results()[-1]
             self.assertEqual(answer.rows, [])
             self.assertIsNotNone(answer.error)
+            for sql in ('EXECUTE q', 'FETCH ALL FROM k', 'EXPLAIN EXECUTE q'):
+                answer = c.query(sql)[-1]
+                self.assertEqual((answer.rows, answer.sqlstate in ('42P01', '42501')), ([], True), sql)
+            c.send(gt.bind_message(statement='q'), gt.execute_message(), gt.SYNC)
+            self.assertEqual(c.results()[-1].sqlstate, '42P01')
 
 
 class Objects(unittest.TestCase):

@@ -117,11 +117,13 @@ class ProtocolState(Case):
         self.assertEqual(c.one('SELECT 1'), [['1']])
 
     def test_pooled_connection_carries_nothing_over(self):
-        with a_proxy('pooled', pool='mode: session, size: 1, idle: 1') as p:
+        with a_proxy('pooled', workers=1, pool='mode: session, size: 1, idle: 1') as p:
             with p.wire('olga', parameters={'application_name': 'olgas'}) as c:
                 c.query('SET search_path = lockbox')
                 c.query("SET TimeZone = 'Asia/Tokyo'")
                 c.extended('SELECT * FROM lockbox.ledger', name='carry')
+                c.query('PREPARE written AS SELECT * FROM lockbox.ledger')
+                upstream = c.one('SELECT pg_backend_pid()')
                 c.query('BEGIN')
                 c.query('DECLARE k CURSOR WITH HOLD FOR SELECT * FROM lockbox.ledger')
                 c.query('COMMIT')
@@ -133,6 +135,8 @@ class ProtocolState(Case):
                     return None
             c = gt.wait_for(login, 10, 'the only upstream connection is free again')
             with c:
+                self.assertEqual(c.one('SELECT pg_backend_pid()'), upstream, 'another connection carries nothing anyway')
+                self.assertEqual(c.query('EXECUTE written')[-1].sqlstate, '26000')
                 self.assertEqual(c.query('SELECT count(*) FROM ledger')[-1].sqlstate, '42P01')
                 self.assertNotEqual(c.one('SHOW timezone'), [['Asia/Tokyo']])
                 self.assertNotIn('olga', repr(c.one('SELECT current_user')))

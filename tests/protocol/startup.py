@@ -141,9 +141,13 @@ class Packets(Untouched):
                 s.sendall(b'\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03' + b'x' * size)
 
     def test_cancel_with_a_wrong_key(self):
-        """Answered as a right one: with nothing."""
-        got, closed = raw(struct.pack('!IIII', 16, 80877102, *[n ^ 1 for n in self.bystander.key]))
-        self.assertEqual((got, closed), (b'', True))
+        """Answered as a right one: with nothing. What the session runs goes on."""
+        pid, key = self.bystander.key
+        self.bystander.send(gt.query_message('SELECT count(*) FROM generate_series(1, 1500000)'))
+        for wrong in ((pid ^ 1, key), (pid, key ^ 1), (pid, key ^ 0x80000000), (pid, 0)):
+            got, closed = raw(struct.pack('!IIII', 16, 80877102, *wrong))
+            self.assertEqual((got, closed), (b'', True))
+        self.assertEqual(self.bystander.results()[-1].rows, [['1500000']])
 
 
 class Passwords(Untouched):

@@ -204,6 +204,18 @@ static void assert_notice(const char *severity, const char *sqlstate, const char
 
 START_TEST(test_notices)
 {
+    gh_upstream_error raised = { .severity = GH_STR("NOTICE"),
+                                 .sqlstate = GH_STR("00000"),
+                                 .message = GH_STR("table \"t\" does not exist, skipping"),
+                                 .is_of_code = true };
+    gh_buf none;
+
+    /* A trigger's own DROP TABLE IF EXISTS, once for each row. */
+    gh_buf_init(&none, 0);
+    ck_assert(!gh_session_public_notice(&raised, GH_STR("DROP TABLE IF EXISTS t"), &none));
+    ck_assert_uint_eq(none.len, 0);
+    gh_buf_fini(&none);
+
     assert_notice("WARNING", "25P01", "there is no transaction in progress",
                   "there is no transaction in progress");
     assert_notice("WARNING", "25P01", "secret", "invalid transaction state");
