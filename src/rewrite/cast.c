@@ -6,7 +6,7 @@
  *     5::lib.wrap ──▶ pg_cast (int4, lib.wrap) ──▶ lib.int2wrap: allowed? ──▶ refused, or goes on
  *
  * Which cast it will be depends on the operand's type, which is not always known here; where it is not, every
- * cast counts whose source the user can have a value of.
+ * cast counts whose source the user can have a value of in the statement.
  *
  * SECURITY: a function that reads hidden tables would run without ever being named. Attack: tests/attack
  * code-behind-names.
@@ -45,7 +45,8 @@ static bool may_be_of(gh_judge *j, gh_oid source, gh_oid type)
     if (source != 0)
         return source == type || without_domain(j->in->catalog, source) == type;
     t = gh_catalog_type_by_oid(j->in->catalog, type);
-    return t == NULL || type < OID_MAX_BUILTIN || gh_type_is_visible(j, t);
+    return t == NULL || type < OID_MAX_BUILTIN ||
+           (gh_type_is_visible(j, t) && (!j->has_all_items || gh_infer_may_occur(j, type)));
 }
 
 static bool is_allowed(gh_judge *j, gh_oid source, gh_oid target, bool is_explicit, int depth)
@@ -105,14 +106,47 @@ static bool is_read_by_type(const gh_judge *j, const Node *n)
            (((const A_Const *)n)->isnull || IsA(&((const A_Const *)n)->val, String));
 }
 
+/* Of an operand whose type is not known: what can be one, the whole statement tells. */
+typedef struct gh_unsure_cast {
+    gh_oid target;
+    const char *name;
+    int location;
+} gh_unsure_cast;
+
+static void refuse(gh_judge *j, const char *type, int location)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", location, "this cast to type %s is not allowed", type);
+}
+
 void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target)
 {
     gh_oid source = cast->typeName->arrayBounds == NIL ? type_of(j, cast->arg) : 0;
 
+    gh_unsure_cast *unsure;
+
     if (is_read_by_type(j, cast->arg) || is_allowed(j, source, target, true, 0))
         return;
-    gh_judge_refuse(j, GH_DENIED, "42501", cast->typeName->location,
-                    "this cast to type %s is not allowed", strVal(llast(cast->typeName->names)));
+    if (source != 0 || !j->keeps_casts) {
+        refuse(j, strVal(llast(cast->typeName->names)), cast->typeName->location);
+        return;
+    }
+    unsure = palloc(sizeof(*unsure));
+    *unsure =
+        (gh_unsure_cast){ target, strVal(llast(cast->typeName->names)), cast->typeName->location };
+    j->casts = lappend(j->casts, unsure);
+}
+
+void gh_cast_judge_unsure(gh_judge *j)
+{
+    ListCell *cell;
+
+    j->has_all_items = true;
+    foreach (cell, j->casts) {
+        const gh_unsure_cast *c = lfirst(cell);
+
+        if (!is_allowed(j, 0, c->target, true, 0))
+            refuse(j, c->name, c->location);
+    }
 }
 
 bool gh_cast_may_assign(gh_judge *j, gh_oid type)
@@ -120,7 +154,7 @@ bool gh_cast_may_assign(gh_judge *j, gh_oid type)
     return is_allowed(j, 0, type, false, 0);
 }
 
-/* ---- casts to json ------------------------------------------------------------------------------- */
+/* ---- casts that functions make --------------------------------------------------------------------- */
 
 static bool takes_anything(const gh_judge *j, gh_str name)
 {
@@ -138,46 +172,76 @@ static bool takes_anything(const gh_judge *j, gh_str name)
     return false;
 }
 
-/* May a value of the type be in one of the arguments? */
-static bool may_hold(gh_judge *j, const List *args, gh_oid type)
+/* May a value of the type be in it? */
+static bool may_hold(gh_judge *j, const Node *n, gh_oid type)
 {
-    ListCell *cell;
+    gh_oid of;
+    const gh_type *t;
 
-    foreach (cell, args) {
-        gh_oid of = gh_infer_type(j, lfirst(cell));
-        const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, of);
-        bool is_known = t != NULL && t->kind != 'p';
+    if (n == NULL || IsA(n, A_Const)) /* text at most */
+        return false;
+    of = gh_infer_type(j, n);
+    t = gh_catalog_type_by_oid(j->in->catalog, of);
+    return t != NULL && t->kind != 'p' ? gh_infer_leads_to(j, of, type, 0)
+                                       : gh_infer_may_occur(j, type);
+}
 
-        if (IsA(lfirst(cell), A_Const)) /* text at most */
+/* The type of a value in one of these that a cast to the target which may not run takes; 0: there is none. */
+static gh_oid unwanted_cast(gh_judge *j, const List *values, gh_oid target, gh_oid or_target)
+{
+    size_t count;
+    const gh_cast *const *all = gh_catalog_casts(j->in->catalog, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        ListCell *cell;
+
+        if ((all[i]->target != target && all[i]->target != or_target) ||
+            calls_what_is_allowed(j, all[i]) || !may_be_of(j, 0, all[i]->source))
             continue;
-        if (is_known ? gh_infer_leads_to(j, of, type, 0) : gh_infer_may_occur(j, type))
-            return true;
+        foreach (cell, values) {
+            if (may_hold(j, lfirst(cell), all[i]->source))
+                return all[i]->source;
+        }
     }
-    return false;
+    return 0;
 }
 
 /*
  * SECURITY: what PostgreSQL makes json of it casts, where there is a cast from its type: to_json(x) runs that cast's
- * function, and so does row_to_json of a row that holds an x. Attack: tests/attack code-behind-names.
+ * function, and so does row_to_json of a row that holds an x. quote_literal(x) and x || '' are SQL functions of its own
+ * that cast x to text. Attack: tests/attack code-behind-names.
  */
-void gh_cast_judge_json(gh_judge *j, const FuncCall *f, gh_str name)
+void gh_cast_judge_inner(gh_judge *j, const FuncCall *f, gh_str name)
 {
-    size_t count;
-    const gh_cast *const *all;
+    gh_oid source = 0;
 
-    if (memmem(name.ptr, name.len, "json", 4) == NULL || !takes_anything(j, name))
-        return;
-    all = gh_catalog_casts(j->in->catalog, &count);
-    for (size_t i = 0; i < count; i++) {
-        if ((all[i]->target != OID_JSON && all[i]->target != OID_JSONB) ||
-            calls_what_is_allowed(j, all[i]) || !may_be_of(j, 0, all[i]->source) ||
-            !may_hold(j, f->args, all[i]->source))
-            continue;
+    if (memmem(name.ptr, name.len, "json", 4) != NULL && takes_anything(j, name))
+        source = unwanted_cast(j, f->args, OID_JSON, OID_JSONB);
+    else if (gh_str_is(name, "quote_literal") || gh_str_is(name, "quote_nullable") ||
+             gh_str_is(name, "textanycat") || gh_str_is(name, "anytextcat"))
+        source = unwanted_cast(j, f->args, GH_OID_TEXT, GH_OID_TEXT);
+    if (source != 0)
         gh_judge_refuse(j, GH_DENIED, "42501", f->location,
                         "function " GH_STR_FMT " is not allowed over a value of type %s",
-                        GH_STR_ARG(name), gh_operator_type_name(j, all[i]->source));
+                        GH_STR_ARG(name), gh_operator_type_name(j, source));
+}
+
+static bool is_array(gh_judge *j, const Node *n)
+{
+    return n != NULL && gh_infer_element(j, gh_infer_type(j, n)) != 0;
+}
+
+void gh_cast_judge_operator(gh_judge *j, const A_Expr *e)
+{
+    gh_oid source;
+
+    if (e->kind != AEXPR_OP || strcmp(strVal(llast(e->name)), "||") != 0)
         return;
-    }
+    source = unwanted_cast(j, list_make2(e->lexpr, e->rexpr), GH_OID_TEXT, GH_OID_TEXT);
+    if (source != 0 && !is_array(j, e->lexpr) && !is_array(j, e->rexpr)) /* that takes elements */
+        gh_judge_refuse(j, GH_DENIED, "42501", e->location,
+                        "operator || is not allowed over a value of type %s: use concat()",
+                        gh_operator_type_name(j, source));
 }
 
 /* ---- arguments of EXECUTE ------------------------------------------------------------------------ */
@@ -224,8 +288,10 @@ bool gh_cast_may_be_argument(gh_judge *j, Node *value)
     gh_oid type = gh_infer_type(j, value);
     gh_oid element = gh_infer_element(j, type);
 
-    if (type == GH_OID_UNKNOWN)
+    if (IsA(value, A_Const) && type == GH_OID_UNKNOWN)
         return true;
+    if (type == GH_OID_UNKNOWN) /* 'x' COLLATE "C" */
+        type = GH_OID_TEXT;
     if (type == OID_RECORD) /* whose fields may be of any */
         type = 0;
     if (!has_unwanted_cast(j, type) && (element == 0 || !has_unwanted_cast(j, element)))

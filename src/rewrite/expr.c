@@ -199,7 +199,7 @@ static void judge_call(gh_judge *j, Node **slot)
     }
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
-        gh_cast_judge_json(j, f, name);
+        gh_cast_judge_inner(j, f, name);
         qualify_call(j, f, found);
         return;
     case GH_FUNCTION_SPECIAL:
@@ -312,6 +312,8 @@ static void judge_a_expr(gh_judge *j, A_Expr *e)
     j->takes_reg = compares && e->kind != AEXPR_OP_ANY && e->kind != AEXPR_OP_ALL;
     gh_judge_expr(j, &e->rexpr);
     j->takes_reg = false;
+    if (j->rc == GH_OK)
+        gh_cast_judge_operator(j, e);
 }
 
 void gh_judge_sublink_query(gh_judge *j, SubLink *s)

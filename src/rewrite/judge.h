@@ -204,6 +204,9 @@ typedef struct gh_judge {
     bool *is_computed;          /* see gh_item... */
     int column_count;           /* ...of which there are so many */
     gh_param_use params[64];    /* $1..$64 in the text; of others nobody knows */
+    List *casts;                /* of operands of unknown type, gh_cast_judge_unsure... */
+    bool keeps_casts;           /* ...will look at them... */
+    bool has_all_items;         /* ...when the statement has been judged */
     const gh_oid *prepared_types; /* of PREPARE, in place of Parse's; NULL: it is none */
     size_t prepared_count;
 } gh_judge;
@@ -488,8 +491,11 @@ void gh_type_cast_literal(gh_judge *j, TypeCast *c, const char *sql);
 void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
 /* The same for what PostgreSQL casts by itself when a column of the type is written. */
 bool gh_cast_may_assign(gh_judge *j, gh_oid type);
-/* Refuses a function of PostgreSQL's that makes json of its arguments by a cast that may not run. */
-void gh_cast_judge_json(gh_judge *j, const FuncCall *f, gh_str name);
+/* What is left of these where all of the statement is known: for a judge that keeps them. */
+void gh_cast_judge_unsure(gh_judge *j);
+/* Refuse a function or operator of PostgreSQL's that casts an operand, by a cast that may not run. */
+void gh_cast_judge_inner(gh_judge *j, const FuncCall *f, gh_str name);
+void gh_cast_judge_operator(gh_judge *j, const A_Expr *e);
 /* May the value become a parameter of EXECUTE, of whatever type that is? */
 bool gh_cast_may_be_argument(gh_judge *j, Node *value);
 

@@ -191,7 +191,8 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
                    .rc = GH_OK,
                    .is_ascii = run->is_ascii,
                    .memory_before = run->memory_before,
-                   .announced = &run->announced };
+                   .announced = &run->announced,
+                   .keeps_casts = true };
     gh_block top = { 0 };
     List *keys = NIL;
     gh_rc rc = gh_sql_children(*stmt, ignore, NULL) ? gh_sql_check_tree(*stmt, &err) : GH_OK;
@@ -207,6 +208,8 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
 
         keys = gh_lookup_keys(*stmt);
         gh_judge_statement(&j, stmt, first, end);
+        if (j.rc == GH_OK)
+            gh_cast_judge_unsure(&j);
         if (!is_select) { /* what answers is EXPLAIN, RETURNING ... */
             plan->outputs = NULL;
             plan->output_count = 0;

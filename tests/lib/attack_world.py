@@ -42,6 +42,8 @@ CREATE CAST (lib.boxed AS numeric) WITH FUNCTION lib.unbox(lib.boxed);
 CREATE TYPE lib.kind AS ENUM ('small', 'big');
 CREATE FUNCTION lib.kind_json(lib.kind) RETURNS json STABLE LANGUAGE sql AS 'SELECT to_json(max(secret)) FROM lockbox.ledger';
 CREATE CAST (lib.kind AS json) WITH FUNCTION lib.kind_json(lib.kind);
+CREATE FUNCTION lib.kind_text(lib.kind) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(secret) FROM lockbox.ledger';
+CREATE CAST (lib.kind AS text) WITH FUNCTION lib.kind_text(lib.kind);
 CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[]);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
 
