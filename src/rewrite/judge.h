@@ -113,14 +113,15 @@ typedef struct gh_item {
     bool *is_used;              /* by index into relation->columns */
     bool *is_filtered;          /* of them: read by a condition */
     struct gh_grouped *grouped; /* group.c: by index, what GROUP BY says; NULL: it names none */
-    List *pushed;               /* of char *: conditions copied inside */
-    bool is_fenced;             /* some condition on it may fail or tell */
-    bool is_locked;             /* FOR UPDATE and kin */
-    bool has_query;             /* its filters or masks hold sub-selects */
-    bool calls_code;            /* its filters or masks call other code than PostgreSQL's own */
-    bool is_dear;  /* its row condition may cost more than a sub-select of the client's */
-    char *columns; /* SQL of the sub-select's target list... */
-    char *where;   /* ...and of its condition; NULL until prepared */
+    List *pushed;               /* of char *: conditions copied inside... */
+    List *pushed_flat; /* ...and the same for WHERE, where it may stand there though fenced */
+    bool is_fenced;    /* some condition on it may fail or tell */
+    bool is_locked;    /* FOR UPDATE and kin */
+    bool has_query;    /* its filters or masks hold sub-selects */
+    bool calls_code;   /* its filters or masks call other code than PostgreSQL's own */
+    bool is_dear;      /* its row condition may cost more than a sub-select of the client's */
+    char *columns;     /* SQL of the sub-select's target list... */
+    char *where;       /* ...and of its condition; NULL until prepared */
 } gh_item;
 
 /* A query block: what one FROM brings into scope. */
@@ -140,7 +141,7 @@ struct gh_block {
     bool has_unsafe;          /* a condition here or further inside may fail */
     bool reads_cte;           /* a name of WITH is read here or further inside */
     bool reads_outer;         /* ...or what a query around it has */
-    bool may_guard;           /* it locks rows, and of its conditions only WHERE may fail: flat.c */
+    bool may_guard;           /* of its conditions only WHERE may fail: flat.c */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
     const Node *write;        /* ...which is this */
@@ -530,13 +531,14 @@ void gh_judge_note_touches(gh_judge *j);
 /* May the relation stand as it is, its row condition in the query's WHERE and its masks in the query's result?
  * Known when the statement was judged; a fence is another reason why not. */
 bool gh_flat_may_stand(gh_judge *j, gh_item *item);
+/* The SQL name of one that stands so. */
+char *gh_flat_name(const gh_judge *j, const gh_item *item);
 /* Compiles its row condition and masks; false: they cannot be. */
 bool gh_flat_prepare(gh_judge *j, gh_item *item);
-/* Notes whether the query, which is judged, may lock such relations though its WHERE may fail: the conditions that are
- * copied are then for WHERE. */
-void gh_flat_note_locks(gh_judge *j, SelectStmt *s);
+/* Notes whether the relations of the query, which is judged, may stand so though its WHERE may fail. */
+void gh_flat_note_guard(gh_judge *j, SelectStmt *s);
 /* May it stand so, fence or not, since the client's WHERE runs behind its row condition? */
-bool gh_flat_is_guarded(const gh_item *item);
+bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item);
 /* Puts the row conditions and masks of the query's relations that do into it. */
 void gh_flat_place_filters(gh_judge *j, gh_block *b);
 

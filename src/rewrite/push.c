@@ -6,6 +6,7 @@
  * safe conditions and row filters as it likes.
  *  - One that another condition names gets the fence (OFFSET 0), and the safe conjuncts over it are
  * copied inside, so that its indexes still serve; the originals stay where they are.
+ *  - Where the query holds nothing else, CASE does what the fence does, for less: flat.c.
  *
  *     FROM orders o JOIN lineitem l ON l.k = o.k WHERE o.k = 7 AND 1 / o.x > 0
  *          └─ fenced, k = 7 inside   └─ not: no condition on it can fail
@@ -355,6 +356,13 @@ static bool find_place(gh_copies *c, const Node *n, gh_place *place)
            (c->below == NULL || is_below(place->item, c->below));
 }
 
+/* Over the relation by that SQL name. */
+static char *copy_under(const gh_copies *c, gh_place at, const char *name, const A_Expr *condition)
+{
+    return copy_of(c->j, gh_judge_printf("%s.%s", name, gh_judge_ident(c->j, at.column->name)),
+                   condition);
+}
+
 /* The column where the copy will stand: in the sub-select, or in the condition of a write. */
 static void copy_to(gh_copies *c, gh_place at, const A_Expr *condition)
 {
@@ -365,12 +373,13 @@ static void copy_to(gh_copies *c, gh_place at, const A_Expr *condition)
             c->made[i].condition == condition)
             return;
     }
-    sql = copy_of(c->j,
-                  gh_judge_printf("%s.%s", at.item->inner, gh_judge_ident(c->j, at.column->name)),
-                  condition);
+    sql = copy_under(c, at, at.item->inner, condition);
     if (sql == NULL || c->made_count == PAIRS_MAX)
         return;
     at.item->pushed = lappend(at.item->pushed, sql);
+    if (c->j->block->may_guard)
+        at.item->pushed_flat = lappend(at.item->pushed_flat,
+                                       copy_under(c, at, gh_flat_name(c->j, at.item), condition));
     c->made[c->made_count++] = (gh_copy){ at, condition };
 }
 
@@ -494,7 +503,7 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
     gh_copies c = { .j = j };
     ListCell *cell;
 
-    gh_flat_note_locks(j, s);
+    gh_flat_note_guard(j, s);
     copy_conjunct(&c, s->whereClause, NULL, NULL);
     look_at_conjuncts(j, s->whereClause);
     foreach (cell, s->fromClause) {

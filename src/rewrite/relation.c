@@ -590,7 +590,7 @@ static void prepare_item(gh_judge *j, gh_item *item)
 /* A fence is around a sub-select, whose conditions have another name for the relation. */
 static void settle(gh_judge *j, gh_item *item)
 {
-    if (!item->is_flat || gh_flat_is_guarded(item) ||
+    if (!item->is_flat || gh_flat_is_guarded(j, item) ||
         (!item->is_locked && !gh_judge_is_fenced(j, item)))
         return;
     item->is_flat = false;

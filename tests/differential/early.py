@@ -190,7 +190,7 @@ def main():
         with gt.Gatehouse(scratch, pg, policy=policy, users={'ann': 'pw'}) as proxy:
             count = check(pg, proxy, Conditions(rng), size)
     print(', '.join(f'{v} {k}' for k, v in count.items()))
-    if count['unfenced'] < size / 10 or count['fenced'] < size / 10:
+    if min(count[k] for k in ('unfenced', 'fenced', 'guarded')) < size / 20:
         print('not ok the statements are too dull')
         count['wrong'] += 1
     print(f'{count["all"] - count["wrong"]} passed, {count["wrong"]} failed')
@@ -198,7 +198,7 @@ def main():
 
 
 def check(pg, proxy, maker, size):
-    count = dict.fromkeys(('all', 'invalid', 'fenced', 'unfenced', 'failing', 'slow', 'wrong'), 0)
+    count = dict.fromkeys(('all', 'invalid', 'fenced', 'guarded', 'unfenced', 'failing', 'slow', 'wrong'), 0)
     with proxy.wire('ann') as c, gt.Wire(pg.port, 'gatehouse', 'wh', 'upstream-secret') as direct:
         c.query("SET statement_timeout = '100ms'; SET jit = off")  # only what is sent counts
         direct.query("SET statement_timeout = '500ms'; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan")
@@ -227,6 +227,13 @@ def check(pg, proxy, maker, size):
                 continue
             aliases = re.findall(r'FROM (?:edge|other) (\w+)', sql)
             fenced = {a for a in aliases if f'OFFSET 0) "{a}"' in sent[sql]}
+            if re.search(r' WHERE (\(\(.+?\)\)) AND (?:.* AND )?CASE WHEN \1 THEN \(.*\) ELSE false END', sent[sql]):
+                count['guarded'] += 1
+                error = fails(sent[sql], parameters)
+                if error and not fails(sent[sql].replace('"public"."edge"', '"public"."seen"'), parameters):
+                    count['wrong'] += 1
+                    print(f'not ok the guard does not hold: {error["C"]} {error["M"][:100]}\n    {sql}  {parameters}')
+                continue
             if len(fenced) == len(set(aliases)):
                 count['fenced'] += 1
                 continue

@@ -429,7 +429,7 @@ START_TEST(declared_parameters)
 {
     static const struct {
         const char *sql;
-        bool is_fenced;
+        bool is_guarded; /* it may fail */
     } cases[] = {
         { "prepare p (int) as select 1 from words o where id = $1", false },
         { "prepare p (bigint, text) as select 1 from words o where id = $1 and note = $2", false },
@@ -446,8 +446,8 @@ START_TEST(declared_parameters)
         const gh_plan *p = plan_as("alice", cases[i].sql);
 
         ck_assert_msg(p->kind == GH_STMT_PREPARE, "%s", p->error.public_msg);
-        ck_assert_msg((strstr(p->sql.ptr, "OFFSET 0) \"o\"") != NULL) == cases[i].is_fenced,
-                      "%s: %s", cases[i].sql, p->sql.ptr);
+        ck_assert_msg((strstr(p->sql.ptr, "CASE WHEN") != NULL) == cases[i].is_guarded, "%s: %s",
+                      cases[i].sql, p->sql.ptr);
     }
 }
 END_TEST
