@@ -333,6 +333,8 @@ static const gh_special s_specials[] = {
     NEVER("pg_get_statisticsobjdef", 1, 1, NO_TEXT),
     NEVER("pg_get_statisticsobjdef_columns", 1, 1, NO_TEXT),
     VALUE("pg_is_wal_replay_paused", 0, 0, "false"),
+    /* DuckDB takes none for a server that shares no snapshots; which there are is nobody's business */
+    NEVER("pg_export_snapshot", 0, 0, NO_TEXT),
     /* as where nothing is replayed */
     VALUE("pg_last_wal_receive_lsn", 0, 0, "CAST(NULL AS pg_catalog.pg_lsn)"),
     VALUE("pg_last_wal_replay_lsn", 0, 0, "CAST(NULL AS pg_catalog.pg_lsn)"),

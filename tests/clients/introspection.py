@@ -112,6 +112,36 @@ class Programs(unittest.TestCase):
                     if env['PGUSER'] == 'gov' and env['PGPORT'] == str(world.proxy.port):
                         self.assertNotIn('zz', out)
 
+    @needs(path='/usr/share/postgresql/15/extension/postgres_fdw.control')
+    def test_postgres_fdw(self):
+        """Another PostgreSQL imports the schema and reads through foreign tables: of the proxy what it gets straight."""
+        copy = world.copy
+        copy.sql('CREATE DATABASE elsewhere')
+        copy.sql("""CREATE EXTENSION postgres_fdw; CREATE SCHEMA shop; CREATE TYPE shop.status AS ENUM ('new', 'paid', 'sent');
+            CREATE DOMAIN shop.mail AS text; CREATE TYPE shop.address AS (street text, city text);""", 'elsewhere')
+        said = {}
+        for name, env in (('straight', world.copied()), ('proxied', world.proxied())):
+            copy.sql(f"""CREATE SCHEMA {name}; CREATE SERVER {name} FOREIGN DATA WRAPPER postgres_fdw
+                OPTIONS (host '127.0.0.1', port '{env['PGPORT']}', dbname 'wh', sslmode 'require', fetch_size '7');
+                CREATE USER MAPPING FOR CURRENT_USER SERVER {name} OPTIONS (user 'gov', password '{env['PGPASSWORD']}');
+                IMPORT FOREIGN SCHEMA shop FROM SERVER {name} INTO {name};
+                ALTER SERVER {name} OPTIONS (ADD async_capable 'true');""", 'elsewhere')
+            said[name] = [copy.sql(sql.replace('NAME', name), 'elsewhere') for sql in (
+                """SELECT c.relname, a.attname, format_type(atttypid, atttypmod), attnotnull, attfdwoptions FROM pg_class c JOIN pg_attribute a
+                   ON attrelid = c.oid WHERE relnamespace = 'NAME'::regnamespace AND attnum > 0 ORDER BY 1, attnum""",
+                "SELECT count(*), sum(total) FROM NAME.orders WHERE status = 'paid' AND placed > '2024-01-05'",
+                'SELECT c.name, count(*) FROM NAME.customers c JOIN NAME.orders o ON o.customer_id = c.id GROUP BY 1 ORDER BY 1 LIMIT 5',
+                'SELECT tags, attrs, born, home, contact FROM NAME.customers WHERE id = 3', 'SELECT * FROM NAME.products ORDER BY id LIMIT 3',
+                'SELECT count(*) FROM (SELECT id FROM NAME.events UNION ALL SELECT id FROM NAME.orders OFFSET 0) x',
+                """BEGIN; SELECT count(*) FROM NAME.items; SAVEPOINT a; SELECT count(*) FROM NAME.daily; ROLLBACK TO a;
+                   SELECT count(*) FROM NAME.order_totals; COMMIT""")]
+        self.assertGreater(len(said['straight'][0].splitlines()), 40)
+        self.assertEqual(said['proxied'], said['straight'])
+
+    @needs(module='psycopg2')
+    def test_oids(self):
+        self.both(PYTHON, PROGRAMS / 'oids.py')
+
     @needs(module='sqlalchemy')
     def test_sqlalchemy(self):
         for driver in ('psycopg2', 'asyncpg'):
