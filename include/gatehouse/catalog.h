@@ -60,6 +60,8 @@ typedef struct gh_relation {
     uint16_t constraint_count;
     const gh_oid *referenced_by; /* relations with a foreign key to it, each once */
     uint16_t referenced_by_count;
+    const gh_oid *parents; /* what it is a partition or child of */
+    uint16_t parent_count;
     gh_str definition; /* of a view, every name with its schema; empty: it was not asked for */
 } gh_relation;
 

@@ -106,6 +106,9 @@ void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
     if (r->referenced_by_count > 0)
         copy.referenced_by =
             keep(b, r->referenced_by, r->referenced_by_count * sizeof(r->referenced_by[0]));
+    copy.parents = NULL;
+    if (r->parent_count > 0)
+        copy.parents = keep(b, r->parents, r->parent_count * sizeof(r->parents[0]));
     list_add(&b->catalog->relations, keep(b, &copy, sizeof(copy)));
 }
 

@@ -195,6 +195,8 @@ static void find_in_relation(const gh_item *item, const char *name, gh_found *f)
 
     if (c != NULL && !is_hidden)
         gh_infer_take(f, c->type_oid);
+    else if (c == NULL && gh_system_column_type(item, name) != 0)
+        gh_infer_take(f, gh_system_column_type(item, name));
 }
 
 /* FROM (query) AS a (name, ...) */

@@ -552,6 +552,7 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
         return;
     judge_values(j, s->valuesLists);
     gh_judge_from_list(j, s->fromClause);
+    gh_system_column_stars(j, s);
     gh_judge_expr_list(j, s->targetList);
     if (s->distinctClause != NIL && linitial(s->distinctClause) != NULL)
         judge_keys(j, s->distinctClause);

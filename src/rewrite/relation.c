@@ -309,6 +309,7 @@ static char *column_list(gh_judge *j, gh_item *item)
             gh_buf_printf(&b, " AS %s", gh_judge_ident(j, c->name));
         is_first = false;
     }
+    gh_buf_puts(&b, gh_system_columns(j, item, false, is_first));
     out = gh_judge_cstr(gh_buf_str(&b));
     gh_buf_fini(&b);
     return out;
@@ -427,6 +428,7 @@ static const char *fence(gh_judge *j, const gh_item *item)
                       GH_STR_ARG(item->relation->columns[i].type_sql));
         is_first = false;
     }
+    gh_buf_puts(&b, gh_system_columns(j, item, true, is_first));
     gh_buf_puts(&b, " WHERE false OFFSET 0");
     out = gh_judge_cstr(gh_buf_str(&b));
     gh_buf_fini(&b);

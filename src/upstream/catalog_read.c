@@ -78,7 +78,7 @@ static const char s_relations_sql[] =
     "c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert), "
     "c.relkind = 'r' AND c.oid NOT IN (SELECT oid FROM altered WHERE on_update) "
     "OR c.relkind = 'p' AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert OR on_update), "
-    "f.oids "
+    "f.oids, ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
     "LEFT JOIN (SELECT confrelid, array_agg(DISTINCT conrelid) AS oids FROM pg_constraint "
@@ -231,6 +231,7 @@ typedef struct reading {
     gh_column *columns; /* of one relation */
     uint32_t numbers[NUMBERS_MAX];
     gh_oid references[NUMBERS_MAX];
+    gh_oid parents[NUMBERS_MAX];
     int16_t key[NUMBERS_MAX];
     gh_constraint constraints[CONSTRAINTS_MAX];
     int16_t constraint_columns[CONSTRAINTS_MAX][INDEX_COLUMNS_MAX];
@@ -308,6 +309,8 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             .referenced_by = rd->references,
             .referenced_by_count =
                 (uint16_t)numbers_at(relations, i, 11, rd->references, NUMBERS_MAX),
+            .parents = rd->parents,
+            .parent_count = (uint16_t)numbers_at(relations, i, 12, rd->parents, NUMBERS_MAX),
         };
         size_t key_len = numbers_at(relations, i, 8, rd->numbers, NUMBERS_MAX);
         for (size_t k = 0; k < key_len; k++)

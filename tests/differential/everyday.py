@@ -96,6 +96,7 @@ DIFFERENT = {
     'CREATE TABLE shop.': ('42501', 'nothing permanent is made'),
     'CREATE VIEW shop.': ('42501', 'nothing permanent is made'),
     'SET join_collapse_limit = 40': ('42501', 'planning takes time without bound'),
+    'SELECT ctid FROM shop.orders': ('42703', 'it tells how hidden rows lie among the visible'),
     'hidden_numbers': ('42P01', 'no grant names it'),
     'NATURAL JOIN (SELECT lower(login::text)::citext AS login': ('42501', 'there is no way to write which = is meant'),
     'JOIN shop.logins y USING (login)': ('42501', 'there is no way to write which = is meant'),

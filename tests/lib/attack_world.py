@@ -57,6 +57,10 @@ CREATE VIEW shop.inner_ratios AS SELECT s.id, s.ratio FROM (SELECT id, region, 1
 CREATE VIEW shop.either_ratio AS SELECT id, ratio FROM shop.inner_ratios UNION ALL SELECT id, amount FROM shop.ratios;
 CREATE TABLE lockbox."CNRY-parts" (id integer, region text) PARTITION BY LIST (region);
 CREATE TABLE shop.part_eu PARTITION OF lockbox."CNRY-parts" FOR VALUES IN ('EU');
+-- Of its partitions one is granted beside it.
+CREATE TABLE shop.moves (id integer, region text, hidden text) PARTITION BY RANGE (id);
+CREATE TABLE shop.moves_seen PARTITION OF shop.moves FOR VALUES FROM (0) TO (10);
+CREATE TABLE lockbox."CNRY-moves" PARTITION OF shop.moves FOR VALUES FROM (10) TO (1000);
 -- Names that only a dot in front of them keeps from being keywords.
 CREATE TABLE shop.words (id integer PRIMARY KEY, region text, "order" integer, "where" integer, "limit" integer, "returning" integer, "on" text, "values" text);
 CREATE TABLE shop.lists (id integer, hidden_list text[], numbers integer[]);
@@ -72,6 +76,7 @@ GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 
 # {salt} is A or B; {number} its numbers' first digits. Visible values do not depend on either.
 DATA = r'''
+INSERT INTO shop.moves SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, 'CNRY-{salt}-move-' || i FROM generate_series(1, 20) i;
 INSERT INTO shop.regions VALUES ('EU', 'Europe'), ('US', 'America');
 INSERT INTO shop.orders
 SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END,
@@ -120,6 +125,10 @@ grants:
     columns: [id, region, amount, card, owner]
     rows: "region = attr('region')"
     mask: { card: "partial(0,4)" }
+  - to: [reader]
+    tables: [shop.moves, shop.moves_seen]
+    columns: [id, region]
+    rows: "region = attr('region')"
   - to: [reader]
     tables: [shop.regions]
   - to: [reader]
