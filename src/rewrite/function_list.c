@@ -201,25 +201,6 @@ bool gh_function_listed_information_schema(gh_str name)
     return is_listed(names, GH_COUNT(names), name);
 }
 
-bool gh_function_is_builtin_config(const char *name)
-{
-    static const char *const names[] = {
-        "simple",  "arabic",    "armenian",   "basque",   "catalan", "danish",
-        "dutch",   "english",   "finnish",    "french",   "german",  "greek",
-        "hindi",   "hungarian", "indonesian", "irish",    "italian", "lithuanian",
-        "nepali",  "norwegian", "portuguese", "romanian", "russian", "serbian",
-        "spanish", "swedish",   "tamil",      "turkish",  "yiddish",
-    };
-
-    if (strncmp(name, "pg_catalog.", 11) == 0)
-        name += 11;
-    for (size_t i = 0; i < GH_COUNT(names); i++) {
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* ---- with a meaning of their own ------------------------------------------------------------------ */
 
 #define OID1    "CAST(gh.a1 AS pg_catalog.oid)"
@@ -509,6 +490,10 @@ static const gh_special s_specials[] = {
     { "ts_headline", GH_SPECIAL_TEXT_SEARCH, 2, 4, 1, NULL },
     { "json_to_tsvector", GH_SPECIAL_TEXT_SEARCH, 2, 3, 1, NULL },
     { "jsonb_to_tsvector", GH_SPECIAL_TEXT_SEARCH, 2, 3, 1, NULL },
+    { "ts_lexize", GH_SPECIAL_TEXT_SEARCH, 1, 2, 1, NULL },
+    { "ts_parse", GH_SPECIAL_TEXT_SEARCH, 2, 2, 1, NULL },
+    { "ts_rewrite", GH_SPECIAL_TEXT_SEARCH, 2, 2, 0, NULL }, /* it runs a query */
+    { "ts_rewrite", GH_SPECIAL_TEXT_SEARCH, 3, 3, 1, NULL },
 };
 
 const gh_special *gh_function_special_find(gh_str name)

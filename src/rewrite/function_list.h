@@ -17,9 +17,6 @@ bool gh_function_listed_deny(gh_str name);
 /* Helpers of information_schema's own views that clients call. */
 bool gh_function_listed_information_schema(gh_str name);
 
-/* A text search configuration of initdb; those of the warehouse's own are not known here. */
-bool gh_function_is_builtin_config(const char *name);
-
 /* How a call is rewritten; see function_special.c. */
 typedef enum gh_special_kind {
     GH_SPECIAL_VALUE = 0, /* the whole call becomes `sql` over its arguments gh.a1, gh.a2 ... */
@@ -68,5 +65,12 @@ char *gh_reg_literal_class(gh_judge *j, const char *text, const char *shown);
 /* SQL of the OID of what the text gt.t names along the client's path, read as that reg* type would, if it
  * may be seen. */
 char *gh_function_find(gh_judge *j, const char *type);
+
+/* ---- text_search.c --------------------------------------------------------------------------- */
+
+/* Judges what the first argument of a call names; false: the call is not allowed. */
+bool gh_text_search_judge(gh_judge *j, const FuncCall *f, const gh_special *special);
+/* ts_token_type('default'): a name, and no number. */
+bool gh_text_search_is_parser(const FuncCall *f, const gh_special *special);
 
 #endif

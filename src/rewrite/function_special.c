@@ -581,23 +581,12 @@ static void search_call(gh_judge *j, Node **slot, gh_call *c)
 
 /* ---- text search ----------------------------------------------------------------------------------- */
 
-/* The first argument names a configuration if there is one more than the shortest form takes. */
 static void text_search(gh_judge *j, gh_call *c)
 {
-    const Node *first = linitial(c->f->args);
-
-    if (c->args > c->special->min) {
-        if (IsA(first, ParamRef)) {
-            refuse_call(j, c);
-            return;
-        }
-        if (is_const_string(first) && !gh_function_is_builtin_config(const_string(first))) {
-            gh_judge_refuse(j, GH_DENIED, "42704", -1,
-                            "text search configuration \"%s\" does not exist", const_string(first));
-            return;
-        }
-    }
-    qualify(j, c);
+    if (gh_text_search_judge(j, c->f, c->special))
+        qualify(j, c);
+    else
+        refuse_call(j, c);
 }
 
 /*
@@ -643,7 +632,10 @@ void gh_function_special(gh_judge *j, Node **slot)
         set(j, slot, &c);
         return;
     case GH_SPECIAL_GUARD:
-        guard(j, slot, &c, false);
+        if (gh_text_search_is_parser(c.f, c.special))
+            text_search(j, &c);
+        else
+            guard(j, slot, &c, false);
         return;
     case GH_SPECIAL_RELATION:
         relation(j, slot, &c);

@@ -371,13 +371,13 @@ size_t gh_judge_clause_end(const gh_judge *j, size_t start);
  */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
-/* The names of USING are read on both sides. */
 /* system_column.c: of the type of one that a sub-select may have, 0: it has none of the name; and those that
  * the statement names, as a list. */
 gh_oid gh_system_column_type(const gh_item *item, const char *name);
 char *gh_system_columns(gh_judge *j, const gh_item *item, bool is_empty, bool is_first);
 /* Beside them a star stands for columns one by one. */
 void gh_system_column_stars(gh_judge *j, SelectStmt *s);
+/* The names of USING are read on both sides. */
 void gh_reference_note_using(gh_judge *j, const JoinExpr *join);
 
 /* ---- output.c -------------------------------------------------------------------------------- */

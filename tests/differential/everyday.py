@@ -66,6 +66,7 @@ grants:
   - { to: [clerk], tables: [shop.orders], columns: { except: [margin] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.items], rows: "order_id IN (SELECT o.id FROM shop.orders o WHERE o.region = attr('region'))", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.events], columns: { except: [ip] }, rows: "region = attr('region')", privileges: [select, insert] }
+  - { to: [clerk], tables: [shop.events_02, shop.events_03], columns: { except: [ip] }, rows: "region = attr('region')" }
   - { to: [clerk], tables: [shop.jobs], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.logins], columns: { except: [secret] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.jobs_id_seq, shop.numbers], privileges: [update] }
