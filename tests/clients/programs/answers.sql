@@ -53,6 +53,8 @@ SELECT relname FROM pg_class WHERE oid = ANY ('{shop.orders,"shop.items"}'::pg_c
 SELECT '{shop.orders,shop.zzsalaries}'::regclass[];
 SELECT ARRAY['int', 'shop.zzcolour']::regtype[];
 SELECT ARRAY['int', 'nobodys']::regtype[];
+-- Atlas looks which server it is
+SELECT current_setting('server_version_num')::int > 100000, current_setting('default_table_access_method', true), current_setting('crdb_version', true), current_setting('nobodys.setting', true);
 -- GDAL asks by a function
 SELECT attnum, attname FROM pg_attribute WHERE attrelid = regclass('"shop"."orders"') AND attnum BETWEEN 1 AND 3 ORDER BY 1;
 SELECT description FROM pg_description WHERE objoid = regclass('shop.customers')::oid AND objsubid = 0;
