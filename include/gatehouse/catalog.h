@@ -84,6 +84,8 @@ typedef struct gh_type {
     gh_oid element;    /* of an array type */
     gh_oid array;      /* its array type */
     gh_oid base;       /* of a domain */
+    gh_oid
+        check; /* of a domain: the function that its CHECKs call, neither PostgreSQL's nor an extension's; 1: several */
 } gh_type;
 
 /* What a function gives beside its one value: a parameter that is OUT, INOUT or of TABLE. */

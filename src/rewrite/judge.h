@@ -500,6 +500,8 @@ void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
 bool gh_cast_may_assign(gh_judge *j, gh_oid type);
 /* What is left of these where all of the statement is known: for a judge that keeps them. */
 void gh_cast_judge_unsure(gh_judge *j);
+/* May a value become one of the type, by the functions that checks of domains in it call? */
+bool gh_cast_may_check(const gh_judge *j, gh_oid type, int depth);
 /* Refuse a function or operator of PostgreSQL's that casts an operand, by a cast that may not run. */
 void gh_cast_judge_inner(gh_judge *j, const FuncCall *f, gh_str name);
 void gh_cast_judge_operator(gh_judge *j, const A_Expr *e);

@@ -146,6 +146,12 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
         refuse_type(j, t);
         return NULL;
     }
+    if (!gh_cast_may_check(j, type->oid, 0)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", t->location,
+                        "type %s is not allowed here, since its checks call a function",
+                        strVal(llast(t->names)));
+        return NULL;
+    }
     j->asks_statistics = j->asks_statistics || type->kind == 'd'; /* it may have a collation */
     if (parts == 1) {
         size_t token = gh_judge_token(j, t->location);
@@ -526,5 +532,6 @@ bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid)
 
     if (oid == 0 || oid == 705) /* not given, or `unknown` */
         return true;
-    return t != NULL && gh_type_is_visible(j, t) && !is_reg_type(innermost(j->in->catalog, t));
+    return t != NULL && gh_type_is_visible(j, t) && gh_cast_may_check(j, oid, 0) &&
+           !is_reg_type(innermost(j->in->catalog, t));
 }

@@ -23,7 +23,8 @@ static const gh_column *written_column(gh_judge *j, const gh_item *item, const R
     }
     if ((t->indirection != NIL &&
          d->show != GH_CLEAR) || /* the rest of the value would stay unseen */
-        !gh_cast_may_assign(j, c->type_oid)) {
+        !gh_cast_may_assign(j, c->type_oid) ||
+        (item->relation->is_temporary && !gh_cast_may_check(j, c->type_oid, 0))) {
         gh_judge_refuse(j, GH_DENIED, "42501", t->location, "permission denied for table %s",
                         item->var->relname);
         return NULL;

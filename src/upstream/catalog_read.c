@@ -40,7 +40,7 @@ static const char s_digest_sql[] =
     "UNION ALL SELECT 3, attrelid::int8 * 65536 + attnum, xmin::text::int8 FROM pg_attribute "
     "WHERE attnum > 0 AND attrelid NOT IN (TABLE hidden_class) "
     "UNION ALL SELECT 4, oid::int8, xmin::text::int8 FROM pg_constraint "
-    "WHERE contype IN ('p', 'u', 'x') AND connamespace NOT IN (TABLE hidden) "
+    "WHERE (contype IN ('p', 'u', 'x') OR contypid <> 0) AND connamespace NOT IN (TABLE hidden) "
     "UNION ALL SELECT 5, oid::int8, xmin::text::int8 FROM pg_type "
     "WHERE typnamespace NOT IN (TABLE hidden) "
     "UNION ALL SELECT 6, oid::int8, xmin::text::int8 FROM pg_proc "
@@ -137,7 +137,14 @@ static const char s_constraints_sql[] =
 static const char s_types_sql[] =
     "WITH " HIDDEN "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
     "CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typarray, t.typbasetype, "
-    "t.typispreferred "
+    "t.typispreferred, CASE WHEN t.typtype = 'd' THEN (SELECT CASE WHEN count(DISTINCT f.oid) > 1 "
+    "THEN 1 ELSE max(f.oid) END FROM pg_constraint k JOIN pg_depend d ON d.classid = "
+    "'pg_constraint'::regclass AND d.objid = k.oid AND d.refobjid >= 16384 AND d.refclassid IN "
+    "('pg_proc'::regclass, 'pg_operator'::regclass) "
+    "LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid "
+    "CROSS JOIN LATERAL (SELECT COALESCE(o.oprcode::oid, d.refobjid) AS oid) f "
+    "WHERE k.contypid = t.oid AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = "
+    "d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e')) END "
     "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
     "WHERE t.typnamespace NOT IN (TABLE hidden)";
 
@@ -343,6 +350,7 @@ static void take_types(reading *rd, const PGresult *r)
             .array = oid_at(r, i, 7),
             .base = oid_at(r, i, 8),
             .is_preferred = bool_at(r, i, 9),
+            .check = oid_at(r, i, 10),
         };
         gh_catalog_add_type(rd->builder, &t);
     }

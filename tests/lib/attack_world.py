@@ -44,7 +44,12 @@ CREATE FUNCTION lib.kind_json(lib.kind) RETURNS json STABLE LANGUAGE sql AS 'SEL
 CREATE CAST (lib.kind AS json) WITH FUNCTION lib.kind_json(lib.kind);
 CREATE FUNCTION lib.kind_text(lib.kind) RETURNS text STABLE LANGUAGE sql AS 'SELECT max(secret) FROM lockbox.ledger';
 CREATE CAST (lib.kind AS text) WITH FUNCTION lib.kind_text(lib.kind);
-CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[]);
+CREATE FUNCTION lib.is_ledger(integer) RETURNS boolean STABLE LANGUAGE sql AS 'SELECT $1 IS NULL OR EXISTS (SELECT FROM lockbox.ledger WHERE id = $1)';
+CREATE DOMAIN lib.ledger_id AS integer CHECK (lib.is_ledger(VALUE));
+CREATE DOMAIN lib.ledger_ids AS lib.ledger_id CHECK (VALUE > 0);
+CREATE TYPE lib.entry AS (at lib.ledger_id);
+CREATE DOMAIN lib.small_id AS integer CHECK (VALUE < 1000 AND lib.plus_one(VALUE) > 0);
+CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[], at lib.ledger_id, ats lib.ledger_ids, entry lib.entry, small lib.small_id);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
 
 -- The views leave out what the table's filter does, by a join; their expressions fail on rows that they leave out.
