@@ -1,6 +1,6 @@
 /*
  * What `policy lint` finds. Checks of the policy by itself (lint_acl.c, lint_rules.c) and against
- * warehouses (lint_live.c) put findings here; the verb sorts and prints them.
+ * warehouses (lint_live.c, lint_through.c) put findings here; the verb sorts and prints them.
  */
 #ifndef GATEHOUSE_CLI_LINT_H
 #define GATEHOUSE_CLI_LINT_H
@@ -48,6 +48,8 @@ lint_place lint_at_tag(const gh_acl_tag *t);
 
 void lint_acl(lint *l);   /* people, names, expressions */
 void lint_rules(lint *l); /* rules that others make useless */
+/* Views granted both with `through` and without; after lint_rules, with what warehouses there are. */
+void lint_through(lint *l);
 GH_MUST_USE gh_rc lint_live(lint *l, gh_err *err);
 /* Of that only names of tables and columns, and row filters. */
 GH_MUST_USE gh_rc lint_names(lint *l, gh_err *err);

@@ -458,6 +458,7 @@ gh_rc lint_live(lint *l, gh_err *err)
 
     check_names(l);
     check_functions(l);
+    lint_through(l);
     if (rc == GH_OK)
         rc = check_filters(l, fits, err);
     if (rc == GH_OK)

@@ -246,6 +246,8 @@ static int run_lint(cli_call *c)
     check_whole(&l);
     if (c->has_config)
         code = check_lives(&l);
+    else
+        lint_through(&l);
     print_findings(&l);
     if (code == GH_CLI_DONE)
         code = verdict(&l);
@@ -270,7 +272,9 @@ const cli_verb cli_policy_lint = {
         "deny\n"
         "makes useless, attributes that are missing, names that nothing uses, views that show what "
         "a\n"
-        "tag masks. Without files, the ACL itself is looked at. Exit 1 if there is an error.",
+        "tag masks, or that somebody is granted both with `through` and without. Without\n"
+        "files, the ACL "
+        "itself is looked at. Exit 1 if there is an error.",
     .example = "  gatehouse policy lint policies/\n"
                "  gatehouse policy lint --config gatehouse.yaml policies/\n"
                "  gatehouse policy lint --acl acl.db --strict --json",

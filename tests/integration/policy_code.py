@@ -317,6 +317,26 @@ class Lint(unittest.TestCase):
         self.assertEqual(self.checks(text % ('crm.customers.email', 'crm.contacts', ', through: true')), [])
         self.assertEqual(self.checks(text % ('"crm.*.email"', 'crm.contacts2', '')), [])
 
+    def test_views_granted_both_ways(self):
+        pg.sql('CREATE VIEW crm.contacts AS SELECT id, email FROM crm.customers; GRANT SELECT ON crm.contacts TO gatehouse', 'wh')
+        self.addCleanup(pg.sql, 'DROP VIEW crm.contacts', 'wh')
+        people = 'roles: { a: {}, b: {}, c: { member_of: [a] } }\nusers: { u: { roles: [c, b] }, v: { roles: [a] } }\n'
+        text = people + 'grants:\n  - { to: [%s], tables: [%s], through: true, rows: "id > 1"%s }\n  - { to: [%s], tables: [%s]%s }\n  - { to: [a, b, c], tables: [sales.orders] }\n'
+        for live in (True, False):
+            for to, tables, more, other_to, other_tables, other_more, is_mixed in (
+                    ('a', 'crm.contacts', '', 'a', 'crm.contacts', ', rows: "id < 9"', True), ('b', 'crm.contacts', '', 'a', '"crm.*"', ', rows: "id < 9"', True),
+                    ('"user:u"', '"crm.*"', '', 'b', 'crm.contacts', ', columns: [id]', True), ('a', 'crm.contacts', ', columns: [id, email]', 'a', 'crm.contacts', ', columns: [id]', True),
+                    ('"user:v"', 'crm.contacts', '', 'b', 'crm.contacts', ', columns: [id]', False), ('a', 'crm.contacts', '', 'a', 'crm.contacts', ', columns: [id], through: true', False),
+                    ('a', 'crm.contacts', '', 'a', 'crm.customers', ', columns: [id]', False), ('a', 'crm.contacts', ', privileges: [insert]', 'a', 'crm.contacts', ', columns: [id]', False),
+                    ('a', 'crm.contacts', ', valid: { until: 2120-01-01 }', 'a', 'crm.contacts', ', columns: [id], valid: { from: 2121-01-01 }', False),
+                    ('a', 'crm.contacts', '', 'a', 'crm.contacts', '', False)):  # is useless, which is said
+                with self.subTest((to, tables, more, other_to, other_tables, other_more, live)):
+                    found = [f for f in self.findings(text % (to, tables, more, other_to, other_tables, other_more), live=live)[1] if f[2] == 'mixed-through']
+                    self.assertEqual([f[:2] for f in found], [('5', 'warning')] if is_mixed else [])
+                    if is_mixed and to == 'b':
+                        self.assertIn('crm.contacts is granted with `through` here and without at ', found[0][3])
+                        self.assertIn('lint.yaml:6:5: u, who has both', found[0][3])
+
     def test_dates_and_names_without_use(self):
         text = self.A + ('tags: { t: [crm.customers.email] }\nmasks: { m: "left(value, 1)" }\n'
                          'grants:\n  - { to: [a], tables: [crm.customers], valid: { until: 2020-01-01 } }\n')
