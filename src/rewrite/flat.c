@@ -218,11 +218,29 @@ static bool are_safe(gh_judge *j, const Node *n)
     return true;
 }
 
-/* Relations and their joins alone, by conditions that fail for no row. */
+/* A query that no row of its neighbours can make fail before it has passed their WHERE. */
+static bool is_apart(const gh_judge *j, const RangeSubselect *s)
+{
+    ListCell *cell;
+
+    if (!s->lateral)
+        return true;
+    foreach (cell, j->blocks) {
+        const gh_block *b = lfirst(cell);
+
+        if ((const Node *)b->select == s->subquery)
+            return !b->has_unsafe;
+    }
+    return false;
+}
+
+/* Relations, queries and their joins alone, by conditions that fail for no row. */
 static bool joins_safely(gh_judge *j, const Node *n)
 {
     const JoinExpr *join = (const JoinExpr *)n;
 
+    if (IsA(n, RangeSubselect))
+        return is_apart(j, (const RangeSubselect *)n);
     if (!IsA(n, JoinExpr))
         return IsA(n, RangeVar);
     return joins_safely(j, join->larg) && joins_safely(j, join->rarg) &&
@@ -280,8 +298,8 @@ static bool may_hold_for_none(const gh_item *item)
 /* Of several queries each has conditions of its own, which may meet here. */
 bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item)
 {
-    return item->block->may_guard && !item->has_query && !item->calls_code &&
-           (item->is_locked || (item->block->select->lockingClause == NIL &&
+    return item->block->may_guard && !item->calls_code &&
+           (item->is_locked || (!item->has_query && item->block->select->lockingClause == NIL &&
                                 list_length(j->blocks) == 1 && !may_hold_for_none(item)));
 }
 
@@ -305,12 +323,22 @@ static void place_results(gh_judge *j, const gh_item *item)
     }
 }
 
-static char *conditions_of(gh_judge *j, const List *items, size_t *first)
+/* In CASE it is no join, before which other conditions may run. */
+static const char *where_of(const gh_item *item)
+{
+    return item->is_locked && item->has_query
+               ? gh_judge_printf("CASE WHEN %s THEN true ELSE false END", item->where)
+               : item->where;
+}
+
+/* `plain`: without those that hold sub-selects, which are worth to be run once only. */
+static char *conditions_of(gh_judge *j, const List *items, size_t *first, char **plain)
 {
     gh_buf b;
     char *out;
     ListCell *cell;
 
+    *plain = pstrdup("");
     gh_buf_init(&b, 0);
     foreach (cell, items) {
         gh_item *item = lfirst(cell);
@@ -321,7 +349,10 @@ static char *conditions_of(gh_judge *j, const List *items, size_t *first)
         place_results(j, item);
         if (item->where[0] == '\0')
             continue;
-        gh_buf_printf(&b, "%s%s", b.len == 0 ? "" : " AND ", item->where);
+        gh_buf_printf(&b, "%s%s", b.len == 0 ? "" : " AND ", where_of(item));
+        if (!item->has_query)
+            *plain =
+                gh_judge_printf("%s%s%s", *plain, (*plain)[0] == '\0' ? "" : " AND ", item->where);
         *first = item->end;
     }
     out = gh_judge_cstr(gh_buf_str(&b));
@@ -353,7 +384,8 @@ void gh_flat_place_filters(gh_judge *j, gh_block *b)
 {
     SelectStmt *s = (SelectStmt *)(uintptr_t)b->select;
     size_t start = 0;
-    char *condition = conditions_of(j, b->items, &start);
+    char *plain;
+    char *condition = conditions_of(j, b->items, &start, &plain);
     const char *guard = guard_of(j, b);
     const char *before;
     const char *after = guard == NULL ? ")" : ") ELSE false END";
@@ -371,9 +403,9 @@ void gh_flat_place_filters(gh_judge *j, gh_block *b)
         return;
     }
     /* In place of the keyword, since a name right behind it may have been given its schema there. */
-    before = guard == NULL
-                 ? gh_judge_printf("%s AND (", condition)
-                 : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, guard, condition);
+    before = guard == NULL ? gh_judge_printf("%s AND (", condition)
+                           : gh_judge_printf("%s%s AND CASE WHEN %s THEN (",
+                                             plain[0] == '\0' ? "true" : plain, guard, condition);
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
         return;

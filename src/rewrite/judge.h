@@ -306,6 +306,8 @@ bool gh_judge_is_of_write(const gh_judge *j);
 void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded);
 /* ROW(t.*) of a target: the columns that the star stands for; NIL where it is none of that. */
 List *gh_write_row_star(gh_judge *j, const Node *n);
+/* Columns in place of a star that has this name, or NULL. */
+void gh_write_edit_star(gh_judge *j, const ColumnRef *ref, const char *name, const char *columns);
 /* RETURNING judged, with its stars as the visible columns. */
 List *gh_write_returning(gh_judge *j, gh_item *target, List *targets);
 /*
@@ -390,7 +392,9 @@ void gh_judge_outputs(gh_judge *j, const SelectStmt *s);
 void gh_judge_group(gh_judge *j, SelectStmt *s);
 /* SELECT ... FOR UPDATE of one governed table: judged whole. False: it is no such query. */
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
-/* Any other: notes which relations it locks, or refuses. */
+/* Any other, when its FROM is judged: names the columns that its stars stand for, as far as that lets a relation stand as it is. */
+void gh_judge_locked_stars(gh_judge *j, SelectStmt *s);
+/* Notes which relations it locks, or refuses. */
 void gh_judge_locking(gh_judge *j, const SelectStmt *s);
 /* Refuses the lock of a relation for which a sub-select will stand that cannot be locked row by row. */
 void gh_judge_locked_item(gh_judge *j, const gh_item *item);

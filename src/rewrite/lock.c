@@ -5,7 +5,8 @@
  *     one filtered table     stays as it is, as the target of a write does; the query's references are replaced in place
  *     several of them        PostgreSQL pulls a sub-select without a fence up into its query, and then locks what comes out
  *                            of the joins; a fenced one would be locked as a whole, so that is refused, unless the tables
- *                            can stand as they are, with the client's WHERE behind their filters: flat.c
+ *                            can stand as they are, with the client's WHERE behind their filters: flat.c. For that, stars
+ *                            are columns by their names
  */
 #include "judge.h"
 
@@ -85,6 +86,104 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
     gh_write_guard_where(j, target, &s->whereClause, where, end, condition);
     keep_conditions_out(j, s, target);
     return true;
+}
+
+/* ---- stars ----------------------------------------------------------------------------------------- */
+
+/* All that shows of it shows in clear, and may be named one by one. */
+static bool is_nameable(const gh_judge *j, const gh_item *item)
+{
+    bool has_any = false;
+
+    if (item->relation == NULL || item->decision == NULL || item->is_renamed ||
+        strchr("rp", item->relation->kind) == NULL || gh_relation_stands(item))
+        return false;
+    for (size_t i = 0; i < item->relation->column_count; i++) {
+        gh_show show = item->decision->columns[i].show;
+
+        has_any |= show != GH_HIDDEN;
+        if (show != GH_HIDDEN &&
+            (show != GH_CLEAR || gh_reg_is(gh_catalog_type_by_oid(
+                                     j->in->catalog, item->relation->columns[i].type_oid))))
+            return false;
+    }
+    return has_any;
+}
+
+static char *name_columns(const gh_judge *j, const gh_item *item, char *out)
+{
+    const char *alias =
+        gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
+
+    if (!is_nameable(j, item))
+        return gh_judge_printf("%s%s%s.*", out, out[0] == '\0' ? "" : ", ", alias);
+    for (size_t i = 0; i < item->relation->column_count; i++) {
+        if (item->decision->columns[i].show != GH_HIDDEN)
+            out = gh_judge_printf("%s%s%s.%s", out, out[0] == '\0' ? "" : ", ", alias,
+                                  gh_judge_ident(j, item->relation->columns[i].name));
+    }
+    return out;
+}
+
+/* SQL for `alias.*` or `*`; NULL where it is neither, or is to stay. */
+static char *named_star(gh_judge *j, const Node *n)
+{
+    const ColumnRef *ref = (const ColumnRef *)n;
+    char *out = pstrdup("");
+    bool names_any = false;
+    ListCell *cell;
+
+    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) > 2)
+        return NULL;
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item->is_covered || item->is_join || item->alias == NULL)
+            return NULL;
+        if (list_length(ref->fields) == 2 &&
+            strcmp(item->alias, strVal(linitial(ref->fields))) != 0)
+            continue;
+        names_any |= is_nameable(j, item);
+        out = name_columns(j, item, out);
+    }
+    return names_any ? out : NULL;
+}
+
+/* The columns judged later have the place of the star. */
+static List *columns_of(gh_judge *j, const ColumnRef *star, const char *sql)
+{
+    const SelectStmt *s =
+        (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
+    ListCell *cell;
+
+    foreach (cell, s == NULL ? NIL : s->targetList) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+
+        t->location = star->location;
+        ((ColumnRef *)t->val)->location = star->location;
+    }
+    return s == NULL ? NIL : s->targetList;
+}
+
+void gh_judge_locked_stars(gh_judge *j, SelectStmt *s)
+{
+    List *out = NIL;
+    ListCell *cell;
+
+    if (s->lockingClause == NIL || j->block->outer->outer != NULL || j->block->merges_columns)
+        return;
+    foreach (cell, s->targetList) {
+        ResTarget *t = lfirst_node(ResTarget, cell);
+        char *sql = named_star(j, t->val);
+
+        if (sql == NULL) {
+            out = lappend(out, t);
+            continue;
+        }
+        gh_write_edit_star(j, (const ColumnRef *)t->val, t->name, sql);
+        out = list_concat(out, columns_of(j, (const ColumnRef *)t->val, sql));
+    }
+    s->targetList = out;
 }
 
 /* ---- everything else that locks rows ----------------------------------------------------------- */

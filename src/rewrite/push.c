@@ -30,10 +30,18 @@
 
 /* ---- which relations are fenced -------------------------------------------------------------- */
 
+/* A locked table of which each row shows, though not each cell: to lock all of it for a fence would help nobody. */
+static bool needs_no_fence(const gh_item *item)
+{
+    return item->is_locked && item->where != NULL && item->where[0] == '\0' &&
+           strchr("rp", item->relation->kind) != NULL;
+}
+
 /* A filter's sub-select becomes a join, before which other expressions may run; of a locked relation it may not. */
 bool gh_judge_is_fenced(const gh_judge *j, const gh_item *item)
 {
-    return j->is_unsafe || item->is_fenced || (item->has_query && !item->is_locked);
+    return (j->is_unsafe || item->is_fenced || (item->has_query && !item->is_locked)) &&
+           !needs_no_fence(item);
 }
 
 typedef struct gh_named {

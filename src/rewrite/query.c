@@ -553,6 +553,7 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
     judge_values(j, s->valuesLists);
     gh_judge_from_list(j, s->fromClause);
     gh_system_column_stars(j, s);
+    gh_judge_locked_stars(j, s);
     gh_judge_expr_list(j, s->targetList);
     if (s->distinctClause != NIL && linitial(s->distinctClause) != NULL)
         judge_keys(j, s->distinctClause);

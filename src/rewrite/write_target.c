@@ -433,11 +433,8 @@ static bool is_self(const gh_token *t, char c)
     return t->kind == GH_TOKEN_SELF && t->text[0] == c;
 }
 
-/*
- * Columns in place of the star and of the brackets around it alone: (t.*) is t.*, but (a, b) would be a row. A name
- * behind it goes too, since PostgreSQL forgets it.
- */
-static void edit_star(gh_judge *j, const ColumnRef *ref, const char *name, const char *columns)
+/* In place of the brackets around it alone, too: (t.*) is t.*, but (a, b) would be a row. A name behind it PostgreSQL forgets. */
+void gh_write_edit_star(gh_judge *j, const ColumnRef *ref, const char *name, const char *columns)
 {
     const gh_token *t = j->text->tokens;
     size_t first = gh_judge_token(j, ref->location);
@@ -477,7 +474,7 @@ List *gh_write_row_star(gh_judge *j, const Node *n)
         return NIL;
     foreach (cell, s->targetList)
         out = lappend(out, lfirst_node(ResTarget, cell)->val);
-    edit_star(j, ref, NULL, sql);
+    gh_write_edit_star(j, ref, NULL, sql);
     return out;
 }
 
@@ -550,7 +547,7 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
         refuse_column(j, ref);
         return NULL;
     }
-    edit_star(j, ref, t->name, sql);
+    gh_write_edit_star(j, ref, t->name, sql);
     s = (const SelectStmt *)gh_judge_parse_query(j, gh_judge_printf("SELECT %s", sql));
     if (s == NULL || j->rc != GH_OK)
         return NULL;

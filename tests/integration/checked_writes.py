@@ -406,7 +406,15 @@ class Locks(unittest.TestCase):
                           (f'SELECT costly.id FROM costly JOIN worker USING (id) WHERE 1 / (amount - 77) < 9 AND amount > 0 FOR UPDATE', [['1']]),
                           (f'SELECT c.id FROM costly c, asked WHERE {fails} AND asked.id = c.id FOR UPDATE OF c', [['1']]),
                           (f'SELECT c.id FROM costly c, worker w WHERE w.id = c.id AND EXISTS (SELECT 1 FROM t WHERE 1 / (c.amount - 77) = t.id - 1) FOR UPDATE', [['1']]),
-                          (f'WITH x AS (SELECT 1 AS id) SELECT c.id FROM costly c, x WHERE {fails} AND c.id = x.id FOR UPDATE OF c', [['1']])):
+                          (f'WITH x AS (SELECT 1 AS id) SELECT c.id FROM costly c, x WHERE {fails} AND c.id = x.id FOR UPDATE OF c', [['1']]),
+                          # stars, a filter that has a sub-select, queries beside
+                          (f'SELECT c.* FROM costly c, worker w WHERE {fails} FOR UPDATE OF c', [['1', 'EU', '1', '1'], ['3', 'EU', '3', '3']]),
+                          (f'SELECT *, (c.*) FROM costly c JOIN worker ON true WHERE {fails} AND c.id = 1 FOR UPDATE', [['1', 'EU', '1', '1', '1', 'EU', 'ann', '1', 'EU', '1', '1']]),
+                          (f'SELECT a.*, c.id FROM asked a, costly c WHERE 1 / (a.id - 2) < 9 AND {fails} AND a.id < 2 AND c.id = 1 FOR UPDATE OF c, a', [['1', 'EU', '1']]),
+                          (f'SELECT a.id, c.id FROM asked a, costly c WHERE c.id = 1 FOR UPDATE OF a, c', [['1', '1']]),
+                          (f'SELECT c.id, s.n FROM costly c JOIN (SELECT id, count(*) AS n, 1 / (id - 3) AS x FROM worker GROUP BY id) s ON s.id = c.id WHERE {fails} AND s.x < 9 FOR UPDATE OF c', [['1', '1']]),
+                          (f'SELECT c.id, s.n FROM costly c CROSS JOIN LATERAL (SELECT count(*) AS n FROM worker w WHERE w.id = c.id) s WHERE {fails} FOR UPDATE OF c', [['1', '1'], ['3', '0']]),
+                          (f'SELECT c.id, s.n FROM costly c CROSS JOIN LATERAL (SELECT 1 / (c.amount - 77) AS n) s WHERE s.n = 0 AND {fails} FOR UPDATE OF c', [['1', '0'], ['3', '0']])):
             with self.subTest(sql=sql):
                 self.c.query('BEGIN')
                 got = self.c.query(sql)[-1]
@@ -419,13 +427,28 @@ class Locks(unittest.TestCase):
     def test_joins_that_would_lock_what_is_hidden(self):
         fails = '1 / (c.amount - 77) < 9'
         for sql in (f'SELECT c.id FROM costly c JOIN worker w ON {fails} WHERE {fails} FOR UPDATE OF c', f'SELECT c.id FROM costly c, LATERAL (SELECT 1 WHERE {fails}) s WHERE {fails} FOR UPDATE OF c',
-                    f'SELECT c.* FROM costly c, worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c FROM costly c, worker w WHERE {fails} FOR UPDATE OF c',
-                    f'SELECT c.id FROM costly c NATURAL JOIN worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c.id, secret FROM costly c, worker w, (SELECT 1 AS secret) s WHERE {fails} FOR UPDATE OF w, c',
-                    f'SELECT id FROM (SELECT c.id FROM costly c, worker w WHERE {fails} FOR UPDATE OF c) s', f'SELECT a.id FROM asked a, costly c WHERE 1 / (a.id - 2) < 9 FOR UPDATE OF a'):
+                    f'SELECT c.id FROM costly c, LATERAL (SELECT 1 UNION ALL SELECT 2 WHERE {fails}) s WHERE {fails} FOR UPDATE OF c', f'SELECT c.id FROM costly c, LATERAL (SELECT 1 HAVING {fails}) s WHERE {fails} FOR UPDATE OF c',
+                    f'SELECT c.id FROM costly c JOIN LATERAL (SELECT 1 / (c.amount - 77) AS n) s ON s.n = 0 WHERE {fails} FOR UPDATE OF c', f'SELECT c.id FROM costly c JOIN (SELECT 1 / (x.amount - 77) AS n FROM costly x) s ON s.n = c.id WHERE {fails} FOR UPDATE OF c',
+                    f'SELECT c FROM costly c, worker w WHERE {fails} FOR UPDATE OF c',
+                    f'SELECT c.id FROM costly c NATURAL JOIN worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c.id, secret FROM costly c, worker w, (SELECT 1 AS secret) s WHERE {fails} AND 1 / w.id < 9 FOR UPDATE OF w, c',
+                    f'SELECT id FROM (SELECT c.id FROM costly c, worker w WHERE {fails} FOR UPDATE OF c) s'):
             with self.subTest(sql=sql):
                 got = self.c.query(sql)[-1]
                 self.assertEqual(got.sqlstate, '42501')
                 self.assertIn('row locks on table', got.error['M'])
+
+    def test_tables_that_show_every_row(self):
+        """No fence is needed for what shows masked."""
+        for sql, rows in (("SELECT p.id, p.email FROM people p JOIN plain b ON b.id = p.id WHERE 1 / (p.id - 9) < 9 AND p.id = 1 FOR UPDATE OF p", [['1', '***']]),
+                          ("SELECT p.*, b.m FROM people p JOIN plain b ON b.id = p.id + length(p.email) - 3 WHERE b.m = 5 FOR UPDATE OF p", [['1', 'EU', '***', 'open', '***', '5']]),
+                          ("SELECT p.id FROM people p JOIN plain b ON b.id = p.id WHERE p.code = 'open' AND p.code::text LIKE '%' || 'pen' FOR UPDATE OF p", [['1']])):
+            with self.subTest(sql=sql):
+                self.c.query('BEGIN')
+                got = self.c.query(sql)[-1]
+                self.assertEqual((got.sqlstate, got.rows), (None, rows), got.error)
+                self.assertEqual(PG.sql('SELECT id FROM people FOR UPDATE SKIP LOCKED', 'wh').split(), ['2'])
+                self.c.query('ROLLBACK')
+        self.assertNotIn(b'CANARY', self.c.received_bytes())
 
     def test_conditions_around_a_sub_select(self):
         for inner in ('SELECT id, amount, note FROM costly FOR UPDATE', 'SELECT id, amount, note FROM costly WHERE id < 9 FOR SHARE OF costly SKIP LOCKED', 'SELECT id, amount, note FROM costly ORDER BY id FOR UPDATE',
