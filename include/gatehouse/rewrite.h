@@ -69,6 +69,7 @@ typedef struct gh_touch {
     gh_str_list filtered; /* of them, those that its conditions read */
     gh_str_list hidden;   /* columns that a `*` leaves out, since they do not exist for the user */
     bool is_row_filtered;
+    bool is_sequence; /* that nextval() and kin name: the statement is no write for it */
 } gh_touch;
 
 /* What is done to the session whose process id a row of the answer holds. */

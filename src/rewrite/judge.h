@@ -155,6 +155,12 @@ typedef struct gh_param_use {
     size_t type;
 } gh_param_use;
 
+/* A sequence that the client names in a call of nextval, setval or currval. */
+typedef struct gh_sequence_use {
+    const gh_relation *relation;
+    uint32_t privileges; /* used */
+} gh_sequence_use;
+
 typedef struct gh_judge {
     const gh_rewrite_input *in;
     gh_arena *arena; /* of the plan */
@@ -169,6 +175,7 @@ typedef struct gh_judge {
     int special_calls; /* function_special.c */
     gh_block *block;
     List *items;         /* of gh_item *: every relation of the statement */
+    List *sequences;     /* of gh_sequence_use *, each once */
     List *blocks;        /* of gh_block *: every query that the walk entered */
     gh_memo types;       /* infer.c: of nodes within a block */
     gh_memo occurs;      /* of types, among so many items */

@@ -687,44 +687,79 @@ static gh_str_list hidden_of(gh_judge *j, const gh_item *item)
     return (gh_str_list){ out, n };
 }
 
-void gh_judge_note_touches(gh_judge *j)
+static void note_item(gh_judge *j, const gh_item *item, gh_touch *t)
 {
-    size_t count = (size_t)list_length(j->items);
-    gh_touch *touches = gh_arena_alloc(j->arena, (count + 1) * sizeof(gh_touch));
+    *t = (gh_touch){ .relation = item->relation->oid,
+                     .schema = gh_arena_dup(j->arena, item->relation->schema),
+                     .name = gh_arena_dup(j->arena, item->relation->name),
+                     .privileges = item->is_target ? item->privilege : GH_SELECT,
+                     .clear = names_of(j, item, item->is_used, false, true),
+                     .masked = names_of(j, item, item->is_used, true, false),
+                     .filtered = names_of(j, item, item->is_filtered, false, false),
+                     .hidden = hidden_of(j, item),
+                     .is_row_filtered =
+                         !item->decision->is_every_row || item->decision->is_through };
+}
+
+static void note_sequence(gh_judge *j, const gh_sequence_use *use, gh_touch *t)
+{
+    *t = (gh_touch){ .relation = use->relation->oid,
+                     .schema = gh_arena_dup(j->arena, use->relation->schema),
+                     .name = gh_arena_dup(j->arena, use->relation->name),
+                     .privileges = use->privileges,
+                     .is_sequence = true };
+}
+
+static void note_grants(gh_judge *j, int64_t *grants, const gh_decision *d)
+{
+    if (d->grant_count > 0)
+        memcpy(&grants[j->plan->grant_count], d->grant_ids, d->grant_count * sizeof(int64_t));
+    j->plan->grant_count += d->grant_count;
+}
+
+static size_t grant_count(const gh_judge *j)
+{
     size_t n = 0;
-    size_t ids = 0;
-    int64_t *grants;
     ListCell *cell;
 
-    foreach (cell, j->items)
-        ids += ((gh_item *)lfirst(cell))->decision != NULL
-                   ? ((gh_item *)lfirst(cell))->decision->grant_count
-                   : 0;
-    grants = gh_arena_alloc(j->arena, (ids + 1) * sizeof(int64_t));
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+
+        n += item->decision != NULL ? item->decision->grant_count : 0;
+    }
+    foreach (cell, j->sequences) {
+        const gh_sequence_use *use = lfirst(cell);
+
+        n += gh_judge_decide(j, use->relation)->grant_count;
+    }
+    return n;
+}
+
+void gh_judge_note_touches(gh_judge *j)
+{
+    size_t count = (size_t)list_length(j->items) + (size_t)list_length(j->sequences);
+    gh_touch *touches = gh_arena_alloc(j->arena, (count + 1) * sizeof(gh_touch));
+    int64_t *grants = gh_arena_alloc(j->arena, (grant_count(j) + 1) * sizeof(int64_t));
+    size_t n = 0;
+    ListCell *cell;
+
     if (touches == NULL || grants == NULL) {
         gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
         return;
     }
     foreach (cell, j->items) {
         const gh_item *item = lfirst(cell);
-        gh_touch *t = &touches[n];
 
         if (item->decision == NULL) /* the catalogs hold no data of the warehouse */
             continue;
-        t->relation = item->relation->oid;
-        t->schema = gh_arena_dup(j->arena, item->relation->schema);
-        t->name = gh_arena_dup(j->arena, item->relation->name);
-        t->privileges = item->is_target ? item->privilege : GH_SELECT;
-        t->clear = names_of(j, item, item->is_used, false, true);
-        t->masked = names_of(j, item, item->is_used, true, false);
-        t->filtered = names_of(j, item, item->is_filtered, false, false);
-        t->hidden = hidden_of(j, item);
-        t->is_row_filtered = !item->decision->is_every_row || item->decision->is_through;
-        if (item->decision->grant_count > 0)
-            memcpy(&grants[j->plan->grant_count], item->decision->grant_ids,
-                   item->decision->grant_count * sizeof(int64_t));
-        j->plan->grant_count += item->decision->grant_count;
-        n++;
+        note_item(j, item, &touches[n++]);
+        note_grants(j, grants, item->decision);
+    }
+    foreach (cell, j->sequences) {
+        const gh_sequence_use *use = lfirst(cell);
+
+        note_sequence(j, use, &touches[n++]);
+        note_grants(j, grants, gh_judge_decide(j, use->relation));
     }
     j->plan->touches = touches;
     j->plan->touch_count = n;

@@ -532,7 +532,9 @@ static void say_failed_check(const gh_plan *p, gh_err *out)
     for (size_t i = 0; i < p->touch_count; i++) {
         uint32_t privileges = p->touches[i].privileges;
 
-        /* A DELETE is checked by WHERE CURRENT OF alone. */
+        /* A DELETE is checked by WHERE CURRENT OF alone, and no sequence is. */
+        if (p->touches[i].is_sequence)
+            continue;
         if ((privileges & (GH_INSERT | GH_UPDATE)) != 0 ||
             ((privileges & GH_DELETE) != 0 && table.len == 0))
             table = p->touches[i].name;

@@ -67,7 +67,7 @@ const char *gh_session_command(const gh_plan *p)
         uint32_t used = 0;
 
         for (size_t i = 0; i < p->touch_count; i++)
-            used |= p->touches[i].privileges;
+            used |= p->touches[i].is_sequence ? 0 : p->touches[i].privileges;
         if ((used & GH_INSERT) != 0)
             return "insert";
         if ((used & GH_UPDATE) != 0)

@@ -87,7 +87,7 @@ bool gh_session_only_reads(const gh_session *s, const gh_plan_set *set)
         (p->kind == GH_STMT_QUERY || p->kind == GH_STMT_FETCH || p->kind == GH_STMT_COPY_OUT);
 
     for (size_t i = 0; reads && i < p->touch_count; i++)
-        reads = (p->touches[i].privileges & writes) == 0;
+        reads = p->touches[i].is_sequence || (p->touches[i].privileges & writes) == 0;
     return reads;
 }
 

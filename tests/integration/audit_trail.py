@@ -35,6 +35,29 @@ def of_text(text, kinds=('intent', 'refused'), count=1):
 
 
 class Records(unittest.TestCase):
+    def test_sequences(self):
+        """Those that a statement names are among its relations; what they are asked for makes it no other command."""
+        pg.sql('CREATE SEQUENCE sales.numbers; CREATE SEQUENCE sales.others; CREATE TABLE sales.numbered (id int); GRANT ALL ON sales.numbers, sales.others, sales.numbered TO gatehouse', 'wh')
+        self.addCleanup(pg.sql, 'DROP TABLE sales.numbered; DROP SEQUENCE sales.numbers, sales.others', 'wh')
+        for privilege in ('update', 'select,delete'):
+            proxy.cli('grant', privilege, 'on', 'sales.num*' if privilege != 'update' else 'sales.numbers,sales.others', 'to', 'user:alice', '--acl', proxy.acl)
+        grants = json.loads(proxy.cli('grants', '--on', 'sales.others', '--json', '--acl', proxy.acl).stdout.splitlines()[-1])['id']
+        with proxy.wire('alice') as c:
+            gt.wait_for(lambda: c.query("SELECT nextval('sales.others')")[-1].sqlstate is None, 10, 'the grants')
+            for sql, command, relations in (("SELECT nextval('sales.numbers'), setval('sales.numbers'::regclass, 7), nextval('numbers') /* seq-1 */", 'select', [('numbers', ['update'])]),
+                                            ("SELECT currval('sales.numbers'), nextval('sales.others') /* seq-2 */", 'select', [('numbers', ['select']), ('others', ['update'])]),
+                                            ("SELECT currval('sales.numbers'), setval('sales.numbers', 9), id FROM sales.numbered /* seq-3 */", 'select', [('numbered', ['select']), ('numbers', ['select', 'update'])]),
+                                            ("DELETE FROM sales.numbered WHERE id = nextval('sales.others') /* seq-4 */", 'delete', [('numbered', ['delete']), ('others', ['update'])])):
+                with self.subTest(sql=sql):
+                    c.query('SET search_path = sales')
+                    self.assertIsNone(c.query(sql)[-1].sqlstate)
+                    intent, = of_text(sql[-8:-3].strip())
+                    self.assertEqual((intent['command'], [(r['name'], sorted(r['privileges'])) for r in intent['relations']]), (command, relations))
+                    self.assertEqual({(r['schema'], tuple(r['clear']), tuple(r['masked']), r['row_filtered']) for r in intent['relations'] if r['name'] != 'numbered'}, {('sales', (), (), False)})
+                    self.assertIn(grants, intent['grants'])
+            c.query("SELECT nextval('sales.' || 'others') /* seq-5 */")
+        self.assertEqual(of_text('seq-5')[0]['relations'], [])
+
     def outcome(self, statement):
         return gt.wait_for(lambda: [r for r in proxy.audit() if r['kind'] == 'outcome' and r['statement'] == statement],
                            5, 'the outcome record')[0]
