@@ -358,6 +358,48 @@ static char *copy_columns(gh_judge *j, const gh_item *item, const List *names)
     return out;
 }
 
+static bool is_keyword(const gh_judge *j, size_t i, const char *word)
+{
+    return i < j->end && j->text->tokens[i].kind == GH_TOKEN_KEYWORD &&
+           strcmp(j->text->tokens[i].text, word) == 0;
+}
+
+/*
+ * What may be said of a table alone, as before PostgreSQL 7.3: COPY BINARY t TO STDOUT USING DELIMITERS ','. It goes to the
+ * other options; `options`: the token behind STDOUT.
+ */
+static void move_old_options(gh_judge *j, const CopyStmt *c, size_t table, size_t options)
+{
+    bool is_binary = is_keyword(j, table - 1, "binary");
+    size_t at = options + (is_keyword(j, options, "using") ? 1 : 0);
+    bool is_delimited = is_keyword(j, at, "delimiters");
+    bool is_list;
+    const char *moved = "";
+    ListCell *cell;
+
+    if (!is_binary && !is_delimited)
+        return;
+    at += is_delimited ? 2 : 0;
+    at += is_keyword(j, at, "with") ? 1 : 0;
+    is_list = at < j->end && strcmp(j->text->tokens[at].text, "(") == 0;
+    if (is_binary) {
+        gh_judge_edit(j, table - 1, table, "");
+        moved = is_list ? "FORMAT 'binary'," : "BINARY";
+    }
+    foreach (cell, is_delimited ? c->options : NIL) {
+        const DefElem *d = lfirst_node(DefElem, cell);
+
+        if (strcmp(d->defname, "delimiter") != 0 || d->arg == NULL || !IsA(d->arg, String))
+            continue;
+        moved = gh_judge_printf("%s DELIMITER %s%s", moved,
+                                gh_judge_literal(j, gh_str_of(strVal(d->arg))), is_list ? "," : "");
+        j->reads_literal = true; /* it stands elsewhere now */
+        break;
+    }
+    gh_judge_edit(j, options, is_list ? at + 1 : at,
+                  gh_judge_printf(is_list ? "WITH (%s" : "WITH %s", moved));
+}
+
 /* COPY t (a, b) TO STDOUT becomes COPY (SELECT a, b FROM <what stands for t>) TO STDOUT. */
 static void judge_copy_table(gh_judge *j, CopyStmt *c)
 {
@@ -392,6 +434,9 @@ static void judge_copy_table(gh_judge *j, CopyStmt *c)
                                         (c->relation->catalogname != NULL ? 2u : 0u);
     if (c->attlist != NIL && end != SIZE_MAX)
         end = gh_sql_token_closing(j->text, end) + 1;
+    if (end == SIZE_MAX)
+        return;
+    move_old_options(j, c, item->first, end + 2);
     sql = gh_judge_printf("(SELECT %s FROM %s AS gh)", columns, from);
     gh_judge_edit(j, item->first, end, sql);
     c->query = gh_judge_parse_query(j, sql);
