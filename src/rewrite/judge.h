@@ -92,6 +92,7 @@ typedef struct gh_item {
     size_t star_edit;  /* of a target: the text that stands for a star of RETURNING... */
     ResTarget *star_target; /* ...and its first column; NULL: there is none */
     gh_returned returned;   /* of a target */
+    bool is_returning;      /* what is judged stands in its RETURNING */
     char *sample;           /* TABLESAMPLE that goes inside... */
     Node **sample_slot;     /* ...from here... */
     size_t sample_first;    /* ...and from these tokens */
@@ -200,6 +201,7 @@ typedef struct gh_judge {
     bool asks_statistics; /* some operator may be run over the planner's statistics */
     bool is_expanded;     /* a star as the next expression stands for columns, not for the row */
     bool is_exists;       /* the query that is judged next stands in EXISTS */
+    bool is_inferring;    /* what is judged names an index: ON CONFLICT (...) */
     const char *from_columns; /* of what stands for a call: "name, version)"; NULL: see its name */
     bool is_from_function;    /* the call that is judged stands in FROM: it must stay a call */
     bool is_output_name; /* the reference judged next, of ORDER BY, means the result's column */

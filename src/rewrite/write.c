@@ -562,6 +562,7 @@ static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
                         target->var->relname);
         return;
     }
+    j->is_inferring = true;
     foreach (cell, infer->indexElems) {
         IndexElem *e = lfirst_node(IndexElem, cell);
         const Node *expr = e->expr;
@@ -578,6 +579,7 @@ static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
                             "this ON CONFLICT target is not allowed");
     }
     gh_judge_expr(j, &infer->whereClause);
+    j->is_inferring = false;
 }
 
 bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns)

@@ -91,6 +91,19 @@ static void refuse_table(gh_judge *j, const gh_item *item, int location)
                     item->var->relname);
 }
 
+/* Has the target a column of the name that does not exist for the user, who may not write it either? */
+static bool hides_name(const gh_item *target, const char *name)
+{
+    const gh_column *c = gh_relation_column(target->relation, gh_str_of(name));
+    const gh_column_decision *d =
+        c == NULL ? NULL : &target->decision->columns[c - target->relation->columns];
+    bool is_known = d == NULL || d->show != GH_HIDDEN;
+
+    for (size_t i = 0; !is_known && i < GH_COUNT(d->is_writable); i++)
+        is_known = d->is_writable[i];
+    return !is_known;
+}
+
 /*
  * Is it a value of `excluded` that the client gave, and nothing changed? That is no cell of the table, so no mask is
  * over it. SECURITY: a default, a trigger and a generated column make values that are. Attack:
@@ -104,6 +117,17 @@ static bool is_proposal(const gh_item *item, size_t column)
            item->relation->columns[column].identity == 0;
 }
 
+/*
+ * Of a table that is not granted in full only xmax in RETURNING of INSERT, which tells whether ON CONFLICT updated the row, and
+ * that row is one that the user may see.
+ */
+static bool shows_system_column(const gh_item *item, const char *name)
+{
+    return gh_write_is_system_column(name) && may_read(item) &&
+           (item->decision->is_full ||
+            (item->is_returning && item->privilege == GH_INSERT && strcmp(name, "xmax") == 0));
+}
+
 /* `name` of the target: shown as SELECT shows it. */
 static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *name,
                           bool is_certain)
@@ -114,6 +138,9 @@ static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *n
     size_t token = gh_judge_token(j, ref->location);
     char *sql;
 
+    if (j->is_inferring && c != NULL &&
+        !hides_name(item, name)) /* it is no value, but a part of an index */
+        return;
     if (!may_read(item)) {
         refuse_table(j, item, ref->location);
         return;
@@ -253,19 +280,6 @@ static const gh_item *other_with(const gh_block *b, const char *name, bool *is_c
     return NULL;
 }
 
-/* Has the target a column of the name that does not exist for the user, who may not write it either? */
-static bool hides_name(const gh_item *target, const char *name)
-{
-    const gh_column *c = gh_relation_column(target->relation, gh_str_of(name));
-    const gh_column_decision *d =
-        c == NULL ? NULL : &target->decision->columns[c - target->relation->columns];
-    bool is_known = d == NULL || d->show != GH_HIDDEN;
-
-    for (size_t i = 0; !is_known && i < GH_COUNT(d->is_writable); i++)
-        is_known = d->is_writable[i];
-    return !is_known;
-}
-
 /* Is the alias one of a query between here and the block? */
 static bool is_shadowed(const gh_judge *j, const gh_block *block, const char *alias)
 {
@@ -370,8 +384,7 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
             return;
         }
         if (excluded != NULL || strcmp(t->alias, name) == 0 || gh_write_is_system_column(name)) {
-            if (t->decision->is_full && (t->decision->is_open || gh_write_is_system_column(name)) &&
-                may_read(t))
+            if (shows_system_column(t, name) || (t->decision->is_open && may_read(t)))
                 return;
             refuse_column(j, (const ColumnRef *)*slot);
             return;
@@ -418,7 +431,7 @@ void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded)
     item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
     if (item == NULL || !item->is_target)
         return;
-    if (IsA(last, String) && !(gh_write_is_system_column(strVal(last)) && item->decision->is_full))
+    if (IsA(last, String) && !shows_system_column(item, strVal(last)))
         target_column(j, item, slot, strVal(last), true);
     else if (!IsA(last, A_Star) || (item->decision->is_open && may_read(item)))
         return;
@@ -566,6 +579,7 @@ List *gh_write_returning(gh_judge *j, gh_item *target, List *targets)
     List *out = NIL;
     ListCell *cell;
 
+    target->is_returning = true;
     foreach (cell, targets) {
         ResTarget *t = lfirst_node(ResTarget, cell);
         gh_returned r = { t, foreach_current_index(cell), t->name != NULL, gh_infer_output_name(t),

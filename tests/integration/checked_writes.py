@@ -34,6 +34,7 @@ CREATE FUNCTION stamps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at := 
 CREATE TRIGGER stamps BEFORE UPDATE OR DELETE ON stamped FOR EACH ROW EXECUTE FUNCTION stamps();
 CREATE TABLE keyed (id int PRIMARY KEY, code text, secret text, note text, CONSTRAINT by_code UNIQUE (code), CONSTRAINT by_both UNIQUE (code, secret),
     CONSTRAINT by_text EXCLUDE USING btree (lower(secret) WITH =));
+CREATE UNIQUE INDEX ON keyed (lower(code)); CREATE UNIQUE INDEX ON keyed (code) WHERE id > 0; CREATE UNIQUE INDEX ON keyed (code) WHERE secret IS NULL;
 INSERT INTO keyed VALUES (1, 'a', 'x'), (2, 'b', 'y');
 CREATE TABLE noted (id int PRIMARY KEY, region text, note text, made text);
 INSERT INTO noted VALUES (1, 'EU', 'n1', 'm1'), (2, 'US', 'n2', 'hidden');
@@ -41,6 +42,7 @@ CREATE FUNCTION notes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.made :=
 CREATE TRIGGER notes BEFORE INSERT OR UPDATE ON noted FOR EACH ROW EXECUTE FUNCTION notes();
 CREATE TABLE people (id int PRIMARY KEY, region text, email text DEFAULT 'CANARY', code text DEFAULT 'CANARY', made text GENERATED ALWAYS AS ('CANARY' || region) STORED);
 INSERT INTO people VALUES (1, 'EU', 'CANARY1', 'open'), (2, 'US', 'CANARY2', 'CANARY2');
+CREATE UNIQUE INDEX ON people (upper(email)) WHERE region IS NOT NULL;
 CREATE TABLE altered (id int PRIMARY KEY, email text);
 INSERT INTO altered VALUES (1, 'CANARY1');
 CREATE FUNCTION alters() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.email := 'CANARY' || NEW.id; RETURN NEW; END $$;
@@ -223,6 +225,32 @@ class Conflicts(unittest.TestCase):
         self.assertEqual([(e['C'], e['M']) for e in absent], [('42704', 'constraint "by_none" for table "keyed" does not exist')] * 2)
         for name in ('by_both', 'by_text'):
             self.assertEqual([{k: v.replace(name, 'by_none') for k, v in self.ask(name, a).error.items()} for a in ('NOTHING', "UPDATE SET note = 'x'")], absent)
+
+
+    def test_indexes(self):
+        """Of columns that are known; it is no value, so no mask stands for it."""
+        for sql, got in (("INSERT INTO keyed (id, code) VALUES (7, 'A') ON CONFLICT (lower(code)) DO UPDATE SET note = 'x' RETURNING id", [['1']]), ("INSERT INTO keyed (id, code) VALUES (7, 'a') ON CONFLICT (code) WHERE id > 0 DO UPDATE SET note = 'x' RETURNING id", [['1']]),
+                         ("INSERT INTO people (id, region, email) VALUES (7, 'EU', 'canary1') ON CONFLICT (upper(email)) WHERE region IS NOT NULL DO UPDATE SET email = excluded.email RETURNING id, email", [['1', '***']]),
+                         ("INSERT INTO people (id, region, email) VALUES (7, 'EU', 'canary1') ON CONFLICT (upper(email)) WHERE region IS NOT NULL DO NOTHING", []),
+                         ("INSERT INTO people (id, email) VALUES (7, 'x') ON CONFLICT (lower(email)) DO NOTHING", '42P10'), ("INSERT INTO keyed (id, code) VALUES (7, 'a') ON CONFLICT (lower(secret)) DO NOTHING", '42703'),
+                         ("INSERT INTO keyed (id, code) VALUES (7, 'a') ON CONFLICT (code) WHERE secret IS NULL DO NOTHING", '42703'), ("INSERT INTO keyed (id, code) VALUES (7, 'a') ON CONFLICT (lower(nobodys)) DO NOTHING", '42703')):
+            with self.subTest(sql=sql):
+                self.c.query('BEGIN')
+                answer = self.c.query(sql)[-1]
+                self.c.query('ROLLBACK')
+                self.assertEqual(answer.sqlstate or answer.rows, got, answer.error)
+
+    def test_which_rows_were_there(self):
+        """By xmax in RETURNING, and there alone."""
+        insert = "INSERT INTO keyed (id, code) VALUES (1, 'a'), (7, 'g') ON CONFLICT (id) DO UPDATE SET note = 'x'"
+        for sql, got in ((f'{insert} RETURNING id, xmax = 0 AS inserted', [['1', 'f'], ['7', 't']]), (f"{insert} RETURNING (keyed.xmax::text <> '0') AS updated, *", [['t', '1', 'a', 'x'], ['f', '7', 'g', None]]),
+                         (f'WITH i AS ({insert} RETURNING id, CASE WHEN xmax = 0 THEN 1 END AS n) SELECT sum(n) FROM i', [['1']]), (f'{insert} WHERE keyed.xmax = 0', '42703'), (f'{insert} RETURNING xmin', '42703'), (f'{insert} RETURNING id, ctid', '42703'),
+                         (f'{insert} RETURNING (SELECT max(k.xmax::text) FROM keyed k)', '42703'), ('UPDATE keyed SET note = 1 RETURNING xmax', '42703'), ('SELECT xmax FROM keyed', '42703')):
+            with self.subTest(sql=sql):
+                self.c.query('BEGIN')
+                answer = self.c.query(sql)[-1]
+                self.c.query('ROLLBACK')
+                self.assertEqual(answer.sqlstate or answer.rows, got, answer.error)
 
 
 class Proposals(unittest.TestCase):
