@@ -26,11 +26,12 @@ typedef struct gh_column {
     gh_str type_sql; /* format_type(): usable in a cast; names outside pg_catalog are qualified */
     bool is_not_null;
     bool has_default;
-    char identity;    /* 'a' always, 'd' by default, 0 none */
-    char generated;   /* 's' stored, 'v' virtual, 0 none */
-    bool is_computed; /* of a view: more than a column of a table */
-    gh_str
-        default_sql; /* what pg_get_expr() says of a default that begins as a literal does; empty: it is another */
+    char identity;             /* 'a' always, 'd' by default, 0 none */
+    char generated;            /* 's' stored, 'v' virtual, 0 none */
+    bool is_computed;          /* of a view: more than a column of a table */
+    bool is_altered_by_insert; /* a BEFORE ROW trigger may write it */
+    bool is_altered_by_update;
+    gh_str default_sql; /* pg_get_expr() of a default that begins as a literal; else empty */
 } gh_column;
 
 /* PRIMARY KEY, UNIQUE or EXCLUDE. */
@@ -48,8 +49,8 @@ typedef struct gh_relation {
     char kind;                /* pg_class.relkind: r p v m f S i I c t */
     bool is_security_barrier; /* a view with security_barrier */
     bool is_partition;
-    bool is_inserted_as_written; /* no BEFORE ROW trigger, no rule changes what INSERT writes... */
-    bool is_updated_as_written;  /* ...and what UPDATE does */
+    bool is_inserted_as_written; /* no BEFORE ROW trigger, no rule changes what INSERT writes, */
+    bool is_updated_as_written;  /* or UPDATE, but in the columns that say so */
     bool is_temporary;           /* of one session: its own, whatever the policy says */
     gh_oid row_type;             /* reltype */
     const gh_column *columns;    /* in attnum order */

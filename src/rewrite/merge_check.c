@@ -295,7 +295,7 @@ static void take_column(gh_judge *j, gh_merge_action *a, size_t i, merge_row *ro
     const char *name = gh_judge_ident(j, c->name);
     char *value;
 
-    if (c->generated != 0 ||
+    if (c->generated != 0 || (a->is_update ? c->is_altered_by_update : c->is_altered_by_insert) ||
         !(a->is_update ? r->is_updated_as_written : r->is_inserted_as_written)) {
         refuse(j, a->target, WHY_TRIGGER);
         return;

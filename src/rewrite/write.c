@@ -199,7 +199,9 @@ bool gh_write_stays_inside(const gh_item *target, const bool *written)
     if (!target->relation->is_updated_as_written)
         return false;
     for (size_t i = 0; i < target->relation->column_count; i++) {
-        if (target->is_guard[i] && (written[i] || target->relation->columns[i].generated != 0))
+        const gh_column *c = &target->relation->columns[i];
+
+        if (target->is_guard[i] && (written[i] || c->generated != 0 || c->is_altered_by_update))
             return false;
     }
     return true;
@@ -674,7 +676,8 @@ static bool may_check_copy(const gh_judge *j, const gh_item *target)
     if (!r->is_inserted_as_written || strchr("rp", r->kind) == NULL || j->is_unsafe)
         return false;
     for (size_t i = 0; i < r->column_count; i++) {
-        if (target->is_guard[i] && r->columns[i].generated != 0)
+        if (target->is_guard[i] &&
+            (r->columns[i].generated != 0 || r->columns[i].is_altered_by_insert))
             return false;
     }
     return true;

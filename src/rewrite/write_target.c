@@ -114,7 +114,8 @@ static bool is_proposal(const gh_item *item, size_t column)
     return item->is_excluded && item->is_given != NULL && item->is_given[column] &&
            item->relation->is_inserted_as_written &&
            item->relation->columns[column].generated == 0 &&
-           item->relation->columns[column].identity == 0;
+           item->relation->columns[column].identity == 0 &&
+           !item->relation->columns[column].is_altered_by_insert;
 }
 
 /*

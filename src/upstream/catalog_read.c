@@ -61,24 +61,47 @@ static const char s_schemas_sql[] =
     "SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)'";
 
 /*
+ * Which columns, in lower case, a BEFORE ROW trigger may change; NULL: any. Of a function in PL/pgSQL those that it names
+ * as NEW.column, where it says NEW for nothing else and returns nothing else: by its text, comments and strings
+ * included, so that what is not understood counts as any.
+ */
+#define NEW_COLUMN "\\mnew\\s*\\.\\s*(\"[^\"]*\"|[a-z_][a-z0-9_$]*)"
+#define TRIGGER_COLUMNS                                                                            \
+    "CASE WHEN f.oid < 16384 AND f.proname = 'suppress_redundant_updates_trigger' THEN '{}' "      \
+    "WHEN f.oid < 16384 AND f.proname IN ('tsvector_update_trigger', "                             \
+    "'tsvector_update_trigger_column') OR f.prosrc = 'moddatetime' AND f.probin = "                \
+    "'$libdir/moddatetime' THEN ARRAY[lower(split_part(encode(t.tgargs, 'escape'), "               \
+    "E'\\\\000', 1))] WHEN l.lanname = 'plpgsql' AND f.prosrc !~* 'u&|\"\"|[^\\x01-\\x7f]' AND "   \
+    "regexp_replace(regexp_replace(f.prosrc, '" NEW_COLUMN "', '', 'gi'), "                        \
+    "'\\mreturn\\s+(new|null)\\s*;', '', 'gi') !~* '\\m(new|return)\\M' THEN ARRAY(SELECT "        \
+    "DISTINCT "                                                                                    \
+    "lower(btrim(m[1], '\"')) FROM regexp_matches(f.prosrc, '" NEW_COLUMN "', 'gi') AS m) END"
+
+/*
  * `altered`: relations where what is stored may differ from what INSERT, or UPDATE, writes: BEFORE ROW
  * triggers, rules, foreign tables (whose triggers are elsewhere), and whatever has such a partition
  * or child. An UPDATE that moves a row to another partition inserts it there.
  */
+#define ALTERED                                                                                    \
+    ", altered (oid, on_insert, on_update, columns) AS (("                                         \
+    "SELECT t.tgrelid, t.tgtype & 4 <> 0, t.tgtype & 16 <> 0, " TRIGGER_COLUMNS " FROM "           \
+    "pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang "     \
+    "WHERE t.tgtype & 3 = 3 "                                                                      \
+    "UNION SELECT ev_class, true, true, NULL FROM pg_rewrite WHERE ev_type <> '1' "                \
+    "UNION SELECT oid, true, true, NULL FROM pg_class WHERE relkind = 'f') "                       \
+    "UNION SELECT i.inhparent, a.on_insert, a.on_update OR a.on_insert AND p.relkind = 'p', "      \
+    "a.columns FROM pg_inherits i JOIN altered a ON a.oid = i.inhrelid "                           \
+    "JOIN pg_class p ON p.oid = i.inhparent) "
+
 static const char s_relations_sql[] =
-    "WITH RECURSIVE " HIDDEN ", altered (oid, on_insert, on_update) AS (("
-    "SELECT tgrelid, tgtype & 4 <> 0, tgtype & 16 <> 0 FROM pg_trigger WHERE tgtype & 3 = 3 "
-    "UNION SELECT ev_class, true, true FROM pg_rewrite WHERE ev_type <> '1' "
-    "UNION SELECT oid, true, true FROM pg_class WHERE relkind = 'f') "
-    "UNION SELECT i.inhparent, a.on_insert, a.on_update FROM pg_inherits i "
-    "JOIN altered a ON a.oid = i.inhrelid) "
+    "WITH RECURSIVE " HIDDEN ALTERED
     "SELECT c.oid, c.relnamespace, n.nspname, c.relname, c.relkind, c.relkind = 'v' AND EXISTS ("
     "SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_barrier' "
     "AND o.option_value::bool), c.relispartition, c.reltype, p.conkey, "
-    "c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert), "
-    "c.relkind = 'r' AND c.oid NOT IN (SELECT oid FROM altered WHERE on_update) "
-    "OR c.relkind = 'p' AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert OR on_update), "
-    "f.oids, ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) "
+    "c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert "
+    "AND columns IS NULL), c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered "
+    "WHERE on_update AND columns IS NULL), f.oids, "
+    "ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
     "LEFT JOIN (SELECT confrelid, array_agg(DISTINCT conrelid) AS oids FROM pg_constraint "
@@ -114,19 +137,27 @@ static const char s_relations_sql[] =
     "' "                                                                                           \
     "OR v.oid IN (SELECT oid FROM uses)) "
 
+#define ALTERS(event)                                                                              \
+    "EXISTS (SELECT FROM altered x WHERE x.oid = a.attrelid AND x." event                          \
+    " AND lower(a.attname::text COLLATE \"C\") = ANY (x.columns))"
+
 /* Of relations that can be read or whose row can be a value; an index's columns are nobody's. */
 static const char s_columns_sql[] =
-    "WITH RECURSIVE " HIDDEN COMPUTED
+    "WITH RECURSIVE " HIDDEN ALTERED COMPUTED
     "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, "
     "format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity, "
     "a.attgenerated, c.relkind = 'v' AND EXISTS (SELECT FROM computed p WHERE p.oid = a.attrelid "
-    "AND p.resno IN (0, a.attnum)), d.sql FROM pg_attribute a JOIN pg_class c ON c.oid = "
-    "a.attrelid "
-    "LEFT JOIN (SELECT adrelid, adnum, pg_get_expr(adbin, adrelid) AS sql FROM pg_attrdef) d "
-    "ON a.atthasdef AND a.attgenerated = '' AND d.adrelid = a.attrelid AND d.adnum = a.attnum "
-    "AND d.sql ~ '^(''|[0-9]|true$|false$|NULL::)' AND length(d.sql) < 200 "
-    "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', 'I') "
-    "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
+    "AND p.resno IN (0, a.attnum)), d.sql, " ALTERS("on_insert") ", " ALTERS(
+        "on_update") " FROM pg_attribute a JOIN pg_class c ON c.oid = "
+                     "a.attrelid "
+                     "LEFT JOIN (SELECT adrelid, adnum, pg_get_expr(adbin, adrelid) AS sql FROM "
+                     "pg_attrdef) d "
+                     "ON a.atthasdef AND a.attgenerated = '' AND d.adrelid = a.attrelid AND "
+                     "d.adnum = a.attnum "
+                     "AND d.sql ~ '^(''|[0-9]|true$|false$|NULL::)' AND length(d.sql) < 200 "
+                     "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', "
+                     "'I') "
+                     "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
 
 /* What ON CONFLICT ON CONSTRAINT can name. */
 static const char s_constraints_sql[] =
@@ -266,6 +297,8 @@ static void take_column(gh_column *c, const PGresult *r, int row)
         .generated = char_at(r, row, 10),
         .is_computed = bool_at(r, row, 11),
         .default_sql = text_at(r, row, 12),
+        .is_altered_by_insert = bool_at(r, row, 13),
+        .is_altered_by_update = bool_at(r, row, 14),
     };
 }
 

@@ -142,6 +142,71 @@ START_TEST(snapshot_holds_the_catalog)
 }
 END_TEST
 
+/* What a trigger function may write, by its text. */
+START_TEST(altered_columns_are_known)
+{
+    static const struct {
+        const char *body;
+        const char *columns; /* of a, b and "C d", in this order; NULL: any */
+    } expected[] = {
+        { "BEGIN RETURN NEW; END", "" },
+        { "BEGIN NEW.b := 1; return new ; END", "b" },
+        { "BEGIN IF new . A IS NULL THEN RETURN NULL; END IF; NEW.\"C d\" = 1; RETURN NEW; END",
+          "aC" },
+        { "BEGIN SELECT 1 INTO NEW.b; new_b := 1; RETURN NEW; END", "b" },
+        { "BEGIN NEW.b := 1; RETURN OLD; END", NULL },
+        { "BEGIN NEW := NULL; RETURN NEW; END", NULL },
+        { "DECLARE r record; BEGIN r := NEW; r.a := 1; RETURN r; END", NULL },
+        { "DECLARE r ALIAS FOR NEW; BEGIN r.a := 1; RETURN NEW; END", NULL },
+        { "BEGIN NEW /**/ .b := 1; RETURN NEW; END", NULL },
+        { "BEGIN \"new\".a := 1; RETURN NEW; END", NULL },
+        { "BEGIN U&\"\\006eew\".a := 1; RETURN NEW; END", NULL },
+        { "BEGIN NEW.\"C\"\"d\" := 1; RETURN NEW; END", NULL },
+        { "BEGIN NEW.a\xc3\xa9 := 1; RETURN NEW; END", NULL },
+        { "BEGIN SELECT * INTO NEW FROM pg_class; RETURN NEW; END", NULL },
+        { "BEGIN RETURN (SELECT 1); END", NULL },
+    };
+    gh_upstream *u = fixture_upstream("", "");
+    gh_catalog_reader *r = gh_catalog_reader_new(u);
+
+    admin_query("warehouse",
+                "SET check_function_bodies = off; DROP SCHEMA IF EXISTS w CASCADE; "
+                "CREATE SCHEMA w; CREATE TABLE w.parent (a int, b int, \"C d\" int)",
+                NULL);
+    for (size_t i = 0; i < GH_COUNT(expected); i++) {
+        char sql[1024];
+
+        snprintf(
+            sql, sizeof(sql),
+            "CREATE TABLE w.t%zu (a int, b int, \"C d\" int); SET check_function_bodies = off; "
+            "CREATE FUNCTION w.f%zu() RETURNS trigger LANGUAGE plpgsql AS $f$%s$f$; "
+            "CREATE TRIGGER x BEFORE INSERT ON w.t%zu FOR EACH ROW EXECUTE FUNCTION w.f%zu()",
+            i, i, expected[i].body, i, i);
+        admin_query("warehouse", sql, NULL);
+    }
+    gh_catalog *c = read_now(r, NULL);
+    for (size_t i = 0; i < GH_COUNT(expected); i++) {
+        char name[16];
+        char columns[4] = "";
+
+        snprintf(name, sizeof(name), "t%zu", i);
+        const gh_relation *rel = gh_catalog_relation(c, GH_STR("w"), gh_str_of(name));
+        ck_assert_ptr_nonnull(rel);
+        ck_assert_msg(rel->is_inserted_as_written == (expected[i].columns != NULL), "%s",
+                      expected[i].body);
+        for (size_t k = 0; k < rel->column_count; k++) {
+            ck_assert(!rel->columns[k].is_altered_by_update);
+            if (rel->columns[k].is_altered_by_insert)
+                columns[strlen(columns)] = rel->columns[k].name.ptr[0];
+        }
+        ck_assert_str_eq(columns, expected[i].columns != NULL ? expected[i].columns : "");
+    }
+    gh_catalog_release(c);
+    gh_catalog_reader_free(r);
+    gh_upstream_release(u);
+}
+END_TEST
+
 /* Triggers before a row, rules, and partitions or children that have them. */
 START_TEST(altered_rows_are_known)
 {
@@ -163,7 +228,8 @@ START_TEST(altered_rows_are_known)
     admin_query(
         "warehouse",
         "DROP SCHEMA IF EXISTS w CASCADE; CREATE SCHEMA w; SET search_path = w; "
-        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; "
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW := NEW; RETURN NEW; "
+        "END'; "
         "CREATE TABLE plain_table (a int); CREATE TABLE after_trigger (a int); "
         "CREATE TABLE before_statement (a int); CREATE TABLE ruled (a int); "
         "CREATE TABLE before_trigger (a int); CREATE TABLE parent (a int); "
@@ -356,6 +422,7 @@ TCase *catalog_read_tests(void)
 
     tcase_add_test(t, snapshot_holds_the_catalog);
     tcase_add_test(t, altered_rows_are_known);
+    tcase_add_test(t, altered_columns_are_known);
     tcase_add_test(t, unchanged_catalog_is_the_same_snapshot);
     tcase_add_test(t, what_others_do_in_passing_changes_nothing);
     tcase_add_test(t, lost_connection_is_made_anew);
