@@ -182,9 +182,9 @@ bool gh_flat_may_stand(gh_judge *j, gh_item *item)
     return s != NULL && (s->lockingClause == NIL || gh_flat_is_guarded(j, item)) &&
            j->view_depth == 0 && item->decision != NULL &&
            strchr("rpm", item->relation->kind) != NULL && !item->is_renamed && !item->has_star &&
-           !item->is_probed && !item->must_stand && !item->keeps_hidden && !has_target(j) &&
-           is_in_from(s, item->var) && is_outside_brackets(j, item->first) &&
-           hides_nothing(j, item);
+           !item->is_probed && !item->must_stand && !item->keeps_hidden &&
+           (s->lockingClause != NIL || !has_target(j)) && is_in_from(s, item->var) &&
+           is_outside_brackets(j, item->first) && hides_nothing(j, item);
 }
 
 bool gh_flat_prepare(gh_judge *j, gh_item *item)
@@ -254,26 +254,37 @@ static bool joins_safely(gh_judge *j, const Node *n)
  *     FROM jobs j JOIN w ON w.id = j.w WHERE j.id = 7 AND 1 / j.x > 0 FOR UPDATE OF j
  *       → WHERE <row condition> AND j.id = 7 AND CASE WHEN <row condition> THEN (j.id = 7 AND 1 / j.x > 0) ELSE false END
  *
- * SECURITY: so no other condition may meet a row of it: none of a join or of a query around this one, nor HAVING, which
- * PostgreSQL moves to WHERE where it names keys alone. The planner runs nothing of what stands within CASE but what
- * is of constants alone, over no row and no statistics. Without locks there is a fence to fall back on, so there this is
- * for queries of one relation and nothing else, whose conditions are few enough to be written twice.
+ * SECURITY: so no other condition may meet a row of it: none of a join, none of a query around this one, which OFFSET keeps
+ * out, nor HAVING, which PostgreSQL moves to WHERE where it names keys alone. The planner runs nothing of what stands
+ * within CASE but what is of constants alone, over no row and no statistics. Without locks there is a fence to fall back
+ * on, so there this is for queries of one relation and nothing else, whose conditions are few enough to be written twice.
  * Attack: tests/integration/checked_writes, Locks; tests/attack early-predicates; tests/differential/interference.
  */
 void gh_flat_note_guard(gh_judge *j, SelectStmt *s)
 {
+    size_t from = SIZE_MAX;
     ListCell *cell;
 
-    if (s->whereClause == NULL || j->block->outer->outer != NULL || s->groupClause != NIL ||
-        s->havingClause != NULL)
+    if (s->whereClause == NULL || s->groupClause != NIL || s->havingClause != NULL)
         return;
     if (s->lockingClause == NIL &&
-        (list_length(s->fromClause) != 1 || !IsA(linitial(s->fromClause), RangeVar)))
+        (j->block->outer->outer != NULL || list_length(s->fromClause) != 1 ||
+         !IsA(linitial(s->fromClause), RangeVar)))
         return;
     foreach (cell, s->fromClause) {
         if (!joins_safely(j, lfirst(cell)))
             return;
     }
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item->is_locked && is_outside_brackets(j, item->first))
+            from = item->end;
+    }
+    if (s->lockingClause != NIL && from == SIZE_MAX)
+        return;
+    if (s->lockingClause != NIL)
+        j->block->offset = gh_judge_keep_conditions_out(j, s, from);
     j->block->may_guard = true;
 }
 
@@ -380,7 +391,7 @@ static const char *guard_of(gh_judge *j, const gh_block *b)
     return out;
 }
 
-void gh_flat_place_filters(gh_judge *j, gh_block *b)
+static void place_conditions(gh_judge *j, gh_block *b)
 {
     SelectStmt *s = (SelectStmt *)(uintptr_t)b->select;
     size_t start = 0;
@@ -414,4 +425,11 @@ void gh_flat_place_filters(gh_judge *j, gh_block *b)
     gh_judge_edit(j, where, where == SIZE_MAX ? SIZE_MAX : where + 1,
                   gh_judge_printf("WHERE %s", before));
     gh_judge_edit(j, end, end, after);
+}
+
+void gh_flat_place_filters(gh_judge *j, gh_block *b)
+{
+    place_conditions(j, b);
+    if (b->offset != 0) /* behind what was put at the end of WHERE */
+        gh_judge_edit(j, b->offset, b->offset, "OFFSET 0");
 }

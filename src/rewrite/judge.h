@@ -142,6 +142,7 @@ struct gh_block {
     bool has_unsafe;          /* a condition here or further inside may fail */
     bool reads_cte;           /* a name of WITH is read here or further inside */
     bool reads_outer;         /* ...or what a query around it has */
+    size_t offset;            /* the token where OFFSET 0 is to stand; 0: nowhere */
     bool may_guard;           /* of its conditions only WHERE may fail: flat.c */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
@@ -401,6 +402,9 @@ void gh_judge_outputs(gh_judge *j, const SelectStmt *s);
 void gh_judge_group(gh_judge *j, SelectStmt *s);
 /* SELECT ... FOR UPDATE of one governed table: judged whole. False: it is no such query. */
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
+/* Lets no condition of a query around a locking one into it: the tree has OFFSET 0 then, and the text is to have it at the
+ * token that is returned; 0: it is not needed. `from`: a token of FROM, at no depth of brackets. */
+size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from);
 /* Any other, when its FROM is judged: names the columns that its stars stand for, as far as that lets a relation stand as it is. */
 void gh_judge_locked_stars(gh_judge *j, SelectStmt *s);
 /* Notes which relations it locks, or refuses. */

@@ -39,20 +39,26 @@ static size_t query_end(const gh_judge *j, size_t from)
  * SECURITY: PostgreSQL pushes conditions of a query around it into a sub-select, below its locks, and may run them on a
  * row before the row condition. OFFSET keeps them out. Attack: tests/integration/checked_writes, Locks.
  */
-static void keep_conditions_out(gh_judge *j, SelectStmt *s, const gh_item *target)
+size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from)
 {
     const SelectStmt *parsed;
-    size_t word;
 
     if (j->block->outer->outer == NULL || s->limitCount != NULL || s->limitOffset != NULL)
-        return;
+        return 0;
     parsed = (const SelectStmt *)gh_judge_parse_query(j, "SELECT 1 OFFSET 0");
-    word = gh_write_find_keyword(j, target->end, query_end(j, target->end), "for");
     if (parsed == NULL)
-        return;
+        return 0;
     s->limitOffset = parsed->limitOffset;
     s->limitOption = parsed->limitOption;
-    gh_judge_edit(j, word, word, "OFFSET 0");
+    return gh_write_find_keyword(j, from, query_end(j, from), "for");
+}
+
+static void keep_conditions_out(gh_judge *j, SelectStmt *s, const gh_item *target)
+{
+    size_t place = gh_judge_keep_conditions_out(j, s, target->end);
+
+    if (place != 0)
+        gh_judge_edit(j, place, place, "OFFSET 0");
 }
 
 bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
@@ -170,7 +176,7 @@ void gh_judge_locked_stars(gh_judge *j, SelectStmt *s)
     List *out = NIL;
     ListCell *cell;
 
-    if (s->lockingClause == NIL || j->block->outer->outer != NULL || j->block->merges_columns)
+    if (s->lockingClause == NIL || j->block->merges_columns)
         return;
     foreach (cell, s->targetList) {
         ResTarget *t = lfirst_node(ResTarget, cell);

@@ -459,11 +459,29 @@ class Locks(unittest.TestCase):
                     f'SELECT c.id FROM costly c JOIN LATERAL (SELECT 1 / (c.amount - 77) AS n) s ON s.n = 0 WHERE {fails} FOR UPDATE OF c', f'SELECT c.id FROM costly c JOIN (SELECT 1 / (x.amount - 77) AS n FROM costly x) s ON s.n = c.id WHERE {fails} FOR UPDATE OF c',
                     f'SELECT c FROM costly c, worker w WHERE {fails} FOR UPDATE OF c',
                     f'SELECT c.id FROM costly c NATURAL JOIN worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c.id, secret FROM costly c, worker w, (SELECT 1 AS secret) s WHERE {fails} AND 1 / w.id < 9 FOR UPDATE OF w, c',
-                    f'SELECT id FROM (SELECT c.id FROM costly c, worker w WHERE {fails} FOR UPDATE OF c) s'):
+                    f'SELECT id FROM t WHERE id IN (SELECT c.id FROM (costly c JOIN worker w ON true) WHERE {fails} FOR UPDATE OF c)', f'WITH x AS (SELECT c.id FROM costly c, LATERAL (SELECT 1 WHERE {fails}) l WHERE {fails} FOR UPDATE OF c) SELECT * FROM x'):
             with self.subTest(sql=sql):
                 got = self.c.query(sql)[-1]
                 self.assertEqual(got.sqlstate, '42501')
                 self.assertIn('row locks on table', got.error['M'])
+
+    def test_joins_in_a_sub_select(self):
+        """What a queue's workers send: no condition of the query around meets a hidden row, and none is locked."""
+        fails = '1 / (c.amount - 77) < 9'
+        for sql, rows in ((f'WITH x AS (SELECT c.id FROM costly c JOIN worker w ON w.id = c.id WHERE {fails} ORDER BY c.amount FOR UPDATE OF c SKIP LOCKED LIMIT 1) UPDATE costly SET note = note FROM x WHERE x.id = costly.id RETURNING costly.id', [['1']]),
+                          (f'UPDATE costly SET note = note WHERE id IN (SELECT c.id FROM costly c JOIN asked a ON a.id = c.id WHERE {fails} AND 1 / (a.id - 2) < 9 FOR UPDATE OF c SKIP LOCKED) RETURNING id', [['1']]),
+                          (f'SELECT id FROM (SELECT c.*, w.name FROM costly c, worker w WHERE {fails} FOR UPDATE OF c) s WHERE 1 / (amount - 77) < 9 AND note::int > 0 ORDER BY 1', [['1'], ['3']]),
+                          (f'SELECT id FROM (SELECT c.id, c.amount FROM costly c, worker w WHERE c.id < 9 FOR UPDATE OF c) s WHERE 1 / (amount - 77) < 9 ORDER BY 1', [['1'], ['3']]),
+                          (f'SELECT id FROM t WHERE id = 1 AND EXISTS (SELECT 1 FROM costly c, worker w WHERE {fails} AND c.id = t.id AND 1 / (c.amount - 77 * t.id) < 9 FOR UPDATE OF c)', [['1']]),
+                          (f'INSERT INTO t SELECT c.id + 100, c.region FROM costly c, worker w WHERE {fails} AND c.id = 1 FOR UPDATE OF c RETURNING id', [['101']])):
+            with self.subTest(sql=sql):
+                self.c.query('BEGIN')
+                got = self.c.query(sql)[-1]
+                self.assertEqual((got.sqlstate, got.rows), (None, rows), got.error)
+                self.assertEqual(PG.sql('SELECT id FROM costly WHERE id = 2 FOR UPDATE NOWAIT; SELECT id FROM asked WHERE id = 2 FOR UPDATE NOWAIT', 'wh').split(), ['2', '2'])
+                self.assertEqual(PG.sql('SELECT id FROM costly WHERE id = 1 FOR UPDATE SKIP LOCKED', 'wh').split(), [])
+                self.c.query('ROLLBACK')
+        self.assertNotIn(b'CANARY', self.c.received_bytes())
 
     def test_tables_that_show_every_row(self):
         """No fence is needed for what shows masked."""
