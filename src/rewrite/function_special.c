@@ -411,24 +411,6 @@ static void relation(gh_judge *j, Node **slot, gh_call *c)
 
 /* ---- sequences ------------------------------------------------------------------------------------- */
 
-/* For the audit. */
-static void note_sequence(gh_judge *j, const gh_relation *r, uint32_t privilege)
-{
-    gh_sequence_use *use;
-    ListCell *cell;
-
-    foreach (cell, j->sequences) {
-        use = lfirst(cell);
-        if (use->relation == r) {
-            use->privileges |= privilege;
-            return;
-        }
-    }
-    use = palloc(sizeof(*use));
-    *use = (gh_sequence_use){ r, privilege };
-    j->sequences = lappend(j->sequences, use);
-}
-
 /*
  * What a sequence gives next is there for who may update it, what it gave last in the session for who may read it,
  * too: as PostgreSQL's rights have it. A name that is computed is looked up where it runs, and NULL where the right
@@ -459,7 +441,7 @@ static void sequence(gh_judge *j, Node **slot, gh_call *c)
                         gh_judge_cstr(r->name));
     if (j->rc != GH_OK)
         return;
-    note_sequence(j, r, is_read ? GH_SELECT : GH_UPDATE);
+    gh_judge_note_sequence(j, r, is_read ? GH_SELECT : GH_UPDATE);
     arg->val.sval.sval = gh_judge_printf("%u", r->oid);
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
     qualify(j, c);

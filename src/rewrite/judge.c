@@ -249,3 +249,20 @@ bool gh_judge_param_is_cast_alike(const gh_judge *j, const ParamRef *p)
 
     return use != NULL && use->count > 0 && use->type != SIZE_MAX;
 }
+
+void gh_judge_note_sequence(gh_judge *j, const gh_relation *r, uint32_t privilege)
+{
+    gh_sequence_use *use;
+    ListCell *cell;
+
+    foreach (cell, j->sequences) {
+        use = lfirst(cell);
+        if (use->relation == r) {
+            use->privileges |= privilege;
+            return;
+        }
+    }
+    use = palloc(sizeof(*use));
+    *use = (gh_sequence_use){ r, privilege };
+    j->sequences = lappend(j->sequences, use);
+}

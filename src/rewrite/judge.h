@@ -9,7 +9,8 @@
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
- *     write.c write_target.c merge.c row_check.c current_of.c truncate.c   writes: checked, their target as it stands
+ *     write.c write_target.c merge.c merge_check.c row_check.c current_of.c truncate.c   writes: checked, their target as it stands
+ *     copy_table.c what COPY of a table reads
  *     relation.c   what stands in place of a governed relation
  *     flat.c       those whose row filter may stand in the query's own WHERE
  *     through.c    views that are expanded: their definition is judged as a query of the user's
@@ -257,6 +258,9 @@ Node *gh_judge_parse_query(gh_judge *j, const char *sql);
 /* Emits the tokens [first, end) with the edits among them, ordered. */
 gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *offsets);
 
+/* A sequence that the client names: for the audit. */
+void gh_judge_note_sequence(gh_judge *j, const gh_relation *r, uint32_t privilege);
+
 /* ---- statement.c ----------------------------------------------------------------------------- */
 
 void gh_judge_statement(gh_judge *j, Node **stmt, size_t first, size_t end);
@@ -269,6 +273,11 @@ void gh_judge_cte_statement(gh_judge *j, CommonTableExpr *c);
 List *gh_lookup_keys(const Node *stmt);
 /* Are the whole primary key of the one table that was judged among them? */
 bool gh_lookup_is_by_key(const gh_judge *j, const List *keys);
+
+/* ---- copy_table.c ---------------------------------------------------------------------------- */
+
+/* COPY t TO STDOUT. */
+void gh_judge_copy_table(gh_judge *j, CopyStmt *c);
 
 /* ---- bypass.c -------------------------------------------------------------------------------- */
 
