@@ -214,7 +214,7 @@ static void judge_set_multi(gh_judge *j, const VariableSetStmt *v)
 static gh_str startup_setting(gh_str startup, gh_str name)
 {
     const char *p = startup.ptr;
-    const char *end = p + startup.len;
+    const char *end = p == NULL ? NULL : p + startup.len;
 
     while (p != NULL && (size_t)(end - p) > name.len + 4) { /* "SET " and the name */
         gh_str set = { p + 4, 0 };
