@@ -139,7 +139,8 @@ static char *named_star(gh_judge *j, const Node *n)
     bool names_any = false;
     ListCell *cell;
 
-    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) > 2)
+    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) > 2 ||
+        ref->location < 0) /* TABLE t */
         return NULL;
     foreach (cell, j->block->items) {
         const gh_item *item = lfirst(cell);
