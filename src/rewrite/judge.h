@@ -458,6 +458,8 @@ bool gh_reg_may_stand_in_from(gh_judge *j, const FuncCall *f);
 /* What a value of a reg* type becomes where it may not stay one; NULL where it is of another type. */
 const char *gh_reg_of_call(const gh_judge *j, const FuncCall *f);
 const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after);
+/* Makes x::regtype[], which would be printed by a query, x::oid[] where the grammar would take that query for a set. */
+void gh_reg_array_as_oids(gh_judge *j, Node *n);
 /* Casts the expression that ends before the token `after`. */
 void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type);
 

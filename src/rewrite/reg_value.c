@@ -245,6 +245,38 @@ const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after)
     return is_const ? "oid" : "text";
 }
 
+/* ARRAY['int', 'text'] and '{int,text}' are names, which type.c makes numbers of. */
+static bool is_of_literals(const Node *n)
+{
+    const List *elements = IsA(n, A_ArrayExpr) ? ((const A_ArrayExpr *)n)->elements : NIL;
+    ListCell *cell;
+
+    foreach (cell, elements) {
+        const A_Const *c = lfirst(cell);
+
+        if (!IsA(c, A_Const) || c->isnull || !IsA(&c->val, String))
+            return false;
+    }
+    return elements != NIL || IsA(n, A_Const);
+}
+
+void gh_reg_array_as_oids(gh_judge *j, Node *n)
+{
+    TypeCast *c = (TypeCast *)n;
+    TypeName *t = n != NULL && IsA(n, TypeCast) ? c->typeName : NULL;
+    int parts = t == NULL ? 0 : list_length(t->names);
+    size_t first = parts == 0 ? SIZE_MAX : gh_sql_token_at(j->text, t->location);
+
+    if (first == SIZE_MAX || t->arrayBounds == NIL || t->typmods != NIL || parts > 2 ||
+        is_of_literals(c->arg) || IsA(c->arg, ParamRef) ||
+        !gh_reg_is(gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"),
+                                   gh_str_of(strVal(llast(t->names))))) ||
+        (parts == 2 && strcmp(strVal(linitial(t->names)), "pg_catalog") != 0))
+        return;
+    gh_judge_edit(j, first, first + 2 * (size_t)parts - 1, "\"pg_catalog\".\"oid\"");
+    t->names = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("oid")));
+}
+
 bool gh_reg_is_comparison(const A_Expr *e)
 {
     static const char *const names[] = { "=", "<>", "<", "<=", ">", ">=" };

@@ -250,8 +250,9 @@ static gh_item *excluded_item(const gh_block *b, const char *name)
 }
 
 /* Has it the name, as far as is known? *is_certain is cleared where nobody knows. */
-static bool has_name(const gh_item *item, const char *name, bool *is_certain)
+static bool has_name(gh_judge *j, const gh_item *item, const char *name, bool *is_certain)
 {
+    gh_found found = { 0 };
     ListCell *cell;
 
     foreach (cell, item->names) {
@@ -263,19 +264,24 @@ static bool has_name(const gh_item *item, const char *name, bool *is_certain)
         return has_output(item->result, name);
     if (item->relation != NULL && !item->is_renamed)
         return has_visible_column(item, name);
+    if (item->function != NULL) {
+        gh_infer_in_item(j, item, name, &found, 0);
+        if (found.is_any || !found.is_open)
+            return found.is_any;
+    }
     *is_certain = false;
     return false;
 }
 
 /* What brings the name into the block's scope beside its target, the first of it; *is_certain as above. */
-static const gh_item *other_with(const gh_block *b, const char *name, bool *is_certain)
+static const gh_item *other_with(gh_judge *j, const gh_block *b, const char *name, bool *is_certain)
 {
     ListCell *cell;
 
     foreach (cell, b->items) {
         const gh_item *item = lfirst(cell);
 
-        if (item != b->target && !item->is_excluded && has_name(item, name, is_certain))
+        if (item != b->target && !item->is_excluded && has_name(j, item, name, is_certain))
             return item;
     }
     return NULL;
@@ -314,7 +320,7 @@ static void name_table(gh_judge *j, Node **slot, const gh_block *b, const char *
         const gh_item *item = lfirst(cell);
 
         if (item == b->target || item->is_excluded || item->is_covered ||
-            !has_name(item, name, &ignored))
+            !has_name(j, item, name, &ignored))
             continue;
         if (found != NULL && !b->merges_columns)
             return; /* ambiguous without the hidden one, too */
@@ -368,7 +374,7 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
         gh_item *excluded;
 
         is_taken |= t != NULL && hides_name(t, name);
-        if (other_with(b, name, &is_certain) != NULL) {
+        if (other_with(j, b, name, &is_certain) != NULL) {
             if (is_taken)
                 name_table(j, slot, b, name);
             return;

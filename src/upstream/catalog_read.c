@@ -71,7 +71,8 @@ static const char s_schemas_sql[] =
     "WHEN f.oid < 16384 AND f.proname IN ('tsvector_update_trigger', "                             \
     "'tsvector_update_trigger_column') OR f.prosrc = 'moddatetime' AND f.probin = "                \
     "'$libdir/moddatetime' THEN ARRAY[lower(split_part(encode(t.tgargs, 'escape'), "               \
-    "E'\\\\000', 1))] WHEN l.lanname = 'plpgsql' AND f.prosrc !~* 'u&|\"\"|[^\\x01-\\x7f]' AND "   \
+    "E'\\\\000', 1))] WHEN l.lanname = 'plpgsql' AND f.prosrc !~* "                                \
+    "'u&|\"\"|[^\\x01-\\x7f]|[a-z0-9_$]{64}' AND "                                                 \
     "regexp_replace(regexp_replace(f.prosrc, '" NEW_COLUMN "', '', 'gi'), "                        \
     "'\\mreturn\\s+(new|null)\\s*;', '', 'gi') !~* '\\m(new|return)\\M' THEN ARRAY(SELECT "        \
     "DISTINCT "                                                                                    \

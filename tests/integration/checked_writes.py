@@ -678,6 +678,8 @@ class HiddenNames(unittest.TestCase):
                           ('DELETE FROM veiled USING plain b WHERE b.id = veiled.id AND EXISTS (SELECT 1 WHERE N = 6) RETURNING veiled.id', [['2']]), ('DELETE FROM veiled USING plain b, plain c WHERE N = 6', '42702'),
                           ('MERGE INTO veiled USING plain b ON b.id = veiled.id AND N = 5 WHEN MATCHED AND N = 5 THEN UPDATE SET text = N::text WHEN NOT MATCHED AND N > 8 THEN INSERT VALUES (N, N::text)', []),
                           ("WITH x AS (UPDATE veiled SET text = '1' FROM (SELECT id, n AS N FROM plain) b WHERE N = 5 AND b.id = veiled.id RETURNING N) SELECT * FROM x", [['5']]),
+                          ("UPDATE veiled SET text = '1' FROM generate_series(1, 2) N WHERE N = veiled.id AND N < 2 RETURNING veiled.id, N", [['1', '1']]),
+                          ("UPDATE veiled SET text = '1' FROM jsonb_to_record('{\"n\": 1, \"m\": 1}') AS j (n int, m int) WHERE N = veiled.id RETURNING veiled.id, N", [['1', '1']]),
                           ("UPDATE veiled SET text = x FROM unnest(ARRAY[1, 3], ARRAY['x', 'y']) AS u (N, x) WHERE N = veiled.id RETURNING N", [['1']]),
                           ("UPDATE veiled SET text = N::text FROM plain b (id, N, x) WHERE b.id = veiled.id AND N > 5 RETURNING N", [['6']]), ('SELECT id FROM plain b WHERE EXISTS (SELECT 1 FROM veiled WHERE N = 5 FOR UPDATE)', [['1']]),
                           ('UPDATE veiled SET text = N::text WHERE id = 1', '42703'), ('DELETE FROM veiled WHERE EXISTS (SELECT N)', '42703'), ('SELECT id FROM veiled WHERE N = 5 FOR UPDATE', '42703')):
