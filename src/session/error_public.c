@@ -578,6 +578,10 @@ static bool put_unqualified(gh_str sqlstate, gh_str message, gh_str client_sql, 
 
 void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out)
 {
+    if (message.len == 0) {
+        gh_buf_puts(out, fixed_text(sqlstate));
+        return;
+    }
     if (put_unqualified(sqlstate, message, client_sql, out))
         return;
     if (has_shape(s_shapes, GH_COUNT(s_shapes), sqlstate, message, client_sql))
