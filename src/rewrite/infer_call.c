@@ -8,20 +8,9 @@
  */
 #include "infer.h"
 
-#define OID_BOOL          16
-#define OID_RECORD        2249
-#define OID_VOID          2278
-#define OID_ANYARRAY      2277
-#define OID_ANYELEMENT    2283
-#define OID_ANYNONARRAY   2776
-#define OID_ANYENUM       3500
-#define OID_ANYRANGE      3831
-#define OID_ANYMULTIRANGE 4537
-#define OID_ANYCOMP       5077
-#define OID_ANYCOMPARR    5078
-#define OID_ANYCOMPNONARR 5079
-#define OID_ANYCOMPRANGE  5080
-#define OID_ANYCOMPMULTI  4538
+#define OID_BOOL   16
+#define OID_RECORD 2249
+#define OID_VOID   2278
 
 /* ---- ranges ------------------------------------------------------------------------------------------ */
 
@@ -98,14 +87,14 @@ static gh_family family_of(gh_oid type)
         return (gh_family){ GH_RANGE, false };
     case OID_ANYMULTIRANGE:
         return (gh_family){ GH_MULTIRANGE, false };
-    case OID_ANYCOMP:
-    case OID_ANYCOMPNONARR:
+    case OID_ANYCOMPATIBLE:
+    case OID_ANYCOMPATNONARR:
         return (gh_family){ GH_ELEMENT, true };
-    case OID_ANYCOMPARR:
+    case OID_ANYCOMPATARRAY:
         return (gh_family){ GH_ARRAY, true };
-    case OID_ANYCOMPRANGE:
+    case OID_ANYCOMPATRANGE:
         return (gh_family){ GH_RANGE, true };
-    case OID_ANYCOMPMULTI:
+    case OID_ANYCOMPATMULTI:
         return (gh_family){ GH_MULTIRANGE, true };
     default:
         return (gh_family){ GH_PLAIN, false };

@@ -11,24 +11,11 @@
  */
 #include "overload.h"
 
-#define OID_MAX_BUILTIN 16384u
-#define ARGS_MAX        8
-#define NESTING_MAX     16
-
-#define OID_ANY             2276
-#define OID_ANYARRAY        2277
-#define OID_ANYELEMENT      2283
-#define OID_ANYNONARRAY     2776
-#define OID_ANYENUM         3500
-#define OID_ANYRANGE        3831
-#define OID_ANYMULTIRANGE   4537
-#define OID_ANYCOMPATIBLE   5077
-#define OID_ANYCOMPATARRAY  5078
-#define OID_ANYCOMPATNONARR 5079
-#define OID_ANYCOMPATRANGE  5080
-#define OID_ANYCOMPATMULTI  4538
-#define OID_RECORD          2249
-#define OID_RECORD_ARRAY    2287
+#define OID_MAX_BUILTIN  16384u
+#define ARGS_MAX         8
+#define NESTING_MAX      16
+#define OID_RECORD       2249
+#define OID_RECORD_ARRAY 2287
 
 gh_oid gh_overload_base(const gh_catalog *c, gh_oid oid)
 {
