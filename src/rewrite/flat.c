@@ -249,10 +249,12 @@ static bool joins_safely(gh_judge *j, const Node *n)
 
 /*
  * A fence costs a point query a third of its time, and under row locks all that is fenced would be locked. Instead
- * the client's WHERE may run behind CASE:
+ * what may fail of the client's WHERE may run behind CASE:
  *
  *     FROM jobs j JOIN w ON w.id = j.w WHERE j.id = 7 AND 1 / j.x > 0 FOR UPDATE OF j
- *       → WHERE <row condition> AND j.id = 7 AND CASE WHEN <row condition> THEN (j.id = 7 AND 1 / j.x > 0) ELSE false END
+ *       → WHERE <row condition> AND (j.id = 7 AND CASE WHEN <row condition> THEN (1 / j.x > 0) ELSE false END)
+ *
+ * Where the words do not tell where that is (conjunct.c), all of it does, beside copies of what is safe.
  *
  * SECURITY: so no other condition may meet a row of it: none of a join, none of a query around this one, which OFFSET keeps
  * out, nor HAVING, which PostgreSQL moves to WHERE where it names keys alone. The planner runs nothing of what stands
@@ -371,10 +373,21 @@ static char *conditions_of(gh_judge *j, const List *items, size_t *first, char *
     return out;
 }
 
-/* What is safe of the client's condition, so that indexes serve; NULL where none of it may fail. */
-static const char *guard_of(gh_judge *j, const gh_block *b)
+static bool has_fenced(const gh_judge *j, const gh_block *b)
 {
-    const char *out = NULL;
+    ListCell *cell;
+
+    foreach (cell, b->items) {
+        if (((const gh_item *)lfirst(cell))->is_flat && gh_judge_is_fenced(j, lfirst(cell)))
+            return true;
+    }
+    return false;
+}
+
+/* What is safe of the client's condition, so that indexes serve. */
+static const char *copies_of(gh_judge *j, const gh_block *b)
+{
+    const char *out = "";
     ListCell *cell;
     ListCell *pushed;
 
@@ -383,12 +396,68 @@ static const char *guard_of(gh_judge *j, const gh_block *b)
 
         if (!item->is_flat || !gh_judge_is_fenced(j, item))
             continue;
-        out = out == NULL ? "" : out;
         foreach (pushed, item->pushed_flat)
             out = gh_judge_printf("%s AND (%s)", out, (const char *)lfirst(pushed));
         j->reads_literal = true; /* it stands in two places now */
     }
     return out;
+}
+
+/* As one condition, which the parser has made flat. */
+static Node *conjunction_of(List *args)
+{
+    const BoolExpr *first = linitial(args);
+    BoolExpr *all;
+
+    if (list_length(args) == 1)
+        return linitial(args);
+    if (IsA(first, BoolExpr) && first->boolop == AND_EXPR)
+        args = list_concat(list_copy(first->args), list_copy_tail(args, 1));
+    all = makeNode(BoolExpr);
+    all->boolop = AND_EXPR;
+    all->args = args;
+    return (Node *)all;
+}
+
+/* What may fail alone goes behind CASE; false: where that is, is not known. */
+static bool guard_run(gh_judge *j, const gh_block *b, Node **where, size_t first, size_t end,
+                      const char *condition)
+{
+    const List *args = IsA(*where, BoolExpr) ? ((const BoolExpr *)*where)->args : NIL;
+    const char *before = gh_judge_printf("CASE WHEN %s THEN (", condition);
+    const char *after = ") ELSE false END";
+    gh_flat_run run;
+    Node *tree;
+
+    if (!gh_flat_find_run(j, b, args, first, end, &run))
+        return false;
+    tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
+    if (tree == NULL)
+        return true;
+    gh_judge_fill(&tree,
+                  conjunction_of(list_copy_tail(list_truncate(list_copy(args), run.to), run.from)));
+    *where = conjunction_of(list_concat(lappend(list_truncate(list_copy(args), run.from), tree),
+                                        list_copy_tail(args, run.to)));
+    gh_judge_edit_around(j, run.first, run.end, before, after);
+    return true;
+}
+
+/* What is put in front of the client's condition, and `after` behind it; NULL: nothing more need be. */
+static const char *prefix_of(gh_judge *j, const gh_block *b, Node **where, size_t first, size_t end,
+                             const char *condition, const char *plain, const char **after)
+{
+    *after = ")";
+    if (!has_fenced(j, b))
+        return gh_judge_printf("%s AND (", condition);
+    if (guard_run(j, b, where, first, end, condition)) {
+        bool is_found = b->select->lockingClause == NIL && gh_lookup_is_by_key(j, b->keys);
+
+        /* Of the one row that a key finds, CASE alone tells enough. */
+        return is_found || plain[0] == '\0' ? NULL : gh_judge_printf("%s AND (", plain);
+    }
+    *after = ") ELSE false END";
+    return gh_judge_printf("%s%s AND CASE WHEN %s THEN (", plain[0] == '\0' ? "true" : plain,
+                           copies_of(j, b), condition);
 }
 
 static void place_conditions(gh_judge *j, gh_block *b)
@@ -397,9 +466,8 @@ static void place_conditions(gh_judge *j, gh_block *b)
     size_t start = 0;
     char *plain;
     char *condition = conditions_of(j, b->items, &start, &plain);
-    const char *guard = guard_of(j, b);
     const char *before;
-    const char *after = guard == NULL ? ")" : ") ELSE false END";
+    const char *after;
     size_t end;
     size_t where;
     Node *tree;
@@ -413,17 +481,20 @@ static void place_conditions(gh_judge *j, gh_block *b)
         gh_judge_edit(j, end, end, gh_judge_printf("WHERE %s", condition));
         return;
     }
-    /* In place of the keyword, since a name right behind it may have been given its schema there. */
-    before = guard == NULL ? gh_judge_printf("%s AND (", condition)
-                           : gh_judge_printf("%s%s AND CASE WHEN %s THEN (",
-                                             plain[0] == '\0' ? "true" : plain, guard, condition);
+    if (where == SIZE_MAX) {
+        gh_judge_edit(j, where, where, ""); /* refuses */
+        return;
+    }
+    before = prefix_of(j, b, &s->whereClause, where + 1, end, condition, plain, &after);
+    if (before == NULL)
+        return;
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
         return;
     gh_judge_fill(&tree, s->whereClause);
     s->whereClause = tree;
-    gh_judge_edit(j, where, where == SIZE_MAX ? SIZE_MAX : where + 1,
-                  gh_judge_printf("WHERE %s", before));
+    /* In place of the keyword, since a name right behind it may have been given its schema there. */
+    gh_judge_edit(j, where, where + 1, gh_judge_printf("WHERE %s", before));
     gh_judge_edit(j, end, end, after);
 }
 

@@ -13,6 +13,7 @@
  *     copy_table.c what COPY of a table reads
  *     relation.c   what stands in place of a governed relation
  *     flat.c       those whose row filter may stand in the query's own WHERE
+ *     conjunct.c   ...and what of that WHERE may fail
  *     through.c    views that are expanded: their definition is judged as a query of the user's
  *     policy_expr.c row filters and masks of the policy, compiled to SQL
  *     condition.c  conditions that may run on hidden rows; over values that cannot fail:
@@ -144,7 +145,9 @@ struct gh_block {
     bool reads_cte;           /* a name of WITH is read here or further inside */
     bool reads_outer;         /* ...or what a query around it has */
     size_t offset;            /* the token where OFFSET 0 is to stand; 0: nowhere */
-    bool may_guard;           /* of its conditions only WHERE may fail: flat.c */
+    bool may_guard;           /* of its conditions only WHERE may fail: flat.c... */
+    bool *is_apart;           /* ...and by index which conjuncts of that may not; NULL: not known */
+    List *keys;               /* of String *: names that those compare with constants by = */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
     const Node *write;        /* ...which is this */
@@ -577,6 +580,22 @@ void gh_flat_note_guard(gh_judge *j, SelectStmt *s);
 bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item);
 /* Puts the row conditions and masks of the query's relations that do into it. */
 void gh_flat_place_filters(gh_judge *j, gh_block *b);
+
+/* ---- conjunct.c ------------------------------------------------------------------------------ */
+
+/* Conjuncts of a WHERE, one behind the other. */
+typedef struct gh_flat_run {
+    int from; /* of BoolExpr.args */
+    int to;
+    size_t first; /* tokens */
+    size_t end;
+} gh_flat_run;
+
+/* Of a WHERE that may be guarded: this conjunct may fail or not. */
+void gh_flat_note_conjunct(gh_judge *j, const Node *where, int index, bool is_safe);
+/* All that may fail of the WHERE whose condition is these tokens; false: that is not in one place, or not found. */
+bool gh_flat_find_run(gh_judge *j, const gh_block *b, const List *args, size_t first, size_t end,
+                      gh_flat_run *run);
 
 /* ---- through.c ------------------------------------------------------------------------------- */
 

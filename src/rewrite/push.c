@@ -171,16 +171,35 @@ static void expose_all(gh_judge *j)
     j->is_unsafe = true;
 }
 
-static void look_at_conjuncts(gh_judge *j, const Node *n)
+/* Is each safe? */
+static bool look_at_conjuncts(gh_judge *j, const Node *n)
 {
+    bool is_safe = true;
+
     if (n != NULL && IsA(n, BoolExpr) && ((const BoolExpr *)n)->boolop == AND_EXPR) {
         ListCell *cell;
 
         foreach (cell, ((const BoolExpr *)n)->args)
-            look_at_conjuncts(j, lfirst(cell));
+            is_safe &= look_at_conjuncts(j, lfirst(cell));
     } else if (!gh_judge_is_safe(j, n)) {
+        is_safe = false;
         expose(j, n);
     }
+    return is_safe;
+}
+
+static void look_at_where(gh_judge *j, const Node *where)
+{
+    ListCell *cell;
+
+    if (!j->block->may_guard || !IsA(where, BoolExpr) ||
+        ((const BoolExpr *)where)->boolop != AND_EXPR) {
+        (void)look_at_conjuncts(j, where);
+        return;
+    }
+    foreach (cell, ((const BoolExpr *)where)->args)
+        gh_flat_note_conjunct(j, where, foreach_current_index(cell),
+                              look_at_conjuncts(j, lfirst(cell)));
 }
 
 static void look_at_joins(gh_judge *j, const Node *n)
@@ -193,7 +212,7 @@ static void look_at_joins(gh_judge *j, const Node *n)
     look_at_joins(j, join->rarg);
     if (!gh_judge_is_safe_using(j, join))
         expose_all(j);
-    look_at_conjuncts(j, join->quals);
+    (void)look_at_conjuncts(j, join->quals);
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */
@@ -499,7 +518,7 @@ void gh_judge_push_write(gh_judge *j, const List *from, const Node *where)
     ListCell *cell;
 
     copy_conjunct(&c, where, NULL, NULL);
-    look_at_conjuncts(j, where);
+    (void)look_at_conjuncts(j, where);
     foreach (cell, from) {
         gh_judge_note_early(j, lfirst(cell));
         look_at_joins(j, lfirst(cell));
@@ -513,7 +532,7 @@ void gh_judge_push(gh_judge *j, SelectStmt *s)
 
     gh_flat_note_guard(j, s);
     copy_conjunct(&c, s->whereClause, NULL, NULL);
-    look_at_conjuncts(j, s->whereClause);
+    look_at_where(j, s->whereClause);
     foreach (cell, s->fromClause) {
         gh_judge_note_early(j, lfirst(cell));
         copy_joins(&c, lfirst(cell));
