@@ -186,7 +186,7 @@ static bool is_added(const CommonTableExpr *c, const char *name)
             (strcmp(y->cycle_mark_column, name) == 0 || strcmp(y->cycle_path_column, name) == 0));
 }
 
-static void find_in_relation(const gh_item *item, const char *name, gh_found *f)
+static void find_in_relation(const gh_judge *j, const gh_item *item, const char *name, gh_found *f)
 {
     const gh_column *c = gh_relation_column(item->relation, gh_str_of(name));
     bool is_hidden = c != NULL && item->decision != NULL && !item->keeps_hidden &&
@@ -195,8 +195,8 @@ static void find_in_relation(const gh_item *item, const char *name, gh_found *f)
 
     if (c != NULL && !is_hidden)
         gh_infer_take(f, c->type_oid);
-    else if (c == NULL && gh_system_column_type(item, name) != 0)
-        gh_infer_take(f, gh_system_column_type(item, name));
+    else if (c == NULL && gh_system_column_type(j, item, name) != 0)
+        gh_infer_take(f, gh_system_column_type(j, item, name));
 }
 
 /* FROM (query) AS a (name, ...) */
@@ -260,7 +260,7 @@ void gh_infer_in_item(gh_judge *j, const gh_item *item, const char *name, gh_fou
     else if (item->names != NIL || (item->is_renamed && !item->is_covered))
         f->is_open = true;
     else if (item->relation != NULL)
-        find_in_relation(item, name, f);
+        find_in_relation(j, item, name, f);
     else if (c != NULL)
         find_in_cte(j, c, is_recursive, name, f, depth);
     else if (query != NULL)

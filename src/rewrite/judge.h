@@ -21,6 +21,7 @@
  *     push.c       which relations need a fence, and conditions that may be copied behind it
  *     early.c      what is computed before a view's own joins
  *     aggregate.c  what is computed from aggregates: of visible rows alone
+ *     system_column.c position.c   tableoid, xmin and ctid of what is filtered
  *     function.c setting.c system_catalog.c   allow-lists
  *     catalog_print.c names of objects as the client's search_path prints them
  *
@@ -202,6 +203,7 @@ typedef struct gh_judge {
     bool has_exists_condition; /* a safe condition holds EXISTS, which takes time... */
     bool has_query_condition;  /* ...or another sub-select */
     List *queries;             /* of gh_query *: of the sub-selects judged so far */
+    List *positions; /* of ColumnRef *: each `ctid` of the statement, where all may be compared */
     bool has_outer_join;
     bool asks_statistics; /* some operator may be run over the planner's statistics */
     bool is_expanded;     /* a star as the next expression stands for columns, not for the row */
@@ -395,15 +397,28 @@ size_t gh_judge_clause_end(const gh_judge *j, size_t start);
  */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
-/* system_column.c: of the type of one that a sub-select may have, 0: it has none of the name; and those that
- * the statement names, as a list. */
-gh_oid gh_system_column_type(const gh_item *item, const char *name);
-char *gh_system_columns(gh_judge *j, const gh_item *item, bool is_empty, bool is_first);
-/* Beside them a star stands for columns one by one. */
-void gh_system_column_stars(gh_judge *j, SelectStmt *s);
 /* The names of USING are read on both sides. */
 void gh_reference_note_using(gh_judge *j, const JoinExpr *join);
 
+/* ---- system_column.c, position.c --------------------------------------------------------------- */
+
+/* The type of one that shows of the relation; 0: it has none of the name. */
+gh_oid gh_system_column_type(const gh_judge *j, const gh_item *item, const char *name);
+/* Those that the statement names, as a list of columns of the sub-select that stands for it. */
+char *gh_system_columns(gh_judge *j, const gh_item *item, bool is_empty, bool is_first);
+/* SQL of `tableoid` over a relation that stands as it is. */
+char *gh_system_column_table(gh_judge *j, const gh_item *item);
+/* Refuses one that does not show, and says why. */
+void gh_system_column_refuse(gh_judge *j, const gh_item *item, const ColumnRef *ref);
+void gh_system_column_explain(gh_judge *j, const char *name);
+/* Beside them a star stands for columns one by one. */
+void gh_system_column_stars(gh_judge *j, SelectStmt *s);
+/* Notes whether the statement does no more with `ctid` than comparing. */
+void gh_position_note(gh_judge *j, Node *stmt);
+/* Does the reference mean a position of a row, in such a statement? */
+bool gh_position_is(const gh_judge *j, const ColumnRef *ref);
+/* Is each position of the relation's rows there once? */
+bool gh_position_is_single(const gh_judge *j, const gh_relation *r, bool with_children);
 /* ---- output.c -------------------------------------------------------------------------------- */
 
 /* Says in the plan which columns the result of the outermost query has; its block is the current one. */

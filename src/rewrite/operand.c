@@ -242,6 +242,8 @@ gh_operand gh_operand_column(gh_judge *j, const ColumnRef *ref)
 
     if (found.output != NULL)
         return found.output->value;
+    if (gh_position_is(j, ref))
+        return (gh_operand){ .class = GH_CLASS_POSITION };
     return found.column != NULL ? gh_operand_of_column(j, found.item, found.column) : s_none;
 }
 
@@ -463,7 +465,7 @@ gh_operand gh_operand_constant(const gh_judge *j, const Node *n)
     }
 }
 
-gh_operand gh_operand_elements(const gh_judge *j, const Node *n)
+gh_operand gh_operand_elements(gh_judge *j, const Node *n)
 {
     const TypeCast *c = (const TypeCast *)n;
     TypeCast element;
@@ -476,6 +478,8 @@ gh_operand gh_operand_elements(const gh_judge *j, const Node *n)
                                               gh_judge_param_uses(j, (const ParamRef *)n) == 1
                                           ? GH_CLASS_CONST
                                           : GH_CLASS_PARAM };
+    if (n != NULL && IsA(n, SubLink))
+        return gh_query_elements(j, (const SubLink *)n);
     if (n == NULL || !IsA(n, TypeCast) || list_length(c->typeName->arrayBounds) != 1)
         return s_none;
     element = *c;

@@ -37,10 +37,11 @@ typedef enum gh_type_class {
     GH_CLASS_BYTEA,
     GH_CLASS_OID,
     GH_CLASS_CHAR,
-    GH_CLASS_CONST, /* a literal, or a parameter that stands once: takes the type of what it is
+    GH_CLASS_POSITION, /* ctid, of one table: position.c */
+    GH_CLASS_CONST,    /* a literal, or a parameter that stands once: takes the type of what it is
                        compared with */
-    GH_CLASS_PARAM, /* a parameter whose type another place may have decided */
-    GH_CLASS_ENUM   /* + the type's own OID */
+    GH_CLASS_PARAM,    /* a parameter whose type another place may have decided */
+    GH_CLASS_ENUM      /* + the type's own OID */
 } gh_type_class;
 
 typedef struct gh_operand {
@@ -62,14 +63,15 @@ struct gh_query {
     const SelectStmt *select;
     const gh_output *outputs;
     int output_count;
-    bool is_complete;     /* they are all, in order */
-    bool has_safe_values; /* computing any of them fails for no row... */
-    bool has_safe_keys;   /* ...nor does what it groups and sorts by */
-    bool is_safe;         /* running it fails for no values of the query around it */
-    bool is_single;       /* one row at most */
-    bool reads_cte;       /* relations outside of it are read through names of WITH... */
-    bool reads_outer;     /* ...or as columns of a query around it */
-    int first;            /* its relations in gh_judge.items */
+    bool is_complete;       /* they are all, in order */
+    bool has_safe_values;   /* computing any of them fails for no row... */
+    bool has_safe_keys;     /* ...nor does what it groups and sorts by */
+    bool is_safe;           /* running it fails for no values of the query around it... */
+    bool is_safe_but_locks; /* ...or so does all of it but that it locks rows */
+    bool is_single;         /* one row at most */
+    bool reads_cte;         /* relations outside of it are read through names of WITH... */
+    bool reads_outer;       /* ...or as columns of a query around it */
+    int first;              /* its relations in gh_judge.items */
     int end;
 };
 
@@ -84,7 +86,7 @@ gh_operand gh_operand_constant(const gh_judge *j, const Node *n);
 /* A literal that no neighbour gives a type, as in SELECT or CASE: it is of the one that it has by itself. */
 gh_operand gh_operand_settled(const gh_judge *j, gh_operand o);
 /* The elements of an array that `= ANY` looks through. */
-gh_operand gh_operand_elements(const gh_judge *j, const Node *n);
+gh_operand gh_operand_elements(gh_judge *j, const Node *n);
 /* The class of what a literal holds once it is cast. */
 gh_operand gh_operand_cast(const gh_judge *j, const TypeCast *c);
 /* The type that a cast names; 0 where it is none of pg_catalog's plain ones. */
@@ -112,6 +114,8 @@ gh_operand gh_value(gh_judge *j, const Node *n);
 
 /* What one row of one column it gives as a value; GH_CLASS_NONE where running it may fail. */
 gh_operand gh_query_value(gh_judge *j, const SubLink *s);
+/* The elements of ARRAY(SELECT ctid ...), likewise. */
+gh_operand gh_query_elements(gh_judge *j, const SubLink *s);
 /* Is the condition one that fails for no row of the query around it? */
 bool gh_query_is_safe(gh_judge *j, const SubLink *s);
 

@@ -219,15 +219,26 @@ static bool is_safe_query(gh_judge *j, const SelectStmt *s)
     ListCell *cell;
 
     if (j->block->has_unsafe || s->op != SETOP_NONE || s->valuesLists != NIL ||
-        s->withClause != NULL || s->windowClause != NIL || s->lockingClause != NIL ||
-        s->intoClause != NULL || !is_row_count(j, s->limitCount) ||
-        !is_row_count(j, s->limitOffset))
+        s->withClause != NULL || s->windowClause != NIL || s->intoClause != NULL ||
+        !is_row_count(j, s->limitCount) || !is_row_count(j, s->limitOffset))
         return false;
     foreach (cell, s->fromClause) {
         if (!is_safe_item(j, lfirst(cell)))
             return false;
     }
     return gh_judge_is_safe(j, s->havingClause);
+}
+
+/* SECURITY: NOWAIT is an error where it is run. */
+static bool fails_on_locks(const SelectStmt *s)
+{
+    ListCell *cell;
+
+    foreach (cell, s->lockingClause) {
+        if (lfirst_node(LockingClause, cell)->waitPolicy == LockWaitError)
+            return true;
+    }
+    return false;
 }
 
 /* ---- one row --------------------------------------------------------------------------------- */
@@ -316,7 +327,9 @@ void gh_query_note(gh_judge *j, const SelectStmt *s)
     q->has_safe_keys = are_safe_keys(j, s->groupClause, &o) &&
                        are_safe_keys(j, s->sortClause, &o) &&
                        are_safe_keys(j, s->distinctClause, &o);
-    q->is_safe = (q->has_safe_values || is_unread) && q->has_safe_keys && is_safe_query(j, s);
+    q->is_safe_but_locks = (q->has_safe_values || is_unread) && q->has_safe_keys &&
+                           is_safe_query(j, s) && !fails_on_locks(s);
+    q->is_safe = q->is_safe_but_locks && s->lockingClause == NIL;
     q->is_single = is_single(j, s);
     q->reads_cte = j->block->reads_cte;
     q->reads_outer = j->block->reads_outer;
@@ -371,18 +384,42 @@ gh_operand gh_query_value(gh_judge *j, const SubLink *s)
     return q->outputs[0].value;
 }
 
+/*
+ * A target has no fence, so what is dear there would tell by its time how often it runs. Not so the positions of a table's rows
+ * by a query that does not look at the row: PostgreSQL makes a list of them once. What it locks on the way are rows of the
+ * table that are visible, and where there are none there is nothing to lock.
+ */
+static bool gives_positions_once(const gh_query *q)
+{
+    return q->is_safe_but_locks && q->output_count == 1 &&
+           q->outputs[0].value.class == GH_CLASS_POSITION && !q->reads_outer;
+}
+
+gh_operand gh_query_elements(gh_judge *j, const SubLink *s)
+{
+    const gh_query *q = s->subLinkType == ARRAY_SUBLINK ? gh_query_of(j, s->subselect) : NULL;
+
+    if (q == NULL || !gives_positions_once(q))
+        return s_none;
+    j->has_query_condition = true;
+    return q->outputs[0].value;
+}
+
 bool gh_query_is_safe(gh_judge *j, const SubLink *s)
 {
     const gh_query *q = gh_query_of(j, s->subselect);
 
-    if (q == NULL || !q->is_safe)
+    if (q == NULL || (!q->is_safe && !gives_positions_once(q)))
+        return false;
+    if (s->subLinkType == EXISTS_SUBLINK && !q->is_safe)
         return false;
     if (s->subLinkType == EXISTS_SUBLINK) {
         j->has_exists_condition = true;
         return true;
     }
     if ((s->subLinkType != ANY_SUBLINK && s->subLinkType != ALL_SUBLINK) || q->output_count != 1 ||
-        gh_judge_is_of_write(j) || !gh_judge_is_comparison(s->operName))
+        (gh_judge_is_of_write(j) && !gives_positions_once(q)) ||
+        !gh_judge_is_comparison(s->operName))
         return false;
     j->has_query_condition = true;
     return gh_operand_are_comparable(gh_value(j, s->testexpr), q->outputs[0].value);

@@ -15,7 +15,7 @@ static void use_column(gh_item *item, int index, bool is_condition)
 }
 
 /* Does it have a column of the name, as far as is known? */
-static bool has_column(const gh_item *item, const char *name)
+static bool has_column(const gh_judge *j, const gh_item *item, const char *name)
 {
     const gh_column *c;
     ListCell *cell;
@@ -33,8 +33,10 @@ static bool has_column(const gh_item *item, const char *name)
     if (item->relation == NULL || item->is_renamed)
         return false;
     c = gh_relation_column(item->relation, gh_str_of(name));
-    return c != NULL && (item->decision == NULL || item->keeps_hidden ||
-                         item->decision->columns[c - item->relation->columns].show != GH_HIDDEN);
+    if (c == NULL)
+        return gh_system_column_type(j, item, name) != 0;
+    return item->decision == NULL || item->keeps_hidden ||
+           item->decision->columns[c - item->relation->columns].show != GH_HIDDEN;
 }
 
 static void use_name(gh_item *item, const char *name, bool is_condition)
@@ -66,7 +68,7 @@ static void probe(gh_judge *j, const char *name)
         ListCell *cell;
 
         foreach (cell, b->items) {
-            if (has_column(lfirst(cell), name))
+            if (has_column(j, lfirst(cell), name))
                 return;
         }
         foreach (cell, b->items)
@@ -94,7 +96,8 @@ static const gh_block *block_of(const gh_judge *j, const char *name)
         foreach (cell, b->items) {
             const gh_item *item = lfirst(cell);
 
-            if (has_column(item, name) || (item->alias != NULL && strcmp(item->alias, name) == 0))
+            if (has_column(j, item, name) ||
+                (item->alias != NULL && strcmp(item->alias, name) == 0))
                 return b;
         }
     }
@@ -234,10 +237,20 @@ static bool is_of_part(const gh_judge *j, const ColumnRef *ref)
 
         if (list_length(ref->fields) > 1
                 ? item->alias != NULL && strcmp(item->alias, name) == 0
-                : item->relation != NULL && !item->is_renamed && has_column(item, name))
+                : item->relation != NULL && !item->is_renamed && has_column(j, item, name))
             return true;
     }
     return false;
+}
+
+/* The only item that a bare name of a system column can be of. */
+static const gh_item *only_item(const gh_judge *j)
+{
+    const gh_block *b = j->block;
+
+    while (b != NULL && b->items == NIL)
+        b = b->outer;
+    return b != NULL && list_length(b->items) == 1 ? linitial(b->items) : NULL;
 }
 
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
@@ -258,7 +271,11 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
         j->is_unsafe = true;
     }
     if (count == 1) {
+        const gh_item *item = only_item(j);
+
         note_unqualified(j, linitial(ref->fields));
+        if (item != NULL && IsA(linitial(ref->fields), String))
+            gh_system_column_refuse(j, item, ref);
     } else if (count == 2) {
         gh_block *found = NULL;
         gh_item *item = gh_judge_find_item(j, strVal(linitial(ref->fields)), &found);
@@ -266,7 +283,10 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
         note_outer(j, found);
         if (item != NULL)
             note_qualified(j, item, lsecond(ref->fields));
-        else /* a join's alias, or a composite column: whatever it may reach counts as read */
+        if (item != NULL && IsA(lsecond(ref->fields), String))
+            gh_system_column_refuse(j, item, ref);
+        if (item ==
+            NULL) /* a join's alias, or a composite column: whatever it may reach counts as read */
             note_unqualified(j, (Node *)makeNode(A_Star));
     } else if (count <= 4) {
         strip_schema(j, ref);
@@ -287,7 +307,7 @@ void gh_reference_note_using(gh_judge *j, const JoinExpr *join)
             gh_item *item = lfirst(cell);
 
             use_name(item, strVal(lfirst(name)), true);
-            item->is_probed |= !has_column(item, strVal(lfirst(name)));
+            item->is_probed |= !has_column(j, item, strVal(lfirst(name)));
         }
     }
 }

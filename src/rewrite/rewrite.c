@@ -207,6 +207,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         bool is_select = IsA(*stmt, SelectStmt);
 
         keys = gh_lookup_keys(*stmt);
+        gh_position_note(&j, *stmt);
         gh_judge_statement(&j, stmt, first, end);
         if (j.rc == GH_OK)
             gh_cast_judge_unsure(&j);

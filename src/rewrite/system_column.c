@@ -9,12 +9,13 @@
  *
  * SECURITY: `tableoid` tells of a partition or child that is visible that the row is in it, of any other that it is in
  * the relation that was asked for. `xmin` tells when a row was written, so it is there where no cell of a row is hidden
- * or masked, for else it would tell of writes to that. `ctid` tells how hidden rows lie among the visible, and `xmax`
- * who locks a row: they are not there. Attack: tests/attack/cases/23-system-columns.txt.
+ * or masked, for else it would tell of writes to that. `ctid` tells how hidden rows lie among the visible, so it may be
+ * compared alone: position.c. `xmax` tells who locks a row: it is not there. Attack: tests/attack/cases/23-system-columns.txt.
  */
 #include "judge.h"
 
 #define OID_OID 26
+#define OID_TID 27
 #define OID_XID 28
 
 static const struct {
@@ -22,7 +23,8 @@ static const struct {
     const char *type;
     gh_oid oid;
 } s_columns[] = { { "tableoid", "pg_catalog.oid", OID_OID },
-                  { "xmin", "pg_catalog.xid", OID_XID } };
+                  { "xmin", "pg_catalog.xid", OID_XID },
+                  { "ctid", "pg_catalog.tid", OID_TID } };
 
 /* ---- which ------------------------------------------------------------------------------------------- */
 
@@ -35,23 +37,71 @@ static bool is_all_clear(const gh_item *item)
     return true;
 }
 
-static bool has(const gh_item *item, size_t column)
+static bool has(const gh_judge *j, const gh_item *item, size_t column)
 {
     if (item->relation == NULL || item->decision == NULL || item->body != NULL ||
         item->keeps_hidden || item->is_covered || item->decision->is_through)
         return false;
     if (s_columns[column].oid == OID_OID)
         return strchr("rpmf", item->relation->kind) != NULL;
+    if (s_columns[column].oid == OID_TID)
+        return j->positions != NIL && gh_position_is_single(j, item->relation, item->var->inh);
     return strchr("rpm", item->relation->kind) != NULL && is_all_clear(item);
 }
 
-gh_oid gh_system_column_type(const gh_item *item, const char *name)
+gh_oid gh_system_column_type(const gh_judge *j, const gh_item *item, const char *name)
 {
     for (size_t i = 0; i < GH_COUNT(s_columns); i++) {
-        if (strcmp(s_columns[i].name, name) == 0 && has(item, i))
+        if (strcmp(s_columns[i].name, name) == 0 && has(j, item, i))
             return s_columns[i].oid;
     }
     return 0;
+}
+
+#define WHY_POSITION                                                                               \
+    "Of a table that is not granted in full, ctid may be compared with ctid of the same table, "   \
+    "and rows sorted, grouped and counted by it, where the statement does nothing else with it."
+#define WHY_XMIN "xmin shows of tables none of whose columns is hidden or masked."
+#define WHY_REST "It shows of tables that are granted in full."
+
+void gh_system_column_explain(gh_judge *j, const char *name)
+{
+    const char *why = strcmp(name, "ctid") == 0   ? WHY_POSITION
+                      : strcmp(name, "xmin") == 0 ? WHY_XMIN
+                                                  : WHY_REST;
+
+    if (gh_write_is_system_column(name))
+        (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", why);
+}
+
+static bool is_output(const SelectStmt *s, const char *name)
+{
+    ListCell *cell;
+
+    foreach (cell, s == NULL ? NIL : s->targetList) {
+        const ResTarget *t = lfirst_node(ResTarget, cell);
+
+        if (t->name != NULL && strcmp(t->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void gh_system_column_refuse(gh_judge *j, const gh_item *item, const ColumnRef *ref)
+{
+    const char *name = strVal(llast(ref->fields));
+    bool is_qualified = list_length(ref->fields) > 1;
+
+    if (j->rc != GH_OK || !gh_write_is_system_column(name) || item->relation == NULL ||
+        item->decision == NULL || item->decision->is_full || item->is_target || item->is_covered ||
+        item->is_renamed || j->view_depth > 0 || j->is_policy ||
+        strchr("rpm", item->relation->kind) == NULL || gh_system_column_type(j, item, name) != 0 ||
+        (!is_qualified && (j->is_output_name || is_output(j->block->select, name))))
+        return;
+    gh_judge_refuse(j, GH_DENIED, "42703", ref->location,
+                    is_qualified ? "column %s.%s does not exist" : "column \"%s%s\" does not exist",
+                    is_qualified ? item->alias : "", name);
+    gh_system_column_explain(j, name);
 }
 
 /* ---- what stands for them ---------------------------------------------------------------------------- */
@@ -68,7 +118,7 @@ static bool descends(const gh_judge *j, const gh_relation *r, gh_oid from, int d
     return false;
 }
 
-static char *table_oid(gh_judge *j, const gh_item *item)
+char *gh_system_column_table(gh_judge *j, const gh_item *item)
 {
     size_t count;
     const gh_relation *const *all = gh_catalog_relations(j->in->catalog, &count);
@@ -92,19 +142,34 @@ static char *table_oid(gh_judge *j, const gh_item *item)
                   : own;
 }
 
+/*
+ * SECURITY: what is not there is looked for further out, where it would be the position of a row of another table.
+ * Attack: tests/attack/cases/23-system-columns.txt.
+ */
+static void refuse_whole(gh_judge *j, const gh_item *item, gh_oid type)
+{
+    if (type == OID_TID)
+        gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
+                        "ctid is not allowed beside %s read as a whole row", item->var->relname);
+}
+
 char *gh_system_columns(gh_judge *j, const gh_item *item, bool is_empty, bool is_first)
 {
     char *out = pstrdup("");
 
-    for (size_t i = 0; i < GH_COUNT(s_columns) && !item->has_star; i++) {
+    for (size_t i = 0; i < GH_COUNT(s_columns); i++) {
         const char *name = s_columns[i].name;
 
-        if (!gh_judge_may_be_word(j, gh_str_of(name)) || !has(item, i))
+        if (!gh_judge_may_be_word(j, gh_str_of(name)) || !has(j, item, i))
             continue;
+        if (item->has_star) {
+            refuse_whole(j, item, s_columns[i].oid);
+            continue;
+        }
         out = gh_judge_printf("%s%s%s AS %s", out, is_first ? "" : ", ",
                               is_empty ? gh_judge_printf("CAST(NULL AS %s)", s_columns[i].type)
                               : s_columns[i].oid == OID_OID
-                                  ? table_oid(j, item)
+                                  ? gh_system_column_table(j, item)
                                   : gh_judge_printf("%s.%s", item->inner, name),
                               name);
         is_first = false;

@@ -78,11 +78,15 @@ static void refuse_column(gh_judge *j, const ColumnRef *ref)
 {
     bool is_qualified = list_length(ref->fields) > 1;
 
+    if (j->rc != GH_OK)
+        return;
     gh_judge_refuse(j, GH_DENIED, "42703", ref->location,
                     is_qualified ? "column %s%s%s does not exist"
                                  : "column \"%s%s%s\" does not exist",
                     is_qualified ? strVal(linitial(ref->fields)) : "", is_qualified ? "." : "",
                     IsA(llast(ref->fields), String) ? strVal(llast(ref->fields)) : "*");
+    if (IsA(llast(ref->fields), String))
+        gh_system_column_explain(j, strVal(llast(ref->fields)));
 }
 
 static void refuse_table(gh_judge *j, const gh_item *item, int location)
@@ -119,13 +123,14 @@ static bool is_proposal(const gh_item *item, size_t column)
 }
 
 /*
- * Of a table that is not granted in full only xmax in RETURNING of INSERT, which tells whether ON CONFLICT updated the row, and
- * that row is one that the user may see.
+ * Of a table that is not granted in full those that SELECT shows, and xmax in RETURNING of INSERT, which tells whether
+ * ON CONFLICT updated the row, and that row is one that the user may see.
  */
-static bool shows_system_column(const gh_item *item, const char *name)
+static bool shows_system_column(const gh_judge *j, const gh_item *item, const char *name)
 {
     return gh_write_is_system_column(name) && may_read(item) &&
            (item->decision->is_full ||
+            (!item->is_excluded && gh_system_column_type(j, item, name) != 0) ||
             (item->is_returning && item->privilege == GH_INSERT && strcmp(name, "xmax") == 0));
 }
 
@@ -163,6 +168,26 @@ static void target_column(gh_judge *j, gh_item *item, Node **slot, const char *n
     sql = j->block->is_condition
               ? gh_judge_printf("(%s)", sql)
               : gh_judge_printf("(SELECT %s AS %s)", sql, gh_judge_ident(j, c->name));
+    gh_judge_edit(j, token, token + 2 * (size_t)list_length(ref->fields) - 1, sql);
+    *slot = gh_judge_parse_expr(j, sql);
+}
+
+/* A system column that shows. What it would tell of a partition that is not there, it tells of the target. */
+static void target_system_column(gh_judge *j, const gh_item *item, Node **slot, const char *name,
+                                 bool is_certain)
+{
+    const ColumnRef *ref = (const ColumnRef *)*slot;
+    size_t token = gh_judge_token(j, ref->location);
+    char *sql;
+
+    if (item->decision->is_full || strcmp(name, "tableoid") != 0)
+        return;
+    if (!is_certain || token == SIZE_MAX) {
+        refuse_column(j, ref);
+        return;
+    }
+    sql = gh_judge_printf(j->block->is_condition ? "(%s)" : "(SELECT %s AS tableoid)",
+                          gh_system_column_table(j, item));
     gh_judge_edit(j, token, token + 2 * (size_t)list_length(ref->fields) - 1, sql);
     *slot = gh_judge_parse_expr(j, sql);
 }
@@ -263,7 +288,7 @@ static bool has_name(gh_judge *j, const gh_item *item, const char *name, bool *i
         !item->is_covered)
         return has_output(item->result, name);
     if (item->relation != NULL && !item->is_renamed)
-        return has_visible_column(item, name);
+        return has_visible_column(item, name) || gh_system_column_type(j, item, name) != 0;
     if (item->function != NULL) {
         gh_infer_in_item(j, item, name, &found, 0);
         if (found.is_any || !found.is_open)
@@ -391,9 +416,10 @@ static void unqualified(gh_judge *j, Node **slot, const char *name)
             return;
         }
         if (excluded != NULL || strcmp(t->alias, name) == 0 || gh_write_is_system_column(name)) {
-            if (shows_system_column(t, name) || (t->decision->is_open && may_read(t)))
-                return;
-            refuse_column(j, (const ColumnRef *)*slot);
+            if (shows_system_column(j, t, name))
+                target_system_column(j, t, slot, name, is_certain && !is_taken);
+            else if (!t->decision->is_open || !may_read(t))
+                refuse_column(j, (const ColumnRef *)*slot);
             return;
         }
         if (is_stored_row(j, name)) {
@@ -438,7 +464,9 @@ void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded)
     item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
     if (item == NULL || !item->is_target)
         return;
-    if (IsA(last, String) && !shows_system_column(item, strVal(last)))
+    if (IsA(last, String) && shows_system_column(j, item, strVal(last)))
+        target_system_column(j, item, slot, strVal(last), true);
+    else if (IsA(last, String))
         target_column(j, item, slot, strVal(last), true);
     else if (!IsA(last, A_Star) || (item->decision->is_open && may_read(item)))
         return;

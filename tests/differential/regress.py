@@ -80,7 +80,7 @@ functions:
 # (class, reason, what of `SQLSTATE message | statement` tells it); a difference that none of them tells is put into its class by hand.
 CLASSES = [(name, reason, re.compile(pattern, re.I | re.S)) for name, reason, pattern in (
     ('text search settings', 'What text search goes by unless it is told is not to be set, since row filters may go by it.', r'\| *select (to_tsvector|(plain)?to_tsquery)\(\'SKIES'),
-    ('system columns', 'System columns of filtered relations do not exist, but for tableoid in SELECT, and xmin where nothing is hidden.', r'^42703 column \S*(tableoid|ctid|xmin|cmin|xmax|cmax)'),
+    ('system columns', 'System columns of filtered relations do not exist, but for tableoid, xmin where nothing is hidden, and ctid where it is compared.', r'^42703 column \S*(tableoid|ctid|xmin|cmin|xmax|cmax)'),
     ('cursors', 'UPDATE and DELETE take no WHERE CURRENT OF: the row of a cursor cannot be told in a rewritten query.', r'WHERE CURRENT OF is not allowed'),
     ('xmltable', 'XMLTABLE is refused.', r'XMLTABLE in FROM is not allowed'),
     ('samples', 'SYSTEM and REPEATABLE samples of a filtered table tell of hidden rows.', r'^42501 .*TABLESAMPLE'),

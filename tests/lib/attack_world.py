@@ -100,6 +100,7 @@ INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
 INSERT INTO shop.kinds VALUES (1, 'big', '{{small}}');
 INSERT INTO shop.open_regions VALUES ('EU');
+INSERT INTO shop.words SELECT -i, 'US', 0, 0, 0, 0, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, {ledger}) i;
 INSERT INTO shop.words SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, i, i, i, i, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, 9) i;
 GRANT ALL ON ALL TABLES IN SCHEMA shop, staff, lockbox TO gatehouse;
 ANALYZE;

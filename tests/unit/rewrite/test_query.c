@@ -111,11 +111,48 @@ START_TEST(columns_that_a_name_may_mean_stay)
 
     ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"gh\".\"note\" FROM \"sales\".\"orders\""));
     p = plan_as("alice",
-                "select id from orders o, lateral (select t.title from ops.tickets t where "
-                "t.id = o.id) s where s.title = 'a' order by o.ctid");
+                "select id as cmin from orders o, lateral (select t.title from ops.tickets t where "
+                "t.id = o.id) s where s.title = 'a'");
     ck_assert_ptr_nonnull(strstr(p->sql.ptr, "\"gh\".\"id\" FROM \"sales\".\"orders\""));
     ck_assert_ptr_nonnull(
         strstr(p->sql.ptr, "\"gh\".\"id\", \"gh\".\"title\" FROM \"ops\".\"tickets\""));
+}
+END_TEST
+
+/* ctid shows nowhere, and where it is compared alone nothing keeps it from being looked up. */
+START_TEST(positions)
+{
+    static const char *const cases[][2] = {
+        { "delete from ops.tickets where ctid = any (array(select ctid from ops.tickets limit 9))",
+          "AND (\"ctid\" = any (array (select" },
+        { "delete from ops.tickets where ctid in (select t.ctid from ops.tickets t limit 9 for "
+          "update)",
+          "AND (\"ctid\" in (select" },
+        { "delete from ops.tickets where ctid in (select t.ctid from ops.tickets t limit 9 for "
+          "update nowait)",
+          "AND CASE WHEN" },
+        { "delete from ops.tickets where ctid in (select t.ctid from ops.tickets t where 1 / id > "
+          "0)",
+          "AND CASE WHEN" },
+        { "delete from ops.tickets o where ctid in (select t.ctid from ops.tickets t where t.id = "
+          "o.id)",
+          "AND CASE WHEN" },
+        { "delete from ops.tickets a using ops.tickets b where a.ctid < b.ctid and a.id = b.id",
+          "AND (\"a\".\"ctid\" < \"b\".\"ctid\" and" },
+        { "select id from orders o order by o.ctid",
+          "\"gh\".\"id\", \"gh\".ctid AS ctid FROM \"sales\".\"orders\"" },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i][0]);
+
+        ck_assert_msg(p->kind == GH_STMT_WRITE || p->kind == GH_STMT_QUERY, "%s: %s", cases[i][0],
+                      p->error.public_msg);
+        ck_assert_msg(strstr(p->sql.ptr, cases[i][1]) != NULL, "%s: %s", cases[i][0], p->sql.ptr);
+    }
+    check_refused("alice", "select ctid from orders", "42703", "column \"ctid\" does not exist");
+    ck_assert_ptr_nonnull(strstr(plan_as("alice", "select ctid from orders")->error.hint,
+                                 "may be compared with ctid of the same table"));
 }
 END_TEST
 
@@ -196,8 +233,8 @@ START_TEST(filters_stand_in_where)
         "select 1 from orders where secret = 1", /* hidden */
         "select id as secret from orders",
         "select \"U\" from (select id as \"U\", U&'\\0041' as secret from orders) s",
-        "select ctid from orders",
-        "select o.xmin from orders o",
+        "select id from orders order by ctid",
+        "select o.tableoid from orders o",
         "select * from orders",
         "select o from orders o",
         "select added from orders", /* which a column may be called by now */
@@ -721,6 +758,7 @@ Suite *suite_query(void)
     tcase_add_test(c, governed_relation);
     tcase_add_test(c, unread_columns_are_left_out);
     tcase_add_test(c, columns_that_a_name_may_mean_stay);
+    tcase_add_test(c, positions);
     tcase_add_test(c, filters_stand_in_where);
     tcase_add_test(c, masks_stand_in_results);
     tcase_add_test(c, whole_relation_is_qualified);
