@@ -198,6 +198,13 @@ const gh_type *gh_catalog_type_by_oid(const gh_catalog *c, gh_oid oid)
     return find_item(&c->type_by_oid, gh_catalog_hash_oids(oid, 0), &k, match_type_oid);
 }
 
+bool gh_catalog_is_sorted_by_code(const gh_catalog *c, gh_oid type)
+{
+    const gh_type *t = c->has_sorting_code ? gh_catalog_type_by_oid(c, type) : NULL;
+
+    return t != NULL && t->is_sorted_by_code;
+}
+
 /*
  * An array of const void * read as one of const T *: both are pointers to objects, of one
  * representation on every platform that PostgreSQL runs on.

@@ -24,6 +24,11 @@ static void bound_numeric(gh_operand *o, int32_t typmod)
     o->scale = (uint16_t)(scale > 0 ? scale : 0);
 }
 
+/*
+ * SECURITY: GREATEST, and what a sub-select sorts and groups by, compare by a type's default operator class. One that
+ * somebody made may fail by the value, also of an enumeration, of varchar or another type that has none of its own.
+ * Attack: tests/attack code-behind-names.
+ */
 gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_oid collation)
 {
     static const struct {
@@ -56,6 +61,8 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
     };
     const gh_type *t;
 
+    if (gh_catalog_is_sorted_by_code(j->in->catalog, oid))
+        return s_none;
     if (collation == COLLATION_DEFAULT)
         collation = 0;
     for (size_t i = 0; i < GH_COUNT(known); i++) {

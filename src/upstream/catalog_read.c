@@ -52,7 +52,8 @@ static const char s_digest_sql[] =
     "UNION ALL SELECT 10, oid::int8, xmin::text::int8 FROM pg_rewrite "
     "WHERE ev_class NOT IN (TABLE hidden_class) "
     "UNION ALL SELECT 11, inhrelid::int8, xmin::text::int8 FROM pg_inherits "
-    "WHERE inhrelid NOT IN (TABLE hidden_class)), "
+    "WHERE inhrelid NOT IN (TABLE hidden_class) "
+    "UNION ALL SELECT 12, oid::int8, xmin::text::int8 FROM pg_opclass), "
     "sums AS (SELECT i, count(*) AS n, sum(hashint8extended(k, x)) AS h FROM versions GROUP BY i) "
     "SELECT concat_ws(' ', current_setting('server_version_num'), current_user, "
     "current_database(), string_agg(i || ':' || n || '/' || h, ' ' ORDER BY i)) FROM sums";
@@ -176,8 +177,11 @@ static const char s_types_sql[] =
     "LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid "
     "CROSS JOIN LATERAL (SELECT COALESCE(o.oprcode::oid, d.refobjid) AS oid) f "
     "WHERE k.contypid = t.oid AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = "
-    "d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e')) END "
-    "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
+    "d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e')) END, "
+    "EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod WHERE o.oid >= 16384 "
+    "AND o.opcintype = t.oid AND o.opcdefault AND m.amname IN ('btree', 'hash') AND NOT EXISTS ("
+    "SELECT FROM pg_depend e WHERE e.classid = 'pg_opclass'::regclass AND e.objid = o.oid "
+    "AND e.deptype = 'e')) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
     "WHERE t.typnamespace NOT IN (TABLE hidden)";
 
 static const char s_functions_sql[] =
@@ -385,6 +389,7 @@ static void take_types(reading *rd, const PGresult *r)
             .base = oid_at(r, i, 8),
             .is_preferred = bool_at(r, i, 9),
             .check = oid_at(r, i, 10),
+            .is_sorted_by_code = bool_at(r, i, 11),
         };
         gh_catalog_add_type(rd->builder, &t);
     }

@@ -4,7 +4,7 @@
 
 #include "upstream_priv.h"
 
-#define GH_CATALOG_DIGEST_MAX 512
+#define GH_CATALOG_DIGEST_MAX 768
 
 struct gh_catalog_reader {
     gh_upstream *upstream;

@@ -49,6 +49,12 @@ CREATE DOMAIN lib.ledger_id AS integer CHECK (lib.is_ledger(VALUE));
 CREATE DOMAIN lib.ledger_ids AS lib.ledger_id CHECK (VALUE > 0);
 CREATE TYPE lib.entry AS (at lib.ledger_id);
 CREATE DOMAIN lib.small_id AS integer CHECK (VALUE < 1000 AND lib.plus_one(VALUE) > 0);
+-- What GREATEST compares by, which fails for one of the values.
+CREATE TYPE lib.grade AS ENUM ('low', 'high', 'none');
+CREATE FUNCTION lib.grade_cmp(lib.grade, lib.grade) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
+    $f$ BEGIN IF 'none' IN ($1, $2) THEN RAISE EXCEPTION 'CNRY-grade'; END IF; RETURN enum_cmp($1, $2); END $f$;
+CREATE OPERATOR CLASS lib.grade_ops DEFAULT FOR TYPE lib.grade USING btree AS FUNCTION 1 lib.grade_cmp(lib.grade, lib.grade);
+CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade);
 CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[], at lib.ledger_id, ats lib.ledger_ids, entry lib.entry, small lib.small_id);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
 
@@ -98,6 +104,7 @@ INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series
 INSERT INTO lockbox.echoes VALUES (100, 27, 'CNRY-{salt}-word');
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
+INSERT INTO shop.marks VALUES (3, 'EU', 'low'), (4, 'US', CASE WHEN '{salt}' = 'A' THEN 'none' ELSE 'low' END::lib.grade);
 INSERT INTO shop.kinds VALUES (1, 'big', '{{small}}');
 INSERT INTO shop.open_regions VALUES ('EU');
 INSERT INTO shop.words SELECT -i, 'US', 0, 0, 0, 0, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, {ledger}) i;
@@ -155,6 +162,9 @@ grants:
     columns: { except: [note] }
   - to: [reader]
     tables: [shop.parcels, shop.part_eu, shop.kinds]
+  - to: [reader]
+    tables: [shop.marks]
+    rows: "region = attr('region') OR region = 'A' OR region = 'B' OR region = 'C' OR region = 'D' OR region = 'E' OR region = 'F' OR region = 'G' OR region = 'H' OR region = 'I' OR region = 'J' OR region = 'K' OR region = 'L'"
   - to: [reader]
     tables: [shop.lists]
     columns: [id, numbers]
