@@ -85,7 +85,10 @@ typedef struct gh_type {
     gh_oid element;    /* of an array type */
     gh_oid array;      /* its array type */
     gh_oid base;       /* of a domain */
-    bool is_sorted_by_code; /* its default operator class is neither PostgreSQL's nor an extension's */
+    bool
+        is_sorted_by_code; /* its default operator class is neither PostgreSQL's nor an extension's */
+    bool
+        is_cast_by_code; /* some cast that PostgreSQL did not bring makes another type of it without a word */
     gh_oid
         check; /* of a domain: the function that its CHECKs call, neither PostgreSQL's nor an extension's; 1: several */
 } gh_type;
@@ -174,8 +177,9 @@ const gh_relation *gh_catalog_relation_by_oid(const gh_catalog *c, gh_oid oid);
 const gh_column *gh_relation_column(const gh_relation *r, gh_str name);
 const gh_type *gh_catalog_type(const gh_catalog *c, gh_str schema, gh_str name);
 const gh_type *gh_catalog_type_by_oid(const gh_catalog *c, gh_oid oid);
-/* gh_type.is_sorted_by_code; quick where no type is. */
+bool gh_catalog_is_cast_by_code(const gh_catalog *c, gh_oid type);
 bool gh_catalog_is_sorted_by_code(const gh_catalog *c, gh_oid type);
+bool gh_catalog_is_cast_by_code(const gh_catalog *c, gh_oid type);
 /* All functions of one name, in any schema; iterate `count` pointers from the result. */
 const gh_function *const *gh_catalog_functions(const gh_catalog *c, gh_str name, size_t *count);
 const gh_function *gh_catalog_function_by_oid(const gh_catalog *c, gh_oid oid);

@@ -129,7 +129,7 @@ void gh_catalog_add_type(gh_catalog_builder *b, const gh_type *t)
 
     copy.schema = intern(b, t->schema);
     copy.name = keep_str(b, t->name);
-    b->catalog->has_sorting_code |= t->is_sorted_by_code;
+    b->catalog->has_type_code |= t->is_sorted_by_code || t->is_cast_by_code;
     list_add(&b->catalog->types, keep(b, &copy, sizeof(copy)));
 }
 

@@ -200,9 +200,16 @@ const gh_type *gh_catalog_type_by_oid(const gh_catalog *c, gh_oid oid)
 
 bool gh_catalog_is_sorted_by_code(const gh_catalog *c, gh_oid type)
 {
-    const gh_type *t = c->has_sorting_code ? gh_catalog_type_by_oid(c, type) : NULL;
+    const gh_type *t = c->has_type_code ? gh_catalog_type_by_oid(c, type) : NULL;
 
     return t != NULL && t->is_sorted_by_code;
+}
+
+bool gh_catalog_is_cast_by_code(const gh_catalog *c, gh_oid type)
+{
+    const gh_type *t = c->has_type_code ? gh_catalog_type_by_oid(c, type) : NULL;
+
+    return t != NULL && t->is_cast_by_code;
 }
 
 /*

@@ -50,6 +50,7 @@ typedef struct gh_operand {
     gh_oid collation; /* 0: none, or the default */
     uint16_t digits;  /* of a number: at most so many before the point; 0: no bound is known... */
     uint16_t scale;   /* ...and, where one is, behind it */
+    bool is_cast;     /* gh_type.is_cast_by_code */
 } gh_operand;
 
 /* A column that a query computes, by the name that a query around it uses. */

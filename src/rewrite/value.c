@@ -177,6 +177,7 @@ static gh_operand combine(gh_operand a, gh_operand b)
         return s_none;
     a.type = a.type == b.type ? a.type : a.class == GH_CLASS_INTEGER ? GH_OID_INT8 : 0;
     a.collation = a.collation != 0 ? a.collation : b.collation;
+    a.is_cast |= b.is_cast;
     a.scale = a.scale > b.scale ? a.scale : b.scale;
     a.digits = a.digits == 0 || b.digits == 0 ? 0 : a.digits > b.digits ? a.digits : b.digits;
     return a;
@@ -273,6 +274,7 @@ static gh_operand substring(gh_judge *j, const List *args)
     if (of.class != GH_CLASS_TEXT)
         return s_none;
     of.type = GH_OID_TEXT;
+    of.is_cast = gh_catalog_is_cast_by_code(j->in->catalog, GH_OID_TEXT);
     return of;
 }
 
@@ -394,6 +396,7 @@ static gh_operand cast_value(gh_judge *j, const TypeCast *c)
     if (of.class == GH_CLASS_TEXT && (type == GH_OID_TEXT || type == 1043) &&
         !gh_catalog_is_sorted_by_code(j->in->catalog, type)) {
         of.type = type;
+        of.is_cast = gh_catalog_is_cast_by_code(j->in->catalog, type);
         return of;
     }
     if (of.class == GH_CLASS_INTEGER && type == GH_OID_NUMERIC)

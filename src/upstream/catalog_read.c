@@ -181,7 +181,9 @@ static const char s_types_sql[] =
     "EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod WHERE o.oid >= 16384 "
     "AND o.opcintype = t.oid AND o.opcdefault AND m.amname IN ('btree', 'hash') AND NOT EXISTS ("
     "SELECT FROM pg_depend e WHERE e.classid = 'pg_opclass'::regclass AND e.objid = o.oid "
-    "AND e.deptype = 'e')) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
+    "AND e.deptype = 'e')), EXISTS (SELECT FROM pg_cast c WHERE c.oid >= 16384 AND "
+    "c.castsource = t.oid AND (c.castcontext = 'i' OR c.castcontext = 'a' AND c.casttarget = 16)) "
+    "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "
     "WHERE t.typnamespace NOT IN (TABLE hidden)";
 
 static const char s_functions_sql[] =
@@ -390,6 +392,7 @@ static void take_types(reading *rd, const PGresult *r)
             .is_preferred = bool_at(r, i, 9),
             .check = oid_at(r, i, 10),
             .is_sorted_by_code = bool_at(r, i, 11),
+            .is_cast_by_code = bool_at(r, i, 12),
         };
         gh_catalog_add_type(rd->builder, &t);
     }

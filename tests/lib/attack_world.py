@@ -54,7 +54,13 @@ CREATE TYPE lib.grade AS ENUM ('low', 'high', 'none');
 CREATE FUNCTION lib.grade_cmp(lib.grade, lib.grade) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
     $f$ BEGIN IF 'none' IN ($1, $2) THEN RAISE EXCEPTION 'CNRY-grade'; END IF; RETURN enum_cmp($1, $2); END $f$;
 CREATE OPERATOR CLASS lib.grade_ops DEFAULT FOR TYPE lib.grade USING btree AS FUNCTION 1 lib.grade_cmp(lib.grade, lib.grade);
-CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade);
+-- Casts without a word, as one makes them for programs that compare texts with numbers.
+CREATE TYPE lib.size AS ENUM ('1', '2', 'x');
+CREATE CAST (lib.size AS integer) WITH INOUT AS IMPLICIT;
+CREATE CAST (varchar AS bigint) WITH INOUT AS IMPLICIT;
+CREATE CAST (varchar AS date) WITH INOUT AS IMPLICIT;
+CREATE CAST (varchar AS boolean) WITH INOUT AS ASSIGNMENT;
+CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade, size lib.size, number varchar, day varchar, done varchar);
 CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[], at lib.ledger_id, ats lib.ledger_ids, entry lib.entry, small lib.small_id);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
 
@@ -104,7 +110,8 @@ INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series
 INSERT INTO lockbox.echoes VALUES (100, 27, 'CNRY-{salt}-word');
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
 INSERT INTO shop.parcels VALUES (1, ROW('plain'));
-INSERT INTO shop.marks VALUES (3, 'EU', 'low'), (4, 'US', CASE WHEN '{salt}' = 'A' THEN 'none' ELSE 'low' END::lib.grade);
+INSERT INTO shop.marks VALUES (3, 'EU', 'low', '1', '5', '2020-01-01', 'yes'), (4, 'US', 'low', '1', '5', '2020-01-01', 'yes');
+UPDATE shop.marks SET grade = 'none', size = 'x', number = 'CNRY', day = 'CNRY', done = 'CNRY' WHERE id = 4 AND '{salt}' = 'A';
 INSERT INTO shop.kinds VALUES (1, 'big', '{{small}}');
 INSERT INTO shop.open_regions VALUES ('EU');
 INSERT INTO shop.words SELECT -i, 'US', 0, 0, 0, 0, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, {ledger}) i;
