@@ -40,6 +40,13 @@ COMMENT ON TABLE secret_{x}.t{x}_0 IS '{x}'; ANALYZE;''' for x, n, names in (('a
 # What parameters are declared to be: nothing, text, or what a column that is compared with it may have to be cast to.
 TYPES = {0: '', 16: 'boolean', 19: 'name', 20: 'bigint', 21: 'smallint', 23: 'integer', 25: 'text', 26: 'oid', 700: 'real', 701: 'double precision',
          1042: 'character(1)', 1043: 'varchar(2)', 1082: 'date', 1114: 'timestamp', 1184: 'timestamptz', 1700: 'numeric', 1186: 'interval'}
+# Types whose comparing fails for some values: a default operator class of somebody's own, and casts without a word.
+OWN = '''
+CREATE FUNCTION w.mood_cmp(w.mood, w.mood) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+    $f$ BEGIN IF 'wild' IN ($1, $2) THEN RAISE division_by_zero; END IF; RETURN enum_cmp($1, $2); END $f$;
+CREATE OPERATOR CLASS w.mood_ops DEFAULT FOR TYPE w.mood USING btree AS FUNCTION 1 w.mood_cmp(w.mood, w.mood);
+CREATE CAST (varchar AS bigint) WITH INOUT AS IMPLICIT; CREATE CAST (varchar AS boolean) WITH INOUT AS ASSIGNMENT;
+'''
 LITERALS = {'text': ["'a%'", "'red'", "'x\\'", "'%12'", "'t_\\'", "'topsecret'", "'12'", "'2020-01-31'"]}
 
 
@@ -79,7 +86,8 @@ class Conditions(queries.Queries):
         'num': ['{c}::float8 > {k}', '{c} = {k}::float8', '{c}::int > {k}', 'sqrt({c}) > {k}', 'ln({c}) > 0', '{c}::numeric(4,1) > {k}', 'power(10.0, {c}) > {k}', '{c}::bigint = {k}'],
         'text': ['{c}::int > {k}', '{c}::date IS NOT NULL', '{c}::boolean', "{c} LIKE '%\\'", "{c} LIKE 'b_\\'", "{c} ILIKE 'a%_\\'", "{c} LIKE 'a' || chr(92)", "'a1' ~ {c}", "{c}::jsonb IS NULL",
                  "{c} NOT LIKE '__\\'", "like({c}, 'b__\\')", "{c}::int[] IS NULL", "decode({c}, 'hex') IS NULL", "{c} SIMILAR TO 'a' || {c}", "substr({c}, 1, length({c}) - 2) = 'a'", "{c}::numeric > {k}"],
-        'code': ["{c}::int > {k}", "{c} LIKE 'b\\'", "{c} < ('x'::text COLLATE \"POSIX\")"],
+        'mood': ["greatest({c}, 'sad') = 'sad'", 'least({c}, {c}) IS NULL', "CASE WHEN {c} = 'sad' THEN {c} = greatest({c}) ELSE true END", "greatest({c}, {c}) > 'calm'"],
+        'code': ["{c}::int > {k}", '{c} = {k}', '{c} <> {k}', '{c} IN ({k}, 7)', '{c} BETWEEN {k} AND 50', "coalesce({c}, '1') = {k}", '{c} IS DISTINCT FROM {k}', '({c}) IS TRUE', '{c} = -{k}', "{c} LIKE 'b\\'", "{c} < ('x'::text COLLATE \"POSIX\")"],
         'label': ["{c}::int > {k}", "{c} LIKE '_\\'", "{c} = 'u1'::name", "{c} < 'zz'::name"],
         'date': ['({c} + 2147483000) IS NULL', '{c}::timestamp > now()', "{c} - 3000000 > date '2020-01-01'", "date_trunc('year', {c}) IS NULL"],
         'ts': ["{c} + interval '1 year' > now()", "{c} - interval '290000 years' < now()"],
@@ -139,6 +147,7 @@ def main():
     size = int(sys.argv[2]) if len(sys.argv) > 2 else 20000 if LONG else 1500
     print(f'seed {seed}, {size} statements')
     count = dict.fromkeys(('all', 'answering', 'failing', 'refused', 'slow', 'explained', 'wrong'), 0)
+    cells.SCHEMA += OWN
     queries.LITERALS['text'] = queries.LITERALS['text'] + LITERALS['text']
     with gt.Scratch() as scratch, gt.Postgres(scratch) as pg:
         pg.role('gatehouse', 'upstream-secret', 'SUPERUSER')

@@ -78,6 +78,9 @@ CREATE TABLE shop.part_eu PARTITION OF lockbox."CNRY-parts" FOR VALUES IN ('EU')
 CREATE TABLE shop.moves (id integer, region text, hidden text) PARTITION BY RANGE (id);
 CREATE TABLE shop.moves_seen PARTITION OF shop.moves FOR VALUES FROM (0) TO (10);
 CREATE TABLE lockbox."CNRY-moves" PARTITION OF shop.moves FOR VALUES FROM (10) TO (1000);
+CREATE TABLE shop.stops (id integer) PARTITION BY RANGE (id);
+CREATE TABLE lockbox."CNRY-stops" PARTITION OF shop.stops FOR VALUES FROM (0) TO (10);
+COMMENT ON TABLE lockbox."CNRY-stops" IS 'CNRY-stops';
 -- Names that only a dot in front of them keeps from being keywords.
 CREATE TABLE shop.words (id integer PRIMARY KEY, region text, "order" integer, "where" integer, "limit" integer, "returning" integer, "on" text, "values" text);
 CREATE TABLE shop.lists (id integer, hidden_list text[], numbers integer[]);
@@ -94,6 +97,7 @@ GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 # {salt} is A or B; {number} its numbers' first digits. Visible values do not depend on either.
 DATA = r'''
 INSERT INTO shop.moves SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, 'CNRY-{salt}-move-' || i FROM generate_series(1, 20) i;
+INSERT INTO shop.stops VALUES (1);
 INSERT INTO shop.regions VALUES ('EU', 'Europe'), ('US', 'America');
 INSERT INTO shop.orders
 SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END,
@@ -150,7 +154,7 @@ grants:
     columns: [id, region]
     rows: "region = attr('region')"
   - to: [reader]
-    tables: [shop.regions]
+    tables: [shop.regions, shop.stops]
   - to: [reader]
     tables: [shop.small_orders]
     columns: [id, amount]

@@ -171,6 +171,30 @@ class Copies:
                 self.sizes[user].append(name)
         return self.sizes[user]
 
+    def alone(self, user, sql, parameters):
+        """What the statement answers over what the user sees where, of one table, a single row is left."""
+        c = self.prepared(gt.Wire(self.pg.port, 'gatehouse', f'seen_{user}', 'upstream-secret'))
+        try:
+            for table in cells.TABLES:
+                if f'{table}' not in sql or not self.seen[user].columns[table]:
+                    continue
+                for place in [r[0] for r in c.query(f'SELECT ctid FROM w.{table}')[-1].rows]:
+                    c.query('BEGIN')
+                    c.query(f"DELETE FROM w.{table} WHERE ctid <> '{place}'")
+                    yield ask(c, sql, parameters)
+                    c.query('ROLLBACK')
+        finally:
+            c.close()
+
+    def may_come_before(self, user, sql, parameters, *answers):
+        """Two answers fail alike: are the rows that came before the error such as what the user sees gives?"""
+        left = {row for a in answers for row in a.rows}
+        for other in self.alone(user, sql, parameters):
+            left -= set(other.rows)
+            if not left:
+                return True
+        return not left
+
     def plans(self, user, sql, parameters, wanted, message=None, types=()):
         """Does PostgreSQL itself, over what the user sees, answer `wanted` under some other plan? Tables stand
         as they are, fenced as Gatehouse may have to fence them, and with what it makes a constant. Of statements over the catalogs, which are
@@ -205,12 +229,15 @@ class Copies:
                         return True
                 finally:
                     c.close()
-        return False
+        return message is not None and any(a.outcome == wanted and a.error['M'] == message for a in self.alone(user, sql, parameters))
+
+
+VALUES = ('21', '22', '54')  # classes of errors; chr() of none is 54000
 
 
 def both_fail(a, b):
     """Both met a value, or too many rows: which failing part comes first is the plan's business."""
-    return a[0] == b[0] == 'error' and a[1][:2] in ('21', '22') and b[1][:2] in ('21', '22')
+    return a[0] == b[0] == 'error' and a[1][:2] in VALUES and b[1][:2] in VALUES
 
 
 def are_both_wrong(a, b):
@@ -253,6 +280,7 @@ def other_way_round(sql):
         yield f'SELECT count(*) FROM {two[2]} CROSS JOIN {two[1]} WHERE {two[3]}'
     write = re.match(r'(?:UPDATE|DELETE FROM) (w\.\w+ AS (\w+)) .*?(?:FROM|USING) (.*) WHERE (.*?)(?: RETURNING .*)?$', sql)
     if write:
+        yield f'SELECT count(*) FROM {write[3]}'
         yield f'SELECT count(*) FROM ({write[3]}) CROSS JOIN {write[1]} WHERE CASE WHEN {write[2]}.id IS NOT NULL THEN {write[4]} ELSE false END'
 
 

@@ -402,6 +402,27 @@ class Queries:
                 sql = f'{sql} ORDER BY {", ".join(str(i + 1) for i in range(len(names)))}'
         return self.numbered(text + sql)
 
+    def lookups(self, count):
+        """Statements of one shape that differ in their constants alone, as programs send them: after a few Gatehouse has them prepared."""
+        table = self.rng.choice(sorted(self.tables))
+        columns = self.tables[table]
+        a = self.rng.choice(('', '', f'{table}.', 't.'))
+        number = lambda: str(self.rng.choice((1, 2, 3, 5, 8, 13, 21, 30, 40, -1, 0, 2147483647, 2147483648)))
+        text = lambda: self.rng.choice(("''", "'a'", "'red'", "'12'", "'x\\'", "'2020-01-31'", "'it''s'", "'1e400'", "'t'", "'{1}'", "'calm'", "'5'"))
+        parts = [(f'{a}{columns[0][0]} = ', number if self.chance(0.9) else text)]
+        for c, kind in self.rng.sample(columns, self.rng.randint(0, min(3, len(columns)))):
+            x = self.rng.random()
+            value = number if kind in ('int', 'big', 'num') and x < 0.6 else text
+            if x < 0.1 or kind == 'bool':
+                parts.append((f'{a}{c}' + (' IS NOT NULL' if kind != 'bool' else ''), lambda: ''))
+            else:
+                parts.append((f'{a}{c} {self.rng.choice(("=", "<>", "<", ">="))} ', value))
+        targets = self.rng.choice(('*', ', '.join(a + c for c, _ in self.rng.sample(columns, self.rng.randint(1, min(4, len(columns)))))))
+        end = self.rng.choice(('', '', f' ORDER BY {a}{columns[0][0]} LIMIT 1', f' ORDER BY {a}{self.rng.choice(columns)[0]}'))
+        for _ in range(count):
+            where = ' AND '.join(head + value() for head, value in parts)
+            yield f'SELECT {targets} FROM w.{table}{" t" if a == "t." else ""} WHERE {where}{end}'
+
     def numbered(self, sql):
         """The statement with those parameters alone that it still holds."""
         if self.parameters is None:
