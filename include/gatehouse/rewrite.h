@@ -113,9 +113,11 @@ typedef struct gh_plan {
                              shown... */
     bool strips_result; /* ...or, where the client asked for no result, the whole result */
     gh_signal_kind
-        signal;       /* the answer's one column, a process id as int8, is shown as the boolean that
+        signal; /* the answer's one column, a process id as int8, is shown as the boolean that
                               says whether there was such a session of the user's */
-    bool checks_rows; /* a written row may be refused: GH_CHECK_MARK */
+    bool
+        tells_values; /* what may fail over a row is the client's own: the error may quote what its text says */
+    bool checks_rows;  /* a written row may be refused: GH_CHECK_MARK */
     bool is_shareable; /* another literal of the same kind in its place would change nothing but
                               itself: numbers of at most nine digits, strings without backslash */
     bool is_lookup; /* ...and they may be parameters: it finds a row by the table's primary key */

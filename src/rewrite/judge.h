@@ -196,7 +196,9 @@ typedef struct gh_judge {
     size_t end;
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
-    bool is_policy;  /* the text is not the client's, but a policy's or a view's */
+    bool is_policy; /* the text is not the client's, but a policy's or a view's */
+    bool
+        has_others; /* the policy's or a view's expressions, which may fail by an error that quotes a value */
     bool is_unsafe;  /* some condition may fail or tell: all governed relations are fenced */
     bool has_unsafe; /* some condition may; which relations it is on is known */
     bool runs_early; /* something computes with columns before a view's own joins have been made */

@@ -272,11 +272,31 @@ static void sub_select(gh_policy_scope *p, SelectStmt *s)
     p->inner = outer;
 }
 
+/* Without a cast of what is stored, and functions but a few. */
+static bool may_quote(const Node *n)
+{
+    static const char *const quiet[] = { "attr",  "lower", "upper",  "length",    "abs",
+                                         "left",  "right", "substr", "substring", "concat",
+                                         "round", "now",   "btrim",  "ltrim",     "rtrim" };
+
+    if (IsA(n, TypeCast))
+        return !IsA(((const TypeCast *)n)->arg, A_Const) &&
+               !gh_policy_is_attribute(((const TypeCast *)n)->arg);
+    if (!IsA(n, FuncCall))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(quiet); i++) {
+        if (strcmp(gh_policy_own_name(((const FuncCall *)n)->funcname), quiet[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
 void gh_policy_walk(struct Node **slot, void *arg)
 {
     gh_policy_scope *p = arg;
     Node *n = (Node *)*slot;
 
+    p->may_quote |= may_quote(n);
     if (p->is_broken || p->judge.rc != GH_OK || gh_policy_time(p, n))
         return;
     switch (nodeTag(n)) {
@@ -363,6 +383,7 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
     if (p.has_query && (item->is_target || outer->view_depth > 0))
         outer->is_unsafe = true;
     item->calls_code |= p.calls_code;
+    outer->has_others |= p.may_quote || p.calls_code;
     if (p.calls_code || strlen(sql) > CHEAP_BYTES_MAX)
         item->is_dear = true;
     return sql;

@@ -15,6 +15,7 @@ typedef struct gh_policy_scope {
     bool *is_guard; /* see gh_item */
     bool is_broken;
     bool has_query;      /* a sub-select: the planner may run it after other conditions */
+    bool may_quote;      /* it may fail by an error that quotes a value of the row */
     bool calls_code;     /* other than PostgreSQL's own: it may cost anything */
     bool keeps_instants; /* policy_time.c: they stay what they are in the part that is walked */
 } gh_policy_scope;

@@ -57,6 +57,7 @@ static bool take_known(gh_judge *j, gh_item *item, gh_str schema)
         item->decision = j->view_depth > 0 ? gh_through_decide(j, r) : gh_judge_decide(j, r);
         if (!item->decision->exists)
             return false;
+        j->has_others |= r->kind == 'v' && !item->decision->is_through;
     }
     item->relation = r;
     if (item->inner == NULL)

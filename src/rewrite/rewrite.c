@@ -224,6 +224,9 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         rc = emit_plan(&j, *stmt, first, end);
         plan->is_shareable =
             !j.reads_literal && (plan->kind == GH_STMT_QUERY || plan->kind == GH_STMT_WRITE);
+        plan->tells_values = !j.has_others && plan->kind != GH_STMT_EXECUTE &&
+                             plan->kind != GH_STMT_FETCH &&
+                             plan->kind != GH_STMT_COMMIT; /* which say nothing of what they run */
         plan->is_lookup = plan->is_shareable && gh_lookup_is_by_key(&j, keys);
     }
     if (rc != GH_OK) {

@@ -14,6 +14,7 @@
 #include "session_priv.h"
 
 #include "error_public.h"
+#include "error_rebuild.h"
 
 #include <stdlib.h>
 
@@ -461,37 +462,6 @@ static gh_answer on_row(gh_session *s, gh_str body)
  * --------------------------------------------------------------------------------------------------
  */
 
-/* How many characters stand before a byte. */
-static uint32_t characters(gh_str text)
-{
-    uint32_t n = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        n += ((unsigned char)text.ptr[i] & 0xc0u) != 0x80u ? 1 : 0;
-    return n;
-}
-
-/* The upstream counts from the beginning of the joined text; the plan from that of its own. */
-static uint32_t client_position(const gh_expect *e, uint32_t position)
-{
-    const gh_plan *p = gh_expect_plan(e);
-
-    if (p == NULL || position == 0 || e->is_lookup) /* whose text was another */
-        return 0;
-    if (p->is_bypassed)
-        return position;
-    if (e->kind == GH_EXPECT_QUERY) {
-        uint32_t before = 0;
-
-        for (uint32_t i = 0; i < e->plan_at && i + 1 < e->set->count; i++)
-            before += characters(e->set->plans[i].sql) + 1;
-        if (position <= before)
-            return 0;
-        position -= before;
-    }
-    return gh_plan_position(p, position);
-}
-
 /* Errors that PostgreSQL raises before it looks whether the transaction failed: what does not parse, a
  * message that is none, a name that the protocol does not know. */
 static bool comes_first(const char *sqlstate)
@@ -544,24 +514,6 @@ static void say_failed_check(const gh_plan *p, gh_err *out)
                    GH_STR_ARG(table));
 }
 
-static void rebuild(const gh_expect *e, const gh_upstream_error *up, gh_err *out)
-{
-    gh_str client_sql = e != NULL && e->set != NULL ? e->set->source : (gh_str){ NULL, 0 };
-    gh_buf text;
-
-    memcpy(out->sqlstate, up->sqlstate.ptr, 5);
-    gh_buf_init(&text, 0);
-    gh_session_public_error(up->sqlstate, up->is_of_code ? (gh_str){ NULL, 0 } : up->message,
-                            client_sql, &text);
-    memcpy(out->public_msg, text.ptr,
-           text.len < sizeof(out->public_msg) ? text.len : sizeof(out->public_msg) - 1);
-    gh_buf_fini(&text);
-    if (gh_sqlstate_is_absence(out->sqlstate))
-        memcpy(out->hint, GH_ABSENCE_HINT, sizeof(GH_ABSENCE_HINT));
-    if (e != NULL)
-        out->position = client_position(e, up->position);
-}
-
 /* The failed entry and those behind it, up to the Sync: answered by the upstream with nothing more.
  */
 static void skip_to_sync(gh_session *s, const char *sqlstate)
@@ -587,7 +539,7 @@ static gh_answer on_fatal(gh_session *s, const gh_upstream_error *up)
 
     /* SECURITY: what is wrong with the upstream's account (28xxx, 3D000) is no client's business;
      * fixed texts say no more. */
-    rebuild(NULL, up, &err);
+    gh_session_rebuild_error(NULL, up, &err);
     gh_log(GH_WARN, "upstream.fatal", "peer=%s sqlstate=%s", s->peer, err.sqlstate);
     gh_wire_put_error(gh_session_out(s), GH_WIRE_FATAL, &err);
     s->is_upstream_lost = true;
@@ -622,7 +574,7 @@ static gh_answer on_error(gh_session *s, gh_str body)
     else if (is_failed_check(gh_session_answering(s, gh_expect_plan(e)), &up))
         say_failed_check(gh_session_answering(s, gh_expect_plan(e)), &err);
     else
-        rebuild(e, &up, &err);
+        gh_session_rebuild_error(e, &up, &err);
     if (e->was_told)
         err = *e->refusal;
     else if (s->is_bypass && e->refusal == NULL)

@@ -363,7 +363,7 @@ static bool occurs(gh_str text, gh_str part)
     const char *end = text.ptr + text.len;
 
     if (part.len == 0)
-        return true;
+        return text.len > 0;
     if (text.len < part.len)
         return false;
     for (;;) {

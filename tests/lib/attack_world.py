@@ -78,6 +78,9 @@ CREATE TABLE shop.part_eu PARTITION OF lockbox."CNRY-parts" FOR VALUES IN ('EU')
 CREATE TABLE shop.moves (id integer, region text, hidden text) PARTITION BY RANGE (id);
 CREATE TABLE shop.moves_seen PARTITION OF shop.moves FOR VALUES FROM (0) TO (10);
 CREATE TABLE lockbox."CNRY-moves" PARTITION OF shop.moves FOR VALUES FROM (10) TO (1000);
+-- What the policy's own filter and mask, and a view, fail over.
+CREATE TABLE shop.codes (id integer, code text);
+CREATE VIEW shop.numbers_of AS SELECT id, code::integer AS number FROM shop.codes;
 CREATE TABLE shop.stops (id integer) PARTITION BY RANGE (id);
 CREATE TABLE lockbox."CNRY-stops" PARTITION OF shop.stops FOR VALUES FROM (0) TO (10);
 COMMENT ON TABLE lockbox."CNRY-stops" IS 'CNRY-stops';
@@ -98,6 +101,7 @@ GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 DATA = r'''
 INSERT INTO shop.moves SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, 'CNRY-{salt}-move-' || i FROM generate_series(1, 20) i;
 INSERT INTO shop.stops VALUES (1);
+INSERT INTO shop.codes VALUES (1, CASE WHEN '{salt}' = 'A' THEN 'guess' ELSE 'other' END);
 INSERT INTO shop.regions VALUES ('EU', 'Europe'), ('US', 'America');
 INSERT INTO shop.orders
 SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END,
@@ -141,6 +145,8 @@ users:
   olga: { roles: [owner] }
   gone: { kind: human }
   tina: { roles: [reader, scratch], attributes: { region: EU, dept: it } }
+masks:
+  number: "(value::integer)::text"
 tags:
   secret: ["*.*.owner"]
 grants:
@@ -173,6 +179,14 @@ grants:
     columns: { except: [note] }
   - to: [reader]
     tables: [shop.parcels, shop.part_eu, shop.kinds]
+  - to: [reader]
+    tables: [shop.codes]
+    rows: "code::integer > 0"
+  - to: [writer]
+    tables: [shop.codes]
+    mask: { code: number }
+  - to: [reader]
+    tables: [shop.numbers_of]
   - to: [reader]
     tables: [shop.marks]
     rows: "region = attr('region') OR region = 'A' OR region = 'B' OR region = 'C' OR region = 'D' OR region = 'E' OR region = 'F' OR region = 'G' OR region = 'H' OR region = 'I' OR region = 'J' OR region = 'K' OR region = 'L'"
