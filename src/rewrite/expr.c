@@ -199,6 +199,7 @@ static void judge_call(gh_judge *j, Node **slot)
     }
     switch (gh_function_judge(j, schema, name, &found)) {
     case GH_FUNCTION_ALLOWED:
+        j->calls_code = j->calls_code || !gh_str_is(found, "pg_catalog");
         gh_cast_judge_inner(j, f, name);
         qualify_call(j, f, found);
         return;

@@ -718,6 +718,24 @@ static void note_grants(gh_judge *j, int64_t *grants, const gh_decision *d)
     j->plan->grant_count += d->grant_count;
 }
 
+/*
+ * SECURITY: generated columns, checks and indexes of what is written compute with all of its row, and a function that the
+ * policy allows with what it likes, and no context tells of it where PostgreSQL writes it out in the query. Attack:
+ * tests/attack error-fields.
+ */
+static bool has_others(const gh_judge *j)
+{
+    ListCell *cell;
+
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+
+        if (item->is_target && !item->decision->is_full)
+            return true;
+    }
+    return j->calls_code;
+}
+
 static size_t grant_count(const gh_judge *j)
 {
     size_t n = 0;
@@ -765,4 +783,5 @@ void gh_judge_note_touches(gh_judge *j)
     j->plan->touches = touches;
     j->plan->touch_count = n;
     j->plan->grant_ids = grants;
+    j->has_others |= has_others(j);
 }

@@ -21,6 +21,9 @@ typedef struct gh_upstream_error {
 /* Reads the body of an ErrorResponse or NoticeResponse; strings are borrowed. GH_BADMSG. */
 GH_MUST_USE gh_rc gh_upstream_error_read(gh_str body, gh_upstream_error *out);
 
+/* Is what such an error quotes the name of a thing, and no value? */
+bool gh_session_error_is_of_names(gh_str sqlstate);
+
 /* Appends the message to show. `client_sql`: the statement's text as the client wrote it, empty if
  * there is none. */
 void gh_session_public_error(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out);

@@ -93,6 +93,13 @@ CREATE FUNCTION lib.echo() RETURNS trigger LANGUAGE plpgsql AS
     $f$ BEGIN RAISE NOTICE 'CNRY-echo %', OLD.word; RAISE WARNING 'CNRY-echo %', OLD;
           IF OLD.order_id = 27 THEN PERFORM OLD.word::integer; END IF; RETURN OLD; END $f$;
 CREATE TRIGGER echo BEFORE DELETE ON lockbox.echoes FOR EACH ROW EXECUTE FUNCTION lib.echo();
+-- What is computed with a hidden text, as it is written, read or called.
+CREATE TABLE shop.made (id integer PRIMARY KEY, region text, n integer, hid text, CHECK (n <> 7 OR hid::integer > 0),
+    made integer GENERATED ALWAYS AS (CASE WHEN n = 6 THEN hid::integer END) STORED);
+CREATE INDEX ON shop.made ((CASE WHEN n = 8 THEN hid::integer END));
+CREATE INDEX ON shop.made (n) WHERE CASE WHEN n = 9 THEN hid::integer > 0 END;
+CREATE VIEW shop.read_notes AS SELECT id, note::integer AS n FROM shop.orders;
+CREATE FUNCTION lib.read_notes() RETURNS SETOF integer STABLE LANGUAGE sql AS 'SELECT note::integer FROM shop.orders';
 CREATE SEQUENCE shop.seen_numbers; CREATE SEQUENCE shop.numbers; CREATE SEQUENCE shop.some_numbers; CREATE SEQUENCE lockbox.numbers;
 GRANT USAGE ON SCHEMA shop, staff, lockbox, lib TO gatehouse;
 '''
@@ -121,6 +128,7 @@ INSERT INTO shop.parcels VALUES (1, ROW('plain'));
 INSERT INTO shop.marks VALUES (3, 'EU', 'low', '1', '5', '2020-01-01', 'yes'), (4, 'US', 'low', '1', '5', '2020-01-01', 'yes');
 UPDATE shop.marks SET grade = 'none', size = 'x', number = 'CNRY', day = 'CNRY', done = 'CNRY' WHERE id = 4 AND '{salt}' = 'A';
 INSERT INTO shop.kinds VALUES (1, 'big', '{{small}}');
+INSERT INTO shop.made (id, region, n, hid) VALUES (1, 'EU', 1, 'CNRY-{salt}-hid'), (2, 'US', 1, 'CNRY-{salt}-hid');
 INSERT INTO shop.open_regions VALUES ('EU');
 INSERT INTO shop.words SELECT -i, 'US', 0, 0, 0, 0, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, {ledger}) i;
 INSERT INTO shop.words SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, i, i, i, i, 'CNRY-{salt}-on', 'CNRY-{salt}-values' FROM generate_series(1, 9) i;
@@ -202,6 +210,12 @@ grants:
     columns: { except: ["on", values] }
     rows: "region = attr('region')"
     privileges: [insert, update, delete]
+  - to: [reader, writer]
+    tables: [shop.made]
+    columns: [id, region, n]
+    rows: "region = attr('region')"
+    privileges: [select, insert, update]
+  - { to: [reader], tables: [shop.read_notes] }
   - to: [writer]
     tables: [shop.parcels]
     privileges: [insert, update]
@@ -225,6 +239,6 @@ denies:
     tables: ["*.*"]
     tags: [secret]
 functions:
-  - { to: [reader], allow: [lib.plus_one] }
+  - { to: [reader], allow: [lib.plus_one, lib.read_notes] }
 '''
 USERS = {name: f'{name}-pass' for name in ('mallory', 'wanda', 'oddone', 'noattr', 'olga', 'gone', 'tina')}
