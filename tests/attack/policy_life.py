@@ -226,6 +226,32 @@ class People(unittest.TestCase):
         proxy.apply(policy())
         proxy.cli('user', 'password', '--acl', proxy.acl, 'bert', stdin=USERS['bert'] + '\n')
 
+    def test_a_role_that_is_dropped_gives_nothing_more(self):
+        """From the middle of a chain: who had grants through it has them no more."""
+        proxy.apply(policy('  middle: { member_of: [reader] }\n  outer: { member_of: [middle] }', member='outer'))
+        try:
+            gt.wait_for(lambda: self.can('ann'), 5, 'ann may log in')
+            with proxy.wire('ann') as c:
+                self.assertEqual(c.one('SELECT a FROM open'), [['1']])
+                proxy.cli('role', 'drop', '--acl', proxy.acl, 'middle')
+                gt.wait_for(lambda: c.query('SELECT a FROM open')[-1].sqlstate == '42P01', 5, 'the open session sees nothing more')
+            gt.wait_for(lambda: not self.can('ann'), 5, 'nor does a new one')
+        finally:
+            proxy.apply(policy())
+
+    def test_a_name_that_is_given_again_brings_no_grants_along(self):
+        own = '  - { to: [user:bert], tables: [hidden.t] }'
+        proxy.apply(policy(grants=own).replace('bert: { roles: [reader] }', 'bert: {}'))
+        try:
+            gt.wait_for(lambda: self.can('bert'), 5, 'bert may log in')
+            proxy.cli('user', 'drop', '--acl', proxy.acl, 'bert', '--cascade')
+            proxy.cli('user', 'add', '--acl', proxy.acl, 'bert')
+            proxy.cli('user', 'password', '--acl', proxy.acl, 'bert', stdin=USERS['bert'] + '\n')
+            gt.wait_for(lambda: not self.can('bert'), 5, 'the new bert has no grants')
+        finally:
+            proxy.apply(policy())
+            gt.wait_for(lambda: self.can('bert'), 5, 'bert is as before')
+
 
 if __name__ == '__main__':
     gt.main()

@@ -47,6 +47,7 @@ CREATE TABLE altered (id int PRIMARY KEY, email text);
 INSERT INTO altered VALUES (1, 'CANARY1');
 CREATE FUNCTION alters() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.email := 'CANARY' || NEW.id; RETURN NEW; END $$;
 CREATE TRIGGER alters BEFORE INSERT ON altered FOR EACH ROW EXECUTE FUNCTION alters();
+CREATE VIEW altered_too AS SELECT id, email FROM altered;
 CREATE TABLE tree (id serial PRIMARY KEY, parent int REFERENCES tree);
 CREATE TABLE leaf (id int PRIMARY KEY, tree int REFERENCES tree, again int REFERENCES tree) PARTITION BY RANGE (id);
 CREATE TABLE leaf_few PARTITION OF leaf FOR VALUES FROM (0) TO (10);
@@ -85,10 +86,10 @@ grants:
   - { to: [clerk], tables: [public.counted], rows: "id < 10", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.noted], privileges: [insert, update] }
   - { to: [clerk], tables: [public.noted], rows: "region = 'EU'" }
-  - { to: [clerk], tables: [public.people, public.altered], mask: { email: redact, code: redact, made: redact } }
+  - { to: [clerk], tables: [public.people, public.altered, public.altered_too], mask: { email: redact, code: redact, made: redact } }
   - { to: [clerk], tables: [public.people], columns: [id, code], rows: "region = 'EU'" }
-  - { to: [clerk], tables: [public.people, public.altered], privileges: [insert] }
-  - { to: [clerk], tables: [public.people, public.altered], privileges: [update], blind: true }
+  - { to: [clerk], tables: [public.people, public.altered, public.altered_too], privileges: [insert] }
+  - { to: [clerk], tables: [public.people, public.altered, public.altered_too], privileges: [update], blind: true }
   - { to: [clerk], tables: [public.tree, public.leaf, 'public."Leaf''s"', public.kept, public.vault], privileges: [select, insert, truncate] }
   - { to: [clerk], tables: [public.older, public.named] }
   - { to: [clerk], tables: [public.named], privileges: [truncate], rows: "region = 'EU'" }
@@ -288,7 +289,8 @@ class Proposals(unittest.TestCase):
                              ("INSERT INTO people (id, region) VALUES (1, 'DE') ON CONFLICT (id) DO UPDATE SET {}", 'email = excluded.code'),
                              ("INSERT INTO people VALUES (1, 'DE') ON CONFLICT (id) DO UPDATE SET {}", 'email = excluded.email'),
                              ('INSERT INTO people SELECT id FROM t WHERE id = 1 ON CONFLICT (id) DO UPDATE SET {}', 'email = excluded.email'),
-                             ("INSERT INTO altered (id, email) VALUES (1, 'mine') ON CONFLICT (id) DO UPDATE SET {}", "email = 'x' WHERE excluded.email LIKE 'CANARY%'")):
+                             ("INSERT INTO altered (id, email) VALUES (1, 'mine') ON CONFLICT (id) DO UPDATE SET {}", "email = 'x' WHERE excluded.email LIKE 'CANARY%'"),
+                             ("INSERT INTO altered_too (id, email) VALUES (1, 'mine') ON CONFLICT (id) DO UPDATE SET {}", "email = 'x' WHERE excluded.email LIKE 'CANARY%'")):
             with self.subTest(insert=insert, sets=sets):
                 self.assertEqual(self.ask(insert.format(sets)), '42703')
 
@@ -296,7 +298,7 @@ class Proposals(unittest.TestCase):
         """Of the columns that show, where none of them is made by the table."""
         rest = '(id, email) VALUES (1, $$mine$$) ON CONFLICT (id) DO UPDATE SET'
         PROXY.apply(POLICY.replace('mask: { email: redact, code: redact, made: redact }', 'columns: { except: [made, region] }, mask: { email: redact, code: redact }')
-                    .replace('public.people, public.altered], columns', 'public.people], columns'))
+                    .replace('public.people, public.altered, public.altered_too], columns', 'public.people], columns'))
         try:
             gt.wait_for(lambda: self.ask('SELECT region FROM people') == '42703')
             self.assertEqual(self.ask(f"INSERT INTO people {rest} email = excluded.email || 'X' WHERE excluded.* IS DISTINCT FROM people.*"), '42703')  # code is a default
