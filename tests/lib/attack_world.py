@@ -150,6 +150,7 @@ roles:
   planner: { description: looks at plans, may: [explain, temp_tables] }
 users:
   mallory: { roles: [reader], attributes: { region: EU, dept: it } }
+  molly: { roles: [reader], attributes: { region: EU, dept: it } }
   wanda: { roles: [reader, writer], attributes: { region: EU, dept: it } }
   oddone: { roles: [reader], attributes: { region: "EU' OR true --", dept: "\\' OR 1=1" } }
   noattr: { roles: [reader] }
@@ -248,4 +249,4 @@ denies:
 functions:
   - { to: [reader], allow: [lib.plus_one, lib.read_notes] }
 '''
-USERS = {name: f'{name}-pass' for name in ('mallory', 'wanda', 'oddone', 'noattr', 'olga', 'gone', 'tina', 'petra')}
+USERS = {name: f'{name}-pass' for name in ('mallory', 'molly', 'wanda', 'oddone', 'noattr', 'olga', 'gone', 'tina', 'petra')}
