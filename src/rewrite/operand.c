@@ -465,6 +465,8 @@ gh_operand gh_operand_settled(const gh_judge *j, gh_operand o)
 {
     if (o.class != GH_CLASS_CONST)
         return o;
+    if (o.type == GH_OID_DATE) /* CURRENT_DATE, or one of its kin */
+        return (gh_operand){ .class = GH_CLASS_TIME_POINT };
     if (o.type != GH_OID_NUMERIC)
         return gh_operand_of_type(j, width(o) != 0 ? o.type : GH_OID_TEXT, -1, 0);
     o.class = GH_CLASS_NUMERIC;
