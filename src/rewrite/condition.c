@@ -230,8 +230,130 @@ bool gh_judge_is_safe(gh_judge *j, const Node *n)
     return is_safe(j, n, true);
 }
 
+/* ---- joins by names ---------------------------------------------------------------------------- */
+
+/* Of more columns of one name, or names of NATURAL, nothing is known, so that looking at them stays quick. */
+#define JOINED_MAX  32
+#define NATURAL_MAX 128
+
+/* What an item's column of the name is; false: nobody knows. *is_there: has it one at all? */
+static bool joined_column(gh_judge *j, const gh_item *item, const char *name, gh_operand *value,
+                          bool *is_there)
+{
+    const gh_column *c;
+    gh_oid type;
+
+    *is_there = false;
+    if (item->is_covered)
+        return false;
+    if (item->result != NULL) {
+        for (int i = 0; i < item->result->output_count; i++) {
+            const char *output = item->result->outputs[i].name;
+
+            if (output == NULL || strcmp(output, name) != 0)
+                continue;
+            *value = item->result->outputs[i].value;
+            *is_there = true;
+        }
+        return item->result->is_complete;
+    }
+    if (item->relation == NULL || item->is_renamed)
+        return false;
+    c = gh_relation_column(item->relation, gh_str_of(name));
+    if (c == NULL || (item->decision != NULL && !item->keeps_hidden &&
+                      item->decision->columns[c - item->relation->columns].show == GH_HIDDEN))
+        return true;
+    *is_there = true;
+    /* Those of information_schema are domains. */
+    type = item->decision == NULL ? gh_overload_base(j->in->catalog, c->type_oid) : c->type_oid;
+    if (item->decision == NULL || gh_operand_of_column(j, item, c).class != GH_CLASS_NONE)
+        *value = gh_operand_of_type(j, type, -1, c->collation);
+    return true;
+}
+
 /*
- * USING and NATURAL compare columns of one name; only plain relations' types are known.
+ * The columns of this name of any two items compare without failing: of three, the second joins what the first two make.
+ *
+ * SECURITY: float USING integer USING numeric compares the first with the last. Attack: tests/unit/rewrite, joins_by_names.
+ */
+static bool is_safe_name(gh_judge *j, const char *name)
+{
+    gh_operand found[JOINED_MAX];
+    size_t count = 0;
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        gh_operand o = { .class = GH_CLASS_NONE };
+        bool is_there;
+
+        if (!joined_column(j, lfirst(cell), name, &o, &is_there))
+            return false;
+        if (!is_there)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            if (!gh_operand_are_comparable(found[i], o))
+                return false;
+        }
+        if (count == JOINED_MAX)
+            return false;
+        found[count++] = o;
+    }
+    return true;
+}
+
+/* How often the name is one of an item's. */
+static bool is_shared(gh_judge *j, const char *name)
+{
+    int count = 0;
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        gh_operand ignored;
+        bool is_there;
+
+        (void)joined_column(j, lfirst(cell), name, &ignored, &is_there);
+        count += is_there;
+    }
+    return count > 1;
+}
+
+/* A table may have another column by now, which NATURAL joins by where a star would show it. */
+static bool may_have_more(const gh_item *item)
+{
+    return item->relation != NULL && item->decision != NULL && item->decision->is_full &&
+           item->decision->is_open;
+}
+
+/* Each name that two of the items share. */
+static bool is_safe_natural(gh_judge *j)
+{
+    int names = 0;
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        const gh_item *item = lfirst(cell);
+        int count = item->result != NULL     ? item->result->output_count
+                    : item->relation != NULL ? item->relation->column_count
+                                             : 0;
+
+        names += count;
+        if ((item->result == NULL && item->relation == NULL) || may_have_more(item) ||
+            names > NATURAL_MAX)
+            return false;
+        for (int i = 0; i < count; i++) {
+            const char *name = item->result != NULL
+                                   ? item->result->outputs[i].name
+                                   : gh_judge_cstr(item->relation->columns[i].name);
+
+            if (name == NULL || (is_shared(j, name) && !is_safe_name(j, name)))
+                return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * USING and NATURAL compare columns of one name: all of the block's items count, though a join has two sides alone.
  *
  * SECURITY: a relation of the catalogs is on one side like any other. A bigint that is compared with its oid is cast,
  * which fails for some of them. Attack: tests/unit/rewrite, joins_with_catalogs.
@@ -239,36 +361,12 @@ bool gh_judge_is_safe(gh_judge *j, const Node *n)
 bool gh_judge_is_safe_using(gh_judge *j, const JoinExpr *join)
 {
     ListCell *cell;
-    ListCell *inner;
 
     if (join->isNatural)
-        return false;
+        return is_safe_natural(j);
     foreach (cell, join->usingClause) {
-        gh_operand first = { .class = GH_CLASS_CONST };
-
-        foreach (inner, j->block->items) {
-            const gh_item *item = lfirst(inner);
-            const gh_column *c;
-            gh_oid type;
-            gh_operand o;
-
-            if (item->relation == NULL || item->is_renamed)
-                return false;
-            c = gh_relation_column(item->relation, gh_str_of(strVal(lfirst(cell))));
-            if (c == NULL)
-                continue;
-            if (item->decision != NULL &&
-                (item->decision->columns[c - item->relation->columns].show != GH_CLEAR ||
-                 !gh_operand_is_stored(item, c)))
-                return false;
-            /* Those of information_schema are domains. */
-            type = item->decision == NULL ? gh_overload_base(j->in->catalog, c->type_oid)
-                                          : c->type_oid;
-            o = gh_operand_of_type(j, type, -1, c->collation);
-            if (!gh_operand_are_comparable(first, o))
-                return false;
-            first = o;
-        }
+        if (!is_safe_name(j, strVal(lfirst(cell))))
+            return false;
     }
     return true;
 }

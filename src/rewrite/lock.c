@@ -227,6 +227,14 @@ static bool locks_query(const Node *n, const List *names)
  * SECURITY: PostgreSQL locks through a sub-select whatever is read in it, without asking for any privilege but
  * the upstream account's. Attack: tests/attack writes.
  */
+static void refuse(gh_judge *j, int location, const char *what, const char *why)
+{
+    if (j->rc != GH_OK)
+        return;
+    gh_judge_refuse(j, GH_DENIED, "42501", location, "row locks on %s", what);
+    (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", why);
+}
+
 static void refuse_locked_queries(gh_judge *j, const SelectStmt *s)
 {
     ListCell *clause;
@@ -235,8 +243,8 @@ static void refuse_locked_queries(gh_judge *j, const SelectStmt *s)
     foreach (clause, s->lockingClause) {
         foreach (item, s->fromClause) {
             if (locks_query(lfirst(item), lfirst_node(LockingClause, clause)->lockedRels))
-                gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                                "row locks on a sub-select are not allowed");
+                refuse(j, -1, "a sub-select are not allowed",
+                       "Lock inside of the sub-select, or name the tables to lock by OF.");
         }
     }
 }
@@ -250,8 +258,8 @@ static void lock_item(gh_judge *j, gh_item *item)
     }
     if (!item->decision->is_full &&
         (item->decision->is_through || strchr("rp", item->relation->kind) == NULL)) {
-        gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                        "row locks on a view that the policy filters are not allowed");
+        refuse(j, -1, "a view that the policy filters are not allowed",
+               "Lock rows of the tables that the view is made of, or name other tables by OF.");
         return;
     }
     item->is_locked = true;
@@ -286,8 +294,11 @@ void gh_judge_locking(gh_judge *j, const SelectStmt *s)
 void gh_judge_locked_item(gh_judge *j, const gh_item *item)
 {
     if (item->is_locked && (gh_judge_is_fenced(j, item) || item->calls_code))
-        gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                        "row locks on table %s are not allowed here, since a condition may fail "
-                        "and the policy filters its rows",
-                        item->var->relname);
+        refuse(j, -1,
+               gh_judge_printf("table %s are not allowed here, since a condition may fail "
+                               "and the policy filters its rows",
+                               item->var->relname),
+               "Move what may fail from ON to WHERE, and name columns of the table one by one; or "
+               "find the "
+               "keys first, and lock by them.");
 }

@@ -12,7 +12,7 @@
  *                 LEFT JOIN (SELECT (<value>) OFFSET 0) AS value (v) ON true) AS gh)
  *     several of them, unless one sub-select gives them all: refused
  *
- * A default that is a literal is written in its place, so that what is checked is what is stored, whatever the default is by
+ * A default that is a literal or the time is written in its place, so that what is checked is what is stored, whatever the default is by
  * then.
  *
  * SECURITY: a value that is computed twice is checked once and stored another time. Attack:
@@ -201,8 +201,21 @@ static char *as_stored(gh_judge *j, const gh_column *c, const char *value)
                : gh_judge_printf("CAST(%s AS " GH_STR_FMT ")", sql, GH_STR_ARG(c->type_sql));
 }
 
-/* SQL of a default that is a literal; NULL for any other. */
-static char *literal_default(gh_judge *j, const gh_column *c)
+/* SQL of a default that is the time of the transaction, which is the same wherever it is asked for; NULL for any other. */
+static char *time_default(gh_judge *j, const gh_column *c)
+{
+    const Node *n = gh_judge_parse_expr(j, gh_judge_cstr(c->default_sql));
+    const char *sql = n != NULL && IsA(n, FuncCall) ? "pg_catalog.now()" : NULL;
+
+    if (n != NULL && IsA(n, SQLValueFunction))
+        sql = gh_judge_cstr(c->default_sql);
+    return sql == NULL
+               ? NULL
+               : gh_judge_printf("CAST(%s AS " GH_STR_FMT ")", sql, GH_STR_ARG(c->type_sql));
+}
+
+/* SQL of a default that is a literal or the time; NULL for any other. */
+static char *known_default(gh_judge *j, const gh_column *c)
 {
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, c->type_oid);
     const Node *n;
@@ -215,7 +228,7 @@ static char *literal_default(gh_judge *j, const gh_column *c)
     while (n != NULL && IsA(n, TypeCast))
         n = ((const TypeCast *)n)->arg;
     if (n == NULL || !IsA(n, A_Const))
-        return NULL;
+        return n == NULL ? NULL : time_default(j, c);
     a = (const A_Const *)n;
     if (!a->isnull) {
         if (IsA(&a->val, String))
@@ -252,7 +265,7 @@ static char *other_value(gh_judge *j, gh_merge_action *a, const gh_column *c, gh
 
     if (v->slot == NULL && a->is_update)
         return gh_judge_printf("%s.%s", a->target->inner, gh_judge_ident(j, c->name));
-    value = c->identity == 0 ? literal_default(j, c) : NULL;
+    value = c->identity == 0 ? known_default(j, c) : NULL;
     if (value == NULL) {
         refuse(j, a->target, WHY_DEFAULT);
     } else if (v->slot != NULL) {

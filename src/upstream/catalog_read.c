@@ -63,10 +63,14 @@ static const char s_schemas_sql[] =
 
 /*
  * Which columns, in lower case, a BEFORE ROW trigger may change; NULL: any. Of a function in PL/pgSQL those that it names
- * as NEW.column, where it says NEW for nothing else and returns nothing else: by its text, comments and strings
- * included, so that what is not understood counts as any.
+ * as NEW.column, where it says NEW for nothing else but to read it and returns nothing else: by its text, comments and strings
+ * included, so that what is not understood counts as any. What stands among a call's arguments is read, but by CALL, which
+ * may give it back changed; so are NEW.*, NEW IS ..., ... DISTINCT FROM NEW, and what a variable is set to.
  */
 #define NEW_COLUMN "\\mnew\\s*\\.\\s*(\"[^\"]*\"|[a-z_][a-z0-9_$]*)"
+#define NEW_READ                                                                                   \
+    "[(,]\\s*new\\s*(?=[,)])|\\mnew\\s*\\.\\s*\\*|\\mnew\\s+is\\M|\\mdistinct\\s+from\\s+"         \
+    "new\\M(?!\\s*\\.)|:=\\s*new\\s*;"
 #define TRIGGER_COLUMNS                                                                            \
     "CASE WHEN f.oid < 16384 AND f.proname = 'suppress_redundant_updates_trigger' THEN '{}' "      \
     "WHEN f.oid < 16384 AND f.proname IN ('tsvector_update_trigger', "                             \
@@ -74,7 +78,8 @@ static const char s_schemas_sql[] =
     "'$libdir/moddatetime' THEN ARRAY[lower(split_part(encode(t.tgargs, 'escape'), "               \
     "E'\\\\000', 1))] WHEN l.lanname = 'plpgsql' AND f.prosrc !~* "                                \
     "'u&|\"\"|[^\\x01-\\x7f]|[a-z0-9_$]{64}' AND "                                                 \
-    "regexp_replace(regexp_replace(f.prosrc, '" NEW_COLUMN "', '', 'gi'), "                        \
+    "regexp_replace(regexp_replace(regexp_replace(f.prosrc, '" NEW_COLUMN "', '', 'gi'), CASE "    \
+    "WHEN f.prosrc ~* '\\mcall\\M' THEN '$.' ELSE '" NEW_READ "' END, '', 'gi'), "                 \
     "'\\mreturn\\s+(new|null)\\s*;', '', 'gi') !~* '\\m(new|return)\\M' THEN ARRAY(SELECT "        \
     "DISTINCT "                                                                                    \
     "lower(btrim(m[1], '\"')) FROM regexp_matches(f.prosrc, '" NEW_COLUMN "', 'gi') AS m) END"
@@ -156,7 +161,9 @@ static const char s_columns_sql[] =
                      "pg_attrdef) d "
                      "ON a.atthasdef AND a.attgenerated = '' AND d.adrelid = a.attrelid AND "
                      "d.adnum = a.attnum "
-                     "AND d.sql ~ '^(''|[0-9]|true$|false$|NULL::)' AND length(d.sql) < 200 "
+                     "AND d.sql ~ "
+                     "'^(''|[0-9]|true$|false$|NULL::|(now\\(\\)|CURRENT_TIMESTAMP|CURRENT_DATE|"
+                     "LOCALTIMESTAMP)$)' AND length(d.sql) < 200 "
                      "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', "
                      "'I') "
                      "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";

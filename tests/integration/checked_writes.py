@@ -30,7 +30,7 @@ CREATE TABLE plain (id int PRIMARY KEY, n int, m int);
 INSERT INTO veiled VALUES (1, 'a', 77, 77), (2, 'b', 78, 78); INSERT INTO plain VALUES (1, 5, 5), (2, 6, 6);
 CREATE TABLE soft (id int PRIMARY KEY, state text DEFAULT 'it''s \\', gone boolean NOT NULL DEFAULT false, rank numeric(4,1) DEFAULT -5, at timestamptz DEFAULT now());
 CREATE TABLE stamped (id int PRIMARY KEY, region text, at timestamptz);
-CREATE FUNCTION stamps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at := now(); RETURN NEW; END $$;
+CREATE FUNCTION stamps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM to_json(NEW), NEW.* IS DISTINCT FROM OLD.*; NEW.at := now(); RETURN NEW; END $$;
 CREATE TRIGGER stamps BEFORE UPDATE OR DELETE ON stamped FOR EACH ROW EXECUTE FUNCTION stamps();
 CREATE TABLE keyed (id int PRIMARY KEY, code text, secret text, note text, CONSTRAINT by_code UNIQUE (code), CONSTRAINT by_both UNIQUE (code, secret),
     CONSTRAINT by_text EXCLUDE USING btree (lower(secret) WITH =));
@@ -81,7 +81,7 @@ grants:
   - { to: [clerk], tables: [public.toss], privileges: [update] }
   - { to: [clerk], tables: [public.veiled], columns: [id, text], privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [public.plain] }
-  - { to: [clerk], tables: [public.soft], rows: "NOT gone AND state IS NOT NULL AND rank < 0", privileges: [select, insert, update] }
+  - { to: [clerk], tables: [public.soft], rows: "NOT gone AND state IS NOT NULL AND rank < 0 AND at < '2500-01-01 00:00+00'", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.stamped], rows: "region = 'EU'", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [public.counted], rows: "id < 10", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.noted], privileges: [insert, update] }
@@ -609,6 +609,7 @@ class Merge(unittest.TestCase):
                 self.assertEqual(self.c.query('SELECT id, state, gone, rank, at IS NULL FROM soft')[-1].rows, [['9', "it's \\", 'f', '-5.0', 'f']])
                 self.c.query('ROLLBACK')
         self.assertEqual(self.c.query(on + '(id, gone) VALUES (s.id, true)')[-1].sqlstate, '42501')
+        self.assertEqual(self.c.query(on + "(id, at) VALUES (s.id, '2600-01-01')")[-1].sqlstate, '42501')
         self.assertEqual(self.c.query(on + '(id, state, gone) VALUES (s.id, NULL, DEFAULT)')[-1].sqlstate, '42501')
         self.assertEqual(self.c.query(on + 'DEFAULT VALUES')[-1].sqlstate, '23502')  # of the key, which no default gives
         self.assertEqual(self.c.query(on + '(id, state) VALUES (s.id)')[-1].sqlstate, '42601')

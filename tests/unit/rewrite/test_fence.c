@@ -424,6 +424,39 @@ START_TEST(joins_with_catalogs)
 }
 END_TEST
 
+/* USING and NATURAL over what queries compute; the second of two joins compares with either side of the first. */
+START_TEST(joins_by_names)
+{
+    static const struct {
+        const char *sql;
+        bool is_fenced;
+    } cases[] = {
+        { "select 1 from orders o natural join ops.tickets t where o.id = 1", false },
+        { "select 1 from orders o natural join (select id from ops.tickets) t where o.id = 1",
+          false },
+        { "select 1 from orders o join (select id from ops.tickets) t using (id)", false },
+        { "select 1 from orders o natural join (select 1 / t.id as id from ops.tickets t) t",
+          true },
+        { "select 1 from orders o join (select 1 / t.id as id from ops.tickets t) t using (id)",
+          true },
+        { "select 1 from orders o natural join (select 7 as nothing) t where 1 = 1", false },
+        { "select 1 from lines o join (select 1 as rate) a using (rate)", false },
+        { "select 1 from lines o join (select 1 as rate) a using (rate) join (select 1.5 as rate) "
+          "b "
+          "using (rate)",
+          true },
+        { "select 1 from orders o natural join regions r", true }, /* which may have more columns */
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i].sql);
+
+        ck_assert_msg(p->kind == GH_STMT_QUERY, "%s: %s", cases[i].sql, p->error.public_msg);
+        ck_assert_msg(is_fenced(p, "o") == cases[i].is_fenced, "%s: %s", cases[i].sql, p->sql.ptr);
+    }
+}
+END_TEST
+
 /* PREPARE says what its parameters are as Parse does. */
 START_TEST(declared_parameters)
 {
@@ -535,6 +568,7 @@ Suite *suite_fence(void)
     tcase_add_test(c, columns_of_sub_selects);
     tcase_add_test(c, only_what_a_condition_names_is_fenced);
     tcase_add_test(c, joins_with_catalogs);
+    tcase_add_test(c, joins_by_names);
     tcase_add_test(c, declared_parameters);
     tcase_add_test(c, views_are_fenced_from_what_runs_early);
     tcase_add_test(c, copies_follow_equal_columns);

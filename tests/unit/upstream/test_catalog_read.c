@@ -165,6 +165,24 @@ START_TEST(altered_columns_are_known)
         { "BEGIN NEW.a\xc3\xa9 := 1; RETURN NEW; END", NULL },
         { "BEGIN SELECT * INTO NEW FROM pg_class; RETURN NEW; END", NULL },
         { "BEGIN RETURN (SELECT 1); END", NULL },
+        { "BEGIN INSERT INTO log VALUES (now(), to_jsonb(NEW), row_to_json( new )); RETURN NEW; "
+          "END",
+          "" },
+        { "BEGIN INSERT INTO log SELECT NEW.*; IF NEW.* IS DISTINCT FROM OLD.* THEN NEW.a := 1; "
+          "END "
+          "IF; RETURN NEW; END",
+          "a" },
+        { "DECLARE r w.parent := NEW; BEGIN IF OLD IS DISTINCT FROM NEW THEN r.a := f(1, NEW, 2); "
+          "END "
+          "IF; RETURN NEW; END",
+          "" },
+        { "DECLARE r record; BEGIN r := NEW; r.a := 1; NEW := r; RETURN NEW; END", NULL },
+        { "BEGIN CALL change(NEW); RETURN NEW; END", NULL },
+        { "BEGIN SELECT f(NEW) INTO NEW; RETURN NEW; END", NULL },
+        { "DECLARE r ALIAS FOR NEW; BEGIN INSERT INTO log VALUES (r); r.a := 1; RETURN NEW; END",
+          NULL },
+        { "BEGIN NEW:=f(NEW); RETURN NEW; END", NULL },
+        { "BEGIN PERFORM f(NEW.a); RETURN f(NEW); END", NULL },
     };
     gh_upstream *u = fixture_upstream("", "");
     gh_catalog_reader *r = gh_catalog_reader_new(u);
