@@ -31,7 +31,8 @@ typedef struct gh_column {
     bool is_computed;          /* of a view: more than a column of a table */
     bool is_altered_by_insert; /* a BEFORE ROW trigger may write it */
     bool is_altered_by_update;
-    gh_str default_sql; /* pg_get_expr() of a default that begins as a literal, or is the time; else empty */
+    gh_str
+        default_sql; /* pg_get_expr() of a default that begins as a literal, or is the time; else empty */
 } gh_column;
 
 /* PRIMARY KEY, UNIQUE or EXCLUDE. */

@@ -124,9 +124,18 @@ typedef struct gh_plan {
     bool
         reads_session; /* depends on more than the cache's key says: neither cached, nor bound again without
                              being judged again */
+    gh_oid
+        takes_number; /* the sequence, or the table by whose columns' defaults, that the next number is taken
+                               of: for lastval(). 0: none */
     bool changes_catalog;   /* DDL went through (bypass): refresh the catalog */
     bool changes_temporary; /* the session's temporary tables are others now */
 } gh_plan;
+
+/* Has it run when it is complete? (PREPARE and DECLARE say what will.) */
+static inline bool gh_plan_runs_at_once(const gh_plan *p)
+{
+    return p->kind == GH_STMT_QUERY || p->kind == GH_STMT_WRITE;
+}
 
 /* A prepared statement or cursor of the session, and the client's text of it. */
 typedef struct gh_session_name {
@@ -154,7 +163,8 @@ typedef struct gh_rewrite_input {
     size_t statement_count;
     const gh_session_name *cursors;
     size_t cursor_count;
-    bool is_extended; /* one statement only: several are 42601, as PostgreSQL says */
+    gh_oid took_number; /* gh_plan.takes_number of what ran last with one; 0: nothing did */
+    bool is_extended;   /* one statement only: several are 42601, as PostgreSQL says */
     /* What the text may grow by before it is given up as GH_LIMIT with err.takes_long; 0: until it is refused. */
     size_t added_max;
 } gh_rewrite_input;

@@ -365,6 +365,7 @@ static const gh_special s_specials[] = {
     RELATION("pg_indexes_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_total_relation_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_sequence_last_value", 1, 1, "gh.a1 = ANY (@fulls)"),
+    VALUE("lastval", 0, 0, "@last_number"),
     { "nextval", GH_SPECIAL_SEQUENCE, 1, 1, 1, "@may('update', gh.a1)" },
     { "setval", GH_SPECIAL_SEQUENCE, 2, 3, 1, "@may('update', gh.a1)" },
     { "currval", GH_SPECIAL_SEQUENCE, 1, 1, 1, "@may('select update', gh.a1)" },

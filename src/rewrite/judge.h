@@ -23,6 +23,7 @@
  *     aggregate.c  what is computed from aggregates: of visible rows alone
  *     system_column.c position.c   tableoid, xmin and ctid of what is filtered
  *     function.c setting.c system_catalog.c   allow-lists
+ *     number.c     lastval()
  *     catalog_print.c names of objects as the client's search_path prints them
  *
  * Everything here lives in the parser's memory context (palloc) and dies with gh_sql_run; what the
@@ -194,6 +195,7 @@ typedef struct gh_judge {
     size_t memory_before;               /* bytes that parsing took; gh_judge_is_spent */
     size_t first;                       /* the statement's tokens */
     size_t end;
+    gh_oid took_number; /* gh_rewrite_input's, or of a statement before this one in the text */
     bool reads_literal; /* what a literal says was looked at, or copied elsewhere */
     bool is_ascii;
     bool is_policy; /* the text is not the client's, but a policy's or a view's */
@@ -347,6 +349,13 @@ char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const
                          bool *is_blind);
 /* Replaces every $0 in the tree by `with`. */
 void gh_judge_fill(Node **slot, Node *with);
+
+/* ---- number.c ----------------------------------------------------------------------------------- */
+
+/* May the column, which shows in clear, be filled from a sequence? */
+bool gh_number_may_be(const gh_decision *d, const gh_relation *r, size_t column);
+/* SQL of what the session's last such number was. */
+char *gh_number_last(gh_judge *j);
 
 /* ---- row_check.c ----------------------------------------------------------------------------- */
 

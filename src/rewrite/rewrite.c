@@ -9,7 +9,8 @@ typedef struct gh_run {
     size_t memory_before; /* bytes that parsing took */
     gh_plan *plans;
     size_t count;
-    List *announced; /* temporary tables that the statements so far make */
+    gh_oid took_number; /* by the statements so far */
+    List *announced;    /* temporary tables that the statements so far make */
 } gh_run;
 
 /* ---- plans ----------------------------------------------------------------------------------- */
@@ -192,6 +193,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
                    .is_ascii = run->is_ascii,
                    .memory_before = run->memory_before,
                    .announced = &run->announced,
+                   .took_number = run->took_number,
                    .keeps_casts = true };
     gh_block top = { 0 };
     List *keys = NIL;
@@ -405,6 +407,8 @@ static gh_rc plan_text(void *arg, gh_err *err)
         }
         if (takes_settings(plan))
             reset = plan;
+        if (plan->takes_number != 0 && gh_plan_runs_at_once(plan))
+            run->took_number = plan->takes_number;
         if (plan->kind == GH_STMT_REFUSED)
             break;
     }
@@ -489,7 +493,7 @@ gh_rc gh_rewrite_raw(const gh_rewrite_input *in, gh_arena *a, const gh_plan **pl
 gh_rc gh_rewrite(const gh_rewrite_input *in, gh_arena *a, const gh_plan **plans, size_t *count,
                  gh_err *err)
 {
-    gh_run run = { .in = in, .arena = a, .sql = in->sql };
+    gh_run run = { .in = in, .arena = a, .sql = in->sql, .took_number = in->took_number };
     gh_rc rc;
 
     if ((gh_view_may(in->view) & GH_MAY_BYPASS) != 0)

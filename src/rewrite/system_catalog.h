@@ -23,6 +23,7 @@
  *     @schemas      schema OIDs of the client's search_path, pg_catalog first
  *     @current_schema @path @implicit_path @settings
  *     @statement_names @statement_texts @cursor_names @cursor_texts   text[]: what the session made
+ *     @last_number   lastval()
  *     @find_relation @find_type @find_function  OID of what the text gt.t names, if it is visible
  *
  * Aliases inside macros begin with g, and nothing in them is unqualified, so nothing of a client's is
@@ -52,7 +53,7 @@ struct gh_system_relation {
     const gh_system_column *columns; /* ends with a zeroed one; NULL for none */
 };
 
-/* system_session.c: @statement_names, @statement_texts, @cursor_names, @cursor_texts; NULL for other names and
+/* system_session.c: @statement_names, @statement_texts, @cursor_names, @cursor_texts, @last_number; NULL for other names and
  * after a refusal. */
 char *gh_system_session_value(gh_judge *j, gh_str name);
 

@@ -38,6 +38,8 @@ char *gh_system_session_value(gh_judge *j, gh_str name)
     const gh_rewrite_input *in = j->in;
     bool is_text = name.len > 6 && memcmp(name.ptr + name.len - 6, "_texts", 6) == 0;
 
+    if (gh_str_is(name, "last_number"))
+        return gh_number_last(j);
     j->plan->reads_session = true;
     if (gh_str_is(name, "statement_names") || gh_str_is(name, "statement_texts"))
         return array(j, in->statements, in->statement_count, is_text);

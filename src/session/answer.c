@@ -216,6 +216,8 @@ static gh_answer on_complete(gh_session *s, gh_str body)
             apply(s, e, p, tag);
         if (s->is_observed)
             apply_observed(s, e);
+        if (p->takes_number != 0 && gh_plan_runs_at_once(p))
+            s->took_number = p->takes_number;
         new_tag = p->tag;
         if (e->rows == 0 && p->kind != GH_STMT_QUERY && !e->was_told)
             e->rows = gh_wire_tag_rows(tag);

@@ -129,6 +129,7 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
                                .client_encoding = gh_conn_parameter(s->conn, "client_encoding"),
                                .param_types = key->param_types,
                                .param_count = key->param_count,
+                               .took_number = s->took_number,
                                .is_extended = key->is_extended };
 }
 

@@ -215,6 +215,7 @@ struct gh_session {
     uint64_t encoding_changes;
     uint64_t scope_encoding;
     uint64_t scope_temporary;
+    gh_oid took_number; /* gh_plan.takes_number of what is complete */
     gh_temporary temporary;
     gh_settings settings;
     gh_path *told_path; /* what ParameterStatus said last */

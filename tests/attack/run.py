@@ -152,7 +152,7 @@ def judge(case, a, b):
         for found in set(re.findall(world.CANARY, answer.raw)):
             if found not in sent:
                 wrong.append(f'LEAK: {found.decode()} came back in {answer.raw[:300]!r}')
-    if a.raw.replace(b'wha', b'wh?') != b.raw.replace(b'whb', b'wh?'):
+    if re.sub(rb'\bwha\b', b'wh?', a.raw) != re.sub(rb'\bwhb\b', b'wh?', b.raw):
         wrong.append(f'LEAK: hidden data changes the answer:\n      {a.raw[:300]!r}\n      {b.raw[:300]!r}')
     if case.verb == 'deny':
         if a.sqlstate is None and not a.closed:

@@ -28,6 +28,10 @@ CREATE SEQUENCE toss;
 CREATE TABLE veiled (id int PRIMARY KEY, text text, n int, q int);
 CREATE TABLE plain (id int PRIMARY KEY, n int, m int);
 INSERT INTO veiled VALUES (1, 'a', 77, 77), (2, 'b', 78, 78); INSERT INTO plain VALUES (1, 5, 5), (2, 6, 6);
+CREATE TABLE numbered (id serial PRIMARY KEY, region text DEFAULT 'EU', note text, secret int GENERATED ALWAYS AS IDENTITY (START 7000));
+CREATE TABLE hidden_log (n int GENERATED ALWAYS AS IDENTITY (START 5000), what text);
+CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.hidden_log (what) VALUES ('CANARY'); RETURN NULL; END $$;
+CREATE TRIGGER logs AFTER INSERT ON numbered FOR EACH ROW EXECUTE FUNCTION logs();
 CREATE TABLE soft (id int PRIMARY KEY, state text DEFAULT 'it''s \\', gone boolean NOT NULL DEFAULT false, rank numeric(4,1) DEFAULT -5, at timestamptz DEFAULT now());
 CREATE TABLE stamped (id int PRIMARY KEY, region text, at timestamptz);
 CREATE FUNCTION stamps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM to_json(NEW), NEW.* IS DISTINCT FROM OLD.*; NEW.at := now(); RETURN NEW; END $$;
@@ -66,7 +70,7 @@ CREATE TABLE asked (id int PRIMARY KEY, region text);
 INSERT INTO asked VALUES (1, 'EU'), (2, 'US');
 INSERT INTO costly VALUES (1, 'EU', 1, '1'), (2, 'US', 77, 'CANARY'), (3, 'EU', 3, '3');
 ALTER TABLE tree OWNER TO gatehouse; ALTER SEQUENCE tree_id_seq OWNER TO gatehouse;
-GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse; GRANT ALL ON SEQUENCE toss TO gatehouse;
+GRANT ALL ON ALL TABLES IN SCHEMA public TO gatehouse; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO gatehouse;
 """
 POLICY = """
 version: 1
@@ -81,6 +85,7 @@ grants:
   - { to: [clerk], tables: [public.toss], privileges: [update] }
   - { to: [clerk], tables: [public.veiled], columns: [id, text], privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [public.plain] }
+  - { to: [clerk], tables: [public.numbered], columns: { except: [secret] }, rows: "region = 'EU'", privileges: [select, insert] }
   - { to: [clerk], tables: [public.soft], rows: "NOT gone AND state IS NOT NULL AND rank < 0 AND at < '2500-01-01 00:00+00'", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.stamped], rows: "region = 'EU'", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [public.counted], rows: "id < 10", privileges: [select, insert, update] }
@@ -668,6 +673,31 @@ class Merge(unittest.TestCase):
         self.c.query("PREPARE p AS MERGE INTO m USING (SELECT 1 AS id) s ON m.id = s.id WHEN MATCHED THEN UPDATE SET region = $1")
         self.assertEqual([self.merge(f"EXECUTE p ('{r}')")[0] for r in ('EU', 'US')], ['MERGE 1', '42501'])
         self.assertEqual(self.c.query('MERGE INTO m USING s ON true WHEN MATCHED THEN DELETE WHEN MATCHED THEN DO NOTHING')[-1].sqlstate, '42601')
+
+
+class LastNumber(unittest.TestCase):
+    def test_of_the_last_insert(self):
+        """The trigger takes a number of a hidden table's after the row has its own."""
+        c = PROXY.wire('alice')
+        self.addCleanup(c.close)
+        last = lambda: c.query('SELECT lastval()')[-1].rows
+        self.assertEqual(last(), [[None]])
+        for i in range(2):
+            got = c.query("INSERT INTO numbered (note) VALUES ('x') RETURNING id")[-1]
+            self.assertIsNone(got.sqlstate, got.error)
+            got = got.rows
+            self.assertEqual(last(), got)
+            self.assertEqual(c.extended('SELECT lastval()').rows, got)
+        c.query("INSERT INTO numbered (id, note) VALUES (900, 'x')")  # takes a number of what is hidden alone
+        self.assertEqual(last(), got)
+        both = c.query("INSERT INTO numbered (id, note) VALUES (DEFAULT, 'y') RETURNING id; SELECT lastval()")
+        self.assertEqual(both[0].rows, both[1].rows)
+        c.extended('INSERT INTO numbered (note) VALUES ($1)', ('z',))
+        self.assertEqual(last(), [[str(int(got[0][0]) + 2)]])
+        self.assertEqual(c.query("PREPARE p AS INSERT INTO numbered (note) VALUES ('q'); SELECT lastval()")[-1].rows, [[str(int(got[0][0]) + 2)]])
+        self.assertNotIn(b'CANARY', c.received_bytes())
+        with PROXY.wire('alice') as other:
+            self.assertEqual(other.query('SELECT lastval()')[-1].rows, [[None]])
 
 
 class HiddenNames(unittest.TestCase):

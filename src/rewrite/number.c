@@ -1,0 +1,53 @@
+/*
+ * lastval(): the number that the session took last of a sequence. The session tells whose that was, a table's into which it
+ * inserted or a sequence's that it named:
+ *
+ *     lastval()   →   currval(COALESCE(pg_get_serial_sequence('"shop"."jobs"', 'id'), ...)::regclass)
+ *
+ * NULL where it took none, or none any longer that shows.
+ *
+ * SECURITY: PostgreSQL's own tells of any sequence, of one that a trigger took for a table that is hidden, too. Of a table's this
+ * tells no more than RETURNING would: columns that show in clear count. Attack: tests/attack/cases/01-functions.txt.
+ */
+#include "judge.h"
+
+bool gh_number_may_be(const gh_decision *d, const gh_relation *r, size_t column)
+{
+    const gh_column *c = &r->columns[column];
+
+    return d->columns[column].show == GH_CLEAR && c->generated == 0 &&
+           (c->identity != 0 || (c->has_default && c->default_sql.len == 0));
+}
+
+static char *of_table(gh_judge *j, const gh_relation *r, const gh_decision *d)
+{
+    char *table =
+        gh_judge_literal(j, gh_str_of(gh_judge_printf("%s.%s", gh_judge_ident(j, r->schema),
+                                                      gh_judge_ident(j, r->name))));
+    char *out = pstrdup("");
+
+    for (size_t i = 0; i < r->column_count; i++) {
+        if (gh_number_may_be(d, r, i))
+            out = gh_judge_printf("%s%spg_catalog.pg_get_serial_sequence(%s, %s)", out,
+                                  out[0] == '\0' ? "" : ", ", table,
+                                  gh_judge_literal(j, r->columns[i].name));
+    }
+    return out[0] == '\0' ? NULL : gh_judge_printf("COALESCE(%s)", out);
+}
+
+char *gh_number_last(gh_judge *j)
+{
+    const gh_relation *r =
+        j->took_number == 0 ? NULL : gh_catalog_relation_by_oid(j->in->catalog, j->took_number);
+    const gh_decision *d = r == NULL ? NULL : gh_judge_decide(j, r);
+    char *sql = NULL;
+
+    j->plan->reads_session = true;
+    if (d != NULL && r->kind == 'S' && (d->privileges & (GH_SELECT | GH_UPDATE)) != 0)
+        sql = gh_judge_printf("%u", r->oid);
+    else if (d != NULL && r->kind != 'S' && (d->privileges & GH_SELECT) != 0 && !d->is_through)
+        sql = of_table(j, r, d);
+    return sql == NULL
+               ? pstrdup("CAST(NULL AS pg_catalog.int8)")
+               : gh_judge_printf("pg_catalog.currval(CAST(%s AS pg_catalog.regclass))", sql);
+}
