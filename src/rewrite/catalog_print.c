@@ -13,6 +13,7 @@
  *
  *     pg_type.typinput    OID of a function of initdb     ─▶ its name
  *     pg_class.relacl     rights of the role @owner       ─▶ text, in which the role goes by the user's name
+ *     pg_class.*          both, where no part of the statement reads them but the star of the final result
  */
 #include "system_catalog.h"
 
@@ -379,6 +380,18 @@ static gh_wrap acl_wrap(gh_judge *j, const gh_column *c)
     };
 }
 
+gh_wrap gh_print_system_column(gh_judge *j, const gh_relation *r, const gh_column *c)
+{
+    if (!gh_str_is(r->schema, "pg_catalog"))
+        return (gh_wrap){ 0 };
+    if (c->type_oid == OID_REGPROC)
+        return (gh_wrap){ .prefix = "CAST(", .suffix = " AS pg_catalog.regproc)" };
+    if (c->type_oid == OID_ACL_ARRAY &&
+        (gh_str_is(r->name, "pg_class") || gh_str_is(r->name, "pg_namespace")))
+        return acl_wrap(j, c);
+    return (gh_wrap){ 0 };
+}
+
 int gh_print_parts(const Node *n)
 {
     return n != NULL && IsA(n, ColumnRef) ? list_length(((const ColumnRef *)n)->fields) : 0;
@@ -397,14 +410,10 @@ void gh_print_column(gh_judge *j, Node **slot, int parts)
         return;
     c = gh_judge_bind(j, ref, &item);
     first = gh_sql_token_at(j->text, ref->location);
-    if (c == NULL || item->system == NULL || item->block != j->block || first == SIZE_MAX ||
-        !gh_str_is(item->relation->schema, "pg_catalog"))
+    if (c == NULL || item->system == NULL || item->block != j->block || first == SIZE_MAX)
         return;
-    if (c->type_oid == OID_REGPROC)
-        w = (gh_wrap){ .prefix = "CAST(", .suffix = " AS pg_catalog.regproc)" };
-    else if (c->type_oid == OID_ACL_ARRAY && gh_str_is(item->relation->name, "pg_class"))
-        w = acl_wrap(j, c);
-    else
+    w = gh_print_system_column(j, item->relation, c);
+    if (w.prefix == NULL)
         return;
     end = first + 2 * (size_t)parts - 1;
     gh_print_wrap(j, &w, first, end);

@@ -347,6 +347,32 @@ static void judge_sublink(gh_judge *j, SubLink *s)
     gh_judge_sublink_query(j, s);
 }
 
+/* Of a catalog a star in the final result reads what is printed there and goes no further. */
+static void judge_printed_star(gh_judge *j, Node **star)
+{
+    List *catalogs = NIL;
+    ListCell *cell;
+
+    foreach (cell, j->block->items) {
+        gh_item *item = lfirst(cell);
+
+        if (item->system != NULL && !item->has_star)
+            catalogs = lappend(catalogs, item);
+    }
+    gh_judge_expr(j, star);
+    foreach (cell, catalogs) {
+        gh_item *item = lfirst(cell);
+
+        item->is_starred = item->is_starred || item->has_star;
+        item->has_star = false;
+    }
+}
+
+static bool is_star(const Node *n)
+{
+    return IsA(n, ColumnRef) && IsA(llast(((const ColumnRef *)n)->fields), A_Star);
+}
+
 static void judge_target(gh_judge *j, ResTarget *t)
 {
     Node **value = (Node **)&t->val;
@@ -359,7 +385,10 @@ static void judge_target(gh_judge *j, ResTarget *t)
     gh_print_wrap(j, &w, first, end);
     j->takes_reg = is_printed;
     j->is_expanded = true;
-    gh_judge_expr(j, value);
+    if (is_printed && is_star(*value))
+        judge_printed_star(j, value);
+    else
+        gh_judge_expr(j, value);
     gh_print_place(j, &w, value);
     if (is_printed)
         gh_print_column(j, value, parts);

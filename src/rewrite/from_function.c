@@ -51,6 +51,32 @@ static void keep_function_name(gh_judge *j, RangeFunction *f, const Node *was)
         f->alias->colnames = names_of(j->from_columns);
 }
 
+/* FROM pg_available_extensions() e: what stands for the call has no names for its columns. */
+static void name_columns(gh_judge *j, RangeFunction *f, const Node *was)
+{
+    const FuncCall *call = (const FuncCall *)was;
+    List *names = names_of(j->from_columns);
+    size_t name = gh_judge_token(j, call->location);
+    size_t alias = gh_sql_token_closing(
+        j->text, name == SIZE_MAX ? 0 : name + 2 * (size_t)list_length(call->funcname) - 1);
+
+    if (name == SIZE_MAX || alias == SIZE_MAX || f->ordinality || f->is_rowsfrom ||
+        f->coldeflist != NIL ||
+        (f->alias->colnames != NIL && list_length(f->alias->colnames) != list_length(names))) {
+        gh_judge_refuse(j, GH_DENIED, "42501", call->location,
+                        "the statement uses a construct that is not allowed");
+        return;
+    }
+    if (f->alias->colnames != NIL)
+        return; /* the client's own stand */
+    alias++;
+    if (strcmp(j->text->tokens[alias].text, "as") == 0 &&
+        j->text->tokens[alias].kind == GH_TOKEN_KEYWORD)
+        alias++;
+    gh_judge_edit(j, alias + 1, alias + 1, gh_judge_printf(" (%s", j->from_columns));
+    f->alias->colnames = names;
+}
+
 void gh_judge_range_function(gh_judge *j, RangeFunction *f)
 {
     ListCell *cell;
@@ -70,6 +96,8 @@ void gh_judge_range_function(gh_judge *j, RangeFunction *f)
                 (j->from_columns != NULL ||
                  (!IsA(was, CoalesceExpr) && IsA(linitial(pair), CoalesceExpr))))
                 keep_function_name(j, f, was);
+            else if (j->rc == GH_OK && j->from_columns != NULL)
+                name_columns(j, f, was);
         }
         if (lsecond(pair) != NULL)
             gh_judge_expr_list(j, (List *)lsecond(pair));

@@ -103,6 +103,8 @@ static const char *const s_allowed[] = {
     "pg_indexam_has_property",
     "pg_is_other_temp_schema",
     "pg_advisory_unlock_all",
+    "pg_lsn", /* of the caller's own numbers */
+    "pg_wal_lsn_diff",
     /* of the own session, and since when there is a server: browsers ask at the start */
     "pg_backend_pid",
     "pg_postmaster_start_time",
@@ -288,7 +290,11 @@ bool gh_function_listed_information_schema(gh_str name)
 #define FUNCTION_PRIVILEGE(arg, priv)                                                              \
     OBJECT_PRIVILEGE("@find_function", arg, "@func(gr.o)", priv, "execute")
 #define TYPE_PRIVILEGE(arg, priv) OBJECT_PRIVILEGE("@find_type", arg, "@type(gr.o)", priv, "usage")
-#define OF_USER(user, sql)        "CASE WHEN " IS_USER(user) " THEN " sql " END"
+/* One column of the extensions that show, in the order of their names. */
+#define OF_EXTENSIONS(of, column)                                                                  \
+    "ARRAY(SELECT gx." column " FROM pg_catalog.pg_available_" of                                  \
+    "() AS gx WHERE @extname(gx.name) ORDER BY gx.name)"
+#define OF_USER(user, sql) "CASE WHEN " IS_USER(user) " THEN " sql " END"
 
 static const gh_special s_specials[] = {
     VALUE("current_database", 0, 0, "@db"),
@@ -333,6 +339,14 @@ static const gh_special s_specials[] = {
     NEVER("pg_stat_get_tuples_inserted", 1, 1, NO_SIZE_OF),
     NEVER("pg_stat_get_tuples_updated", 1, 1, NO_SIZE_OF),
     NEVER("pg_stat_get_tuples_deleted", 1, 1, NO_SIZE_OF),
+    NEVER("pg_stat_get_db_numbackends", 1, 1, "CAST(NULL AS pg_catalog.int4)"),
+    NEVER("pg_stat_get_db_xact_commit", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_db_xact_rollback", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_db_blocks_fetched", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_db_blocks_hit", 1, 1, NO_SIZE),
+    NEVER("pg_stat_get_db_stat_reset_time", 1, 1, "CAST(NULL AS pg_catalog.timestamptz)"),
+    /* how far the server has come is nobody's business: as of what has just been written */
+    VALUE("mxid_age", 1, 1, "CAST(CASE WHEN gh.a1 IS NOT NULL THEN 0 END AS pg_catalog.int4)"),
     NEVER("pg_database_size", 1, 1, NO_SIZE),
     NEVER("pg_tablespace_size", 1, 1, NO_SIZE),
     { "pg_tablespace_location", GH_SPECIAL_VALUE, 1, 1, 1,
@@ -364,6 +378,8 @@ static const gh_special s_specials[] = {
     RELATION("pg_table_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_indexes_size", 1, 1, "gh.a1 = ANY (@fulls)"),
     RELATION("pg_total_relation_size", 1, 1, "gh.a1 = ANY (@fulls)"),
+    /* where it lies, which pg_class does not tell either */
+    RELATION("pg_relation_filenode", 1, 1, "false"),
     RELATION("pg_sequence_last_value", 1, 1, "gh.a1 = ANY (@fulls)"),
     VALUE("lastval", 0, 0, "@last_number"),
     { "nextval", GH_SPECIAL_SEQUENCE, 1, 1, 1, "@may('update', gh.a1)" },
@@ -378,10 +394,14 @@ static const gh_special s_specials[] = {
              WITHOUT_HIDDEN("pg_partition_tree(gh.a1)", "relid") " AND " WITHOUT_HIDDEN(
                  "pg_partition_ancestors(gh.a1)", "relid")),
 
-    /* psql 18 joins it; the view of this name shows no row either */
+    /* psql 18 and pgAdmin join them; they show what the views of these names do, the latter nothing */
     { "pg_available_extensions", GH_SPECIAL_SET, 0, 0, 0,
-      "unnest(CAST('{}' AS pg_catalog.name[]), CAST('{}' AS pg_catalog.text[]), "
-      "CAST('{}' AS pg_catalog.text[])) AS (name, default_version, comment)" },
+      "unnest(" OF_EXTENSIONS("extensions", "name") ", " OF_EXTENSIONS(
+          "extensions", "default_version") ", " OF_EXTENSIONS("extensions",
+                                                              "comment") ") AS (name, "
+                                                                         "default_"
+                                                                         "version, "
+                                                                         "comment)" },
     { "pg_available_extension_versions", GH_SPECIAL_SET, 0, 0, 0,
       "unnest(CAST('{}' AS pg_catalog.name[]), CAST('{}' AS pg_catalog.text[]), "
       "CAST('{}' AS pg_catalog.bool[]), CAST('{}' AS pg_catalog.bool[]), CAST('{}' AS "

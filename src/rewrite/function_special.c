@@ -255,15 +255,19 @@ static void value(gh_judge *j, Node **slot, gh_call *c)
 static void set(gh_judge *j, Node **slot, gh_call *c)
 {
     const char *columns;
+    char *sql;
     char *call;
 
     if (!j->is_from_function) {
         refuse_call(j, c);
         return;
     }
-    columns = strstr(c->special->sql, " AS (name");
+    sql = gh_system_expand(j, c->special->sql);
+    if (sql == NULL)
+        return;
+    columns = strstr(sql, " AS (name");
     GH_ASSERT(columns != NULL);
-    call = gh_judge_printf("%.*s", (int)(columns - c->special->sql), c->special->sql);
+    call = gh_judge_printf("%.*s", (int)(columns - sql), sql);
     j->from_columns = columns + strlen(" AS (");
     gh_judge_edit(j, c->first, c->delimiters[1] + 1, call);
     *slot = gh_judge_parse_expr(j, call);
@@ -489,20 +493,6 @@ static void setting(gh_judge *j, Node **slot, gh_call *c)
     qualify(j, c);
 }
 
-/* Is the call all that its statement consists of: SELECT set_config(...)? */
-static bool is_whole_statement(const gh_judge *j, const gh_call *c)
-{
-    const gh_token *t = j->text->tokens;
-    size_t end = c->delimiters[c->args] + 1;
-
-    if (c->first == 0 || t[c->first - 1].kind != GH_TOKEN_KEYWORD ||
-        strcmp(t[c->first - 1].text, "select") != 0)
-        return false;
-    if (c->first >= 2 && !is_self(&t[c->first - 2], ";"))
-        return false;
-    return end >= j->text->token_count || is_self(&t[end], ";");
-}
-
 static gh_str keep(gh_judge *j, const char *s)
 {
     gh_str copy = gh_arena_dup(j->arena, gh_str_of(s));
@@ -542,7 +532,8 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
     }
     if (!is_const_string(name) || !is_const_string(new_value) || !IsA(is_local, A_Const) ||
         !IsA(&((const A_Const *)is_local)->val, Boolean) ||
-        (!is_whole_statement(j, c) && !gh_setting_is_free(gh_str_of(const_string(name))))) {
+        (!gh_setting_is_statement(j->text, c->first, c->delimiters[c->args] + 1) &&
+         !gh_setting_is_free(gh_str_of(const_string(name))))) {
         refuse_call(j, c);
         return;
     }

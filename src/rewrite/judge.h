@@ -101,9 +101,12 @@ typedef struct gh_item {
     Node **sample_slot;     /* ...from here... */
     size_t sample_first;    /* ...and from these tokens */
     size_t sample_end;
-    bool has_star;           /* all columns are read */
-    bool is_probed;          /* a name was looked for in it that is none of its columns that show */
-    bool is_flat;            /* it stands as it is, and its row condition in WHERE: flat.c */
+    bool has_star;   /* all columns are read */
+    bool is_starred; /* of a catalog: ...by a star of the final result alone */
+    const char
+        *signalled; /* of pg_stat_activity: the one process id that is asked for, to be signalled */
+    bool is_probed; /* a name was looked for in it that is none of its columns that show */
+    bool is_flat;   /* it stands as it is, and its row condition in WHERE: flat.c */
     bool is_guarded;         /* ...where it has been put */
     List *results;           /* ...and columns of the result that its masks stand for: flat.c */
     const List *names;       /* of String *: an alias's column list */
@@ -520,6 +523,8 @@ void gh_print_place(gh_judge *j, const gh_wrap *w, Node **slot);
 /* A column of a catalog that stands where it is printed: in the final result, under a cast to text, as the
  * argument of array_to_string. `parts`: of its name, as the client wrote it. */
 void gh_print_column(gh_judge *j, Node **slot, int parts);
+/* What goes around such a column. */
+gh_wrap gh_print_system_column(gh_judge *j, const gh_relation *r, const gh_column *c);
 /* Those parts; 0 for what is no column. */
 int gh_print_parts(const Node *n);
 

@@ -324,16 +324,23 @@ static bool becomes_pg_settings(gh_judge *j, Node **slot)
 {
     const RangeFunction *f = (const RangeFunction *)*slot;
     const FuncCall *call = linitial((List *)linitial(f->functions));
+    int parts = IsA(call, FuncCall) ? list_length(call->funcname) : 0;
     RangeVar *v;
     size_t name;
 
-    if (list_length(f->functions) != 1 || !IsA(call, FuncCall) || f->ordinality || f->lateral ||
+    if (list_length(f->functions) != 1 || parts == 0 || parts > 2 || f->ordinality || f->lateral ||
         f->is_rowsfrom || f->coldeflist != NIL || call->args != NIL ||
-        list_length(call->funcname) != 1 ||
-        strcmp(strVal(linitial(call->funcname)), "pg_show_all_settings") != 0)
+        strcmp(strVal(llast(call->funcname)), "pg_show_all_settings") != 0 ||
+        (parts == 2 && strcmp(strVal(linitial(call->funcname)), "pg_catalog") != 0))
         return false;
     name = gh_judge_token(j, call->location);
-    if (name == SIZE_MAX || gh_sql_token_closing(j->text, name + 1) != name + 2)
+    if (name == SIZE_MAX)
+        return false;
+    if (parts == 2) { /* pg_catalog . */
+        gh_judge_edit(j, name, name + 2, "");
+        name += 2;
+    }
+    if (gh_sql_token_closing(j->text, name + 1) != name + 2)
         return false;
     v = makeNode(RangeVar); /* with a schema it is as many tokens as the call */
     v->schemaname = pstrdup("pg_catalog");
@@ -341,7 +348,7 @@ static bool becomes_pg_settings(gh_judge *j, Node **slot)
     v->inh = true;
     v->relpersistence = 'p';
     v->alias = f->alias;
-    v->location = call->location;
+    v->location = (int)j->text->tokens[name].start;
     *slot = (Node *)v;
     return true;
 }

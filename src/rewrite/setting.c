@@ -385,3 +385,42 @@ gh_str gh_setting_virtual_value(const gh_rewrite_input *in, gh_str name)
         return gh_view_user(in->view);
     return gh_str_ieq(name, GH_STR("is_superuser")) ? GH_STR("off") : GH_STR("none");
 }
+
+static bool is_self(const gh_token *t, const char *text)
+{
+    return t->kind == GH_TOKEN_SELF && strcmp(t->text, text) == 0;
+}
+
+/* The first token of `current_setting('x')`, `current_setting('x', true)` or one of them with AS, which ends at
+ * `last`; SIZE_MAX: it is something else. */
+static size_t start_of_setting(const gh_token *t, size_t last)
+{
+    if (last >= 2 && t[last].kind == GH_TOKEN_IDENT && strcmp(t[last - 1].text, "as") == 0)
+        last -= 2;
+    if (last < 4 || !is_self(&t[last], ")"))
+        return SIZE_MAX;
+    last--;
+    if (last >= 5 && t[last].kind == GH_TOKEN_KEYWORD && is_self(&t[last - 1], ","))
+        last -= 2;
+    if (t[last].kind != GH_TOKEN_STRING || !is_self(&t[last - 1], "(") ||
+        t[last - 2].kind != GH_TOKEN_IDENT || strcmp(t[last - 2].text, "current_setting") != 0)
+        return SIZE_MAX;
+    last -= 2;
+    if (last >= 3 && is_self(&t[last - 1], ".") && strcmp(t[last - 2].text, "pg_catalog") == 0)
+        last -= 2;
+    return last;
+}
+
+bool gh_setting_is_statement(const gh_sql_text *text, size_t first, size_t end)
+{
+    const gh_token *t = text->tokens;
+
+    while (first != SIZE_MAX && first >= 2 && is_self(&t[first - 1], ","))
+        first = start_of_setting(t, first - 2);
+    if (first == SIZE_MAX || first == 0 || t[first - 1].kind != GH_TOKEN_KEYWORD ||
+        strcmp(t[first - 1].text, "select") != 0)
+        return false;
+    if (first >= 2 && !is_self(&t[first - 2], ";"))
+        return false;
+    return end >= text->token_count || is_self(&t[end], ";");
+}

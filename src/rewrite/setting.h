@@ -17,6 +17,13 @@ bool gh_setting_is_custom(gh_str name);
 void gh_setting_refuse_show(gh_judge *j, gh_str name);
 /* No value of it matters to Gatehouse, nor when it changes. */
 bool gh_setting_is_free(gh_str name);
+/*
+ * Is the call of set_config between the tokens all that its statement consists of, or behind nothing but what settings are
+ * until then, as Atlas asks?
+ *
+ *     SELECT set_config(...)        SELECT current_setting('search_path'), set_config('search_path', '', false)
+ */
+bool gh_setting_is_statement(const gh_sql_text *text, size_t first, size_t end);
 /* Encodings in which bytes below 0x80 are ASCII and nothing else. */
 bool gh_setting_is_safe_encoding(gh_str value);
 /* Names of the list by index, folded to lower case; NULL past the end. */

@@ -6,6 +6,11 @@
  *     SELECT pg_cancel_backend(x)   ─▶   SELECT (SELECT CAST(gh.a1 AS int8) AS "pg_cancel_backend"
  *                                                FROM (SELECT CAST((x) AS int4)) AS gh (a1))
  *
+ * Superset asks it of the row of pg_stat_activity that has the process id, where only the own session's row is. Since
+ * whoever relays knows whose sessions there are, the row need not be there:
+ *
+ *     ... FROM pg_stat_activity WHERE pid = '4711'   ─▶   ... FROM (SELECT CAST('4711' AS int4) AS pid) ... WHERE pid = '4711'
+ *
  * SECURITY: upstream all sessions belong to one role, which may end each of them; neither function is ever
  * called there. Attack: tests/protocol/signals.
  */
@@ -19,6 +24,41 @@ static bool is_result(const gh_judge *j, const FuncCall *f)
     return !j->is_from_function && gh_reg_is_kept_in(j->block) && s != NULL &&
            s->op == SETOP_NONE && s->distinctClause == NIL && list_length(s->targetList) == 1 &&
            linitial_node(ResTarget, s->targetList)->val == (const Node *)f;
+}
+
+static bool is_pid(gh_judge *j, const Node *n, const gh_item *item)
+{
+    gh_item *found = NULL;
+    const gh_column *c =
+        n != NULL && IsA(n, ColumnRef) ? gh_judge_bind(j, (const ColumnRef *)n, &found) : NULL;
+
+    return c != NULL && found == item && gh_str_is(c->name, "pid");
+}
+
+static const char *number_of(gh_judge *j, const Node *n)
+{
+    const A_Const *c = (const A_Const *)n;
+
+    if (n == NULL || !IsA(n, A_Const) || c->isnull)
+        return NULL;
+    if (IsA(&c->val, Integer))
+        return gh_judge_printf("%d", c->val.ival.ival);
+    return IsA(&c->val, String) ? gh_judge_literal(j, gh_str_of(c->val.sval.sval)) : NULL;
+}
+
+static void note_signalled(gh_judge *j, const FuncCall *f)
+{
+    const SelectStmt *s = j->block->select;
+    const A_Expr *e = (const A_Expr *)s->whereClause;
+    gh_item *item = list_length(j->block->items) == 1 ? linitial(j->block->items) : NULL;
+
+    if (item == NULL || item->system == NULL || e == NULL || !IsA(e, A_Expr) ||
+        e->kind != AEXPR_OP || strcmp(strVal(llast(e->name)), "=") != 0 ||
+        !gh_str_is(item->relation->name, "pg_stat_activity") ||
+        !is_pid(j, linitial(f->args), item) || !is_pid(j, e->lexpr, item))
+        return;
+    item->signalled = number_of(j, e->rexpr);
+    j->reads_literal = j->reads_literal || item->signalled != NULL;
 }
 
 void gh_signal_call(gh_judge *j, Node **slot, size_t first, const size_t *delimiters)
@@ -39,6 +79,7 @@ void gh_signal_call(gh_judge *j, Node **slot, size_t first, const size_t *delimi
                         name);
         return;
     }
+    note_signalled(j, f);
     j->plan->signal =
         strcmp(name, "pg_cancel_backend") == 0 ? GH_SIGNAL_CANCEL : GH_SIGNAL_TERMINATE;
     gh_judge_edit(j, first, delimiters[0] + 1, prefix);

@@ -41,6 +41,12 @@
         name, "@rel(gh.relid) AND @rel(gh.indexrelid)", NULL                                       \
     }
 
+/* What a macro over a row of pg_class says of a row of pg_tables. */
+#define OF_TABLE(macro)                                                                            \
+    "COALESCE((SELECT @" macro "(gc) FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace " \
+    "AS gn ON gn.oid = gc.relnamespace WHERE gn.nspname = gh.schemaname AND gc.relname = "         \
+    "gh.tablename), false)"
+
 static const gh_system_relation s_relations[] = {
     { "pg_aggregate", "@func(CAST(gh.aggfnoid AS pg_catalog.oid))",
       COLUMNS{ { "aggfnoid", "CAST(gh.aggfnoid AS pg_catalog.oid)" }, END } },
@@ -56,7 +62,7 @@ static const gh_system_relation s_relations[] = {
                END } },
     { "pg_auth_members", "false", NULL },
     { "pg_available_extension_versions", "false", NULL },
-    { "pg_available_extensions", "false", NULL },
+    { "pg_available_extensions", "@extname(gh.name)", NULL },
     { "pg_cast", ROWS_BUILTIN, NULL },
     { "pg_class", "@rel(gh.oid)",
       COLUMNS{
@@ -72,16 +78,12 @@ static const gh_system_relation s_relations[] = {
                         "CAST(pg_catalog.count(*) AS pg_catalog.int2) FROM pg_catalog.pg_attribute "
                         "AS ga WHERE ga.attrelid = gh.oid AND ga.attnum > 0 AND @attr(ga.attrelid, "
                         "ga.attnum)) END" },
-          { "relhasindex", "CASE WHEN @full(gh.oid) THEN gh.relhasindex ELSE EXISTS (SELECT FROM "
-                           "pg_catalog.pg_index AS gx WHERE gx.indrelid = gh.oid AND @index(gx)) "
-                           "END" },
+          { "relhasindex", "@hasindex(gh)" },
           { "relchecks", "CASE WHEN @full(gh.oid) THEN gh.relchecks ELSE CAST(0 AS "
                          "pg_catalog.int2) END" },
           { "relhasrules", "(@builtin(gh.oid) AND gh.relhasrules)" },
           /* psql looks for foreign keys only where there are triggers. */
-          { "relhastriggers", "EXISTS (SELECT FROM pg_catalog.pg_constraint AS gf WHERE gf.contype "
-                              "= 'f' AND (gf.conrelid "
-                              "= gh.oid OR gf.confrelid = gh.oid) AND @con(gf))" },
+          { "relhastriggers", "@hastriggers(gh)" },
           { "relhassubclass", "(@full(gh.oid) AND gh.relhassubclass)" },
           { "relrowsecurity", "(@builtin(gh.oid) AND gh.relrowsecurity)" },
           { "relforcerowsecurity", "(@builtin(gh.oid) AND gh.relforcerowsecurity)" },
@@ -208,9 +210,9 @@ static const gh_system_relation s_relations[] = {
     { "pg_subscription", "false", NULL },
     { "pg_tables", "@relname(gh.schemaname, gh.tablename)",
       COLUMNS{ { "hasrules", "false" },
-               { "hastriggers", "false" },
+               { "hastriggers", OF_TABLE("hastriggers") },
                { "rowsecurity", "false" },
-               { "hasindexes", "(gh.hasindexes AND @relfull(gh.schemaname, gh.tablename))" },
+               { "hasindexes", OF_TABLE("hasindex") },
                END } },
     { "pg_tablespace", ROWS_BUILTIN, COLUMNS{ HIDE("spcoptions"), END } },
     { "pg_timezone_abbrevs", NULL, NULL },
@@ -259,11 +261,13 @@ static const gh_system_relation s_relations[] = {
     /* What tells of the server and of other people is there, and empty: clients look before they ask. */
     { "pg_prepared_xacts", "false", NULL },
     { "pg_publication_tables", "false", NULL },
+    { "pg_replication_origin", "false", NULL },
     { "pg_replication_origin_status", "false", NULL },
     { "pg_replication_slots", "false", NULL },
     { "pg_stat_archiver", "false", NULL },
     { "pg_stat_bgwriter", "false", NULL },
-    { "pg_stat_database", "false", NULL },
+    { "pg_stat_database", "gh.datname = pg_catalog.current_database()",
+      COLUMNS{ { "datname", "@db" }, END } },
     { "pg_stat_database_conflicts", "false", NULL },
     { "pg_stat_gssapi", "false", NULL },
     { "pg_stat_progress_analyze", "false", NULL },
@@ -284,8 +288,10 @@ static const gh_system_relation s_relations[] = {
     { "pg_stat_user_functions", "false", NULL },
     { "pg_stat_wal", "false", NULL },
     { "pg_stat_wal_receiver", "false", NULL },
+    { "pg_stat_xact_user_functions", "false", NULL },
     { "pg_stats", "false", NULL },
     { "pg_stats_ext", "false", NULL },
+    { "pg_stats_ext_exprs", "false", NULL },
     { "pg_subscription_rel", "false", NULL },
 };
 
@@ -395,7 +401,10 @@ static char *figure(gh_judge *j, const gh_relation *r, const gh_column *c)
                                          "indexrelname" };
     bool is_view = ends_with(r->name, "_tables") || ends_with(r->name, "_indexes") ||
                    ends_with(r->name, "_sequences");
+    bool is_database = gh_str_is(r->name, "pg_stat_database") && gh_str_is(r->schema, "pg_catalog");
 
+    if (is_database)
+        return gh_str_is(c->name, "datid") || gh_str_is(c->name, "datname") ? NULL : nothing(j, c);
     if (!is_view || !gh_str_is(r->schema, "pg_catalog") || r->name.len < 8 ||
         memcmp(r->name.ptr, "pg_stat", 7) != 0)
         return NULL;
@@ -499,7 +508,19 @@ static void put_fence(const gh_judge *j, unsigned columns, gh_buf *b)
  */
 static bool is_wanted(const gh_item *item, uint16_t index)
 {
-    return item->is_used[index] || item->has_star || item->is_renamed;
+    return item->is_used[index] || item->has_star || item->is_starred || item->is_renamed;
+}
+
+/* As it is printed, where that is all that is done with it. */
+static char *printed(gh_judge *j, const gh_item *item, const gh_column *c, char *sql)
+{
+    uint16_t index = (uint16_t)(c - item->relation->columns);
+    gh_wrap w = { 0 };
+
+    if (sql != NULL && item->is_starred && !item->has_star && !item->is_used[index] &&
+        !item->is_renamed)
+        w = gh_print_system_column(j, item->relation, c);
+    return w.prefix != NULL ? gh_judge_printf("%s%s%s", w.prefix, sql, w.suffix) : sql;
 }
 
 static void put_source(gh_judge *j, const gh_relation *r, gh_buf *b)
@@ -514,6 +535,34 @@ static void put_source(gh_judge *j, const gh_relation *r, gh_buf *b)
         gh_buf_printf(b, " FROM (%s) AS gh", gh_system_expand(j, query));
 }
 
+/* Of pg_stat_activity, where nothing is asked but the signal of a process: see signal.c. */
+static bool is_signalled(const gh_item *item)
+{
+    if (item->signalled == NULL || item->has_star || item->is_starred || item->is_renamed)
+        return false;
+    for (uint16_t i = 0; i < item->relation->column_count; i++) {
+        if (item->is_used[i] && !gh_str_is(item->relation->columns[i].name, "pid"))
+            return false;
+    }
+    return true;
+}
+
+/* Computed once: by itself the planner takes them for one row, and computes them again for each row of a join. */
+static bool is_materialized(const gh_relation *r)
+{
+    static const char *const names[] = { "key_column_usage",        "constraint_column_usage",
+                                         "referential_constraints", "table_constraints",
+                                         "check_constraints",       "element_types" };
+
+    if (!gh_str_is(r->schema, "information_schema"))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (gh_str_is(r->name, names[i]))
+            return true;
+    }
+    return false;
+}
+
 char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
 {
     const gh_system_relation *s = item->system;
@@ -524,14 +573,17 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
 
     if (gh_my_access_is(s))
         return gh_my_access_sql(j);
+    if (is_signalled(item))
+        return gh_judge_printf("(SELECT CAST(%s AS pg_catalog.int4) AS \"pid\")", item->signalled);
     gh_buf_init(&b, 0);
+    gh_buf_puts(&b, is_materialized(r) ? "(WITH gm AS MATERIALIZED " : "");
     gh_buf_puts(&b, is_fenced(j) && j->asks_statistics ? "((SELECT " : "(SELECT ");
     for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {
         const gh_column *c = &r->columns[i];
-        const char *sql = is_wanted(item, i) ? figure(j, r, c) : NULL;
+        char *sql = is_wanted(item, i) ? figure(j, r, c) : NULL;
 
         if (sql == NULL && is_wanted(item, i))
-            sql = column_sql(j, s, r, c);
+            sql = printed(j, item, c, column_sql(j, s, r, c));
         if (sql == NULL)
             continue;
         gh_buf_printf(&b, "%s%s AS %s", columns == 0 ? "" : ", ", sql, gh_judge_ident(j, c->name));
@@ -546,7 +598,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     put_conditions(j, item, &b);
     gh_buf_puts(&b, order_of(r));
     put_fence(j, columns, &b);
-    gh_buf_puts(&b, ")");
+    gh_buf_puts(&b, is_materialized(r) ? ") SELECT * FROM gm)" : ")");
     out = j->rc == GH_OK && !b.failed ? gh_judge_cstr(gh_buf_str(&b)) : NULL;
     gh_buf_fini(&b);
     return out;

@@ -20,7 +20,7 @@
     }
 #define ROWS_TABLE   "@relname(gh.table_schema, gh.table_name)"
 #define ROWS_COLUMN  "@colname(gh.table_schema, gh.table_name, gh.column_name)"
-#define ROWS_ROUTINE "@routine(gh.specific_schema, gh.specific_name)"
+#define ROWS_ROUTINE "@routine(gh.specific_name)"
 /* The upstream's own views show rights of its account; these say what the user holds. */
 #define NAME(x) "CAST(" x " AS information_schema.sql_identifier)"
 #define GRANT_ROW                                                                                  \
@@ -62,6 +62,7 @@ static const gh_system_relation s_views[] = {
       "gh.attribute_name)",
       COLUMNS{ HIDE("attribute_default"), END } },
     { "character_sets", NULL, NULL },
+    { "check_constraint_routine_usage", "false", NULL },
     { "check_constraints",
       "@conname(gh.constraint_schema, gh.constraint_name) OR (@notnull(gh.constraint_name) AND "
       "gh.check_clause LIKE '% IS NOT NULL')",
@@ -81,14 +82,16 @@ static const gh_system_relation s_views[] = {
                IF_FULL("generation_expression"),
                END } },
     { "constraint_column_usage",
-      ROWS_COLUMN " AND @conname(gh.constraint_schema, gh.constraint_name)", NULL },
+      "@anycolname(gh.table_schema, gh.table_name, gh.column_name) AND "
+      "@conname(gh.constraint_schema, gh.constraint_name)",
+      NULL },
     { "constraint_table_usage",
       ROWS_TABLE " AND @conname(gh.constraint_schema, gh.constraint_name)", NULL },
     { "data_type_privileges",
       "CASE gh.object_type WHEN 'TABLE' THEN @colnumber(gh.object_schema, gh.object_name, "
       "gh.dtd_identifier) WHEN 'DOMAIN' THEN @typename(gh.object_schema, gh.object_name) WHEN "
       "'USER-DEFINED TYPE' THEN @typename(gh.object_schema, gh.object_name) WHEN 'ROUTINE' THEN "
-      "@routine(gh.object_schema, gh.object_name) ELSE false END",
+      "@routine(gh.object_name) ELSE false END",
       NULL },
     { "domain_constraints", "@typename(gh.domain_schema, gh.domain_name)", NULL },
     { "domain_udt_usage", "@typename(gh.domain_schema, gh.domain_name)", NULL },
@@ -99,14 +102,15 @@ static const gh_system_relation s_views[] = {
       "gh.object_type = 'TABLE'",
       NULL },
     { "enabled_roles", "gh.role_name = CURRENT_USER", NULL },
+    { "foreign_data_wrapper_options", "false", NULL },
     { "foreign_data_wrappers", "false", NULL },
+    { "foreign_server_options", "false", NULL },
     { "foreign_servers", "false", NULL },
+    { "foreign_table_options", "false", NULL },
     { "foreign_tables", "false", NULL },
     { "information_schema_catalog_name", NULL, NULL },
     { "key_column_usage",
-      ROWS_COLUMN
-      " AND @relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)",
-      NULL },
+      "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)", NULL },
     { "parameters", ROWS_ROUTINE, COLUMNS{ HIDE("parameter_default"), END } },
     { "referential_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
     { "role_column_grants", NULL, NULL },
@@ -116,7 +120,15 @@ static const gh_system_relation s_views[] = {
     { "role_usage_grants", "false", NULL },
     { "routine_column_usage", "false", NULL },
     { "routine_privileges", ROWS_ROUTINE " AND gh.grantee = 'PUBLIC'", PUBLIC_GRANTEE },
-    { "routines", ROWS_ROUTINE, COLUMNS{ HIDE("routine_definition"), END } },
+    { "routine_routine_usage", "false", NULL },
+    { "routine_sequence_usage", "false", NULL },
+    { "routine_table_usage", "false", NULL },
+    { "routines", ROWS_ROUTINE,
+      COLUMNS{ { "routine_definition",
+                 "CAST((SELECT gp.prosrc FROM pg_catalog.pg_proc AS gp WHERE gp.oid = "
+                 "@routineoid(gh.specific_name) AND @source(gp)) AS "
+                 "information_schema.character_data)" },
+               END } },
     { "schemata",
       "EXISTS (SELECT FROM pg_catalog.pg_namespace AS gn WHERE gn.nspname = gh.schema_name AND "
       "@schema(gn.oid))",
@@ -132,6 +144,7 @@ static const gh_system_relation s_views[] = {
       NULL },
     { "table_privileges", NULL, NULL },
     { "tables", ROWS_TABLE, NULL },
+    { "transforms", "false", NULL },
     { "triggered_update_columns", "false", NULL },
     { "triggers", "false", NULL },
     { "udt_privileges", "@typename(gh.udt_schema, gh.udt_name) AND gh.grantee = 'PUBLIC'",
@@ -142,6 +155,7 @@ static const gh_system_relation s_views[] = {
       PUBLIC_GRANTEE },
     { "user_defined_types", "@typename(gh.user_defined_type_schema, gh.user_defined_type_name)",
       NULL },
+    { "user_mapping_options", "false", NULL },
     { "user_mappings", "false", NULL },
     { "view_column_usage", "false", NULL },
     { "view_routine_usage", "false", NULL },

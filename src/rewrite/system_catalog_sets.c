@@ -541,6 +541,16 @@ static const gh_macro s_macros[] = {
     { "extension", 1,
       "($1 < 16384 OR $1 IN (SELECT gd.refobjid FROM pg_catalog.pg_depend AS gd WHERE gd.classid = "
       "1247 AND gd.refclassid = 3079 AND gd.deptype = 'e' AND gd.objid = ANY (@types)))" },
+    { "extname", 1,
+      "(EXISTS (SELECT FROM pg_catalog.pg_extension AS ge WHERE ge.extname = $1 AND "
+      "@extension(ge.oid)))" },
+    /* What pg_class.relhasindex and relhastriggers tell, of a row of pg_class. */
+    { "hasindex", 1,
+      "(CASE WHEN @full($1.oid) THEN $1.relhasindex ELSE EXISTS (SELECT FROM pg_catalog.pg_index "
+      "AS gx WHERE gx.indrelid = $1.oid AND @index(gx)) END)" },
+    { "hastriggers", 1,
+      "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gf WHERE gf.contype = 'f' AND "
+      "(gf.conrelid = $1.oid OR gf.confrelid = $1.oid) AND @con(gf)))" },
     { "relname", 2,
       "(EXISTS (SELECT FROM pg_catalog.pg_class AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
       "= gc.relnamespace WHERE gn.nspname = $1 AND gc.relname = $2 AND @rel(gc.oid)))" },
@@ -552,28 +562,32 @@ static const gh_macro s_macros[] = {
       "= ga.attrelid JOIN pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
       "gn.nspname = $1 AND gc.relname = $2 AND ga.attname = $3 AND @attr(ga.attrelid, "
       "ga.attnum)))" },
+    /* The same for all rows at once. */
+    { "anycolname", 3,
+      "((($1, $2, $3) IN (SELECT gn.nspname, gc.relname, ga.attname FROM pg_catalog.pg_attribute "
+      "AS ga JOIN pg_catalog.pg_class AS gc ON gc.oid = ga.attrelid JOIN pg_catalog.pg_namespace "
+      "AS gn ON gn.oid = gc.relnamespace WHERE @attr(ga.attrelid, ga.attnum))) IS TRUE)" },
     { "colnumber", 3,
-      "(EXISTS (SELECT FROM pg_catalog.pg_attribute AS ga JOIN pg_catalog.pg_class AS gc ON gc.oid "
-      "= ga.attrelid JOIN pg_catalog.pg_namespace AS gn ON gn.oid = gc.relnamespace WHERE "
-      "gn.nspname = $1 AND gc.relname = $2 AND CAST(ga.attnum AS pg_catalog.text) = CAST($3 AS "
-      "pg_catalog.text) AND @attr(ga.attrelid, ga.attnum)))" },
+      "((($1, $2, CAST($3 AS pg_catalog.text)) IN (SELECT gn.nspname, gc.relname, "
+      "CAST(ga.attnum AS pg_catalog.text) FROM pg_catalog.pg_attribute AS ga JOIN "
+      "pg_catalog.pg_class AS gc ON gc.oid = ga.attrelid JOIN pg_catalog.pg_namespace AS gn ON "
+      "gn.oid = gc.relnamespace WHERE @attr(ga.attrelid, ga.attnum))) IS TRUE)" },
     { "conname", 2,
-      "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON "
-      "gn.oid = gc.connamespace WHERE gn.nspname = $1 AND gc.conname = $2 AND @con(gc)))" },
+      "((($1, $2) IN (SELECT gn.nspname, gc.conname FROM pg_catalog.pg_constraint AS gc JOIN "
+      "pg_catalog.pg_namespace AS gn ON gn.oid = gc.connamespace WHERE @con(gc))) IS TRUE)" },
     { "relcon", 4,
-      "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON "
-      "gn.oid = gc.connamespace JOIN pg_catalog.pg_class AS gr ON gr.oid = gc.conrelid JOIN "
-      "pg_catalog.pg_namespace AS gm ON gm.oid = gr.relnamespace WHERE gn.nspname = $1 AND "
-      "gc.conname = $2 AND gm.nspname = $3 AND gr.relname = $4 AND @con(gc)))" },
+      "((($1, $2, $3, $4) IN (SELECT gn.nspname, gc.conname, gm.nspname, gr.relname FROM "
+      "pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid = "
+      "gc.connamespace JOIN pg_catalog.pg_class AS gr ON gr.oid = gc.conrelid JOIN "
+      "pg_catalog.pg_namespace AS gm ON gm.oid = gr.relnamespace WHERE @con(gc))) IS TRUE)" },
     { "typename", 2,
       "(EXISTS (SELECT FROM pg_catalog.pg_type AS gt JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
       "= "
       "gt.typnamespace WHERE gn.nspname = $1 AND gt.typname = $2 AND @type(gt.oid)))" },
-    { "routine", 2,
-      "(EXISTS (SELECT FROM pg_catalog.pg_proc AS gp JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
-      "= "
-      "gp.pronamespace WHERE gn.nspname = $1 AND pg_catalog.nameconcatoid(gp.proname, gp.oid) = $2 "
-      "AND @func(gp.oid)))" },
+    /* The name that information_schema gives to a function ends with its OID. */
+    { "routineoid", 1,
+      "CAST(pg_catalog.\"substring\"(CAST($1 AS pg_catalog.text), '[0-9]+$') AS pg_catalog.oid)" },
+    { "routine", 1, "@func(@routineoid($1))" },
     { "may", 2,
       "(CASE WHEN $1 ~* 'grant option' THEN false ELSE ($1 ~* 'select' AND ($2 < 16384 OR $2 = ANY "
       "(@may0))) OR ($1 ~* 'insert' AND $2 = ANY (@may1)) OR ($1 ~* 'update' AND $2 = ANY (@may2)) "

@@ -152,7 +152,9 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
                         strVal(llast(t->names)));
         return NULL;
     }
-    j->asks_statistics = j->asks_statistics || type->kind == 'd'; /* it may have a collation */
+    j->asks_statistics =
+        j->asks_statistics ||
+        (type->kind == 'd' && type->oid >= OID_MAX_BUILTIN); /* of its own collation */
     if (parts == 1) {
         size_t token = gh_judge_token(j, t->location);
 
@@ -325,6 +327,17 @@ static void judge_regclass(gh_judge *j, TypeCast *c)
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(quoted)));
 }
 
+/* One of PostgreSQL's own that is not to be cast to has a name and a number all the same. */
+static const gh_type *type_of_name(gh_judge *j, gh_str schema, gh_str name)
+{
+    const gh_type *type = find_type(j, schema, name);
+
+    if (type == NULL && (schema.len == 0 || gh_str_is(schema, "pg_catalog")))
+        type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"), name);
+    return type != NULL && (type->oid < OID_MAX_BUILTIN || gh_type_is_visible(j, type)) ? type
+                                                                                        : NULL;
+}
+
 /* The type that a text names as SQL does; it must be there for the user. NULL after a refusal. */
 static const gh_type *type_of_text(gh_judge *j, const char *text)
 {
@@ -344,12 +357,13 @@ static const gh_type *type_of_text(gh_judge *j, const char *text)
             list_length(s->targetList) == 1 &&
             IsA(linitial_node(ResTarget, s->targetList)->val, TypeCast)) {
             t = ((const TypeCast *)linitial_node(ResTarget, s->targetList)->val)->typeName;
-            type = list_length(t->names) > 2 ? NULL
-                                             : find_type(j,
-                                                         list_length(t->names) == 2
-                                                             ? gh_str_of(strVal(linitial(t->names)))
-                                                             : GH_STR(""),
-                                                         gh_str_of(strVal(llast(t->names))));
+            type = list_length(t->names) > 2
+                       ? NULL
+                       : type_of_name(j,
+                                      list_length(t->names) == 2
+                                          ? gh_str_of(strVal(linitial(t->names)))
+                                          : GH_STR(""),
+                                      gh_str_of(strVal(llast(t->names))));
             if (type != NULL && t->arrayBounds != NIL)
                 type = gh_catalog_type_by_oid(j->in->catalog, type->array);
         }
@@ -482,6 +496,13 @@ static bool judge_name_array(gh_judge *j, TypeCast *c)
     return true;
 }
 
+static bool is_text_array(const gh_judge *j, const gh_type *type)
+{
+    const gh_type *element = gh_catalog_type_by_oid(j->in->catalog, type->element);
+
+    return type->category == 'A' && element != NULL && element->category == 'S';
+}
+
 static void judge_plain_cast(gh_judge *j, TypeCast *c, const gh_type *type)
 {
     size_t first;
@@ -494,7 +515,7 @@ static void judge_plain_cast(gh_judge *j, TypeCast *c, const gh_type *type)
     j->takes_reg = true;
     gh_judge_expr(j, &c->arg);
     gh_print_place(j, &w, &c->arg);
-    if (type->category == 'S')
+    if (type->category == 'S' || is_text_array(j, type))
         gh_print_column(j, &c->arg, parts);
 }
 

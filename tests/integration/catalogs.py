@@ -425,8 +425,10 @@ class Catalogs(unittest.TestCase):
                     result = c.query(f"SELECT * FROM {view} WHERE schemaname = 'shop' AND relname IN ('orders', 'hid_events')")[-1]
                     self.assertEqual([r[1:3] for r in result.rows], [['shop', 'orders']])
                     self.assertEqual(set(result.rows[0][3:]), {None})
-            for view in ('pg_stats', 'pg_stat_database', 'pg_stat_replication', 'pg_prepared_xacts'):
+            for view in ('pg_stats', 'pg_stat_bgwriter', 'pg_stat_replication', 'pg_prepared_xacts'):
                 self.assertEqual(c.query(f'SELECT * FROM {view}')[-1].rows, [])
+            row, = c.query('SELECT * FROM pg_stat_database')[-1].rows
+            self.assertEqual((row[1], set(row[2:])), ('wh', {None}))
 
     def test_sequences_and_sources(self):
         with proxy.wire('trudy') as c:

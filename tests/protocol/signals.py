@@ -57,6 +57,8 @@ class Signals(unittest.TestCase):
             victim, by = self.wire(user), self.wire(user)
             for ask in (lambda pid: by.one(f'SELECT pg_cancel_backend({pid})'),
                         lambda pid: by.one(f"SELECT pg_catalog.pg_cancel_backend('{pid}') AS done"),
+                        lambda pid: by.one(f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = '{pid}'"),
+                        lambda pid: by.one(f'SELECT pg_catalog.pg_cancel_backend(a.pid) AS done FROM pg_catalog.pg_stat_activity a WHERE a.pid = {pid}'),
                         lambda pid: by.extended('SELECT pg_cancel_backend($1)', [pid]).rows,
                         lambda pid: by.extended('SELECT pg_cancel_backend(pid) FROM (VALUES ($1::int)) AS v (pid)', [pid]).rows):
                 self.start(victim)
@@ -113,7 +115,13 @@ class Signals(unittest.TestCase):
                 c.log.clear()
                 c.query(f'SELECT {function}({pid}) AS x')
                 answers.add(tuple(c.log))
+                c.log.clear()
+                c.query(f'SELECT {function}(pid) AS x FROM pg_stat_activity WHERE pid = {pid}')
+                answers.add(tuple(c.log))
         self.assertEqual(len(answers), 1)
+        # What else is asked of the row is asked of the own session's alone.
+        for more in ('AND datname IS NOT NULL', 'OR true', 'GROUP BY pid HAVING count(query_start) > 0', 'ORDER BY backend_start'):
+            self.assertEqual(c.one(f'SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = {other.key[0]} {more}'), [['t']] if more == 'OR true' else [])
         self.assertEqual(other.one('SELECT 1'), [['1']])
         self.assertEqual(self.wire('loader').one(f'SELECT pg_cancel_backend({bypassing.key[0]})'), [['t']])
         self.assert_cancelled(bypassing)

@@ -83,6 +83,40 @@ SELECT grantee, object_name, object_type FROM information_schema.usage_privilege
 SELECT grantee, routine_name, privilege_type FROM information_schema.routine_privileges WHERE routine_schema = 'shop' AND grantee = 'PUBLIC';
 SELECT object_name, object_type, count(*) FROM information_schema.data_type_privileges WHERE object_schema = 'shop' AND object_name <> 'zzsalaries' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT name, setting FROM pg_settings WHERE name = 'search_path';
+-- pgAdmin's properties of tables and extensions: functions by their schema, with an alias
+SELECT st.setting FROM pg_catalog.pg_show_all_settings() st WHERE st.name = 'default_table_access_method';
+SELECT (SELECT s.setting FROM pg_catalog.pg_show_all_settings() AS s WHERE s.name = 'block_size'), count(*) > 50 FROM pg_catalog.pg_show_all_settings();
+SELECT x.extname, x.extversion, e.comment FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_available_extensions() e ON x.extname = e.name WHERE e.name = 'plpgsql';
+SELECT b, e.a FROM pg_available_extensions() AS e (a, b, c) WHERE a = 'plpgsql';
+SELECT name, installed_version FROM pg_available_extensions WHERE name = 'plpgsql';
+SELECT count(*) FROM pg_proc p WHERE p.prorettype = 'internal'::regtype::oid AND array_to_string(p.proargtypes, ',') = 'internal'::regtype::oid::text AND p.prolang = 12 AND p.pronamespace = 11;
+SELECT 'cstring'::regtype, 'pg_catalog.internal'::regtype, '{internal,void}'::regtype[];
+SELECT 'zzcolour'::regtype;
+SELECT 'shop.internal'::regtype;
+-- Atlas sets the path aside as it looks what it was
+SELECT current_setting('search_path'), set_config('search_path', 'shop', false);
+SELECT count(*) FROM orders;
+SELECT pg_catalog.current_setting('search_path') AS was, current_setting('crdb_version', true), pg_catalog.set_config('search_path', 'public, shop', false);
+SHOW search_path;
+RESET search_path;
+-- DBeaver shows a catalog's columns by a star
+SELECT t.oid, t.* FROM pg_catalog.pg_type t WHERE t.typname = 'text' AND t.typowner > 0 AND false;
+SELECT x.* FROM (SELECT 1) AS one, LATERAL (SELECT typinput::text, typreceive::regproc::text FROM pg_type WHERE typname = 'int4') AS x;
+SELECT am.*, 1 FROM pg_am am ORDER BY am.oid;
+SELECT * FROM pg_range WHERE rngtypid < 4000 ORDER BY rngtypid;
+SELECT tablename, hasindexes, hastriggers, hasrules AND tablename <> 'products' FROM pg_tables WHERE schemaname = 'shop' AND tablename NOT LIKE 'zz%' ORDER BY 1;
+SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = 'shop';
+-- what looks for the state of the server finds a row, and how far it has come is not told
+SELECT version() IS NOT NULL, current_schema(), datname FROM pg_stat_database WHERE datname = current_database();
+SELECT pg_wal_lsn_diff('0/20', pg_lsn('0/10')), mxid_age(datminmxid) IS NOT NULL FROM pg_database WHERE datname = 'wh';
+SELECT pg_relation_filenode('shop.zzsalaries');
+SELECT pg_relation_filenode('shop.nobodys');
+-- how mappers and tools of business intelligence join the views of the standard
+SELECT c.table_name, c.column_name, pk.column_name IS NOT NULL FROM information_schema.columns c LEFT JOIN (SELECT k.table_schema, k.table_name, k.column_name FROM information_schema.table_constraints t JOIN information_schema.key_column_usage k ON k.constraint_name = t.constraint_name AND k.table_schema = t.table_schema AND k.table_name = t.table_name WHERE t.constraint_type = 'PRIMARY KEY') pk ON pk.table_schema = c.table_schema AND pk.table_name = c.table_name AND pk.column_name = c.column_name WHERE c.table_schema !~ '^pg_|information_schema' ORDER BY 1, c.ordinal_position;
+SELECT k.table_name, k.column_name, r.delete_rule, f.table_name, f.column_name FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r USING (constraint_schema, constraint_name) JOIN information_schema.key_column_usage f ON f.constraint_schema = r.unique_constraint_schema AND f.constraint_name = r.unique_constraint_name AND f.ordinal_position = k.position_in_unique_constraint ORDER BY 1, 2;
+SELECT t.constraint_type, u.table_name, u.column_name FROM information_schema.table_constraints t JOIN information_schema.constraint_column_usage u ON u.constraint_schema = t.constraint_schema AND u.constraint_name = t.constraint_name WHERE t.table_schema = 'shop' AND t.constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY 1, 2, 3;
+SELECT c.table_name, c.column_name, e.data_type FROM information_schema.columns c JOIN information_schema.element_types e ON (c.table_catalog, c.table_schema, c.table_name, 'TABLE', c.dtd_identifier) = (e.object_catalog, e.object_schema, e.object_name, e.object_type, e.collection_type_identifier) WHERE c.table_schema = 'shop' ORDER BY 1, 2;
+SELECT * FROM information_schema.foreign_table_options, information_schema.user_mapping_options, information_schema.routine_table_usage, information_schema.check_constraint_routine_usage;
 -- sequences that may be read only
 SELECT nextval('shop.tickets');
 SELECT setval('shop.tickets', 7);
