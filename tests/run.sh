@@ -146,8 +146,8 @@ export GATEHOUSE=$root/build/gatehouse
 if wanted unit; then say 'unit'; unit build unit $SECONDS; fi
 if wanted lint; then
     say 'lint'
-    for check in tests/lint/{headers,banned,layers,format,globals,attacks}; do program "lint-$(basename "$check")" "$check"; done
-    report lint-headers lint-banned lint-layers lint-format lint-globals lint-attacks
+    for check in tests/lint/{headers,banned,layers,format,globals,attacks,clients}; do program "lint-$(basename "$check")" "$check"; done
+    report lint-headers lint-banned lint-layers lint-format lint-globals lint-attacks lint-clients
 fi
 if wanted clang; then
     say 'build: clang, warnings are errors'

@@ -224,8 +224,20 @@ class Parameters(Untouched):
             self.assertEqual(c.parameters['IntervalStyle'], 'iso_8601')
             self.assertEqual(c.parameters['TimeZone'], 'Asia/Tokyo')
             self.assertEqual(c.parameters['application_name'], "it's")
+            for text, name, value in (("SET TimeZone = 'Europe/Zurich'", 'TimeZone', 'Europe/Zurich'), ('SET DateStyle TO ISO', 'DateStyle', 'ISO, DMY'),
+                                      ("SET SESSION TIME ZONE INTERVAL '+00:00' HOUR TO MINUTE", 'TimeZone', '<+00>-00'),
+                                      ('RESET IntervalStyle', 'IntervalStyle', 'iso_8601')):
+                c.query(text)
+                self.assertEqual(c.parameters[name], value)
         with proxy.wire('alice') as c:  # nothing of it is left for who comes next
             self.assertEqual(c.parameters['IntervalStyle'], 'postgres')
+
+    def test_what_drivers_send_beside_the_names(self):
+        sent = {'client_encoding': "'utf-8'", 'extra_float_digits': '3', 'jit': 'off', 'search_path': 'sales, public', 'statement_timeout': '61000',
+                'lock_timeout': '4s', 'idle_in_transaction_session_timeout': '62000', 'standard_conforming_strings': 'on'}
+        with proxy.wire('alice', parameters=sent) as c:
+            self.assertEqual(c.parameters['client_encoding'], 'UTF8')
+            self.assertEqual([c.one(f'SHOW {name}')[0][0] for name in list(sent)[1:]], ['3', 'off', 'sales, public', '61s', '4s', '62s', 'on'])
 
     def test_settings_that_are_refused(self):
         for parameters in ({'session_preload_libraries': 'x'}, {'options': '-c session_authorization=postgres'},
