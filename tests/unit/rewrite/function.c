@@ -75,6 +75,8 @@ static void setup(void)
     add(b, 117, "pg_catalog", "unnest", 'i', OID_TEXT, OID_TEXT, true);
     add(b, 118, "pg_catalog", "planted", 'i', OID_INT, OID_TEXT, false);
     add(b, 20002, "pg_catalog", "planted", 'i', OID_TEXT, OID_TEXT, false);
+    add(b, 119, "pg_catalog", "generate_series", 'i', OID_INT, OID_INT, true);
+    add(b, 20007, "pg_catalog", "generate_series", 'i', OID_TEXT, OID_TEXT, true);
     add(b, 20003, "app", "tax", 'v', OID_TEXT, OID_TEXT, false);
     add(b, 20004, "app", "upper", 'v', OID_TEXT, OID_TEXT, false);
     add(b, 20005, "lib", "tax", 'v', OID_TEXT, OID_TEXT, false);
@@ -137,6 +139,8 @@ START_TEST(test_planted_in_pg_catalog)
 {
     ck_assert_int_eq(judge("pg_catalog", "planted", NULL), GH_FUNCTION_DENIED);
     ck_assert_int_eq(judge("", "planted", NULL), GH_FUNCTION_DENIED);
+    /* listed by hand */
+    ck_assert_int_eq(judge("pg_catalog", "generate_series", NULL), GH_FUNCTION_DENIED);
 }
 END_TEST
 
