@@ -147,9 +147,11 @@ roles:
   writer: { description: takes orders }
   owner: { description: sees everything }
   scratch: { description: may keep copies, may: [temp_tables] }
+  keeper: { description: has all of the orders }
   planner: { description: looks at plans, may: [explain, temp_tables] }
 users:
   mallory: { roles: [reader], attributes: { region: EU, dept: it } }
+  kim: { roles: [keeper] }
   molly: { roles: [reader], attributes: { region: EU, dept: it } }
   wanda: { roles: [reader, writer], attributes: { region: EU, dept: it } }
   oddone: { roles: [reader], attributes: { region: "EU' OR true --", dept: "\\' OR 1=1" } }
@@ -221,6 +223,7 @@ grants:
     rows: "region = attr('region')"
     privileges: [select, insert, update]
   - { to: [reader], tables: [shop.read_notes] }
+  - { to: [keeper], tables: [shop.orders], privileges: [select, delete] }
   - { to: [reader], tables: [shop.split], columns: [id, region, n], rows: "region = attr('region')" }
   - { to: [writer], tables: [shop.split], columns: [id, region, n], rows: "region = attr('region')", privileges: [insert] }
   - { to: [writer], tables: [shop.split], columns: [id, region, n, hid], rows: "n < 10", privileges: [update] }
@@ -249,4 +252,4 @@ denies:
 functions:
   - { to: [reader], allow: [lib.plus_one, lib.read_notes] }
 '''
-USERS = {name: f'{name}-pass' for name in ('mallory', 'molly', 'wanda', 'oddone', 'noattr', 'olga', 'gone', 'tina', 'petra')}
+USERS = {name: f'{name}-pass' for name in ('mallory', 'kim', 'molly', 'wanda', 'oddone', 'noattr', 'olga', 'gone', 'tina', 'petra')}
