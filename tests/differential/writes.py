@@ -218,7 +218,7 @@ def differs(world, user, sql, answer, after, truth, count):
     if other.sqlstate in ('42702', '42883', '42804') and other.sqlstate != answer.sqlstate:  # there hidden columns have names, and count
         count['names'] += 1
         return [], other
-    if other.sqlstate == '42501' and 'permission denied for table' in other.error['M'] and (re.search(r' AS \w+ \(|NATURAL', sql[0]) or names_hidden(world, user, sql[0])):
+    if other.sqlstate == '42501' and 'permission denied for table' in other.error['M'] and (re.search(r' AS (?:\w+|"[^"]*") \(|NATURAL', sql[0]) or names_hidden(world, user, sql[0])):
         count['names'] += 1  # columns that are named anew by position, which there are others; or that both tables have, hidden ones too
         return [], other
     if not answer.sqlstate and after == world.before and other.sqlstate and (other.sqlstate[:2] in ('21', '22') or other.sqlstate == '42P22'):
