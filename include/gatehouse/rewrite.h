@@ -93,6 +93,8 @@ typedef struct gh_plan {
     gh_stmt_kind inner; /* GH_STMT_PREPARE, GH_STMT_DECLARE: of what they prepare */
     gh_str name;        /* see gh_stmt_kind */
     gh_str value;
+    /* GH_STMT_SET: the parameter that is the value, in the place of `value`: by whom it is bound, it is looked at. 0: none. */
+    uint16_t value_param;
     bool is_local;
     bool is_held; /* GH_STMT_DECLARE: WITH HOLD */
     bool

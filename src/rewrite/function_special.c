@@ -24,7 +24,9 @@
 /* pg_type.oid */
 #define OID_INT8     20
 #define OID_INT4     23
+#define OID_TEXT     25
 #define OID_OID      26
+#define OID_VARCHAR  1043
 #define OID_REGCLASS 2205
 
 /* The tokens of a call: first is the name's, delimiters[0] the "(", the last one the ")". */
@@ -493,6 +495,20 @@ static void setting(gh_judge *j, Node **slot, gh_call *c)
     qualify(j, c);
 }
 
+/* Is the call all that its statement does, whatever its column is called? */
+static bool is_whole_statement(const gh_judge *j, const gh_call *c)
+{
+    const gh_token *t = j->text->tokens;
+    size_t end = c->delimiters[c->args] + 1;
+
+    if (end + 1 < j->text->token_count && t[end].kind == GH_TOKEN_KEYWORD &&
+        strcmp(t[end].text, "as") == 0)
+        end += 2;
+    else if (end < j->text->token_count && t[end].kind == GH_TOKEN_IDENT)
+        end++;
+    return gh_setting_is_statement(j->text, c->first, end);
+}
+
 static gh_str keep(gh_judge *j, const char *s)
 {
     gh_str copy = gh_arena_dup(j->arena, gh_str_of(s));
@@ -509,16 +525,65 @@ static gh_str keep(gh_judge *j, const char *s)
     "AS "                                                                                          \
     "pg_catalog.int4) AS pg_catalog.text) END"
 
+/* `$1`, also `$1::text`, which is a string of which nothing is known before Bind; 0: it is not that. */
+static uint16_t string_param(const gh_judge *j, const Node *n)
+{
+    const ParamRef *p = (const ParamRef *)n;
+    gh_oid type;
+
+    if (IsA(n, TypeCast)) {
+        const TypeCast *cast = (const TypeCast *)n;
+        const char *name = strVal(llast(cast->typeName->names));
+
+        if (cast->typeName->arrayBounds != NIL || cast->typeName->typmods != NIL ||
+            (strcmp(name, "text") != 0 && strcmp(name, "varchar") != 0))
+            return 0;
+        p = (const ParamRef *)cast->arg;
+    }
+    if (!IsA(p, ParamRef) || p->number < 1 || p->number > UINT16_MAX || !j->in->is_extended)
+        return 0;
+    type = gh_judge_param_type(j, p);
+    return type == 0 || type == OID_TEXT || type == OID_VARCHAR ? (uint16_t)p->number : 0;
+}
+
 /*
- * SECURITY: constants only, but for values of settings of which each is harmless. A computed name or value would be known
+ * SECURITY: constants only, but for values of settings of which each is harmless, and for a value that is a parameter and is
+ * looked at by gh_session_bind_value when it is bound. A computed name or value would be known
  * after the judgement, and a call that runs for some rows only would leave it open which value holds, where that matters.
- * Attack: tests/attack parser-and-server.
+ * Attack: tests/attack parser-and-server; tests/protocol/flow.
  */
+static void set_config_bound(gh_judge *j, Node **slot, gh_call *c)
+{
+    const char *name = const_string(linitial(c->f->args));
+    const A_Const *is_local = lthird(c->f->args);
+    bool is_path = gh_str_ieq(gh_str_of(name), GH_STR("search_path"));
+    gh_rc rc = gh_setting_check_name(gh_str_of(name), j->err);
+
+    if (rc != GH_OK) {
+        j->rc = rc;
+        return;
+    }
+    if (gh_setting_is_virtual(gh_str_of(name)) && !is_path) {
+        refuse_call(j, c);
+        return;
+    }
+    j->plan->kind = GH_STMT_SET;
+    j->plan->name = is_path ? GH_STR("search_path") : keep(j, name);
+    j->plan->value_param = string_param(j, lsecond(c->f->args));
+    j->plan->is_local = is_local->val.boolval.boolval;
+    if (is_path)
+        replace_value(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)");
+    else
+        qualify(j, c);
+}
+
 static void set_config(gh_judge *j, Node **slot, gh_call *c)
 {
     const Node *name = linitial(c->f->args);
     const Node *new_value = lsecond(c->f->args);
     const Node *is_local = lthird(c->f->args);
+    bool is_whole = IsA(is_local, A_Const) && IsA(&((const A_Const *)is_local)->val, Boolean) &&
+                    is_const_string(name) && is_whole_statement(j, c);
     gh_rc rc;
 
     if (!is_const_string(name) && is_const_string(new_value)) {
@@ -530,10 +595,13 @@ static void set_config(gh_judge *j, Node **slot, gh_call *c)
         qualify(j, c);
         return;
     }
+    if (is_whole && string_param(j, new_value) != 0) {
+        set_config_bound(j, slot, c);
+        return;
+    }
     if (!is_const_string(name) || !is_const_string(new_value) || !IsA(is_local, A_Const) ||
         !IsA(&((const A_Const *)is_local)->val, Boolean) ||
-        (!gh_setting_is_statement(j->text, c->first, c->delimiters[c->args] + 1) &&
-         !gh_setting_is_free(gh_str_of(const_string(name))))) {
+        (!is_whole && !gh_setting_is_free(gh_str_of(const_string(name))))) {
         refuse_call(j, c);
         return;
     }

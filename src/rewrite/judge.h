@@ -412,6 +412,8 @@ size_t gh_judge_clause_end(const gh_judge *j, size_t start);
  */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
+/* What `t.x`, `schema.t.x` or `db.schema.t.x` is of, for x a name or a star; NULL: none that is known. */
+gh_item *gh_reference_item(gh_judge *j, const ColumnRef *ref);
 /* The names of USING are read on both sides. */
 void gh_reference_note_using(gh_judge *j, const JoinExpr *join);
 

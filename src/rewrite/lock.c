@@ -135,20 +135,24 @@ static char *name_columns(const gh_judge *j, const gh_item *item, char *out)
 static char *named_star(gh_judge *j, const Node *n)
 {
     const ColumnRef *ref = (const ColumnRef *)n;
+    const gh_item *only = NULL;
     char *out = pstrdup("");
     bool names_any = false;
     ListCell *cell;
 
-    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) > 2 ||
-        ref->location < 0) /* TABLE t */
+    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || ref->location < 0) /* TABLE t */
         return NULL;
+    if (list_length(ref->fields) > 1) {
+        only = gh_reference_item(j, ref);
+        if (only == NULL)
+            return NULL;
+    }
     foreach (cell, j->block->items) {
         const gh_item *item = lfirst(cell);
 
         if (item->is_covered || item->is_join || item->alias == NULL)
             return NULL;
-        if (list_length(ref->fields) == 2 &&
-            strcmp(item->alias, strVal(linitial(ref->fields))) != 0)
+        if (only != NULL && item != only)
             continue;
         names_any |= is_nameable(j, item);
         out = name_columns(j, item, out);

@@ -154,6 +154,19 @@ static gh_item *find_by_schema(gh_judge *j, const char *schema, const char *name
     return NULL;
 }
 
+gh_item *gh_reference_item(gh_judge *j, const ColumnRef *ref)
+{
+    int count = list_length(ref->fields);
+
+    if (count == 2)
+        return gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+    if (count < 2 || count > 4 ||
+        (count == 4 && !gh_str_is(j->in->database, strVal(linitial(ref->fields)))))
+        return NULL;
+    return find_by_schema(j, strVal(list_nth(ref->fields, count - 3)),
+                          strVal(list_nth(ref->fields, count - 2)));
+}
+
 static void note_unqualified(gh_judge *j, Node *field)
 {
     if (IsA(field, String)) {
@@ -223,6 +236,9 @@ static void strip_schema(gh_judge *j, ColumnRef *ref)
                       gh_judge_ident(j, gh_str_of(item->invented)));
     } else {
         gh_judge_edit(j, token, token + 2 * (size_t)drop, "");
+        /* What a write puts in its place begins behind that edit. */
+        if (gh_judge_is_of_write(j))
+            ref->location = (int)j->text->tokens[token + 2 * (size_t)drop].start;
     }
 }
 

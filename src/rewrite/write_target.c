@@ -508,9 +508,9 @@ List *gh_write_row_star(gh_judge *j, const Node *n)
     const SelectStmt *s;
     ListCell *cell;
 
-    if (!IsA(n, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) != 2)
+    if (!IsA(n, ColumnRef) || !IsA(llast(ref->fields), A_Star))
         return NIL;
-    item = gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL);
+    item = gh_reference_item(j, ref);
     if (item == NULL || !item->is_target || item->decision->is_open || !may_read(item) ||
         (item->is_excluded && !is_clear(item)))
         return NIL;
@@ -579,10 +579,9 @@ static List *expand_star(gh_judge *j, gh_item *target, const ResTarget *t)
     char *sql;
     const SelectStmt *s;
 
-    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star) || list_length(ref->fields) > 2)
+    if (!IsA(ref, ColumnRef) || !IsA(llast(ref->fields), A_Star))
         return NULL;
-    if (list_length(ref->fields) == 2 &&
-        gh_judge_find_item(j, strVal(linitial(ref->fields)), NULL) != target)
+    if (list_length(ref->fields) > 1 && gh_reference_item(j, ref) != target)
         return NULL;
     if (!may_read(target)) {
         refuse_table(j, target, ref->location);

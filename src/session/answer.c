@@ -42,7 +42,7 @@ static void forget_portal(gh_session *s, gh_str name)
         gh_named_release(gh_names_take(&s->portals, name));
 }
 
-static void apply_path(gh_session *s, const gh_plan *p)
+static void apply_path(gh_session *s, const gh_expect *e, const gh_plan *p)
 {
     gh_path *path = NULL;
 
@@ -50,7 +50,8 @@ static void apply_path(gh_session *s, const gh_plan *p)
         return;
     if (p->kind == GH_STMT_RESET && p->name.len > 0 && !gh_str_is(p->name, "search_path"))
         return;
-    if (p->kind == GH_STMT_SET && gh_path_new(p->value, s->user, &path, NULL) != GH_OK)
+    if (p->kind == GH_STMT_SET &&
+        gh_path_new(gh_session_set_value(e, p), s->user, &path, NULL) != GH_OK)
         return;
     gh_settings_set(&s->settings, path, p->is_local);
     gh_path_release(path);
@@ -84,7 +85,7 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
     case GH_STMT_SET:
     case GH_STMT_RESET:
         gh_lookups_renew(&s->lookups);
-        apply_path(s, p);
+        apply_path(s, e, p);
         break;
     case GH_STMT_COMMIT:
         /* COMMIT of a failed transaction answers ROLLBACK, and is one. */
@@ -190,7 +191,7 @@ static void apply_observed(gh_session *s, const gh_expect *e)
         judged != NULL && e->plan_at < judged->count ? &judged->plans[e->plan_at] : NULL;
 
     if (p != NULL && (p->kind == GH_STMT_SET || p->kind == GH_STMT_RESET))
-        apply_path(s, p);
+        apply_path(s, e, p);
 }
 
 static gh_answer on_complete(gh_session *s, gh_str body)

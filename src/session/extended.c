@@ -458,6 +458,7 @@ bool gh_session_bind(gh_session *s, gh_str body)
     gh_named *statement;
     gh_err err = { 0 };
     gh_expect *e;
+    char *value = NULL;
     bool waits;
 
     if (!gh_session_refresh(s))
@@ -471,7 +472,12 @@ bool gh_session_bind(gh_session *s, gh_str body)
     statement = bound_statement(s, msg.statement, &waits);
     if (statement == NULL)
         return !waits;
+    if (gh_session_bind_value(s, &msg, statement->set, &value, &err) != GH_OK) {
+        refuse_recorded(s, statement->set->source, NULL, &err);
+        return true;
+    }
     e = push_bind(s, msg.portal, statement);
+    e->named->value = value;
     put_bind(s, &msg, statement->set);
     gh_session_pushed(s, e);
     return true;
@@ -516,6 +522,11 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     }
     if (statement == NULL)
         return f->header_len;
+    if (gh_session_sets_bound(statement->set)) {
+        gh_session_say(&err, "54000", "the value is longer than %d bytes", GH_RELAY_BUFFER_BYTES);
+        gh_session_refuse(s, true, &err);
+        return f->header_len;
+    }
     /* Its formats, which come last, decide how long the message becomes (put_bind). */
     if (strips_column(s, statement->set) && f->body_len <= s->env->o.statement_bytes) {
         s->client_left = 0;

@@ -39,6 +39,7 @@ void gh_named_release(gh_named *n)
     gh_plan_set_release(n->set);
     gh_named_release(n->statement); /* a statement has none: no deeper than this */
     free(n->types);
+    free(n->value);
     free(n);
 }
 

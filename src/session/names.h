@@ -27,6 +27,7 @@ struct gh_named {
     gh_plan_set *set; /* counted */
     gh_oid *types;    /* owned */
     gh_named *statement; /* of a portal: what was bound; counted */
+    char *value;         /* of a portal that sets something: to what; owned. NULL: none */
     gh_named *newer;     /* in the order of use: evict.c */
     gh_named *older;
     bool is_listed;

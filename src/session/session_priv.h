@@ -439,6 +439,16 @@ GH_MUST_USE bool gh_session_signal_description(const gh_plan *p, char *body, siz
 /* A DataRow's body: signals the session that it names and shows whether there was one. */
 gh_answer gh_session_signal_row(gh_session *s, gh_expect *e, const gh_plan *p, gh_str body);
 
+/* ---- bound_value.c ------------------------------------------------------------------------------ */
+
+/* Does the statement set something to what one of its parameters says? */
+bool gh_session_sets_bound(const gh_plan_set *set);
+/* That value in *value, for the portal to keep, if it is one that may be set. */
+GH_MUST_USE gh_rc gh_session_bind_value(const gh_session *s, const gh_wire_bind *msg,
+                                        const gh_plan_set *set, char **value, gh_err *err);
+/* What a SET that is complete set: the plan's own value, or the portal's. */
+gh_str gh_session_set_value(const gh_expect *e, const gh_plan *p);
+
 /* ---- sql_names.c -------------------------------------------------------------------------------- */
 
 /* What PREPARE and DECLARE made takes its place among the session's names. */

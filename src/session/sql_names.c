@@ -84,8 +84,11 @@ static gh_rc check_use(gh_session *s, gh_names *t, gh_str name, gh_err *err)
     if (name.len > GH_WIRE_NAME_MAX)
         name.len = GH_WIRE_NAME_MAX;
     n = gh_names_find(t, name);
-    /* What the table does not hold the upstream does not have, and says so in its own words. */
-    return n == NULL ? GH_OK : gh_session_check_named(s, n, err);
+    if (n == NULL) /* the upstream does not have it either, and says so in its own words */
+        return GH_OK;
+    if (t == &s->statements && gh_session_sets_bound(n->set) && !gh_plan_set_is_raw(n->set))
+        return gh_fail(err, GH_DENIED, "42501", "EXECUTE of set_config is not allowed");
+    return gh_session_check_named(s, n, err);
 }
 
 /* What changes names waits for such an EXECUTE to be answered, and it for what changes names. */

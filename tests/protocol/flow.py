@@ -250,5 +250,38 @@ class Reset(unittest.TestCase):
                 c.results()
 
 
+class BoundSettings(unittest.TestCase):
+    """set_config() of a parameter: Bind alone says which value, so it is looked at there, and no other way leads by."""
+
+    def bind(self, c, *parameters, sql="SELECT set_config('client_encoding', $1, false)", types=(), formats=()):
+        c.send(gt.parse_message(sql, 'set', types), gt.bind_message(parameters, statement='set', formats=formats), gt.execute_message(), gt.SYNC, gt.close_message('S', 'set'), gt.SYNC)
+        answer = c.results()[-1].sqlstate
+        c.results()
+        return answer
+
+    def test_a_value_that_may_not_be_set(self):
+        with proxy.wire('alice', tls='disable') as c:
+            for value in (b'SJIS', b'big5', None):
+                for formats in ((), (1,)):
+                    self.assertEqual(self.bind(c, value, formats=formats), '42501', value)
+            self.assertIsNone(self.bind(c, b'LATIN1'))
+            self.assertEqual(c.one('SHOW client_encoding'), [['LATIN1']])
+            for sql in ("SELECT set_config('role', $1, false)", "SELECT set_config('app.x', $1, false)",
+                        "SELECT set_config('client_encoding', $1, id > 3) FROM crm.customers", "SELECT set_config('search_path', $1, false), 1"):
+                self.assertEqual(self.bind(c, b'none', sql=sql), '42501', sql)
+            self.assertEqual(self.bind(c, b'\0\0\0\1', sql="SELECT set_config('search_path', $1, false)", types=(23,), formats=(1,)), '42501')
+            self.assertEqual(self.bind(c, b'x' * (1 << 20), sql="SELECT set_config('search_path', $1, false)"), '54000')
+            self.assertEqual(c.one('SELECT 1'), [['1']])
+
+    def test_no_way_around_bind(self):
+        with proxy.wire('alice', tls='disable') as c:
+            c.send(gt.parse_message("SELECT set_config('client_encoding', $1, false)", 'set'), gt.SYNC)
+            c.results()
+            for sql in ("EXECUTE set('SJIS')", "EXPLAIN EXECUTE set('SJIS')", "PREPARE again AS SELECT set_config('client_encoding', $1, false)",
+                        "PREPARE again (text) AS SELECT set_config('client_encoding', $1, false)", "DECLARE again CURSOR FOR SELECT set_config('client_encoding', $1, false)"):
+                self.assertEqual(c.query(sql)[-1].sqlstate, '42501', sql)
+            self.assertEqual(c.one('SHOW client_encoding'), [['UTF8']])
+
+
 if __name__ == '__main__':
     gt.main()
