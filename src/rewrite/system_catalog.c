@@ -81,7 +81,7 @@ static const gh_system_relation s_relations[] = {
           { "relhasindex", "@hasindex(gh)" },
           { "relchecks", "CASE WHEN @full(gh.oid) THEN gh.relchecks ELSE CAST(0 AS "
                          "pg_catalog.int2) END" },
-          { "relhasrules", "(@builtin(gh.oid) AND gh.relhasrules)" },
+          { "relhasrules", "(gh.relhasrules AND (@builtin(gh.oid) OR gh.relkind IN ('v', 'm')))" },
           /* psql looks for foreign keys only where there are triggers. */
           { "relhastriggers", "@hastriggers(gh)" },
           { "relhassubclass", "(@full(gh.oid) AND gh.relhassubclass)" },
@@ -154,7 +154,9 @@ static const gh_system_relation s_relations[] = {
     { "pg_publication_namespace", "false", NULL },
     { "pg_publication_rel", "false", NULL },
     { "pg_range", "@type(gh.rngtypid)", NULL },
-    { "pg_rewrite", "false", NULL },
+    /* that which makes it a view: a view has one, and what it says does not show */
+    { "pg_rewrite", "gh.ev_type = '1' AND @rel(gh.ev_class)",
+      COLUMNS{ HIDE("ev_qual"), HIDE("ev_action"), END } },
     { "pg_roles", "gh.rolname = CURRENT_USER",
       COLUMNS{ { "oid", "@owner" },
                { "rolname", "@user" },

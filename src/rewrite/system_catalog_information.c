@@ -54,6 +54,12 @@
         { "grantee", "gh.grantee" }, END                                                           \
     }
 
+#define PUBLIC_UDT "@typename(gh.udt_schema, gh.udt_name) AND gh.grantee = 'PUBLIC'", PUBLIC_GRANTEE
+#define PUBLIC_USAGE                                                                               \
+    "gh.grantee = 'PUBLIC' AND CASE gh.object_type WHEN 'COLLATION' THEN gh.object_schema = "      \
+    "'pg_catalog' WHEN 'DOMAIN' THEN @typename(gh.object_schema, gh.object_name) ELSE false END",  \
+        PUBLIC_GRANTEE
+
 static const gh_system_relation s_views[] = {
     { "administrable_role_authorizations", "false", NULL },
     { "applicable_roles", "false", NULL },
@@ -114,10 +120,10 @@ static const gh_system_relation s_views[] = {
     { "parameters", ROWS_ROUTINE, COLUMNS{ HIDE("parameter_default"), END } },
     { "referential_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
     { "role_column_grants", NULL, NULL },
-    { "role_routine_grants", "false", NULL },
+    { "role_routine_grants", ROWS_ROUTINE " AND gh.grantee = 'PUBLIC'", PUBLIC_GRANTEE },
     { "role_table_grants", NULL, NULL },
-    { "role_udt_grants", "false", NULL },
-    { "role_usage_grants", "false", NULL },
+    { "role_udt_grants", PUBLIC_UDT },
+    { "role_usage_grants", PUBLIC_USAGE },
     { "routine_column_usage", "false", NULL },
     { "routine_privileges", ROWS_ROUTINE " AND gh.grantee = 'PUBLIC'", PUBLIC_GRANTEE },
     { "routine_routine_usage", "false", NULL },
@@ -147,12 +153,8 @@ static const gh_system_relation s_views[] = {
     { "transforms", "false", NULL },
     { "triggered_update_columns", "false", NULL },
     { "triggers", "false", NULL },
-    { "udt_privileges", "@typename(gh.udt_schema, gh.udt_name) AND gh.grantee = 'PUBLIC'",
-      PUBLIC_GRANTEE },
-    { "usage_privileges",
-      "gh.grantee = 'PUBLIC' AND CASE gh.object_type WHEN 'COLLATION' THEN gh.object_schema = "
-      "'pg_catalog' WHEN 'DOMAIN' THEN @typename(gh.object_schema, gh.object_name) ELSE false END",
-      PUBLIC_GRANTEE },
+    { "udt_privileges", PUBLIC_UDT },
+    { "usage_privileges", PUBLIC_USAGE },
     { "user_defined_types", "@typename(gh.user_defined_type_schema, gh.user_defined_type_name)",
       NULL },
     { "user_mapping_options", "false", NULL },

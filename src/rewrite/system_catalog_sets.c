@@ -535,7 +535,8 @@ static const gh_macro s_macros[] = {
       "(CASE $1 WHEN 1259 THEN @rel($2) AND ($3 = 0 OR @attr($2, $3)) WHEN 1247 THEN @type($2) "
       "WHEN "
       "1255 THEN @func($2) WHEN 2606 THEN @conid($2) WHEN 2604 THEN $2 IN (SELECT ga.oid FROM "
-      "pg_catalog.pg_attrdef AS ga WHERE @attr(ga.adrelid, ga.adnum)) WHEN 2615 THEN @schema($2) "
+      "pg_catalog.pg_attrdef AS ga WHERE @attr(ga.adrelid, ga.adnum) AND (@full(ga.adrelid) OR "
+      "@bland(ga))) WHEN 2615 THEN @schema($2) "
       "WHEN 3079 THEN @extension($2) WHEN 1260 THEN false WHEN 1262 THEN false ELSE $2 < 16384 "
       "END)" },
     { "extension", 1,

@@ -117,6 +117,15 @@ SELECT k.table_name, k.column_name, r.delete_rule, f.table_name, f.column_name F
 SELECT t.constraint_type, u.table_name, u.column_name FROM information_schema.table_constraints t JOIN information_schema.constraint_column_usage u ON u.constraint_schema = t.constraint_schema AND u.constraint_name = t.constraint_name WHERE t.table_schema = 'shop' AND t.constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY 1, 2, 3;
 SELECT c.table_name, c.column_name, e.data_type FROM information_schema.columns c JOIN information_schema.element_types e ON (c.table_catalog, c.table_schema, c.table_name, 'TABLE', c.dtd_identifier) = (e.object_catalog, e.object_schema, e.object_name, e.object_type, e.collection_type_identifier) WHERE c.table_schema = 'shop' ORDER BY 1, 2;
 SELECT * FROM information_schema.foreign_table_options, information_schema.user_mapping_options, information_schema.routine_table_usage, information_schema.check_constraint_routine_usage;
+-- what pgAdmin asks
+SELECT (SELECT st.setting FROM pg_catalog.pg_show_all_settings() st WHERE st.name = 'DateStyle'), (SELECT count(*) FROM pg_show_all_settings() AS s WHERE s.name = 'TimeZone');
+SELECT count(x.extname) FROM pg_catalog.pg_extension x FULL JOIN pg_catalog.pg_available_extensions() e ON x.extname = e.name WHERE e.comment = 'none';
+SELECT count(*) FROM pg_available_extension_versions() AS v WHERE v.name = 'none' AND NOT v.relocatable;
+SELECT c.relname, r.rulename, r.ev_type, r.ev_enabled, r.is_instead FROM pg_class c LEFT JOIN pg_rewrite r ON r.ev_class = c.oid WHERE c.relhasrules AND c.oid > 16383 ORDER BY 1;
+SELECT count(*) FROM pg_depend d JOIN pg_attrdef a ON a.oid = d.objid WHERE d.classid = 'pg_attrdef'::regclass AND a.adbin IS NULL;
+SELECT grantee, routine_name, privilege_type FROM information_schema.role_routine_grants WHERE routine_schema = 'shop' AND grantee = 'PUBLIC';
+SELECT grantee, udt_name, privilege_type FROM information_schema.role_udt_grants WHERE udt_schema = 'shop' AND grantee = 'PUBLIC' ORDER BY 2;
+SELECT grantee, object_name, object_type FROM information_schema.role_usage_grants WHERE object_schema = 'shop' AND grantee = 'PUBLIC' ORDER BY 2;
 -- sequences that may be read only
 SELECT nextval('shop.tickets');
 SELECT setval('shop.tickets', 7);
