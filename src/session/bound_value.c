@@ -45,12 +45,13 @@ gh_rc gh_session_bind_value(const gh_session *s, const gh_wire_bind *msg, const 
                             char **value, gh_err *err)
 {
     const gh_plan *p = setting_plan(set);
-    gh_rd r = { msg->params.ptr, msg->params.ptr + msg->params.len, false };
     gh_wire_value v = { .is_null = true };
     gh_rc rc = GH_OK;
+    gh_rd r;
 
     if (p == NULL || p->value_param > msg->params_len) /* too few: the upstream says so */
         return GH_OK;
+    r = (gh_rd){ msg->params.ptr, msg->params.ptr + msg->params.len, false };
     for (uint16_t i = 0; i < p->value_param; i++)
         v = gh_wire_next_value(&r);
     if (!gh_plan_set_is_raw(set))

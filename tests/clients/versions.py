@@ -124,11 +124,15 @@ class World:
 
     def __init__(self, version):
         self.version = version
-        self.stack = contextlib.ExitStack()
-        scratch = self.stack.enter_context(gt.Scratch())
+        with contextlib.ExitStack() as stack:  # closed where the rest of it fails
+            self.open(stack)
+            self.stack = stack.pop_all()
+
+    def open(self, stack):
+        scratch = stack.enter_context(gt.Scratch())
         certs = gt.Certificates(scratch.path('tls'))
-        bin_dir = upstreams.postgres(parts, scratch, version)
-        self.pg = self.stack.enter_context(gt.Postgres(scratch, certs, bin_dir=bin_dir))
+        bin_dir = upstreams.postgres(parts, scratch, self.version)
+        self.pg = stack.enter_context(gt.Postgres(scratch, certs, bin_dir=bin_dir))
         warehouse.load(self.pg, 'store')
         self.pg.sql("UPDATE hr.employees SET dept = 'it' WHERE id = 2", 'store')
         self.pg.role('oracle', 'oracle-secret')
@@ -137,9 +141,9 @@ class World:
         self.pg.role('upstream_account', 'upstream-secret', 'SUPERUSER')
         self.pg.sql('CREATE DATABASE wh')
         self.pg.sql(catalogs.WORLD, 'wh')
-        self.proxy = self.stack.enter_context(
+        self.proxy = stack.enter_context(
             gt.Gatehouse(scratch, self.pg, certs, policy=POLICY, users=USERS, database='store'))
-        self.catalogs = self.stack.enter_context(
+        self.catalogs = stack.enter_context(
             gt.Gatehouse(scratch, self.pg, certs, policy=catalogs.POLICY, users={'mallory': 'pw', 'trudy': 'pw'}, name='catalogs', tls='disable',
                          upstream_user='upstream_account'))
         self.psql = upstreams.psql(parts, scratch)
