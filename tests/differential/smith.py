@@ -28,7 +28,7 @@ LONG = os.environ.get('GH_LONG') == '1'
 USERS = 4
 ROWS = 8
 # Several rows as one value, in whatever order they come; a window over ties; what the time, the server or the session is.
-UNSTABLE = re.compile(r'(?i)\b(\w*_agg|xmlagg|first_value|last_value|nth_value|lag|lead|row_number|ntile|mode|now|\w*timestamp|timeofday|current_\w+|local\w+|random|'
+UNSTABLE = re.compile(r'(?i)\b(\w*_agg|xmlagg|first_value|last_value|nth_value|lag|lead|row_number|ntile|mode|now|\w*timestamp|timeofday|current_\w+|local\w+|random|lastval|'
                       r'version|pg_(?!catalog\b)\w+|txid\w+|inet_(?:client|server)_\w+|corr|covar_\w+|regr_\w+|stddev\w*|variance|var_\w+)\b')
 
 # sqlsmith casts NULL to types of which no value can be, or which no client names.

@@ -215,7 +215,7 @@ def differs(world, user, sql, answer, after, truth, count):
     if guarded.outcome == answer.outcome and after == its_after:
         count['plans'] += 1
         return [], other
-    if other.sqlstate in ('42702', '42883', '42804') and other.sqlstate != answer.sqlstate:  # there hidden columns have names, and count
+    if other.sqlstate in ('42702', '42809', '42883', '42804') and other.sqlstate != answer.sqlstate:  # there hidden columns have names, and count
         count['names'] += 1
         return [], other
     if other.sqlstate == '42501' and 'permission denied for table' in other.error['M'] and (re.search(r' AS (?:\w+|"[^"]*") \(|NATURAL', sql[0]) or names_hidden(world, user, sql[0])):
