@@ -141,6 +141,13 @@ static void apply(gh_session *s, const gh_expect *e, const gh_plan *p, gh_str ta
         (void)s->env->o.poke_catalog(s->env->o.poke_arg, s->warehouse->index);
 }
 
+/* `p` ran: a statement, or what EXECUTE named. */
+static void note_number(gh_session *s, const gh_plan *p)
+{
+    if (p->takes_number != 0 && gh_plan_runs_at_once(p))
+        s->took_number = p->takes_number;
+}
+
 /* Does the message that is answered hold more statements? */
 static bool goes_on(const gh_expect *e)
 {
@@ -217,8 +224,7 @@ static gh_answer on_complete(gh_session *s, gh_str body)
             apply(s, e, p, tag);
         if (s->is_observed)
             apply_observed(s, e);
-        if (p->takes_number != 0 && gh_plan_runs_at_once(p))
-            s->took_number = p->takes_number;
+        note_number(s, gh_session_answering(s, p));
         new_tag = p->tag;
         if (e->rows == 0 && p->kind != GH_STMT_QUERY && !e->was_told)
             e->rows = gh_wire_tag_rows(tag);
