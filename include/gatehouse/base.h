@@ -58,6 +58,18 @@ typedef struct gh_err {
     bool takes_long;      /* given up only because others wait: a thread of its own may do it */
 } gh_err;
 
+/* No failure yet. For what runs with each message: `= { 0 }` would clear a kilobyte of texts that nobody reads. */
+static inline void gh_err_init(gh_err *err)
+{
+    memset(err->sqlstate, 0, sizeof(err->sqlstate));
+    err->public_msg[0] = '\0';
+    err->hint[0] = '\0';
+    err->detail[0] = '\0';
+    err->position = 0;
+    err->awaits_catalog = false;
+    err->takes_long = false;
+}
+
 /* Fills *err (may be NULL) unless it holds an earlier failure, and returns rc. fmt makes public_msg. */
 GH_MUST_USE gh_rc gh_fail(gh_err *err, gh_rc rc, const char *sqlstate, const char *fmt, ...)
     GH_PRINTF(4, 5);

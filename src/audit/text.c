@@ -76,8 +76,8 @@ static void put_hex4(uint32_t v, char out[8])
     n = (n | n << 4) & 0x0F0F0F0F0F0F0F0Fu;
     letters = ((n + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
     n += 0x3030303030303030u + letters * ('a' - '0' - 10);
-    for (size_t i = 0; i < 8; i++)
-        out[i] = (char)(n >> (56 - 8 * i));
+    n = htobe64(n);
+    memcpy(out, &n, sizeof(n));
 }
 
 void gh_audit_hex(const uint8_t *bytes, size_t len, char *out)

@@ -298,10 +298,11 @@ static void succeed(gh_auditlog *log, const gh_audit_chain *chain)
 gh_rc gh_log_append(gh_auditlog *log, gh_auditlog_writer *w, gh_err *err)
 {
     gh_audit_chain chain;
-    gh_err own = { .sqlstate = "" };
+    gh_err own;
     gh_err *why = err != NULL ? err : &own;
     gh_rc rc;
 
+    gh_err_init(&own);
     log->gap_lost += w->lost;
     log->stats.lost += w->lost;
     w->lost = 0;

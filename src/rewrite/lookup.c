@@ -29,6 +29,8 @@ static bool is_constant(const Node *n)
 {
     const A_Const *c = (const A_Const *)n;
 
+    if (n != NULL && IsA(n, ParamRef))
+        return true;
     return n != NULL && IsA(n, A_Const) && !c->isnull &&
            (IsA(&c->val, Integer) || IsA(&c->val, String));
 }

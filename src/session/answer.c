@@ -290,7 +290,7 @@ static gh_answer on_ready(gh_session *s, gh_str body)
         s->has_failed_since = false;
         gh_names_clear_before(&s->portals, e->batch);
     }
-    if (gh_session_end_lookup(s))
+    if (gh_session_end_lookup(s) || gh_session_end_batch(s))
         return GH_ANSWER_DROP;
     is_swallowed = e->is_swallowed;
     is_paying = !is_swallowed && gh_session_pay_failure(s, e, status);
@@ -467,9 +467,7 @@ static gh_answer on_row(gh_session *s, gh_str body)
                                                     : GH_ANSWER_BROKEN;
 }
 
-/* ---- errors
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* Errors that PostgreSQL raises before it looks whether the transaction failed: what does not parse, a
  * message that is none, a name that the protocol does not know. */
@@ -559,7 +557,7 @@ static gh_answer on_fatal(gh_session *s, const gh_upstream_error *up)
 
 static gh_answer on_error(gh_session *s, gh_str body)
 {
-    gh_expect *e = gh_expect_head(&s->queue);
+    gh_expect *e;
     gh_answer how = GH_ANSWER_DROP;
     gh_upstream_error up;
     gh_err err = { 0 };
@@ -568,14 +566,14 @@ static gh_answer on_error(gh_session *s, gh_str body)
         return GH_ANSWER_BROKEN;
     if (!gh_str_is(up.severity, "ERROR"))
         return on_fatal(s, &up);
-    if (e == NULL || e->kind == GH_EXPECT_SYNC)
-        /* Only a failing COMMIT at Sync (a deferred constraint) has an error of its own here. */
-        if (e == NULL)
-            return GH_ANSWER_BROKEN;
-    if (gh_session_retry_lookup(s, up.sqlstate)) {
+    if (gh_session_retry_lookup(s, up.sqlstate) || gh_session_retry_batch(s, up.sqlstate)) {
         skip_to_sync(s, up.sqlstate.ptr);
         return GH_ANSWER_DROP;
     }
+    gh_session_tell_parsed(s);
+    e = gh_expect_head(&s->queue);
+    if (e == NULL) /* but the Sync of a failing COMMIT (a deferred constraint) */
+        return GH_ANSWER_BROKEN;
     if (e->kind == GH_EXPECT_QUERY && e->is_swallowed)
         return GH_ANSWER_BROKEN; /* our own SET failed: the session's state is not known */
     if (is_refusal(e, &up))
@@ -666,9 +664,7 @@ static gh_answer on_notification(const gh_session *s)
     return may ? GH_ANSWER_RELAY : GH_ANSWER_DROP;
 }
 
-/* ---- the switch
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the switch ------------------------------------------------------------------------------ */
 
 /* Rows that the session itself asked for, and those that signal sessions, are few. */
 bool gh_session_answer_is_looked_at(const gh_session *s)
@@ -709,6 +705,11 @@ gh_answer gh_session_answer(gh_session *s, uint8_t type, char *message, size_t l
 {
     gh_str body = { message + 5, len - 5 };
 
+    if (type == GH_WIRE_B_PARAMETER_DESCRIPTION &&
+        gh_session_hold_parameters(s, (gh_str){ message, len }))
+        return GH_ANSWER_DROP;
+    if (type != GH_WIRE_B_ERROR_RESPONSE)
+        gh_session_tell_parsed(s);
     switch ((gh_wire_backend)type) {
     case GH_WIRE_B_PARSE_COMPLETE:
         return on_simple(s, GH_EXPECT_PARSE);

@@ -129,6 +129,8 @@ static void end_copy_in(gh_session *s, gh_str message)
 /* False: the message must stay and be taken again later. */
 static bool handle(gh_session *s, const gh_wire_frame *f, gh_str message)
 {
+    if (f->type != GH_WIRE_F_BIND && f->type != GH_WIRE_F_DESCRIBE)
+        gh_session_settle_parse(s, NULL, 0);
     switch ((gh_wire_frontend)f->type) {
     case GH_WIRE_F_QUERY:
         return gh_session_query(s, f->body);
@@ -181,8 +183,9 @@ static void break_off(gh_session *s, const gh_err *err)
 static size_t take_unbuffered(gh_session *s, const gh_wire_frame *f, gh_wire_action action,
                               gh_str bytes)
 {
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     switch (action) {
     case GH_WIRE_END:
         s->is_terminating = true;
@@ -218,11 +221,12 @@ static size_t take_unbuffered(gh_session *s, const gh_wire_frame *f, gh_wire_act
 static size_t take_message(gh_session *s, gh_str bytes)
 {
     gh_wire_frame f;
-    gh_err err = { 0 };
+    gh_err err;
     gh_rc rc;
     size_t used;
     size_t len;
 
+    gh_err_init(&err);
     if (s->client_left > 0)
         return take_piece(s, bytes);
     rc = gh_wire_frame_frontend(GH_WIRE_PHASE_SESSION, bytes, &f, &err);
@@ -233,11 +237,14 @@ static size_t take_message(gh_session *s, gh_str bytes)
         return bytes.len;
     }
     used = take_unbuffered(s, &f, gh_wire_judge(wire_state(s), f.type), bytes);
+    if (used > 0)
+        gh_session_stop_keeping(s);
     if (used > 0 || f.missing > 0)
         return used;
     len = gh_wire_frame_len(&f);
     if (!handle(s, &f, (gh_str){ bytes.ptr, len }))
         return 0;
+    gh_session_keep_message(s, f.type, (gh_str){ bytes.ptr, len });
     s->has_waited = false;
     return len;
 }

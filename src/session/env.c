@@ -221,9 +221,11 @@ void gh_env_expect_expiry(gh_session_env *env, int64_t until)
 static void commit(gh_session_env *env)
 {
     gh_auditlog_ticket ticket = { 0 };
-    gh_err err = { 0 };
-    gh_rc rc = gh_auditlog_commit(env->writer, &ticket, &err);
+    gh_err err;
+    gh_rc rc;
 
+    gh_err_init(&err);
+    rc = gh_auditlog_commit(env->writer, &ticket, &err);
     env->wants_commit = false;
     for (gh_session *s = env->dirty; s != NULL; s = s->next_dirty) {
         if (!s->wants_commit)

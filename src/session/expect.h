@@ -45,10 +45,14 @@ typedef struct gh_expect {
     bool is_described;   /* ParameterDescription came, RowDescription is next */
     bool is_temporary;   /* asks for the session's temporary tables */
     bool is_lookup;      /* of a Query that is sent as a prepared statement: lookup.c */
-    char sqlstate[6];    /* of the error that was shown */
-    uint64_t batch;      /* Query, Sync: its number among them */
-    uint32_t plan_at;    /* Query: the statement of the set that is being answered */
-    size_t sent_at;      /* its bytes in the buffer to the upstream, while is_uncommitted */
+    bool
+        is_silent; /* Parse: no message was sent, the answer is due before the next one: lookup_parse.c */
+    bool is_stand_in; /* of what stands for such a one: its Close and Parse */
+    bool is_again;    /* Sync: then what was kept is taken once more */
+    char sqlstate[6]; /* of the error that was shown */
+    uint64_t batch;   /* Query, Sync: its number among them */
+    uint32_t plan_at; /* Query: the statement of the set that is being answered */
+    size_t sent_at;   /* its bytes in the buffer to the upstream, while is_uncommitted */
     size_t sent_len;
     gh_plan_set *set;   /* counted; NULL: none; of a lookup's Sync: what is sent again then */
     gh_named *named;    /* Parse, Bind: the entry it made; Close: the one it took away; counted */

@@ -14,7 +14,7 @@
  * SECURITY: a policy change between Parse, Bind and Execute must count. Attack: tests/protocol,
  * policy_between_parse_and_bind.
  */
-#include "session_priv.h"
+#include "lookup.h"
 
 #include <stdlib.h>
 
@@ -178,11 +178,11 @@ static bool is_same_to_send(const gh_plan_set *a, const gh_plan_set *b)
            gh_str_eq(text_to_send(a), text_to_send(b));
 }
 
-static void put_parse(gh_session *s, const gh_named *n)
+void gh_session_put_parse(gh_session *s, gh_str name, const gh_named *n)
 {
     size_t at = gh_wire_begin(&s->up_out, GH_WIRE_F_PARSE);
 
-    gh_wire_put_string(&s->up_out, gh_named_name(n));
+    gh_wire_put_string(&s->up_out, name);
     gh_wire_put_string(&s->up_out, text_to_send(n->set));
     gh_buf_put_u16(&s->up_out, n->type_count);
     for (size_t i = 0; i < n->type_count; i++)
@@ -193,17 +193,21 @@ static void put_parse(gh_session *s, const gh_named *n)
 static void send_parse(gh_session *s, const gh_wire_parse *msg, gh_oid *types, gh_plan_set *set)
 {
     gh_named *n = gh_named_new(msg->name, set, s->scope);
+    bool is_silent;
     gh_expect *e;
 
     n->types = types;
     n->type_count = msg->types.len;
     n->is_upstream = true;
     gh_session_use_statement(s, n);
+    is_silent = gh_session_parse_lookup(s, n);
     e = gh_session_push(s, GH_EXPECT_PARSE);
+    e->is_silent = is_silent;
     e->set = gh_plan_set_acquire(set);
     e->named = n;
     e->replaced = gh_names_put(&s->statements, e->named);
-    put_parse(s, e->named);
+    if (!is_silent)
+        gh_session_put_parse(s, gh_named_name(n), n);
     gh_session_pushed(s, e);
 }
 
@@ -228,9 +232,10 @@ bool gh_session_parse(gh_session *s, gh_str body)
     gh_named *found;
     gh_plan_set *set = NULL;
     gh_oid *types;
-    gh_err err = { 0 };
+    gh_err err;
     gh_rc rc;
 
+    gh_err_init(&err);
     if (!gh_session_refresh(s))
         return true;
     if (gh_wire_decode_parse(body, &msg, &err) != GH_OK) {
@@ -303,6 +308,7 @@ void gh_session_prepare_upstream(gh_session *s, gh_named *n)
     gh_expect *e;
 
     n->is_upstream = true;
+    n->lookup = 0;
     gh_session_use_statement(s, n);
     e = gh_session_push(s, GH_EXPECT_CLOSE);
     e->is_swallowed = true;
@@ -311,14 +317,15 @@ void gh_session_prepare_upstream(gh_session *s, gh_named *n)
     e = gh_session_push(s, GH_EXPECT_PARSE);
     e->is_swallowed = true;
     e->named = gh_named_acquire(n);
-    put_parse(s, n);
+    gh_session_put_parse(s, gh_named_name(n), n);
     gh_session_pushed(s, e);
 }
 
 static bool make_current(gh_session *s, gh_named *n)
 {
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     if (gh_session_check_mode(s, n->set, &err) != GH_OK) {
         refuse_recorded(s, n->set->source, NULL, &err);
         return false;
@@ -331,7 +338,7 @@ static bool make_current(gh_session *s, gh_named *n)
     }
     if ((n->scope != s->scope || !n->set->is_cacheable) && !judge_again(s, n))
         return false;
-    if (n->is_upstream)
+    if (n->is_upstream && (n->lookup == 0 || gh_session_has_stand_in(s, n)))
         gh_session_use_statement(s, n);
     else
         gh_session_prepare_upstream(s, n);
@@ -343,8 +350,9 @@ static bool is_current(gh_session *s, gh_named *portal)
 {
     const gh_named *n = portal->statement;
     gh_plan_set *set = NULL;
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     if (gh_session_check_mode(s, portal->set, &err) != GH_OK) {
         refuse_recorded(s, portal->set->source, NULL, &err);
         return false;
@@ -379,10 +387,11 @@ static bool is_current(gh_session *s, gh_named *portal)
 /* ---- Bind ------------------------------------------------------------------------------------ */
 
 /* The statement that a Bind names, ready upstream; NULL: refused, and that was sent, or *waits. */
-static gh_named *bound_statement(gh_session *s, gh_str name, bool *waits)
+static gh_named *bound_statement(gh_session *s, gh_str name, size_t len, bool *waits)
 {
     gh_named *n = gh_names_find(&s->statements, name);
 
+    gh_session_settle_parse(s, n, len);
     *waits = n == NULL && is_uncertain(s);
     if (*waits)
         return NULL;
@@ -419,14 +428,17 @@ static bool strips_column(const gh_session *s, const gh_plan_set *set)
 }
 
 /* A format for each column of the result needs one more where Gatehouse's check is the last column. */
-static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_plan_set *set)
+static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_named *statement)
 {
+    const gh_plan_set *set = statement->set;
+    char place[GH_LOOKUP_NAME_MAX];
+    gh_str name = gh_session_upstream_name(s, statement, place);
     bool has_check = strips_column(s, set) && msg->result_formats.len > 1;
     size_t formats = (size_t)msg->result_formats.len * 2;
     gh_buf tail;
 
     if (!has_check || msg->tail.len < formats + 2) {
-        gh_wire_put_bind(&s->up_out, msg->portal, msg->statement, msg->tail);
+        gh_wire_put_bind(&s->up_out, msg->portal, name, msg->tail);
         return;
     }
     gh_buf_init(&tail, 0);
@@ -434,7 +446,7 @@ static void put_bind(gh_session *s, const gh_wire_bind *msg, const gh_plan_set *
     gh_buf_put_u16(&tail, (uint16_t)(msg->result_formats.len + 1));
     gh_buf_put(&tail, msg->tail.ptr + msg->tail.len - formats, formats);
     gh_buf_put_u16(&tail, 0);
-    gh_wire_put_bind(&s->up_out, msg->portal, msg->statement, gh_buf_str(&tail));
+    gh_wire_put_bind(&s->up_out, msg->portal, name, gh_buf_str(&tail));
     gh_buf_fini(&tail);
 }
 
@@ -456,20 +468,22 @@ bool gh_session_bind(gh_session *s, gh_str body)
 {
     gh_wire_bind msg;
     gh_named *statement;
-    gh_err err = { 0 };
+    gh_err err;
     gh_expect *e;
     char *value = NULL;
     bool waits;
 
+    gh_err_init(&err);
     if (!gh_session_refresh(s))
         return true;
     if (gh_wire_decode_bind(body, &msg, &err) != GH_OK) {
         if (is_uncertain(s))
             return false;
+        gh_session_settle_parse(s, NULL, 0);
         refuse_bind(s, body, &err);
         return true;
     }
-    statement = bound_statement(s, msg.statement, &waits);
+    statement = bound_statement(s, msg.statement, body.len, &waits);
     if (statement == NULL)
         return !waits;
     if (gh_session_bind_value(s, &msg, statement->set, &value, &err) != GH_OK) {
@@ -478,7 +492,7 @@ bool gh_session_bind(gh_session *s, gh_str body)
     }
     e = push_bind(s, msg.portal, statement);
     e->named->value = value;
-    put_bind(s, &msg, statement->set);
+    put_bind(s, &msg, statement);
     gh_session_pushed(s, e);
     return true;
 }
@@ -515,7 +529,7 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
     names = portal.len + name.len + 2;
     if (!gh_session_refresh(s))
         return f->header_len;
-    statement = bound_statement(s, cut_name(name), &waits);
+    statement = bound_statement(s, cut_name(name), f->body_len, &waits);
     if (statement == NULL && waits) {
         s->client_left = 0;
         return 0;
@@ -546,13 +560,16 @@ size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f)
 
 /* ---- Describe, Execute, Close ---------------------------------------------------------------- */
 
-static void push_describe(gh_session *s, const gh_wire_target *t, gh_plan_set *set)
+/* `n`: what it names; NULL: something that only the upstream knows. */
+static void push_describe(gh_session *s, const gh_wire_target *t, const gh_named *n)
 {
+    char place[GH_LOOKUP_NAME_MAX];
     gh_expect *e = gh_session_push(s, t->kind == 'S' ? GH_EXPECT_DESCRIBE_STATEMENT
                                                      : GH_EXPECT_DESCRIBE_PORTAL);
 
-    e->set = gh_plan_set_acquire(set);
-    gh_wire_put_describe(&s->up_out, t->kind, t->name);
+    e->set = n != NULL ? gh_plan_set_acquire(n->set) : NULL;
+    gh_wire_put_describe(&s->up_out, t->kind,
+                         n != NULL ? gh_session_upstream_name(s, n, place) : t->name);
     gh_session_pushed(s, e);
 }
 
@@ -560,15 +577,18 @@ bool gh_session_describe(gh_session *s, gh_str body)
 {
     gh_wire_target msg;
     gh_named *n;
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     if (!gh_session_refresh(s))
         return true;
     if (gh_wire_decode_describe(body, &msg, &err) != GH_OK) {
+        gh_session_settle_parse(s, NULL, 0);
         gh_session_refuse(s, true, &err);
         return true;
     }
     n = gh_names_find(msg.kind == 'S' ? &s->statements : &s->portals, msg.name);
+    gh_session_settle_parse(s, n, body.len);
     if (n == NULL) {
         if (s->is_bypass) /* made by SQL: the upstream knows */
             push_describe(s, &msg, NULL);
@@ -582,7 +602,7 @@ bool gh_session_describe(gh_session *s, gh_str body)
     }
     if (msg.kind == 'S' ? make_current(s, n) : is_current(s, n)) {
         gh_session_restore_named(s, n->set, false);
-        push_describe(s, &msg, n->set);
+        push_describe(s, &msg, n);
     }
     return true;
 }
@@ -590,8 +610,9 @@ bool gh_session_describe(gh_session *s, gh_str body)
 static void send_execute(gh_session *s, const gh_wire_execute *msg, gh_named *portal)
 {
     gh_expect *e;
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     gh_session_restore_named(s, portal->set, false);
     e = gh_session_push(s, GH_EXPECT_EXECUTE);
     if (!gh_session_only_reads(s, portal->set))
@@ -619,8 +640,9 @@ bool gh_session_execute(gh_session *s, gh_str body)
 {
     gh_wire_execute msg;
     gh_named *portal;
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     if (!gh_session_refresh(s))
         return true;
     if (gh_wire_decode_execute(body, &msg, &err) != GH_OK) {
@@ -657,8 +679,9 @@ void gh_session_close_name(gh_session *s, gh_str body)
 
 static bool has_no_body(gh_session *s, gh_str body, bool is_extended)
 {
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     if (body.len == 0)
         return true;
     gh_session_say(&err, "08P01", "invalid message format");

@@ -260,9 +260,10 @@ gh_rc gh_session_judge_or_wait(gh_session *s, gh_str sql, const gh_oid *types, s
                         .param_count = type_count,
                         .is_extended = is_extended };
     gh_rewrite_input in = question(s, &key);
-    gh_err given_up = { 0 };
+    gh_err given_up;
     gh_rc rc;
 
+    gh_err_init(&given_up);
     if (s->env->o.judge_pool == NULL || sql.len > s->env->o.statement_bytes ||
         gh_plan_cache_find(s->env->plans, &key) != NULL)
         return judge_here(s, &key, 0, set, err);

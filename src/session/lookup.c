@@ -16,23 +16,14 @@
  *
  * Names are drawn at random, so that no client can use or close by name what is not its own.
  */
-#include "session_priv.h"
+#include "lookup.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define USES_BEFORE 3 /* as Queries: what comes once or twice is not worth a Parse */
-#define NAME_MAX    48
 #define OID_INT4    23u
-
-struct gh_lookup {
-    gh_plan_set *origin; /* the template; counted */
-    uint64_t used_at;
-    uint32_t uses;
-    bool is_upstream;
-    bool is_barred; /* it failed where the Query might not */
-};
 
 /* ---- which there are ------------------------------------------------------------------------- */
 
@@ -77,7 +68,7 @@ static gh_lookup *make_place(gh_lookups *t)
     return oldest;
 }
 
-static gh_lookup *find(gh_lookups *t, gh_plan_set *origin)
+gh_lookup *gh_lookup_use(gh_lookups *t, gh_plan_set *origin)
 {
     gh_lookup *l = NULL;
 
@@ -88,6 +79,7 @@ static gh_lookup *find(gh_lookups *t, gh_plan_set *origin)
     if (l == NULL) {
         l = make_place(t);
         l->origin = gh_plan_set_acquire(origin);
+        l->serial = ++t->clock;
     }
     l->used_at = ++t->clock;
     if (l->uses <= USES_BEFORE)
@@ -95,19 +87,25 @@ static gh_lookup *find(gh_lookups *t, gh_plan_set *origin)
     return l;
 }
 
+bool gh_lookup_is_due(const gh_lookup *l)
+{
+    return l->uses > USES_BEFORE && !l->is_barred;
+}
+
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static gh_str name_of(gh_lookups *t, const gh_lookup *l, char name[NAME_MAX])
+gh_str gh_lookup_name(gh_lookups *t, const gh_lookup *l, char name[GH_LOOKUP_NAME_MAX])
 {
     int len;
 
     if (t->key == 0)
         gh_env_random(&t->key, sizeof(t->key));
-    len = snprintf(name, NAME_MAX, "gatehouse_%016" PRIx64 "_%u", t->key, (unsigned)(l - t->items));
+    len = snprintf(name, GH_LOOKUP_NAME_MAX, "gatehouse_%016" PRIx64 "_%u", t->key,
+                   (unsigned)(l - t->items));
     return (gh_str){ name, (size_t)len };
 }
 
-static gh_expect *push(gh_session *s, gh_expect_kind kind, bool is_swallowed)
+gh_expect *gh_lookup_push(gh_session *s, gh_expect_kind kind, bool is_swallowed)
 {
     gh_expect *e = gh_session_push(s, kind);
 
@@ -132,11 +130,11 @@ static void put_parse(gh_session *s, gh_str name, gh_str sql, gh_str text, const
 /* What the place held before under that name is closed first. */
 static void prepare(gh_session *s, gh_lookup *l, gh_str name, gh_str text)
 {
-    gh_expect *e = push(s, GH_EXPECT_CLOSE, true);
+    gh_expect *e = gh_lookup_push(s, GH_EXPECT_CLOSE, true);
 
     gh_wire_put_close(&s->up_out, 'S', name);
     gh_session_pushed(s, e);
-    e = push(s, GH_EXPECT_PARSE, true);
+    e = gh_lookup_push(s, GH_EXPECT_PARSE, true);
     put_parse(s, name, gh_template_prepared(l->origin), text, s->env->template);
     gh_session_pushed(s, e);
     l->is_upstream = true;
@@ -146,7 +144,7 @@ static void put_bind(gh_session *s, gh_str name, gh_str text)
 {
     const gh_template *t = s->env->template;
     gh_wire_value values[GH_TEMPLATE_SLOTS_MAX];
-    gh_expect *e = push(s, GH_EXPECT_BIND, true);
+    gh_expect *e = gh_lookup_push(s, GH_EXPECT_BIND, true);
 
     for (uint32_t i = 0; i < t->slot_count; i++)
         values[i] = (gh_wire_value){ .bytes = gh_template_value(text, t->slots[i]) };
@@ -156,13 +154,14 @@ static void put_bind(gh_session *s, gh_str name, gh_str text)
 
 static void execute(gh_session *s, gh_plan_set *set)
 {
-    gh_expect *e = push(s, GH_EXPECT_DESCRIBE_PORTAL, false);
-    gh_err err = { 0 };
+    gh_expect *e = gh_lookup_push(s, GH_EXPECT_DESCRIBE_PORTAL, false);
+    gh_err err;
 
+    gh_err_init(&err);
     e->set = gh_plan_set_acquire(set);
     gh_wire_put_describe(&s->up_out, 'P', GH_STR(""));
     gh_session_pushed(s, e);
-    e = push(s, GH_EXPECT_EXECUTE, false);
+    e = gh_lookup_push(s, GH_EXPECT_EXECUTE, false);
     e->set = gh_plan_set_acquire(set);
     if (gh_session_record_intent(s, e, &err) == GH_OK) {
         gh_wire_put_execute(&s->up_out, GH_STR(""), 0);
@@ -171,12 +170,12 @@ static void execute(gh_session *s, gh_plan_set *set)
         gh_expect_pop_last(&s->queue);
         gh_session_refuse(s, true, &err);
     }
-    e = push(s, GH_EXPECT_SYNC, false);
+    e = gh_lookup_push(s, GH_EXPECT_SYNC, false);
     gh_wire_put_empty(&s->up_out, GH_WIRE_F_SYNC);
     gh_session_pushed(s, e);
 }
 
-static bool is_at_rest(const gh_session *s)
+bool gh_lookup_may_begin(const gh_session *s)
 {
     return s->queue.count == 0 && s->tx_status == GH_WIRE_TX_IDLE && !s->is_mid_batch &&
            !s->is_skipping && !s->is_bypass && !s->is_observed && !s->temporary.is_stale &&
@@ -185,16 +184,17 @@ static bool is_at_rest(const gh_session *s)
 
 bool gh_session_send_lookup(gh_session *s, gh_plan_set *set)
 {
-    char name_bytes[NAME_MAX];
+    char name_bytes[GH_LOOKUP_NAME_MAX];
     gh_lookup *l;
     gh_str name;
 
-    if (set->origin == NULL || gh_template_prepared(set->origin).len == 0 || !is_at_rest(s))
+    if (set->origin == NULL || gh_template_prepared(set->origin).len == 0 ||
+        !gh_lookup_may_begin(s))
         return false;
-    l = find(&s->lookups, set->origin);
-    if (l->uses <= USES_BEFORE || l->is_barred || !gh_template_scan(set->source, s->env->template))
+    l = gh_lookup_use(&s->lookups, set->origin);
+    if (!gh_lookup_is_due(l) || !gh_template_scan(set->source, s->env->template))
         return false;
-    name = name_of(&s->lookups, l, name_bytes);
+    name = gh_lookup_name(&s->lookups, l, name_bytes);
     if (!l->is_upstream)
         prepare(s, l, name, set->source);
     put_bind(s, name, set->source);
@@ -223,7 +223,7 @@ bool gh_session_retry_lookup(gh_session *s, gh_str sqlstate)
     gh_expect *last = gh_expect_at(&s->queue, sync);
     const gh_expect *run = sync > 0 ? gh_expect_at(&s->queue, sync - 1) : NULL;
 
-    if (head == NULL || !head->is_lookup || head->kind == GH_EXPECT_EXECUTE ||
+    if (head == NULL || !head->is_lookup || head->is_stand_in || head->kind == GH_EXPECT_EXECUTE ||
         head->kind == GH_EXPECT_SYNC)
         return false;
     gh_lookups_renew(&s->lookups); /* what is not there any more may be the reason */

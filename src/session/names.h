@@ -23,6 +23,7 @@ struct gh_named {
     uint8_t name_len;    /* at most GH_WIRE_NAME_MAX */
     uint16_t type_count; /* of a statement: the parameter types that its Parse gave */
     uint64_t batch;   /* of a portal: how many Syncs and Queries had been sent when it was made */
+    uint64_t lookup;  /* of the unnamed statement: what stands for it upstream; 0: nothing does */
     uint64_t scope;   /* what its plans were judged by; 0: judge again */
     gh_plan_set *set; /* counted */
     gh_oid *types;    /* owned */

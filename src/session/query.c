@@ -206,9 +206,10 @@ static gh_rc record_set(gh_session *s, gh_expect *e, gh_err *err)
 
 static void send_query(gh_session *s, gh_plan_set *set)
 {
-    gh_err err = { 0 };
+    gh_err err;
     gh_expect *e;
 
+    gh_err_init(&err);
     if (gh_session_send_lookup(s, set))
         return;
     e = gh_session_push(s, GH_EXPECT_QUERY);
@@ -227,8 +228,9 @@ static void send_query(gh_session *s, gh_plan_set *set)
 
 static void send_judged(gh_session *s, gh_str sql, gh_plan_set *set)
 {
-    gh_err err = { 0 };
+    gh_err err;
 
+    gh_err_init(&err);
     if (gh_session_check_mode(s, set, &err) != GH_OK ||
         gh_session_check_names(s, set, &err) != GH_OK) {
         refuse_text(s, sql, &err);
@@ -241,10 +243,11 @@ static void send_judged(gh_session *s, gh_str sql, gh_plan_set *set)
 bool gh_session_query(gh_session *s, gh_str body)
 {
     gh_plan_set *set = NULL;
-    gh_err err = { 0 };
+    gh_err err;
     gh_str sql = { NULL, 0 };
     gh_rc rc;
 
+    gh_err_init(&err);
     if (!gh_session_refresh(s))
         return true;
     rc = gh_wire_decode_query(body, &sql, &err);

@@ -238,6 +238,8 @@ void gh_session_start(gh_session_env *env, int fd, const gh_address *peer)
     gh_buf_init(&s->out, 0);
     gh_buf_init(&s->up_in, GH_ANSWER_BYTES_MAX + 64);
     gh_buf_init(&s->up_out, 0);
+    gh_buf_init(&s->kept.bytes, 0);
+    gh_buf_init(&s->kept.parameters, 0);
     gh_stream_init(&s->client, fd);
     s->client_watch = gh_watch_new(env->o.loop, fd, on_client, s);
     s->timer = gh_timer_new(env->o.loop, on_timer, s);
@@ -386,6 +388,8 @@ void gh_session_free_dead(gh_session_env *env)
         gh_buf_fini(&s->out);
         gh_buf_fini(&s->up_in);
         gh_buf_fini(&s->up_out);
+        gh_buf_fini(&s->kept.bytes);
+        gh_buf_fini(&s->kept.parameters);
         gh_audit_who_fini(&s->who);
         gh_env_free_str(&s->user);
         gh_env_free_str(&s->database);

@@ -136,6 +136,15 @@ typedef struct gh_lookups {
     uint64_t key; /* makes their names the session's own; 0: not drawn yet */
 } gh_lookups;
 
+/* The client's messages since a Parse for which a statement of lookup.c's stands: lookup_parse.c. */
+typedef struct gh_kept {
+    gh_buf bytes;      /* empty: none are kept */
+    uint64_t batch;    /* the number of the Sync that ends them */
+    bool is_on;        /* it has not come yet */
+    bool is_whole;     /* it has */
+    gh_buf parameters; /* an answer that waits for the one behind it */
+} gh_kept;
+
 struct gh_session {
     gh_session_env *env;
     gh_session *next;
@@ -223,6 +232,7 @@ struct gh_session {
     gh_names portals;
     gh_lru lru; /* of statements */
     gh_lookups lookups;
+    gh_kept kept;
 
     gh_cancel_entry *key;
     gh_audit_id id;
@@ -302,6 +312,8 @@ bool gh_session_bind(gh_session *s, gh_str body);
 /* Sends Close and Parse of a statement that the upstream does not have; the client sees neither's
  * answer. */
 void gh_session_prepare_upstream(gh_session *s, gh_named *n);
+/* Puts a Parse of the statement under that name into up_out. */
+void gh_session_put_parse(gh_session *s, gh_str name, const gh_named *n);
 /* A Bind whose body does not fit the buffer: its names are at hand, the rest follows. Returns the
  * bytes used, 0: need more. */
 size_t gh_session_bind_large(gh_session *s, const gh_wire_frame *f);
@@ -472,6 +484,28 @@ bool gh_session_end_lookup(gh_session *s);
 /* The upstream has none of them any more, or settings are others by which it reads constants. */
 void gh_lookups_renew(gh_lookups *t);
 void gh_lookups_fini(gh_lookups *t);
+
+/* ---- lookup_parse.c -------------------------------------------------------------------------- */
+
+/* May a statement of lookup.c's stand for this one, which is being parsed? Then Parse needs no message. */
+bool gh_session_parse_lookup(gh_session *s, gh_named *n);
+/* The next message is not about the statement that was parsed last (NULL: about none), or too long to be kept: if
+ * another stands for that, it is sent after all. */
+void gh_session_settle_parse(gh_session *s, const gh_named *next, size_t len);
+/* Has the upstream what stands for the statement? */
+bool gh_session_has_stand_in(const gh_session *s, const gh_named *n);
+/* The statement's name upstream; `name` may come to hold it. */
+gh_str gh_session_upstream_name(gh_session *s, const gh_named *n, char *name);
+/* Keeps a message that was taken, while that is asked for. */
+void gh_session_keep_message(gh_session *s, uint8_t type, gh_str message);
+void gh_session_stop_keeping(gh_session *s);
+/* An answer comes: before it that of a Parse without a message is due. */
+void gh_session_tell_parsed(gh_session *s);
+/* Is this ParameterDescription to wait for what comes behind it? Then it was kept. */
+bool gh_session_hold_parameters(gh_session *s, gh_str message);
+/* As gh_session_retry_lookup and gh_session_end_lookup, of what was kept. */
+bool gh_session_retry_batch(gh_session *s, gh_str sqlstate);
+bool gh_session_end_batch(gh_session *s);
 
 /* ---- evict.c --------------------------------------------------------------------------------- */
 

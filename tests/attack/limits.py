@@ -30,7 +30,7 @@ ELSEWHERE = {
                          ' GH_LOGIN_TIMEOUT_MS',
     'tests/unit/audit': 'GH_AUDIT_SQL_MAX GH_AUDIT_JSON_DEPTH_MAX',
     'tests/unit/auditlog': 'GH_AUDIT_RECORD_MAX GH_AUDIT_PENDING_MAX',
-    'tests/protocol/prepared.py': 'GH_SESSION_UPSTREAM_STATEMENTS_MAX GH_SESSION_LOOKUPS_MAX',
+    'tests/protocol/prepared.py': 'GH_SESSION_UPSTREAM_STATEMENTS_MAX GH_SESSION_LOOKUPS_MAX GH_SESSION_KEPT_MAX',
     'tests/integration/long_statements.py': 'GH_SQL_INLINE_MAX',
 }
 # How work is shared out, and where more is not looked at, with no answer of its own; and GH_YAML_NODES_MAX, for which a file must fill gigabytes.

@@ -371,5 +371,170 @@ class Lookups(unittest.TestCase):
         self.assertEqual([ask(i) for i in range(self.AGAIN)], [[['Customer 3']]] * self.AGAIN)
 
 
+class UnnamedLookups(unittest.TestCase):
+    """A Parse that comes again means a statement that was prepared before: src/session/lookup_parse.c."""
+
+    AGAIN, KEPT = Lookups.AGAIN, 16384  # GH_SESSION_KEPT_MAX
+    SQL = 'SELECT name, email FROM crm.customers WHERE id = $1'
+
+    def setUp(self):
+        self.c = proxy.wire('alice', tls='disable')
+        self.addCleanup(self.c.close)
+
+    upstream = Lookups.upstream
+
+    def run_of(self, key, sql=SQL, types=()):
+        return (gt.parse_message(sql, '', types), gt.bind_message([key]), gt.describe_message('P'), gt.execute_message())
+
+    def answer(self, c, *messages):
+        """All that comes until ReadyForQuery, but parameters."""
+        c.send(*messages)
+        out = []
+        while not out or out[-1][0] != 'Z':
+            out.append(c.receive())
+        c.log.clear()
+        return [m for m in out if m[0] != 'S']
+
+    def warm(self, c=None, sql=SQL, types=(), count=1):
+        for i in range(self.AGAIN):
+            self.answer(c or self.c, *self.run_of(i + 1, sql, types), gt.SYNC)
+        # A catalog that was read again since has statements of its own.
+        (self.assertGreaterEqual if count > 0 else self.assertEqual)(self.upstream(c), count)
+
+    def same(self, *batches):
+        with proxy.wire('alice', tls='disable') as fresh:
+            expected = [self.answer(fresh, *messages, gt.SYNC) for messages in batches]
+            self.assertEqual([self.answer(self.c, *messages, gt.SYNC) for messages in batches], expected)
+            return ''.join(kind for kind, _ in expected[0])
+
+    def test_answers_are_those_of_a_statement_parsed_now(self):
+        self.warm()
+        parse, bind, describe, execute = self.run_of(3)
+        binary = struct.pack('!i', 3)
+        for kinds, messages in (
+                ('12TDCZ', self.run_of(3)), ('12TCZ', self.run_of(1)), ('12DCZ', (parse, bind, execute)),
+                ('1EZ', self.run_of('x')), ('1EZ', self.run_of(3000000000)), ('1EZ', (parse, gt.bind_message([3, 4]), execute)),
+                ('1tTZ', (parse, gt.describe_message('S'))), ('1tT2TDCZ', (parse, gt.describe_message('S'), bind, describe, execute)),
+                ('12TDCZ', (parse, gt.bind_message([binary], '', '', (1,), (1, 0)), describe, execute)),
+                ('1EZ', (parse, gt.bind_message([b'12345'], '', '', (1,)), execute)), ('1EZ', (parse, gt.bind_message([3], '', '', (), (0, 0, 0)), execute)),
+                ('12DCZ', (parse, gt.bind_message([3], 'portal'), gt.execute_message('portal', 5))),
+                ('1Z', (parse,)), ('1EZ', (parse, gt.describe_message('P', 'none'))), ('13Z', (parse, gt.close_message('S'))),
+                ('13EZ', (parse, gt.close_message('S'), bind)), ('11Z', (parse, parse)), ('1EZ', (parse, gt.parse_message('SELECT nothing FROM crm.customers'))),
+                ('1EZ', (parse, gt.bind_message([3], '', 'none'))), ('12DC12DCZ', (parse, bind, execute, parse, bind, execute)),
+                ('12DC1EZ', (parse, bind, execute, parse, gt.bind_message(['x']), execute)),
+                ('12EZ', (parse, bind, gt.execute_message('none'))), ('12DC2CZ', (parse, bind, execute, gt.bind_message([4]), execute))):
+            with self.subTest(kinds=kinds):
+                # and it is the statement that a later message means
+                self.assertEqual(self.same(messages, (bind, describe, execute)), kinds)
+                self.warm()
+
+    def test_flush(self):
+        """Who asks for the answers so far has them, though nothing was sent."""
+        self.warm()
+        parse, bind, describe, execute = self.run_of(3)
+        for before, kinds in (((parse,), '1'), ((parse, bind), '12'), ((parse, gt.describe_message('S')), '1tT'), ((parse, bind, describe), '12T')):
+            for _ in range(2):
+                self.c.send(*before, gt.FLUSH)
+                self.assertEqual(''.join(self.c.receive()[0] for _ in kinds), kinds)
+                self.assertEqual(''.join(k for k, _ in self.answer(self.c, bind, execute, gt.SYNC)), '2DCZ')
+            self.answer(self.c, gt.query_message('DEALLOCATE ALL'))
+            self.warm()
+        for size in (1, 7):  # messages that come in pieces
+            data = b''.join((parse, bind, describe, execute, gt.SYNC))
+            for i in range(0, len(data), size):
+                self.c.send(data[i:i + size])
+            self.assertEqual(''.join(k for k, _ in self.answer(self.c)), '12TDCZ')
+
+    def test_long_messages(self):
+        sql = 'SELECT id FROM crm.customers WHERE id = $1 AND name <> $2'
+        run = lambda n: (gt.parse_message(sql), gt.bind_message([3, 'x' * n]), gt.execute_message())
+        for i in range(self.AGAIN):
+            self.answer(self.c, *run(9), gt.SYNC)
+        self.assertGreaterEqual(self.upstream(), 1)
+        for n in (self.KEPT - 200, self.KEPT, 70000, 300000, 9):
+            self.assertEqual(self.same(run(n), (gt.bind_message([3, 'y' * n]), gt.execute_message())), '12DCZ')
+
+    def test_the_table_changes(self):
+        """What makes a prepared statement out of date nobody hears of where a Parse would have done."""
+        pg.sql('CREATE TABLE crm.altered (id int PRIMARY KEY, v int); INSERT INTO crm.altered SELECT i, i FROM generate_series(1, 9) i; '
+               'GRANT SELECT ON crm.altered TO gatehouse', 'wh')
+        sql = 'SELECT v FROM crm.altered WHERE id = $1'
+        kinds = lambda answer: ''.join(k for k, _ in answer)
+        rows = lambda answer: [body[6:] for k, body in answer if k == 'D']
+        with proxy.wire('erin', tls='disable') as c, proxy.wire('erin', tls='disable') as other:
+            gt.wait_for(lambda: not c.query('SELECT v FROM crm.altered WHERE id = 1')[0].error)
+            for who in (c, other):
+                self.warm(who, sql)
+            pg.sql('ALTER TABLE crm.altered ALTER v TYPE text USING repeat(v::text, 2)', 'wh')
+            answer = self.answer(c, gt.parse_message(sql), gt.describe_message('S'), gt.SYNC)
+            self.assertEqual(kinds(answer), '1tTZ')
+            answer = self.answer(c, gt.bind_message([4]), gt.execute_message(), gt.SYNC)
+            self.assertEqual((kinds(answer), rows(answer)), ('2DCZ', [b'44']))
+            for i in range(1, self.AGAIN):
+                for who in (c, other):
+                    answer = self.answer(who, *self.run_of(i, sql), gt.SYNC)
+                    self.assertEqual((kinds(answer), rows(answer)), ('12TDCZ', [str(i).encode() * 2]))
+            audit = proxy.audit()
+            asked = {r['statement'] for r in audit if r['kind'] == 'intent' and r['sql'] == sql}
+            failed = [r['sqlstate'] for r in audit if r['kind'] == 'outcome' and r['statement'] in asked and r['sqlstate']]
+            self.assertEqual(failed, ['0A000'])  # of the one whose Execute had gone along
+            pg.sql('DROP TABLE crm.altered', 'wh')
+            self.assertEqual(kinds(self.answer(c, *self.run_of(1, sql), gt.SYNC)), 'EZ')
+
+    def test_beside_transactions_and_names(self):
+        self.warm()
+        parse, bind, describe, execute = self.run_of(3)
+        kinds = lambda *messages: ''.join(k for k, _ in self.answer(self.c, *messages))
+        for before, after in (('BEGIN', 'COMMIT'), ('BEGIN', 'ROLLBACK'), ('DEALLOCATE ALL', 'SELECT 1'), ('DISCARD ALL', 'SELECT 1'),
+                              ("SET TimeZone TO 'Asia/Tokyo'", 'RESET ALL'), ('CREATE TEMP TABLE t AS SELECT 1', 'DROP TABLE t')):
+            with self.subTest(before=before):
+                self.c.query(before)
+                for _ in range(2):
+                    self.assertEqual(kinds(parse, bind, describe, execute, gt.SYNC), '12TDCZ')
+                self.c.query(after)
+                self.assertEqual(kinds(bind, execute, gt.SYNC), 'EZ')  # a Query takes it away
+                self.warm()
+        self.c.query('BEGIN; SELECT 1/0')
+        self.assertEqual(kinds(parse, bind, execute, gt.SYNC), 'EZ')
+        self.c.query('ROLLBACK')
+        self.answer(self.c, parse, gt.SYNC)
+        self.assertEqual(kinds(gt.parse_message('BEGIN', 'b'), gt.bind_message((), '', 'b'), execute, bind, execute, gt.SYNC), '12C2DCZ')
+        self.assertEqual(kinds(gt.query_message('ROLLBACK')), 'CZ')
+        self.assertEqual(self.c.one('SELECT count(*) FROM pg_prepared_statements'), [['1']])
+
+    def test_pipelines(self):
+        self.warm()
+        self.c.send(*(m for i in range(1, 31) for m in (*self.run_of(i), gt.SYNC)))
+        rows = [len(r.rows) for i in range(30) for r in self.c.results()]
+        self.assertEqual(rows, [int(i % 3 == 0) for i in range(1, 31)])
+        self.c.send(*(m for i in range(1, 31) for m in (*self.run_of('x' if i == 1 else i), gt.SYNC)))
+        errors = [r.sqlstate for i in range(30) for r in self.c.results()]
+        self.assertEqual(errors, ['22P02'] + [None] * 29)
+
+    def test_what_finds_no_row_by_its_key_is_planned_each_time(self):
+        for sql in ('SELECT id FROM crm.customers WHERE id > $1', 'SELECT id + $1 FROM crm.customers WHERE id = 1', 'SELECT id FROM crm.customers WHERE id = 1 OR id = $1',
+                    'SELECT id FROM crm.customers WHERE id = $1 FOR UPDATE', 'UPDATE crm.customers SET name = name WHERE id = $1'):
+            self.warm(sql=sql, count=0)
+        self.warm(sql='SELECT id FROM crm.customers WHERE id = $1 LIMIT $1', types=(23,))
+        self.warm(sql='SELECT id FROM crm.customers WHERE id = $1 LIMIT $1', types=(20,), count=2)
+
+    def test_a_policy_that_changes(self):
+        self.warm()
+        found = lambda: [len(self.c.extended(self.SQL, [key]).rows) for key in (3, 2)]
+        bound = lambda: [r.rows != [] for r in self.c.results()]
+        self.assertEqual(found(), [1, 0])
+        self.c.send(gt.parse_message(self.SQL), gt.bind_message([3]), gt.SYNC)
+        self.c.results()
+        try:
+            proxy.apply(POLICY.replace("region = attr('region')", "region = 'US'"))
+            # The statement that is there is judged again when it is bound.
+            gt.wait_for(lambda: (self.c.send(gt.bind_message([3]), gt.execute_message(), gt.SYNC), bound())[1] == [False])
+            self.assertEqual([found()[0] for _ in range(self.AGAIN)], [0] * self.AGAIN)
+        finally:
+            proxy.apply(POLICY)
+        gt.wait_for(lambda: found() == [1, 0])
+        self.assertEqual([found() for _ in range(self.AGAIN)], [[1, 0]] * self.AGAIN)
+
+
 if __name__ == '__main__':
     gt.main()
