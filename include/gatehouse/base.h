@@ -101,6 +101,7 @@ static inline bool gh_str_is(gh_str a, const char *cstr)
     /* Searched lists of names differ at their first byte; their lengths need not be counted. */
     return (a.len == 0 || a.ptr[0] == cstr[0]) && gh_str_eq(a, gh_str_of(cstr));
 }
+bool gh_str_is_ascii(gh_str s);
 /* ASCII case folded comparison, for keywords and parameter names. */
 bool gh_str_ieq(gh_str a, gh_str b);
 int gh_str_cmp(gh_str a, gh_str b); /* bytewise, as memcmp; a prefix sorts first */

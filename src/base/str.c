@@ -92,6 +92,22 @@ uint64_t gh_hash(const void *bytes, size_t len, uint64_t seed)
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
+bool gh_str_is_ascii(gh_str s)
+{
+    uint64_t seen = 0;
+    size_t i = 0;
+
+    for (; s.len - i >= sizeof(seen); i += sizeof(seen)) {
+        uint64_t v;
+
+        memcpy(&v, s.ptr + i, sizeof(v));
+        seen |= v;
+    }
+    for (; i < s.len; i++)
+        seen |= (unsigned char)s.ptr[i];
+    return (seen & 0x8080808080808080u) == 0;
+}
+
 /* True if eight bytes are all ASCII and none is NUL. */
 static bool is_plain_word(const unsigned char *p)
 {

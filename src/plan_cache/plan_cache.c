@@ -167,7 +167,8 @@ static entry *probe(const gh_plan_cache *c, const gh_plan_key *key, uint64_t has
 
 gh_plan_set *gh_plan_cache_find(gh_plan_cache *c, const gh_plan_key *key)
 {
-    entry *e = probe(c, key, hash_key(key));
+    /* What is too long to be kept need not be read for its hash. */
+    entry *e = key->text.len > c->bytes_max / 8 ? NULL : probe(c, key, hash_key(key));
 
     if (e == NULL) {
         c->stats.misses++;
@@ -186,12 +187,13 @@ void gh_plan_cache_put(gh_plan_cache *c, const gh_plan_key *key, gh_plan_set *se
     size_t types = key->param_count * sizeof(gh_oid);
     size_t size = sizeof(entry) + types + key->text.len;
     size_t bytes = size + 2 * set->bytes; /* what the session keeps with a set is about as large */
-    uint64_t hash = hash_key(key);
+    uint64_t hash;
     entry *e;
     char *tail;
 
     if (!set->is_cacheable || bytes > c->bytes_max / 8)
         return;
+    hash = hash_key(key);
     e = probe(c, key, hash);
     if (e != NULL)
         drop(c, e);

@@ -174,15 +174,6 @@ typedef struct filled_set {
     gh_offset offsets[];
 } filled_set;
 
-static bool is_ascii(gh_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 /* Where the literal at `source` went: the one place whose offset says so, holding the same bytes. */
 static bool find_sent(const gh_plan *p, gh_str text, gh_template_slot source,
                       gh_template_slot *sent)
@@ -244,7 +235,7 @@ gh_plan_set *gh_template_make(const gh_template *t, const gh_plan_set *set)
     gh_plan_set *copy;
 
     if (set->count != 1 || set->is_refused || !p->is_shareable || p->is_bypassed ||
-        !set->is_cacheable || !is_ascii(p->sql))
+        !set->is_cacheable || !gh_str_is_ascii(p->sql))
         return NULL;
     slots = gh_alloc(sizeof(*slots) + p->sql.len + GH_TEMPLATE_SLOTS_MAX * PARAMETER_BYTES);
     slots->count = t->slot_count;

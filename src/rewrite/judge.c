@@ -207,12 +207,17 @@ gh_rc gh_judge_emit(gh_judge *j, size_t first, size_t end, gh_buf *out, gh_buf *
     gh_ordered_edit *ordered = palloc((j->edit_count + 1) * sizeof(gh_ordered_edit));
     gh_edit *edits = palloc((j->edit_count + 1) * sizeof(gh_edit));
     size_t count = 0;
+    bool is_sorted = true;
 
     for (size_t i = 0; i < j->edit_count; i++) {
-        if (j->edits[i].edit.first >= first && j->edits[i].edit.end <= end)
-            ordered[count++] = (gh_ordered_edit){ j->edits[i].edit, j->edits[i].opens, i };
+        if (j->edits[i].edit.first < first || j->edits[i].edit.end > end)
+            continue;
+        ordered[count++] = (gh_ordered_edit){ j->edits[i].edit, j->edits[i].opens, i };
+        is_sorted = is_sorted &&
+                    (count < 2 || compare_edits(&ordered[count - 2], &ordered[count - 1]) <= 0);
     }
-    qsort(ordered, count, sizeof(gh_ordered_edit), compare_edits);
+    if (!is_sorted)
+        qsort(ordered, count, sizeof(gh_ordered_edit), compare_edits);
     for (size_t i = 0; i < count; i++)
         edits[i] = ordered[i].edit;
     return gh_sql_emit(j->text, first, end, edits, count, j->is_ascii, out, offsets, j->err);

@@ -15,15 +15,6 @@ typedef struct gh_run {
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-static bool is_single_bytes(gh_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 static uint32_t count_chars(const char *text, uint32_t from, uint32_t to, bool is_single)
 {
     return is_single ? to - from : (uint32_t)pg_mbstrlen_with_len(text + from, (int)(to - from));
@@ -32,7 +23,7 @@ static uint32_t count_chars(const char *text, uint32_t from, uint32_t to, bool i
 /* From bytes of two texts to characters of both: ascending, so one pass over each is enough. */
 static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, gh_str sent)
 {
-    bool is_single = is_single_bytes(sent);
+    bool is_single = gh_str_is_ascii(sent);
     size_t n = raw->len / sizeof(gh_sql_offset);
     gh_offset *out = gh_arena_alloc(j->arena, (n + 1) * sizeof(gh_offset));
     uint32_t byte = 0;
@@ -51,7 +42,7 @@ static gh_rc keep_offsets(gh_judge *j, const gh_buf *raw, gh_str sent)
     }
     byte = 0;
     chars = 0;
-    is_single = is_single_bytes((gh_str){ j->text->source, j->text->source_len });
+    is_single = gh_str_is_ascii((gh_str){ j->text->source, j->text->source_len });
     for (size_t i = 0; i < n; i++) {
         uint32_t source = out[i].source;
 

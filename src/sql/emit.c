@@ -29,18 +29,9 @@ static uint32_t code_point(const char *p, size_t *len)
     return v;
 }
 
-static bool has_high_byte(gh_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return true;
-    }
-    return false;
-}
-
 void gh_sql_put_ident(gh_buf *out, gh_str name, bool is_ascii)
 {
-    bool escapes = is_ascii && has_high_byte(name);
+    bool escapes = is_ascii && !gh_str_is_ascii(name);
 
     gh_buf_puts(out, escapes ? "U&\"" : "\"");
     for (size_t i = 0; i < name.len;) {
@@ -59,14 +50,21 @@ void gh_sql_put_ident(gh_buf *out, gh_str name, bool is_ascii)
     gh_buf_puts(out, "\"");
 }
 
+static size_t quote_from(gh_str s, size_t i)
+{
+    const char *found = i < s.len ? memchr(s.ptr + i, '\'', s.len - i) : NULL;
+
+    return found == NULL ? s.len : (size_t)(found - s.ptr);
+}
+
 void gh_sql_put_string(gh_buf *out, gh_str value, bool is_ascii)
 {
-    bool escapes = is_ascii && has_high_byte(value);
+    bool escapes = is_ascii && !gh_str_is_ascii(value);
     bool is_plain = !escapes && (value.len == 0 || memchr(value.ptr, '\\', value.len) == NULL);
     size_t run = 0;
 
     gh_buf_puts(out, is_plain ? "'" : "E'");
-    for (size_t i = 0; i < value.len;) {
+    for (size_t i = is_plain ? quote_from(value, 0) : 0; i < value.len;) {
         unsigned char c = (unsigned char)value.ptr[i];
         if (c >= 0x80 && escapes) {
             size_t n;
@@ -80,7 +78,7 @@ void gh_sql_put_string(gh_buf *out, gh_str value, bool is_ascii)
             gh_buf_put(out, value.ptr + run, i + 1 - run);
             run = i; /* the next run writes it a second time: doubled */
         }
-        i++;
+        i = is_plain ? quote_from(value, i + 1) : i + 1;
     }
     if (value.len != 0)
         gh_buf_put(out, value.ptr + run, value.len - run);

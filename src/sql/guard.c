@@ -2,6 +2,17 @@
 
 #include <string.h>
 
+/* memmem() looks at each byte of a text. */
+static const char *find_comment(gh_str text)
+{
+    const char *end = text.ptr + text.len;
+    const char *at = text.len == 0 ? NULL : memchr(text.ptr, '/', text.len);
+
+    while (at != NULL && (at + 1 == end || at[1] != '*'))
+        at = memchr(at + 1, '/', (size_t)(end - at - 1));
+    return at;
+}
+
 /*
  * SECURITY: the lexer copies the rest of the input for every level of comment nesting (80 KB of
  * slashes and stars cost 1.4 s), so depth is bounded before it runs. A slash-star inside a string
@@ -11,7 +22,7 @@
 static bool comments_nest_too_deep(gh_str text)
 {
     unsigned depth = 0;
-    const char *first = text.len == 0 ? NULL : memmem(text.ptr, text.len, "/*", 2);
+    const char *first = find_comment(text);
 
     if (first == NULL)
         return false;

@@ -24,6 +24,16 @@ size_t gh_sql_behind_quotes(gh_str text, size_t i)
     char quote = text.ptr[i];
     bool is_escaped = has_escapes(text, i);
 
+    while (!is_escaped) {
+        const char *end =
+            i + 1 < text.len ? memchr(text.ptr + i + 1, quote, text.len - i - 1) : NULL;
+
+        if (end == NULL)
+            return text.len;
+        i = (size_t)(end - text.ptr) + 1;
+        if (i == text.len || text.ptr[i] != quote)
+            return i;
+    }
     for (i++; i < text.len; i++) {
         if (is_escaped && text.ptr[i] == '\\')
             i++;
