@@ -177,8 +177,13 @@ const gh_relation *gh_catalog_relation_by_oid(const gh_catalog *c, gh_oid oid)
 
 const gh_column *gh_relation_column(const gh_relation *r, gh_str name)
 {
+    /* Names of one table tend to begin alike (l_tax, l_quantity). */
+    char last = name.len > 0 ? name.ptr[name.len - 1] : '\0';
+
     for (size_t i = 0; i < r->column_count; i++) {
-        if (gh_str_eq(r->columns[i].name, name))
+        gh_str n = r->columns[i].name;
+
+        if (n.len == name.len && (n.len == 0 || n.ptr[n.len - 1] == last) && gh_str_eq(n, name))
             return &r->columns[i];
     }
     return NULL;

@@ -33,6 +33,12 @@ void gh_sql_put_ident(gh_buf *out, gh_str name, bool is_ascii)
 {
     bool escapes = is_ascii && !gh_str_is_ascii(name);
 
+    if (!escapes && name.len > 0 && memchr(name.ptr, '"', name.len) == NULL) {
+        gh_buf_put(out, "\"", 1);
+        gh_buf_put_str(out, name);
+        gh_buf_put(out, "\"", 1);
+        return;
+    }
     gh_buf_puts(out, escapes ? "U&\"" : "\"");
     for (size_t i = 0; i < name.len;) {
         unsigned char c = (unsigned char)name.ptr[i];
