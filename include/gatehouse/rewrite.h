@@ -136,7 +136,8 @@ typedef struct gh_plan {
 /* Has it run when it is complete? (PREPARE and DECLARE say what will.) */
 static inline bool gh_plan_runs_at_once(const gh_plan *p)
 {
-    return p->kind == GH_STMT_QUERY || p->kind == GH_STMT_WRITE;
+    return p->kind == GH_STMT_QUERY || p->kind == GH_STMT_WRITE || p->kind == GH_STMT_COPY_IN ||
+           p->kind == GH_STMT_COPY_OUT;
 }
 
 /* A prepared statement or cursor of the session, and the client's text of it. */

@@ -449,7 +449,7 @@ static void sequence(gh_judge *j, Node **slot, gh_call *c)
         return;
     gh_judge_note_sequence(j, r, is_read ? GH_SELECT : GH_UPDATE);
     if (strcmp(c->name, "nextval") == 0)
-        j->plan->takes_number = r->oid;
+        gh_number_note(j, r->oid);
     arg->val.sval.sval = gh_judge_printf("%u", r->oid);
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
     qualify(j, c);

@@ -355,8 +355,10 @@ void gh_judge_fill(Node **slot, Node *with);
 
 /* ---- number.c ----------------------------------------------------------------------------------- */
 
-/* May the column, which shows in clear, be filled from a sequence? */
-bool gh_number_may_be(const gh_decision *d, const gh_relation *r, size_t column);
+/* The statement takes a number of this sequence, or of those of a table's columns. */
+void gh_number_note(gh_judge *j, gh_oid of);
+/* ...by what a row of the target is not `given`, where that may come of a sequence; by column. */
+void gh_number_note_row(gh_judge *j, const gh_item *target, const bool *given);
 /* SQL of what the session's last such number was. */
 char *gh_number_last(gh_judge *j);
 

@@ -4,19 +4,37 @@
  *
  *     lastval()   →   currval(COALESCE(pg_get_serial_sequence('"shop"."jobs"', 'id'), ...)::regclass)
  *
- * NULL where it took none, or none any longer that shows.
+ * NULL where it took none, none any longer that shows, or of several in one statement, of which it is not known which came last.
  *
  * SECURITY: PostgreSQL's own tells of any sequence, of one that a trigger took for a table that is hidden, too. Of a table's this
  * tells no more than RETURNING would: columns that show in clear count. Attack: tests/attack/cases/01-functions.txt.
  */
 #include "judge.h"
 
-bool gh_number_may_be(const gh_decision *d, const gh_relation *r, size_t column)
+#define GH_NUMBER_OF_SEVERAL 1u /* no relation has this OID */
+
+/* May the column, which shows in clear, be filled from a sequence? */
+static bool may_be(const gh_decision *d, const gh_relation *r, size_t column)
 {
     const gh_column *c = &r->columns[column];
 
     return d->columns[column].show == GH_CLEAR && c->generated == 0 &&
            (c->identity != 0 || (c->has_default && c->default_sql.len == 0));
+}
+
+void gh_number_note(gh_judge *j, gh_oid of)
+{
+    gh_oid *noted = &j->plan->takes_number;
+
+    *noted = *noted == 0 || *noted == of ? of : GH_NUMBER_OF_SEVERAL;
+}
+
+void gh_number_note_row(gh_judge *j, const gh_item *target, const bool *given)
+{
+    for (size_t i = 0; i < target->relation->column_count; i++) {
+        if (!given[i] && may_be(target->decision, target->relation, i))
+            gh_number_note(j, target->relation->oid);
+    }
 }
 
 static char *of_table(gh_judge *j, const gh_relation *r, const gh_decision *d)
@@ -27,7 +45,7 @@ static char *of_table(gh_judge *j, const gh_relation *r, const gh_decision *d)
     char *out = pstrdup("");
 
     for (size_t i = 0; i < r->column_count; i++) {
-        if (gh_number_may_be(d, r, i))
+        if (may_be(d, r, i))
             out = gh_judge_printf("%s%spg_catalog.pg_get_serial_sequence(%s, %s)", out,
                                   out[0] == '\0' ? "" : ", ", table,
                                   gh_judge_literal(j, r->columns[i].name));

@@ -601,17 +601,6 @@ bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *colum
     return written;
 }
 
-/* Notes whether some row takes a column that shows from its default, which may be the next number of a sequence. */
-static void note_number(gh_judge *j, const InsertStmt *s, const gh_item *target)
-{
-    const bool *given = given_columns(s, target);
-
-    for (size_t i = 0; i < target->relation->column_count; i++) {
-        if (!given[i] && gh_number_may_be(target->decision, target->relation, i))
-            j->plan->takes_number = target->relation->oid;
-    }
-}
-
 void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool is_top)
 {
     gh_item *target;
@@ -655,7 +644,7 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     if (granted == NULL)
         return;
     s->returningList = gh_write_check(j, target, granted, s->returningList, end, is_top);
-    note_number(j, s, target);
+    gh_number_note_row(j, target, given_columns(s, target));
     gh_write_close_block(j);
 }
 
@@ -760,5 +749,6 @@ void gh_judge_copy_from(gh_judge *j, CopyStmt *c)
     gh_judge_condition(j, &c->whereClause);
     if (j->rc == GH_OK)
         judge_copied_rows(j, c, target, written);
+    gh_number_note_row(j, target, written);
     gh_write_close_block(j);
 }

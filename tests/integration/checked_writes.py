@@ -695,6 +695,11 @@ class LastNumber(unittest.TestCase):
         c.extended('INSERT INTO numbered (note) VALUES ($1)', ('z',))
         self.assertEqual(last(), [[str(int(got[0][0]) + 2)]])
         self.assertEqual(c.query("PREPARE p AS INSERT INTO numbered (note) VALUES ('q'); SELECT lastval()")[-1].rows, [[str(int(got[0][0]) + 2)]])
+        c.query("SELECT nextval('toss')")
+        self.assertIsNone(c.query('COPY numbered (note) FROM STDIN', b'x\n')[-1].sqlstate)
+        self.assertEqual(last(), c.query('SELECT max(id) FROM numbered WHERE id < 900')[-1].rows)
+        self.assertIsNone(c.query("INSERT INTO numbered (note) VALUES (nextval('toss')::text)")[-1].sqlstate)
+        self.assertEqual(last(), [[None]], 'it is not known which came last')
         self.assertNotIn(b'CANARY', c.received_bytes())
         with PROXY.wire('alice') as other:
             self.assertEqual(other.query('SELECT lastval()')[-1].rows, [[None]])
