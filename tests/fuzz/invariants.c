@@ -3,7 +3,7 @@
  *
  *  - each relation has a schema, unless a WITH of the statement bears its name;
  *  - a governed relation stands inside a sub-select as "gh" alone, but as the target of a write or under row
- *    locks, where it may stand as it is, and in a query whose WHERE has its row filter and which names nothing of it
+ *    locks, where it may stand as it is, and in a query whose WHERE has its row filter, as a condition or as that of a CASE, and which names nothing of it
  *    that does not show in clear, but for columns of the result that are masks; a relation without a grant stands
  *    nowhere;
  *  - no column without a grant is read by that alias;
@@ -143,13 +143,27 @@ static bool is_filter(const RangeVar *v, const char *alias, const Node *conditio
     return l.is_filter;
 }
 
+/* CASE WHEN <filter> THEN ... ELSE false END */
+static bool is_guard(const RangeVar *v, const char *alias, const Node *condition)
+{
+    const CaseExpr *e = (const CaseExpr *)condition;
+    const A_Const *other;
+
+    if (!IsA(condition, CaseExpr) || e->arg != NULL || list_length(e->args) != 1 ||
+        e->defresult == NULL || !IsA(e->defresult, A_Const))
+        return false;
+    other = (const A_Const *)e->defresult;
+    return IsA(&other->val, Boolean) && !boolVal(&other->val) &&
+           is_filter(v, alias, (const Node *)linitial_node(CaseWhen, e->args)->expr);
+}
+
 static bool has_filter(const RangeVar *v, const char *alias, const Node *where)
 {
     ListCell *cell;
 
     if (where == NULL)
         return false;
-    if (is_filter(v, alias, where))
+    if (is_filter(v, alias, where) || is_guard(v, alias, where))
         return true;
     if (!IsA(where, BoolExpr) || ((const BoolExpr *)where)->boolop != AND_EXPR)
         return false;
