@@ -49,14 +49,13 @@ void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *
     note(&s->portals, e, p, p->is_held ? UINT64_MAX : batch);
 }
 
-gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err)
+/* Would it be sent in the same words now? `what` changed, if not. */
+static gh_rc check_words(gh_session *s, gh_named *n, const char *what, gh_err *err)
 {
     const gh_named *types = n->statement != NULL ? n->statement : n;
     gh_plan_set *set = NULL;
     gh_rc rc;
 
-    if (n->scope == s->scope)
-        return GH_OK;
     rc =
         gh_session_judge(s, n->set->source, types->types, types->type_count, !n->is_sql, &set, err);
     if (rc != GH_OK)
@@ -67,14 +66,28 @@ gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err)
     } else if (set->count != 1 || n->set->count != 1 ||
                gh_plan_set_is_raw(set) != gh_plan_set_is_raw(n->set) ||
                !gh_str_eq(set->plans[0].sql, n->set->plans[0].sql)) {
-        rc =
-            gh_fail(err, GH_DENIED, "42501",
-                    "the policy changed since the statement was prepared or the cursor was opened");
+        rc = gh_fail(err, GH_DENIED, "42501", "%s", what);
     } else {
         n->scope = s->scope;
     }
     gh_plan_set_release(set);
     return rc;
+}
+
+gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err)
+{
+    bool is_cursor = gh_names_find(&s->statements, gh_named_name(n)) != n;
+
+    if (n->scope != s->scope)
+        return check_words(
+            s, n, "the policy changed since the statement was prepared or the cursor was opened",
+            err);
+    if (n->set->is_cacheable || is_cursor) /* which reads what was there when it was opened */
+        return GH_OK;
+    return check_words(s, n,
+                       "what the statement reads of the session, as lastval() does, changed since "
+                       "it was prepared",
+                       err);
 }
 
 static gh_rc check_use(gh_session *s, gh_names *t, gh_str name, gh_err *err)

@@ -700,6 +700,10 @@ class LastNumber(unittest.TestCase):
         self.assertEqual(last(), c.query('SELECT max(id) FROM numbered WHERE id < 900')[-1].rows)
         self.assertIsNone(c.query("INSERT INTO numbered (note) VALUES (nextval('toss')::text)")[-1].sqlstate)
         self.assertEqual(last(), [[None]], 'it is not known which came last')
+        c.query("SELECT nextval('toss'); PREPARE asks AS SELECT lastval()")
+        self.assertEqual(c.query('EXECUTE asks')[-1].rows, last())
+        c.query("INSERT INTO numbered (note) VALUES ('x')")
+        self.assertEqual(c.query('EXECUTE asks')[-1].sqlstate, '42501', 'it would tell of toss')
         self.assertNotIn(b'CANARY', c.received_bytes())
         with PROXY.wire('alice') as other:
             self.assertEqual(other.query('SELECT lastval()')[-1].rows, [[None]])
