@@ -438,6 +438,7 @@ void gh_position_note(gh_judge *j, Node *stmt);
 bool gh_position_is(const gh_judge *j, const ColumnRef *ref);
 /* Is each position of the relation's rows there once? */
 bool gh_position_is_single(const gh_judge *j, const gh_relation *r, bool with_children);
+
 /* ---- output.c -------------------------------------------------------------------------------- */
 
 /* Says in the plan which columns the result of the outermost query has; its block is the current one. */

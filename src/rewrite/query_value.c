@@ -411,11 +411,9 @@ bool gh_query_is_safe(gh_judge *j, const SubLink *s)
 
     if (q == NULL || (!q->is_safe && !gives_positions_once(q)))
         return false;
-    if (s->subLinkType == EXISTS_SUBLINK && !q->is_safe)
-        return false;
     if (s->subLinkType == EXISTS_SUBLINK) {
-        j->has_exists_condition = true;
-        return true;
+        j->has_exists_condition |= q->is_safe;
+        return q->is_safe;
     }
     if ((s->subLinkType != ANY_SUBLINK && s->subLinkType != ALL_SUBLINK) || q->output_count != 1 ||
         (gh_judge_is_of_write(j) && !gives_positions_once(q)) ||

@@ -297,13 +297,13 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
         gh_item *item = gh_judge_find_item(j, strVal(linitial(ref->fields)), &found);
 
         note_outer(j, found);
-        if (item != NULL)
+        if (item != NULL) {
             note_qualified(j, item, lsecond(ref->fields));
-        if (item != NULL && IsA(lsecond(ref->fields), String))
-            gh_system_column_refuse(j, item, ref);
-        if (item ==
-            NULL) /* a join's alias, or a composite column: whatever it may reach counts as read */
+            if (IsA(lsecond(ref->fields), String))
+                gh_system_column_refuse(j, item, ref);
+        } else { /* a join's alias, or a composite column: whatever it may reach counts as read */
             note_unqualified(j, (Node *)makeNode(A_Star));
+        }
     } else if (count <= 4) {
         strip_schema(j, ref);
     } else {
