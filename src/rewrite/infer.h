@@ -33,6 +33,8 @@ gh_oid gh_infer_at(gh_judge *j, const Node *n, int depth);
 gh_oid gh_infer_named_type(const gh_judge *j, const TypeName *t);
 gh_oid gh_infer_element(const gh_judge *j, gh_oid array);
 gh_oid gh_infer_array(const gh_judge *j, gh_oid element);
+/* What a range or multirange begins and ends with; 0: it is none, or not known. */
+gh_oid gh_infer_bound(const gh_judge *j, gh_oid range);
 /* What calls and operators give; 0: not known. */
 gh_oid gh_infer_call(gh_judge *j, const FuncCall *f, int depth);
 gh_oid gh_infer_operator(gh_judge *j, const A_Expr *e, int depth);

@@ -53,6 +53,13 @@ static gh_oid range_of(const gh_judge *j, gh_oid multirange)
     return constructed_from(j, multirange, 'm', 1);
 }
 
+gh_oid gh_infer_bound(const gh_judge *j, gh_oid range)
+{
+    gh_oid bound = range_element(j, range);
+
+    return bound != 0 ? bound : range_element(j, range_of(j, range));
+}
+
 static gh_oid multirange_of(const gh_judge *j, gh_oid range)
 {
     size_t count;

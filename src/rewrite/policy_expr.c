@@ -8,6 +8,7 @@
  * in as quoted literals. Attack: tests/attack capture.
  */
 #include "policy_expr.h"
+#include "overload.h"
 
 /* An expression of PostgreSQL's own operators that is no longer than this costs less than any sub-select. */
 #define CHEAP_BYTES_MAX 4096
@@ -416,7 +417,7 @@ char *gh_judge_mask(gh_judge *j, gh_item *item, const gh_column *column, const g
     if (mask->kind == GH_MASK_EXPR) {
         sql = compile(j, item, column, mask->expr, &why);
         if (sql != NULL)
-            sql = column->type_oid == GH_OID_TIMESTAMPTZ
+            sql = gh_overload_base(j->in->catalog, column->type_oid) == GH_OID_TIMESTAMPTZ
                       ? gh_policy_time_mask(sql, column->type_sql)
                       : gh_judge_printf("CAST((%s) AS " GH_STR_FMT ")", sql,
                                         GH_STR_ARG(column->type_sql));

@@ -1,10 +1,16 @@
 /*
- * Private to policy_expr.c, policy_time.c, policy_time_text.c and policy_print.c: one expression of the policy on its way to SQL.
+ * Private to policy_*.c: one expression of the policy on its way to SQL.
  */
 #ifndef GATEHOUSE_REWRITE_POLICY_EXPR_H
 #define GATEHOUSE_REWRITE_POLICY_EXPR_H
 
 #include "judge.h"
+
+/* Tokens. */
+typedef struct gh_span {
+    size_t first;
+    size_t end; /* SIZE_MAX: not known */
+} gh_span;
 
 typedef struct gh_policy_scope {
     gh_judge judge; /* a judge of its own over the policy's text */
@@ -36,11 +42,48 @@ bool gh_policy_name_call(gh_policy_scope *p, FuncCall *f);
 /* attr('x') */
 bool gh_policy_is_attribute(const Node *n);
 
+/* ---- policy_type.c --------------------------------------------------------------------------- */
+
+/* What the session decides of a type's values. */
+#define GH_TRAIT_ZONE     1u  /* TimeZone: which instant a literal is */
+#define GH_TRAIT_STYLE    2u  /* DateStyle: which day */
+#define GH_TRAIT_INTERVAL 4u  /* IntervalStyle: which interval */
+#define GH_TRAIT_PRINTS   8u  /* its text */
+#define GH_TRAIT_HOLDS    16u /* it is made of values of other types: a range, an array, a row */
+
+/* Behind domains. */
+gh_oid gh_policy_base(const gh_policy_scope *p, gh_oid type);
+/* 0: not known. */
+gh_oid gh_policy_type(gh_policy_scope *p, const Node *n);
+unsigned gh_policy_traits(const gh_policy_scope *p, gh_oid type);
+/* Refuses a literal, NULL: none, that a type with these traits would read as the session has it. */
+void gh_policy_check_literal(gh_policy_scope *p, const char *s, unsigned what);
+/* So those beside what is of such types. */
+void gh_policy_check_neighbours(gh_policy_scope *p, const A_Expr *e, bool is_compared);
+
+/* ---- policy_call.c --------------------------------------------------------------------------- */
+
+/* Of PostgreSQL's own functions: is it one that takes an instant and asks nobody for a zone? */
+bool gh_policy_has_instants(const gh_policy_scope *p, const char *name);
+bool gh_policy_asks_session(const FuncCall *f);
+/* Of a date or timestamp. */
+bool gh_policy_wants_instant(gh_policy_scope *p, const FuncCall *f, int i);
+/* Of what a literal there is read as. */
+unsigned gh_policy_argument_traits(gh_policy_scope *p, const FuncCall *f, int i);
+
+/* ---- policy_span.c --------------------------------------------------------------------------- */
+
+size_t gh_policy_type_end(const gh_policy_scope *p, const TypeName *t);
+/* Is what is in between whole, as to its brackets? */
+gh_span gh_policy_whole(const gh_policy_scope *p, gh_span span);
+
 /* ---- policy_time_text.c ---------------------------------------------------------------------- */
 
 bool gh_time_text_is_relative(const char *s);
 bool gh_time_text_is_ambiguous(const char *s);
 bool gh_time_text_has_zone(const char *s);
+/* -1 day 2:00 */
+bool gh_time_text_is_signed(const char *s);
 
 /* ---- policy_time.c --------------------------------------------------------------------------- */
 
@@ -51,15 +94,11 @@ typedef enum gh_time_kind {
     GH_TIME_DAY
 } gh_time_kind;
 
-/* Tokens. */
-typedef struct gh_span {
-    size_t first;
-    size_t end; /* SIZE_MAX: not known */
-} gh_span;
-
 gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n);
 /* The tokens of an expression whose end is certain. */
 gh_span gh_policy_span(const gh_policy_scope *p, const Node *n);
+/* A string's text; NULL: it is none. */
+const char *gh_policy_literal(const Node *n);
 /* The bare name of a function or type of PostgreSQL's own, "" for any other. */
 const char *gh_policy_own_name(const List *names);
 /* Handles what has to do with time; false: it has not, and nothing was done. */
@@ -77,6 +116,7 @@ bool gh_policy_print(gh_policy_scope *p, const Node *n);
 /* The same for what a cast makes text of. */
 bool gh_policy_print_cast(gh_policy_scope *p, const TypeCast *c);
 bool gh_policy_is_bytes(gh_policy_scope *p, const Node *n);
+bool gh_policy_is_interval(gh_policy_scope *p, const Node *n);
 /* Makes the function text or JSON of its arguments? */
 bool gh_policy_prints(const FuncCall *f);
 

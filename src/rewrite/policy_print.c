@@ -17,12 +17,15 @@ typedef enum gh_print_kind {
     PRINT_PLAIN = 0,
     PRINT_FLOAT,
     PRINT_BYTES,
-    PRINT_INTERVAL
+    PRINT_INTERVAL,
+    PRINT_OPAQUE /* made of such */
 } gh_print_kind;
 
-static gh_print_kind kind_of_type(gh_oid type)
+static gh_print_kind kind_of_type(const gh_policy_scope *p, gh_oid type)
 {
-    switch (type) {
+    unsigned traits = gh_policy_traits(p, type);
+
+    switch (gh_policy_base(p, type)) {
     case 700:
     case 701:
         return PRINT_FLOAT;
@@ -31,7 +34,8 @@ static gh_print_kind kind_of_type(gh_oid type)
     case 1186:
         return PRINT_INTERVAL;
     default:
-        return PRINT_PLAIN;
+        return (traits & GH_TRAIT_PRINTS) != 0 && (traits & GH_TRAIT_HOLDS) != 0 ? PRINT_OPAQUE
+                                                                                 : PRINT_PLAIN;
     }
 }
 
@@ -76,14 +80,17 @@ static gh_print_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
     size_t count;
     const gh_function *const *all =
         gh_catalog_functions(p->judge.in->catalog, gh_str_of(name), &count);
-    gh_print_kind kind = count > 0 ? kind_of_type(all[0]->result) : PRINT_PLAIN;
+    gh_oid type = gh_policy_type(p, (const Node *)f);
+    gh_print_kind kind = count > 0 ? kind_of_type(p, all[0]->result) : PRINT_PLAIN;
 
     if (strcmp(name, "extract") == 0 && count == 0) /* before 14 it is date_part */
         return PRINT_FLOAT;
     if (strcmp(name, "age") == 0) /* or of a transaction, which is nobody's business here */
         return PRINT_INTERVAL;
+    if (type != 0)
+        return kind_of_type(p, type);
     for (size_t i = 1; i < count; i++) {
-        if (kind_of_type(all[i]->result) != kind)
+        if (kind_of_type(p, all[i]->result) != kind)
             return kind_of_any(p, f->args);
     }
     return kind;
@@ -126,35 +133,36 @@ static gh_print_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
     return kind;
 }
 
-static gh_print_kind kind_of_cast(const TypeCast *c)
+/* ROW(at, ratio) */
+static gh_print_kind kind_of_row(gh_policy_scope *p, const RowExpr *r)
 {
-    const char *name = gh_policy_own_name(c->typeName->names);
+    ListCell *cell;
 
-    if (c->typeName->arrayBounds != NIL)
-        return PRINT_PLAIN;
-    if (strcmp(name, "float4") == 0 || strcmp(name, "float8") == 0)
-        return PRINT_FLOAT;
-    return strcmp(name, "bytea") == 0      ? PRINT_BYTES
-           : strcmp(name, "interval") == 0 ? PRINT_INTERVAL
-                                           : PRINT_PLAIN;
+    foreach (cell, r->args) {
+        const Node *n = lfirst(cell);
+
+        if (kind_of(p, n) != PRINT_PLAIN || gh_policy_time_kind(p, n) != GH_TIME_NONE)
+            return PRINT_OPAQUE;
+    }
+    return PRINT_PLAIN;
 }
 
 static gh_print_kind kind_of(gh_policy_scope *p, const Node *n)
 {
-    const gh_column *c;
-
     if (n == NULL)
         return PRINT_PLAIN;
     switch (nodeTag(n)) {
     case T_ColumnRef:
-        c = gh_policy_bind(p, (const ColumnRef *)n);
-        return c != NULL ? kind_of_type(c->type_oid) : PRINT_PLAIN;
+    case T_TypeCast:
+    case T_A_Indirection:
+    case T_A_ArrayExpr:
+        return kind_of_type(p, gh_policy_type(p, n));
+    case T_RowExpr:
+        return kind_of_row(p, (const RowExpr *)n);
     case T_FuncCall:
         return kind_of_call(p, (const FuncCall *)n);
     case T_A_Expr:
         return kind_of_operation(p, (const A_Expr *)n);
-    case T_TypeCast:
-        return kind_of_cast((const TypeCast *)n);
     case T_CoalesceExpr:
         return kind_of_any(p, ((const CoalesceExpr *)n)->args);
     case T_MinMaxExpr:
@@ -174,14 +182,36 @@ bool gh_policy_is_bytes(gh_policy_scope *p, const Node *n)
     return kind_of(p, n) == PRINT_BYTES;
 }
 
+bool gh_policy_is_interval(gh_policy_scope *p, const Node *n)
+{
+    return kind_of(p, n) == PRINT_INTERVAL;
+}
+
 bool gh_policy_prints(const FuncCall *f)
 {
-    static const char *const names[] = {
-        "concat",         "concat_ws",         "format",          "to_json",
-        "to_jsonb",       "json_build_array",  "json_agg",        "json_build_object",
-        "jsonb_agg",      "jsonb_build_array", "quote_literal",   "jsonb_build_object",
-        "quote_nullable", "json_object_agg",   "jsonb_object_agg"
-    };
+    static const char *const names[] = { "concat",
+                                         "concat_ws",
+                                         "format",
+                                         "to_json",
+                                         "to_jsonb",
+                                         "json_build_array",
+                                         "json_agg",
+                                         "json_build_object",
+                                         "jsonb_agg",
+                                         "jsonb_build_array",
+                                         "quote_literal",
+                                         "jsonb_build_object",
+                                         "quote_nullable",
+                                         "json_object_agg",
+                                         "jsonb_object_agg",
+                                         "array_to_string",
+                                         "array_to_json",
+                                         "row_to_json",
+                                         "json_object",
+                                         "text",
+                                         "varchar",
+                                         "bpchar",
+                                         "name" };
     const char *name = gh_policy_own_name(f->funcname);
 
     for (size_t i = 0; i < GH_COUNT(names); i++) {
@@ -212,10 +242,14 @@ bool gh_policy_print(gh_policy_scope *p, const Node *n)
 
     if (kind == PRINT_PLAIN)
         return false;
-    if (kind == PRINT_INTERVAL || span.end == SIZE_MAX) {
+    if (kind == PRINT_INTERVAL || kind == PRINT_OPAQUE || span.end == SIZE_MAX) {
         gh_policy_broken(p,
                          kind == PRINT_INTERVAL
                              ? "text of an interval: IntervalStyle would decide; use to_char"
+                         : kind == PRINT_OPAQUE
+                             ? "text of an array, row, range or shape that holds dates, floats, "
+                               "bytea or intervals: "
+                               "the session would decide; make text of each"
                              : "text of a float or bytea: cast a float to numeric, encode bytea");
         return true;
     }

@@ -15,6 +15,8 @@
  */
 #include "policy_expr.h"
 
+#include "infer.h"
+
 #define OID_DATE      1082
 #define OID_TIMESTAMP 1114
 
@@ -40,13 +42,6 @@ static gh_time_kind kind_of_type(gh_oid type)
     default:
         return GH_TIME_NONE;
     }
-}
-
-static gh_time_kind kind_of_column(const gh_policy_scope *p, const ColumnRef *ref)
-{
-    const gh_column *c = gh_policy_bind(p, ref);
-
-    return c != NULL ? kind_of_type(c->type_oid) : GH_TIME_NONE;
 }
 
 const char *gh_policy_own_name(const List *names)
@@ -95,11 +90,13 @@ static gh_time_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
 
     if (makes_instant(f) || cuts_in_a_zone(f))
         return GH_TIME_INSTANT;
-    if (is_timezone(f))
-        return gh_policy_time_kind(p, lsecond(f->args)) == GH_TIME_INSTANT ? GH_TIME_STAMP
-                                                                           : GH_TIME_INSTANT;
+    if (is_timezone(f)) /* a literal is an instant there */
+        return gh_policy_time_kind(p, lsecond(f->args)) == GH_TIME_INSTANT ||
+                       gh_policy_literal(lsecond(f->args)) != NULL
+                   ? GH_TIME_STAMP
+                   : GH_TIME_INSTANT;
     if (!is_word(name, same, GH_COUNT(same)))
-        return GH_TIME_NONE;
+        return kind_of_type(gh_policy_type(p, (const Node *)f));
     foreach (cell, f->args) {
         gh_time_kind kind = gh_policy_time_kind(p, lfirst(cell));
 
@@ -107,6 +104,16 @@ static gh_time_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
             return kind == GH_TIME_DAY && name[0] == 'd' ? GH_TIME_INSTANT : kind;
     }
     return GH_TIME_NONE;
+}
+
+/* lower(valid), or a function of the warehouse's: an instant, like a column. */
+static bool gives_instant(gh_policy_scope *p, const FuncCall *f)
+{
+    static const char *const others[] = { "timezone", "date_trunc", "date_bin", "max", "min" };
+
+    return !makes_instant(f) && !cuts_in_a_zone(f) &&
+           !is_word(gh_policy_own_name(f->funcname), others, GH_COUNT(others)) &&
+           kind_of_type(gh_policy_type(p, (const Node *)f)) == GH_TIME_INSTANT;
 }
 
 static gh_time_kind kind_of_sum(gh_policy_scope *p, const A_Expr *e)
@@ -120,7 +127,9 @@ static gh_time_kind kind_of_sum(gh_policy_scope *p, const A_Expr *e)
         return GH_TIME_NONE;
     left = gh_policy_time_kind(p, e->lexpr);
     right = gh_policy_time_kind(p, e->rexpr);
-    if (left != GH_TIME_NONE && right != GH_TIME_NONE)
+    if (left != GH_TIME_NONE &&
+        (right != GH_TIME_NONE ||
+         (strcmp(gh_policy_own_name(e->name), "-") == 0 && gh_policy_literal(e->rexpr) != NULL)))
         return GH_TIME_NONE; /* an interval, or days */
     if (right != GH_TIME_NONE)
         left = right;
@@ -156,18 +165,6 @@ static gh_time_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
     return kind;
 }
 
-static gh_time_kind kind_of_cast(const TypeCast *c)
-{
-    static const char *const names[] = { "timestamptz", "timestamp", "date" };
-    static const gh_time_kind kinds[] = { GH_TIME_INSTANT, GH_TIME_STAMP, GH_TIME_DAY };
-
-    for (size_t i = 0; i < GH_COUNT(names) && c->typeName->arrayBounds == NIL; i++) {
-        if (strcmp(gh_policy_own_name(c->typeName->names), names[i]) == 0)
-            return kinds[i];
-    }
-    return GH_TIME_NONE;
-}
-
 static gh_time_kind kind_of_value_function(const SQLValueFunction *f)
 {
     if (f->op == SVFOP_CURRENT_TIMESTAMP || f->op == SVFOP_CURRENT_TIMESTAMP_N)
@@ -183,13 +180,13 @@ gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n)
         return GH_TIME_NONE;
     switch (nodeTag(n)) {
     case T_ColumnRef:
-        return kind_of_column(p, (const ColumnRef *)n);
+    case T_TypeCast:
+    case T_A_Indirection:
+        return kind_of_type(gh_policy_type(p, n));
     case T_FuncCall:
         return kind_of_call(p, (const FuncCall *)n);
     case T_A_Expr:
         return kind_of_sum(p, (const A_Expr *)n);
-    case T_TypeCast:
-        return kind_of_cast((const TypeCast *)n);
     case T_SQLValueFunction:
         return kind_of_value_function((const SQLValueFunction *)n);
     case T_CoalesceExpr:
@@ -197,7 +194,8 @@ gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n)
     case T_MinMaxExpr:
         return kind_of_any(p, ((const MinMaxExpr *)n)->args);
     case T_CaseExpr:
-        return kind_of_any(p, ((const CaseExpr *)n)->args);
+        return kind_of_any(
+            p, lappend(list_copy(((const CaseExpr *)n)->args), ((const CaseExpr *)n)->defresult));
     case T_SubLink:
         return kind_of_query(p, (const SubLink *)n);
     default:
@@ -207,7 +205,7 @@ gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n)
 
 /* ---- literals -------------------------------------------------------------------------------- */
 
-static const char *literal(const Node *n)
+const char *gh_policy_literal(const Node *n)
 {
     const A_Const *c = (const A_Const *)n;
 
@@ -215,17 +213,24 @@ static const char *literal(const Node *n)
                                                                               : NULL;
 }
 
+static const gh_acl_attribute *attribute_of(const gh_policy_scope *p, const Node *n)
+{
+    const FuncCall *f = (const FuncCall *)n;
+    const char *name = gh_policy_is_attribute(n) && list_length(f->args) == 1
+                           ? gh_policy_literal(linitial(f->args))
+                           : NULL;
+
+    return name != NULL ? gh_view_attribute(p->judge.in->view, gh_str_of(name)) : NULL;
+}
+
 /* The text that a cast reads, where it is known: a literal, or an attribute of the user's. */
 static const char *text_of(const gh_policy_scope *p, const Node *n)
 {
     const FuncCall *f = (const FuncCall *)n;
-    const gh_acl_attribute *a;
+    const gh_acl_attribute *a = attribute_of(p, n);
 
     if (!gh_policy_is_attribute(n) || list_length(f->args) != 1)
-        return literal(n);
-    if (literal(linitial(f->args)) == NULL)
-        return NULL;
-    a = gh_view_attribute(p->judge.in->view, gh_str_of(literal(linitial(f->args))));
+        return gh_policy_literal(n);
     return a != NULL && !a->is_list ? gh_judge_cstr(a->values.items[0]) : NULL;
 }
 
@@ -238,117 +243,6 @@ static void check_literal(gh_policy_scope *p, const char *s, gh_time_kind kind)
         gh_policy_broken(p, "date is not written as year-month-day: DateStyle would decide");
     else if (gh_time_text_is_relative(s) && !(kind == GH_TIME_INSTANT && strlen(s) == 3))
         gh_policy_broken(p, "day is relative to the session's: current_date is not");
-}
-
-/* ---- where it stands --------------------------------------------------------------------------- */
-
-static size_t type_end(const gh_policy_scope *p, const TypeName *t)
-{
-    const gh_sql_text *text = p->judge.text;
-    size_t i = gh_sql_token_at(text, t->location);
-
-    if (i == SIZE_MAX)
-        return SIZE_MAX;
-    for (i++; i + 1 < text->token_count && strcmp(text->tokens[i].text, ".") == 0;)
-        i += 2;
-    if (i < text->token_count && strcmp(text->tokens[i].text, "(") == 0) {
-        i = gh_sql_token_closing(text, i);
-        if (i == SIZE_MAX)
-            return SIZE_MAX;
-        i++;
-    }
-    if (i + 2 < text->token_count && strcmp(text->tokens[i + 1].text, "time") == 0 &&
-        strcmp(text->tokens[i + 2].text, "zone") == 0)
-        i += 3;
-    return i;
-}
-
-static gh_span span_of_cast(const gh_policy_scope *p, const TypeCast *c)
-{
-    const gh_sql_text *text = p->judge.text;
-    size_t at = gh_sql_token_at(text, c->location);
-    gh_span arg = gh_policy_span(p, c->arg);
-    size_t type = gh_sql_token_at(text, c->typeName->location);
-
-    if (arg.end == SIZE_MAX || c->typeName->arrayBounds != NIL)
-        return s_nowhere;
-    if (at != SIZE_MAX && strcmp(text->tokens[at].text, "::") == 0)
-        return arg.end == at ? (gh_span){ arg.first, type_end(p, c->typeName) } : s_nowhere;
-    if (at != SIZE_MAX && strcmp(text->tokens[at].text, "cast") == 0) {
-        size_t close = gh_sql_token_closing(text, at + 1);
-
-        return close == SIZE_MAX ? s_nowhere : (gh_span){ at, close + 1 };
-    }
-    return type != SIZE_MAX && type < arg.first ? (gh_span){ type, arg.end } : s_nowhere;
-}
-
-/* `timestamp '...'` of the grammar ends with the literal; what is in between must be whole. */
-static gh_span whole(const gh_policy_scope *p, gh_span span)
-{
-    int depth = 0;
-
-    for (size_t i = span.first; span.end != SIZE_MAX && i < span.end; i++) {
-        const gh_token *t = &p->judge.text->tokens[i];
-
-        if (t->kind != GH_TOKEN_SELF || t->text[1] != '\0')
-            continue;
-        depth += t->text[0] == '(' ? 1 : t->text[0] == ')' ? -1 : 0;
-        if (depth < 0)
-            return s_nowhere;
-    }
-    return depth == 0 ? span : s_nowhere;
-}
-
-static gh_span up_to_closing(const gh_policy_scope *p, size_t first, size_t open)
-{
-    size_t close =
-        open < p->judge.text->token_count && strcmp(p->judge.text->tokens[open].text, "(") == 0
-            ? gh_sql_token_closing(p->judge.text, open)
-            : SIZE_MAX;
-
-    return close == SIZE_MAX ? s_nowhere : (gh_span){ first, close + 1 };
-}
-
-gh_span gh_policy_span(const gh_policy_scope *p, const Node *n)
-{
-    size_t at = n == NULL ? SIZE_MAX : gh_sql_token_at(p->judge.text, exprLocation(n));
-
-    if (at == SIZE_MAX)
-        return s_nowhere;
-    switch (nodeTag(n)) {
-    case T_A_Const:
-        return literal(n) != NULL || IsA(&((const A_Const *)n)->val, Integer)
-                   ? (gh_span){ at, at + 1 }
-                   : s_nowhere;
-    case T_ColumnRef:
-        return (gh_span){ at, at + 2 * (size_t)list_length(((const ColumnRef *)n)->fields) - 1 };
-    case T_SQLValueFunction:
-        return strcmp(p->judge.text->tokens[at + 1].text, "(") == 0 ? up_to_closing(p, at, at + 1)
-                                                                    : (gh_span){ at, at + 1 };
-    case T_FuncCall: {
-        const FuncCall *f = (const FuncCall *)n;
-
-        if (f->funcformat == COERCE_SQL_SYNTAX || f->agg_filter != NULL || f->over != NULL ||
-            f->agg_within_group)
-            return s_nowhere;
-        return up_to_closing(p, at, at + 2 * (size_t)list_length(f->funcname) - 1);
-    }
-    case T_SubLink:
-        return up_to_closing(p, at, at);
-    case T_TypeCast:
-        return whole(p, span_of_cast(p, (const TypeCast *)n));
-    case T_A_Expr: {
-        const A_Expr *e = (const A_Expr *)n;
-        gh_span left = gh_policy_span(p, e->lexpr);
-        gh_span right = gh_policy_span(p, e->rexpr);
-
-        if (e->kind != AEXPR_OP || left.end == SIZE_MAX || right.end == SIZE_MAX)
-            return s_nowhere;
-        return whole(p, (gh_span){ left.first, right.end });
-    }
-    default:
-        return s_nowhere;
-    }
 }
 
 /* ---- edits ----------------------------------------------------------------------------------- */
@@ -384,11 +278,12 @@ static bool is_bare_instant(gh_policy_scope *p, const Node *n)
     if (gh_policy_time_kind(p, n) != GH_TIME_INSTANT)
         return false;
     if (IsA(n, FuncCall))
-        return (makes_instant(f) && list_length(f->args) < 2) || cuts_in_a_zone(f);
+        return (makes_instant(f) && list_length(f->args) < 2) || cuts_in_a_zone(f) ||
+               gives_instant(p, f);
     if (IsA(n, TypeCast))
         return text_of(p, ((const TypeCast *)n)->arg) != NULL &&
                gh_time_text_has_zone(text_of(p, ((const TypeCast *)n)->arg));
-    return IsA(n, ColumnRef) || IsA(n, SQLValueFunction);
+    return IsA(n, ColumnRef) || IsA(n, A_Indirection) || IsA(n, SQLValueFunction);
 }
 
 static void wrap(gh_policy_scope *p, const Node *n, const char *before, const char *after)
@@ -409,13 +304,13 @@ static void wrap(gh_policy_scope *p, const Node *n, const char *before, const ch
 static bool can_be_instant(gh_policy_scope *p, const Node *n)
 {
     return is_bare_instant(p, n) || gh_policy_span(p, n).end != SIZE_MAX ||
-           (literal(n) == NULL && gh_policy_time_kind(p, n) == GH_TIME_NONE);
+           (gh_policy_literal(n) == NULL && gh_policy_time_kind(p, n) == GH_TIME_NONE);
 }
 
 /* One side of a comparison with an instant, as an instant. */
 static void side(gh_policy_scope *p, const Node *n, bool is_kept)
 {
-    const char *text = literal(n);
+    const char *text = gh_policy_literal(n);
     gh_span span = gh_policy_span(p, n);
 
     if (text != NULL && gh_time_text_has_zone(text) && !is_kept) {
@@ -476,7 +371,7 @@ static bool comparison(gh_policy_scope *p, const A_Expr *e)
         is_kept &= can_be_instant(p, lfirst(cell));
     }
     foreach (cell, sides)
-        check_literal(p, literal(lfirst(cell)), kind);
+        check_literal(p, gh_policy_literal(lfirst(cell)), kind);
     if (kind != GH_TIME_INSTANT)
         return false;
     foreach (cell, sides)
@@ -507,12 +402,32 @@ static void iso_text(gh_policy_scope *p, const Node *n)
     put(p, span.end, ") OPERATOR(\"pg_catalog\".->>) 0, 'T', ' ')");
 }
 
+/* Of a domain over timestamptz the words are not replaced, so that nothing but a literal with a zone may become one. */
+static bool check_cast(gh_policy_scope *p, const TypeCast *c)
+{
+    gh_oid type = gh_policy_type(p, (const Node *)c);
+    unsigned what = gh_policy_traits(p, type);
+    bool is_plain = strcmp(gh_policy_own_name(c->typeName->names), "timestamptz") == 0;
+    const char *text = text_of(p, c->arg);
+    const gh_acl_attribute *a = attribute_of(p, c->arg);
+
+    if (is_plain) /* of UTC, see below */
+        what &= ~GH_TRAIT_ZONE;
+    else if (text == NULL && type == GH_OID_TIMESTAMPTZ)
+        gh_policy_broken(p, "cast to a domain over timestamptz: cast to timestamptz");
+    gh_policy_check_literal(p, text, what);
+    for (size_t i = 0; a != NULL && i < a->values.count; i++)
+        gh_policy_check_literal(p, gh_judge_cstr(a->values.items[i]), what);
+    return !p->is_broken;
+}
+
 static bool cast(gh_policy_scope *p, const TypeCast *c)
 {
     size_t type = gh_sql_token_at(p->judge.text, c->typeName->location);
-    size_t end = type_end(p, c->typeName);
+    size_t end = gh_policy_type_end(p, c->typeName);
 
-    check_literal(p, literal(c->arg), kind_of_cast(c));
+    if (!check_cast(p, c))
+        return true;
     if (is_text_type(c->typeName) && gh_policy_print_cast(p, c)) {
         walk(p, (const Node *)c->typeName);
         return true;
@@ -522,14 +437,14 @@ static bool cast(gh_policy_scope *p, const TypeCast *c)
         walk(p, (const Node *)c->typeName);
         return true;
     }
-    if (strcmp(gh_policy_own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
-        end == SIZE_MAX)
-        return false;
-    if (c->typeName->arrayBounds == NIL && text_of(p, c->arg) != NULL &&
+    if (gh_policy_time_kind(p, (const Node *)c) == GH_TIME_INSTANT && text_of(p, c->arg) != NULL &&
         gh_time_text_has_zone(text_of(p, c->arg))) {
         wrap(p, (const Node *)c, TO_UTC, ")");
         return true;
     }
+    if (strcmp(gh_policy_own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
+        end == SIZE_MAX)
+        return false;
     walk(p, c->arg);
     gh_judge_edit(&p->judge, type, end, "\"pg_catalog\".\"timestamp\"");
     return true;
@@ -543,7 +458,11 @@ static bool at_time_zone(gh_policy_scope *p, const FuncCall *f)
     const Node *zone = linitial(f->args);
     const Node *time = lsecond(f->args);
 
-    if (gh_policy_time_kind(p, time) == GH_TIME_INSTANT) {
+    if (gh_policy_literal(time) != NULL) {
+        check_literal(p, gh_policy_literal(time), GH_TIME_INSTANT);
+        walk(p, zone);
+        side(p, time, true);
+    } else if (gh_policy_time_kind(p, time) == GH_TIME_INSTANT) {
         walk(p, zone);
         walk_kept(p, time);
     } else {
@@ -551,7 +470,7 @@ static bool at_time_zone(gh_policy_scope *p, const FuncCall *f)
         gh_span last = gh_policy_span(p, zone);
         gh_span span = f->funcformat != COERCE_SQL_SYNTAX ? gh_policy_span(p, (const Node *)f)
                        : first.end != SIZE_MAX && last.end != SIZE_MAX
-                           ? whole(p, (gh_span){ first.first, last.end })
+                           ? gh_policy_whole(p, (gh_span){ first.first, last.end })
                            : s_nowhere;
 
         if (span.end != SIZE_MAX)
@@ -565,18 +484,23 @@ static bool at_time_zone(gh_policy_scope *p, const FuncCall *f)
 }
 
 /* Functions that work on timestamps as they do on instants, in the session's zone there. */
-static bool takes_stamps(const FuncCall *f)
+static bool takes_stamps(const gh_policy_scope *p, const FuncCall *f)
 {
     static const char *const names[] = { "date_trunc", "date_part", "extract",  "to_char",
                                          "date_bin",   "age",       "isfinite", "overlaps",
                                          "max",        "min",       "count" };
+    const char *name = gh_policy_own_name(f->funcname);
 
-    return is_word(gh_policy_own_name(f->funcname), names, GH_COUNT(names)) && !cuts_in_a_zone(f);
+    if (cuts_in_a_zone(f) || name[0] == '\0')
+        return false;
+    return is_word(name, names, GH_COUNT(names)) || !gh_policy_has_instants(p, name);
 }
 
 static bool prints(const FuncCall *f)
 {
-    static const char *const names[] = { "concat", "concat_ws", "format" };
+    static const char *const names[] = { "concat",        "concat_ws",      "format",
+                                         "quote_literal", "quote_nullable", "text",
+                                         "varchar",       "bpchar",         "name" };
 
     return is_word(gh_policy_own_name(f->funcname), names, GH_COUNT(names));
 }
@@ -587,13 +511,20 @@ static void arguments(gh_policy_scope *p, const FuncCall *f)
 
     foreach (cell, f->args) {
         gh_time_kind kind = gh_policy_time_kind(p, lfirst(cell));
+        const char *text = gh_policy_literal(lfirst(cell));
 
         if (gh_policy_prints(f) && kind == GH_TIME_NONE && gh_policy_print(p, lfirst(cell)))
             continue;
+        if (text != NULL)
+            gh_policy_check_literal(p, text,
+                                    gh_policy_argument_traits(p, f, foreach_current_index(cell)));
         if (prints(f) && kind != GH_TIME_NONE)
             iso_text(p, lfirst(cell));
-        else if (kind == GH_TIME_INSTANT && !takes_stamps(f))
-            walk_kept(p, lfirst(cell)); /* it wants an instant */
+        else if (!takes_stamps(p, f) &&
+                 (kind == GH_TIME_INSTANT ||
+                  (kind != GH_TIME_NONE &&
+                   gh_policy_wants_instant(p, f, foreach_current_index(cell)))))
+            side(p, lfirst(cell), true);
         else
             walk(p, lfirst(cell));
     }
@@ -603,7 +534,7 @@ static bool call(gh_policy_scope *p, FuncCall *f)
 {
     gh_span span = gh_policy_span(p, (const Node *)f);
     size_t open = 2 * (size_t)list_length(f->funcname) - 1;
-    bool is_instant = makes_instant(f) || cuts_in_a_zone(f);
+    bool is_instant = makes_instant(f) || cuts_in_a_zone(f) || gives_instant(p, f);
     /* Of a text or of numbers without a zone: what the session's zone makes of it is taken back. */
     bool is_local = makes_instant(f) && (list_length(f->args) == 2 || list_length(f->args) == 6);
 
@@ -662,14 +593,27 @@ static bool value_function(gh_policy_scope *p, const SQLValueFunction *f)
 
 /* ---- entry ----------------------------------------------------------------------------------- */
 
+/* at = ANY (ats): what is stored there are instants, a cast's or a query's are timestamps here. */
+static bool holds_instants(gh_policy_scope *p, const A_Expr *e)
+{
+    return (e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL) && IsA(e->rexpr, ColumnRef) &&
+           gh_infer_element(&p->judge, gh_policy_type(p, e->rexpr)) == GH_OID_TIMESTAMPTZ;
+}
+
 /* Operators that are neither comparisons nor sums: `||` prints, others want instants, ranges among them. */
 static bool operation(gh_policy_scope *p, const A_Expr *e)
 {
     const Node *sides[] = { e->lexpr, e->rexpr };
     const char *name = gh_policy_own_name(e->name);
 
+    gh_policy_check_neighbours(p, e, is_comparison(e));
     if (is_comparison(e))
         return comparison(p, e);
+    if (holds_instants(p, e)) {
+        side(p, e->lexpr, true);
+        walk(p, e->rexpr);
+        return true;
+    }
     if (e->kind != AEXPR_OP || e->lexpr == NULL || strcmp(name, "+") == 0 || strcmp(name, "-") == 0)
         return false;
     for (size_t i = 0; i < GH_COUNT(sides); i++) {
@@ -681,17 +625,64 @@ static bool operation(gh_policy_scope *p, const A_Expr *e)
         if (strcmp(name, "||") == 0 && kind != GH_TIME_NONE)
             iso_text(p, sides[i]);
         else if (kind == GH_TIME_INSTANT)
-            walk_kept(p, sides[i]);
+            side(p, sides[i], true);
         else
             walk(p, sides[i]);
     }
     return true;
 }
 
+/* XML: dates and times are in ISO's form. */
+static bool xml(gh_policy_scope *p, const XmlExpr *x)
+{
+    List *values = list_concat(list_copy(x->named_args), list_copy(x->args));
+    ListCell *cell;
+
+    foreach (cell, values) {
+        const Node *n = lfirst(cell);
+
+        if (IsA(n, ResTarget))
+            n = ((const ResTarget *)n)->val;
+        if (gh_policy_time_kind(p, n) != GH_TIME_NONE || !gh_policy_print(p, n))
+            walk(p, n);
+    }
+    return true;
+}
+
+/* Of a part that is kept as it is, a literal has no zone but its own. */
+static bool kept(gh_policy_scope *p, Node *n)
+{
+    const SQLValueFunction *v = (const SQLValueFunction *)n;
+    ListCell *cell;
+
+    switch (nodeTag(n)) {
+    case T_A_Expr:
+        gh_policy_check_neighbours(p, (const A_Expr *)n, false);
+        return false;
+    case T_TypeCast:
+        gh_policy_check_literal(p, text_of(p, ((const TypeCast *)n)->arg),
+                                gh_policy_traits(p, gh_policy_type(p, n)));
+        return false;
+    case T_FuncCall:
+        foreach (cell, ((const FuncCall *)n)->args)
+            gh_policy_check_literal(
+                p, gh_policy_literal(lfirst(cell)),
+                gh_policy_argument_traits(p, (const FuncCall *)n, foreach_current_index(cell)));
+        return false;
+    case T_SQLValueFunction:
+        return v->op != SVFOP_CURRENT_TIMESTAMP && v->op != SVFOP_CURRENT_TIMESTAMP_N &&
+               value_function(p, v);
+    default:
+        return false;
+    }
+}
+
 bool gh_policy_time(gh_policy_scope *p, Node *n)
 {
+    if (IsA(n, FuncCall) && gh_policy_asks_session((const FuncCall *)n))
+        gh_policy_broken(p, "function reads or makes a time by the session's zone");
     if (p->keeps_instants)
-        return false;
+        return kept(p, n);
     switch (nodeTag(n)) {
     case T_A_Expr:
         return operation(p, (const A_Expr *)n);
@@ -701,6 +692,15 @@ bool gh_policy_time(gh_policy_scope *p, Node *n)
         return call(p, (FuncCall *)n);
     case T_SQLValueFunction:
         return value_function(p, (const SQLValueFunction *)n);
+    case T_XmlExpr:
+        return xml(p, (const XmlExpr *)n);
+    case T_A_Indirection:
+        if (gh_policy_time_kind(p, n) != GH_TIME_INSTANT)
+            return false;
+        if (gh_policy_span(p, n).end == SIZE_MAX)
+            gh_policy_broken(p, "part of an array or row: cast it to timestamp");
+        wrap(p, n, TO_UTC, ")");
+        return true;
     case T_ColumnRef:
         if (gh_policy_time_kind(p, n) != GH_TIME_INSTANT)
             return false;

@@ -87,3 +87,19 @@ bool gh_time_text_has_zone(const char *s)
     }
     return false;
 }
+
+/*
+ * Is the sign in front of one field, with others behind that have none: "-1 day 2:00"? IntervalStyle says whether it is theirs
+ * as well.
+ */
+bool gh_time_text_is_signed(const char *s)
+{
+    s += strspn(s, " ");
+    if (*s != '-')
+        return false;
+    for (s++; *s != '\0'; s++) {
+        if (s[0] == ' ' && s[1] >= '0' && s[1] <= '9')
+            return true;
+    }
+    return false;
+}

@@ -9,18 +9,28 @@ import gatehouse_test as gt
 
 SCHEMA = r"""
 CREATE SCHEMA t;
-CREATE TABLE t.point (id integer PRIMARY KEY, label text, ratio float8, small float4, photo bytea, pause interval, at timestamp);
-INSERT INTO t.point SELECT i, 'point ' || i, 1 / i::float8, 0.1::float4 * i, decode(lpad(to_hex(i), 4, '0'), 'hex'), i * interval '25 hours', '2026-01-01'
+CREATE DOMAIN t.share AS float8;
+CREATE DOMAIN t.image AS bytea;
+CREATE TYPE t.pair AS (x float8, y integer);
+CREATE TABLE t.point (id integer PRIMARY KEY, label text, ratio float8, small float4, photo bytea, pause interval, at timestamp,
+                      share t.share, image t.image, ratios float8[], place point, pair t.pair, days daterange, ids integer[]);
+INSERT INTO t.point SELECT i, 'point ' || i, 1 / i::float8, 0.1::float4 * i, decode(lpad(to_hex(i), 4, '0'), 'hex'), i * interval '25 hours', '2026-01-01',
+                           1 / i::float8, decode(lpad(to_hex(i), 4, '0'), 'hex'), ARRAY[1 / i::float8, i], point(1 / i::float8, i), ROW(1 / i::float8, i)::t.pair,
+                           daterange('2026-01-01', '2026-02-01'), ARRAY[i, 7]
     FROM generate_series(1, 40) i;
 INSERT INTO t.point (id, ratio) VALUES (98, 'NaN'), (99, NULL);
 """
 FILTERS = ["ratio::text LIKE '0.0%'", "(ratio * 3)::varchar LIKE '0.3%'", "ratio || '' < '0.1'", "concat(ratio, small) LIKE '%3%'", r"photo::text = '\x0005'",
            r"left(CAST(photo AS text), 4) = '\x00'", r"format('%s', photo || photo) LIKE '\\x00%'", "length(to_json(ratio)::text) > 5",
            "CASE WHEN id > 3 THEN ratio END::text LIKE '%1%'", "coalesce(ratio, 1)::text > '0.05'", "date_part('day', at + id * interval '1 day')::text = '12'",
+           "share::text LIKE '0.0%'", "concat(share) LIKE '%3%'", r"left(image::text, 5) = '\x000'", "ratios[1]::text LIKE '0.0%3%'", "place[0]::text LIKE '0.0%3%'", "(pair).x::text LIKE '0.0%'",
+           "text(ratio) LIKE '0.0%'", "xmlelement(name a, ratio, photo)::text LIKE '%3%'", "ids::text LIKE '{1%' AND array_to_string(ids, '-') LIKE '%-7'",
            "sqrt(ratio)::text LIKE '0.%3%'", "ratio IN (SELECT p.ratio FROM t.point p WHERE p.small::text LIKE '0._')"]
 MASKS = ["left(md5(ratio::text), 8)", r"'~' || photo::text || ratio", "(SELECT max(p.ratio)::text FROM t.point p WHERE p.id > 8)", "concat_ws('/', abs(ratio), greatest(small, 2)::text)"]
 SESSIONS = [{}, {'extra_float_digits': '-15'}, {'extra_float_digits': '0'}, {'extra_float_digits': '3'}, {'bytea_output': 'escape'},
             {'IntervalStyle': 'sql_standard'}, {'extra_float_digits': '-8', 'bytea_output': 'escape', 'IntervalStyle': 'iso_8601'}]
+HOLDING = ["ratios::text = ''", "array_to_string(ratios, ',') = ''", "place::text = ''", "concat(place) = ''", "pair::text = ''", "ROW(ratio)::text = ''", "days::text = ''",
+           "row_to_json(pair)::text = ''", "to_jsonb(ratios)::text = ''", "array_append(ratios, 1)::text = ''", "xmlforest(ratios)::text = ''", "range_merge(days, days)::text = ''"]
 REFUSED = ["pause::text = '1 day'", "concat(pause) > ''", "(pause * 2)::text > ''", "(at - at)::text = ''", "pause || '' = ''", "age(at, at)::text > ''"]
 
 
@@ -68,13 +78,15 @@ class Print(unittest.TestCase):
                 self.assertEqual(len(shown), 40)
                 self.assertNotIn('point 1', shown)
 
-    def test_text_of_intervals_is_refused(self):
-        for text in REFUSED:
+    def test_text_of_intervals_and_of_what_holds_such_is_refused(self):
+        path = proxy.dir / 'refused.yaml'
+        path.write_text('version: 1\nusers: { ann: {} }\ngrants:\n' +
+                        ''.join(f'  - {{ to: [user:ann], tables: [t.point], rows: {json.dumps(text)} }}\n' for text in REFUSED + HOLDING))
+        done = proxy.cli('policy', 'lint', '--config', proxy.config, path, check=False)
+        for i, text in enumerate(REFUSED + HOLDING, 4):
             with self.subTest(text):
-                path = proxy.dir / 'refused.yaml'
-                path.write_text(f'version: 1\nusers: {{ ann: {{}} }}\ngrants:\n  - {{ to: [user:ann], tables: [t.point], rows: {json.dumps(text)} }}\n')
-                done = proxy.cli('policy', 'lint', '--config', proxy.config, path, check=False)
-                self.assertIn('IntervalStyle would decide', done.stdout + done.stderr)
+                why = 'IntervalStyle would decide' if text in REFUSED else 'the session would decide'
+                self.assertRegex(done.stdout + done.stderr, f'refused.yaml:{i}:.*{why}')
 
 
 REFER = r"photo::text = '\x0005'"

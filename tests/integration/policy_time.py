@@ -10,7 +10,10 @@ import gatehouse_test as gt
 
 SCHEMA = """
 CREATE SCHEMA t;
-CREATE TABLE t.visit (id integer PRIMARY KEY, at timestamptz, day date, ts timestamp, valid tstzrange, zone text);
+CREATE DOMAIN t.moment AS timestamptz;
+CREATE TYPE t.stop AS (place text, at timestamptz);
+CREATE TABLE t.visit (id integer PRIMARY KEY, at timestamptz, day date, ts timestamp, valid tstzrange, zone text,
+                      moment t.moment, tz timetz, ats timestamptz[], stop t.stop, pause interval);
 INSERT INTO t.visit
 SELECT i, '2025-12-28 00:00+00'::timestamptz + i * interval '1 hour', '2025-12-20'::date + i % 30,
        '2025-12-28 00:00'::timestamp + i * interval '1 hour',
@@ -20,8 +23,10 @@ INSERT INTO t.visit (id, at, day, ts)
 SELECT 1000 + i, date_trunc('hour', now()) + i * interval '1 hour', current_date + i / 10, date_trunc('hour', now()::timestamp)
 FROM generate_series(-60, 60) i;
 INSERT INTO t.visit (id, at, day, ts) VALUES (2000, 'infinity', 'infinity', 'infinity'), (2001, '-infinity', '-infinity', '-infinity'), (2002, NULL, NULL, NULL);
-CREATE TABLE t.edges (name text, at timestamptz);
-INSERT INTO t.edges VALUES ('start', '2025-12-31 12:00+00');
+UPDATE t.visit SET moment = at, tz = at::timetz, ats = ARRAY[at, at + '1 day'], stop = ROW('p' || id, at)::t.stop, pause = id * interval '1 hour';
+CREATE TABLE t.edges (name text, at timestamptz, moment t.moment);
+INSERT INTO t.edges VALUES ('start', '2025-12-31 12:00+00', '2025-12-31 12:00+00');
+CREATE FUNCTION t.later(timestamptz) RETURNS timestamptz IMMUTABLE LANGUAGE sql AS $$ SELECT $1 + interval '1 hour' $$;
 CREATE FUNCTION t.is_late(timestamptz) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT $1 > '2026-01-01 05:00+00' $$;
 """
 
@@ -94,6 +99,37 @@ FILTERS = [
     "format('%s', day) = '2026-01-02'",
     "at IS NULL OR day > '2026-06-01'",
     "NOT (at < '2026-01-01')",
+    # A domain is what it is over.
+    "moment >= '2026-01-01' AND moment::date < '2026-01-03'",
+    "to_char(moment, 'HH24') = '12' OR extract(hour FROM moment) = 7",
+    "moment > (SELECT e.moment FROM t.edges AS e) AND moment < day + 1",
+    "coalesce(moment, now()) BETWEEN '2026-01-01' AND '2026-01-02'",
+    "(moment, id) > ('2026-01-01', 0)",
+    "moment = ANY ('{2026-01-01,2026-01-02}'::timestamptz[])",
+    # What a range, an array or a row holds is as it is by itself.
+    "lower(valid) > '2026-01-01'",
+    "lower(valid)::date = '2026-01-01' OR date_trunc('day', lower(valid)) = '2026-01-02'",
+    "valid @> '2026-01-01'::timestamptz",
+    "valid && '[2026-01-01 00:00+00,2026-01-02 00:00+00)' AND at <@ '[2025-12-31 00:00+00,)'::tstzrange",
+    "tstzrange(day, NULL) @> at",
+    "ats[1] > '2026-01-01' AND ats[1]::date < '2026-01-03'",
+    "(stop).at > '2026-01-01' AND to_char((stop).at, 'DD') = '02'",
+    "at = ANY (ats) AND '2026-01-01 00:00+00' = ANY (ats)",
+    "tz > '12:00+00'",
+    # Functions that would ask for the zone, or give an instant.
+    "date(at) = '2026-01-01' OR date(moment) = '2026-01-02'",
+    '"time"(at) > \'12:00\'',
+    "at >= make_date(2026, 1, 1) AND at < to_date('2026-01-03', 'YYYY-MM-DD')",
+    "t.later(at) > '2026-01-01' AND t.later(ts AT TIME ZONE 'UTC') < '2026-01-03'",
+    "timezone('Europe/Berlin', '2026-01-01') < at",
+    "CASE WHEN at IS NULL THEN NULL ELSE day END < at AND at < '2026-01-02'",
+    "CASE WHEN isfinite(at) THEN at - '2026-01-01' > interval '1 day' END",
+    # As text.
+    "left(to_json(at)::text, 11) = '\"2026-01-01'",
+    "left(jsonb_build_object('a', moment) ->> 'a', 10) = '2026-01-01'",
+    "length(quote_literal(day)) > 12 OR text(day) = '2026-01-02'",
+    "left(xmlelement(name a, CASE WHEN isfinite(at) THEN at END)::text, 13) = '<a>2026-01-01'",
+    "pause > '-1 day' AND pause < interval '3 days 2:00'",
 ]
 ATTRIBUTES = {'zoned': '2026-01-01 02:00:00+02', 'plain': '2026-01-01'}
 # The column, and the mask over it.
@@ -108,6 +144,8 @@ MASKS = [
     ('ts', "date_trunc('hour', value)"),
     ('zone', "left(day::text, 4)"),
     ('zone', "'since ' || at::date"),
+    ('moment', "date_trunc('day', value)"),
+    ('moment', "lower(valid)"),
 ]
 SESSIONS = [
     {},
@@ -119,8 +157,8 @@ SESSIONS = [
 
 
 # What shows a value whatever the session prints.
-PLAIN = {'at': 'extract(epoch FROM at)', 'ts': 'extract(epoch FROM ts)', 'day': "day - date '2000-01-01'", 'zone': 'zone'}
-COLUMN_TYPES = {'at': 'timestamptz', 'ts': 'timestamp', 'day': 'date', 'zone': 'text'}
+PLAIN = {'at': 'extract(epoch FROM at)', 'moment': 'extract(epoch FROM moment)', 'ts': 'extract(epoch FROM ts)', 'day': "day - date '2000-01-01'", 'zone': 'zone'}
+COLUMN_TYPES = {'at': 'timestamptz', 'moment': 'timestamptz', 'ts': 'timestamp', 'day': 'date', 'zone': 'text'}
 HIDE_INFINITE = 'WHERE id < 2000 ORDER BY id'
 
 
@@ -177,14 +215,22 @@ class Time(unittest.TestCase):
                         rows_of(session, f"SELECT coalesce(({PLAIN[column]})::text, '-') FROM m{i}.visit {HIDE_INFINITE}"), want)
 
     def test_what_the_session_would_decide_is_refused(self):
+        rules = 'version: 1\nusers: { ann: {} }\ngrants:\n'
+        texts = []
         for text in ("day > '01/02/2026'", "at >= '1.2.2026 12:00'", "ts BETWEEN '2026-01-01' AND '31-12-2026'", "day = 'today'",
-                     "day > date '01/02/2026'", "at < 'tomorrow'", "ts < 'now'"):
+                     "day > date '01/02/2026'", "at < 'tomorrow'", "ts < 'now'", "day <@ daterange('01/02/2026', NULL)", "date('1.2.2026') = day",
+                     "valid && '[2026-01-01,)'", "valid && tstzrange('2026-01-01', NULL)", "at <@ '[2026-01-01,)'::tstzrange", "ats @> '{2026-01-01}'",
+                     "'2026-01-01' = ANY (ats)", "moment >= '2026-01-01'::t.moment", "at::t.moment > now()", "tz > '12:00'", "tz > ts::time", "tz > current_time",
+                     "t.is_late('2026-01-01')", "timestamptz(day) > now()", "timetz(at) > '12:00+00'", "pause > '-1 2:00'", "at > now() - '-1 day 2:00'::interval",
+                     "jsonb_path_exists_tz(to_jsonb(id), '$')"):
+            rules += f'  - {{ to: [user:ann], tables: [t.visit], rows: {quoted(text)} }}\n'
+            texts.append(text)
+        path = PROXY.dir / 'refused.yaml'
+        path.write_text(rules)
+        done = PROXY.cli('policy', 'lint', '--config', PROXY.config, path, check=False)
+        for i, text in enumerate(texts, 4):
             with self.subTest(text):
-                rules = f'version: 1\nusers: {{ ann: {{}} }}\ngrants:\n  - {{ to: [user:ann], tables: [t.visit], rows: {quoted(text)} }}\n'
-                path = PROXY.dir / 'refused.yaml'
-                path.write_text(rules)
-                done = PROXY.cli('policy', 'lint', '--config', PROXY.config, path, check=False)
-                self.assertRegex(done.stdout + done.stderr, 'DateStyle would decide|relative to the session')
+                self.assertRegex(done.stdout + done.stderr, rf"refused.yaml:{i}:.*((DateStyle|TimeZone|IntervalStyle) would decide|the session's|cast to timestamptz)")
 
     def test_an_index_serves_a_filter_by_time(self):
         """The column stays bare where it is compared with what does not depend on the row."""
