@@ -26,7 +26,7 @@
     "(timestamp|time)(\\([0-6]\\))?( with(out)? time zone)?)"                                      \
     "(\\([0-9]+(,[0-9]+)?\\))?([[][]])?"
 
-/* Conditions on d, a row of pg_attrdef; templates of system_catalog_sets.c. */
+/* Conditions on d, a row of pg_attrdef; templates of system_catalog_macros.c. */
 #define GH_BLAND_TEXT(d)                                                                           \
     GH_BLAND_EXPR(d)                                                                               \
     " ~ '^\\(?(" GH_BLAND_CALLS "|" GH_BLAND_CONSTANTS ")\\)?(::" GH_BLAND_TYPES ")?$'"

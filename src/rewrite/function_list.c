@@ -374,13 +374,13 @@ static const gh_special s_specials[] = {
     GUARD("pg_index_column_has_property", 3, 3, 1, "@indexid(gh.a1)"),
     GUARD("pg_relation_is_updatable", 2, 2, 1, "@rel(gh.a1)"),
 
-    RELATION("pg_relation_size", 1, 2, "gh.a1 = ANY (@fulls)"),
-    RELATION("pg_table_size", 1, 1, "gh.a1 = ANY (@fulls)"),
-    RELATION("pg_indexes_size", 1, 1, "gh.a1 = ANY (@fulls)"),
-    RELATION("pg_total_relation_size", 1, 1, "gh.a1 = ANY (@fulls)"),
+    RELATION("pg_relation_size", 1, 2, "@any(gh.a1, @fulls)"),
+    RELATION("pg_table_size", 1, 1, "@any(gh.a1, @fulls)"),
+    RELATION("pg_indexes_size", 1, 1, "@any(gh.a1, @fulls)"),
+    RELATION("pg_total_relation_size", 1, 1, "@any(gh.a1, @fulls)"),
     /* where it lies, which pg_class does not tell either */
     RELATION("pg_relation_filenode", 1, 1, "false"),
-    RELATION("pg_sequence_last_value", 1, 1, "gh.a1 = ANY (@fulls)"),
+    RELATION("pg_sequence_last_value", 1, 1, "@any(gh.a1, @fulls)"),
     VALUE("lastval", 0, 0, "@last_number"),
     { "nextval", GH_SPECIAL_SEQUENCE, 1, 1, 1, "@may('update', gh.a1)" },
     { "setval", GH_SPECIAL_SEQUENCE, 2, 3, 1, "@may('update', gh.a1)" },

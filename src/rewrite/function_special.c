@@ -324,7 +324,7 @@ static void printed(gh_judge *j, Node **slot, gh_call *c)
 {
     gh_wrap w = wrap_call(j, c);
     char *own = gh_system_expand(j, c->special->sql);
-    char *may = gh_system_expand(j, "gh.a1 = ANY (@rels)");
+    char *may = gh_system_expand(j, "@any(gh.a1, @rels)");
     int index = c->special->guarded - 1;
 
     if (own == NULL || may == NULL)

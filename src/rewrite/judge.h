@@ -222,6 +222,8 @@ typedef struct gh_judge {
     bool is_output_name; /* the reference judged next, of ORDER BY, means the result's column */
     bool takes_reg;      /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
+    bool has_sets_beside;       /* templates refer to its arrays as columns of gu... */
+    unsigned sets_beside;       /* ...and these did: bits */
     List **announced;           /* of gh_announced *; NULL: nothing is (temporary.c) */
     int view_depth;             /* the text is the definition of a view in so many */
     int relations_outside;      /* of what is around the view: for the limit */
@@ -766,5 +768,7 @@ bool gh_my_access_is(const gh_system_relation *s);
 char *gh_my_access_sql(gh_judge *j);
 /* Does this column of a system relation show as it is stored? */
 bool gh_system_is_plain(const gh_system_relation *s, const gh_relation *r, const gh_column *c);
+/* Is this column of a view of information_schema the name of an object, as a catalog has it? */
+bool gh_system_is_name(const gh_relation *r, const gh_column *c);
 
 #endif

@@ -24,6 +24,14 @@ static void bound_numeric(gh_operand *o, int32_t typmod)
     o->scale = (uint16_t)(scale > 0 ? scale : 0);
 }
 
+/* Of names in information_schema: a domain over `name` without a CHECK, whose operators are those of `name`. */
+static bool is_identifier(const gh_judge *j, const gh_type *t)
+{
+    return t->kind == 'd' && t->base == GH_OID_NAME && t->check == 0 &&
+           gh_str_is(t->schema, "information_schema") && gh_str_is(t->name, "sql_identifier") &&
+           !gh_catalog_is_sorted_by_code(j->in->catalog, GH_OID_NAME);
+}
+
 /*
  * SECURITY: GREATEST, and what a sub-select sorts and groups by, compare by a type's default operator class. One that
  * somebody made may fail by the value, also of an enumeration, of varchar or another type that has none of its own.
@@ -81,6 +89,11 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
     t = gh_catalog_type_by_oid(j->in->catalog, oid);
     if (t != NULL && t->kind == 'e')
         return (gh_operand){ .class = GH_CLASS_ENUM, .type = oid, .is_cast = t->is_cast_by_code };
+    if (t != NULL && is_identifier(j, t))
+        return (gh_operand){ .class = GH_CLASS_TEXT,
+                             .collation = collation,
+                             .is_cast = t->is_cast_by_code ||
+                                        gh_catalog_is_cast_by_code(j->in->catalog, GH_OID_NAME) };
     return s_none;
 }
 
@@ -229,6 +242,8 @@ bool gh_operand_is_stored(const gh_item *item, const gh_column *c)
 
 static bool is_clear(const gh_item *item, const gh_column *c)
 {
+    if (item->system != NULL && gh_system_is_name(item->relation, c))
+        return true;
     if (!gh_operand_is_stored(item, c))
         return false;
     if (item->system != NULL)

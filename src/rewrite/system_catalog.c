@@ -456,21 +456,28 @@ bool gh_system_is_plain(const gh_system_relation *s, const gh_relation *r, const
 }
 
 /* The filter, and the client's conditions that may stand beside it. */
-static void put_conditions(gh_judge *j, const gh_item *item, gh_buf *b)
+static char *conditions(gh_judge *j, const gh_item *item)
 {
     const char *glue = " WHERE ";
     ListCell *cell;
+    gh_buf b;
+    char *out;
+
+    gh_buf_init(&b, 0);
 
     if (item->system->where != NULL) {
-        gh_buf_printf(b, "%s(%s)", glue, gh_system_expand(j, item->system->where));
+        gh_buf_printf(&b, "%s(%s)", glue, gh_system_expand(j, item->system->where));
         glue = " AND ";
     }
     if (item->pushed != NIL)
         j->reads_literal = true; /* it stands in two places now */
     foreach (cell, item->pushed) {
-        gh_buf_printf(b, "%s(%s)", glue, (const char *)lfirst(cell));
+        gh_buf_printf(&b, "%s(%s)", glue, (const char *)lfirst(cell));
         glue = " AND ";
     }
+    out = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return out;
 }
 
 /* Tools show the columns of a table as they come, and from PostgreSQL they come in order. */
@@ -525,16 +532,18 @@ static char *printed(gh_judge *j, const gh_item *item, const gh_column *c, char 
     return w.prefix != NULL ? gh_judge_printf("%s%s%s", w.prefix, sql, w.suffix) : sql;
 }
 
-static void put_source(gh_judge *j, const gh_relation *r, gh_buf *b)
+/* The last of the templates; the arrays that they used stand first, since the query refers to them too. */
+static void put_source(gh_judge *j, const gh_relation *r, const char *where, gh_buf *b)
 {
     const char *query =
         gh_str_is(r->schema, "information_schema") ? gh_system_information_query(r->name) : NULL;
+    char *source = query == NULL
+                       ? gh_judge_printf("%s.%s AS gh", gh_judge_ident(j, r->schema),
+                                         gh_judge_ident(j, r->name))
+                       : gh_judge_printf("LATERAL (%s) AS gh", gh_system_expand(j, query));
+    char *sets = gh_system_sets_sql(j, "");
 
-    if (query == NULL)
-        gh_buf_printf(b, " FROM %s.%s AS gh", gh_judge_ident(j, r->schema),
-                      gh_judge_ident(j, r->name));
-    else
-        gh_buf_printf(b, " FROM (%s) AS gh", gh_system_expand(j, query));
+    gh_buf_printf(b, " FROM %s%s%s%s", sets, sets[0] == '\0' ? "" : ", ", source, where);
 }
 
 /* Of pg_stat_activity, where nothing is asked but the signal of a process: see signal.c. */
@@ -577,6 +586,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
         return gh_my_access_sql(j);
     if (is_signalled(item))
         return gh_judge_printf("(SELECT CAST(%s AS pg_catalog.int4) AS \"pid\")", item->signalled);
+    gh_system_sets_beside(j);
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, is_materialized(r) ? "(WITH gm AS MATERIALIZED " : "");
     gh_buf_puts(&b, is_fenced(j) && j->asks_statistics ? "((SELECT " : "(SELECT ");
@@ -596,8 +606,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
         columns++;
     }
     columns += put_system_columns(j, r, &b);
-    put_source(j, r, &b);
-    put_conditions(j, item, &b);
+    put_source(j, r, conditions(j, item), &b);
     gh_buf_puts(&b, order_of(r));
     put_fence(j, columns, &b);
     gh_buf_puts(&b, is_materialized(r) ? ") SELECT * FROM gm)" : ")");

@@ -15,6 +15,7 @@
  *     @source(p)    the source of the function with row p of pg_proc shows; @sourceid(o) by OID
  *     @viewdef(o)   text: what a visible view gives, as if that were its source
  *     @type(o) @func(o) @schema(o) @builtin(o)
+ *     @any(o,a)     o is in the array a: @rels @fulls @types @funcs @visible_schemas @may0 ...
  *     @object(c,o,n) part n of the object o of catalog c (pg_depend, pg_description)
  *     @relname(s,r) @colname(s,r,c) @typename(s,t)   by names
  *     @may(p,o)     p is a privilege's name, o a relation
@@ -59,6 +60,15 @@ char *gh_system_session_value(gh_judge *j, gh_str name);
 
 /* NULL after a refusal. */
 char *gh_system_expand(gh_judge *j, const char *text);
+
+/* SQL of one of the arrays; NULL: there is none of that name. */
+const char *gh_system_set_sql(gh_judge *j, gh_str name);
+/* OID of the session's temporary schema; 0 without one. */
+gh_oid gh_system_temporary_schema(const gh_judge *j);
+/* From here to gh_system_sets_sql the arrays are columns of a FROM item gu. */
+void gh_system_sets_beside(gh_judge *j);
+/* That item with what was used of it, behind `glue`; empty where nothing was. */
+char *gh_system_sets_sql(gh_judge *j, const char *glue);
 
 /* Is this type, outside initdb's, one that the catalogs show? Of tables' row types: the table's. */
 bool gh_system_type_is_visible(gh_judge *j, gh_oid oid);

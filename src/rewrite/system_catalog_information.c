@@ -185,3 +185,23 @@ const char *gh_system_information_query(gh_str name)
                ? TABLE_GRANTS
                : NULL;
 }
+
+/*
+ * They are made of columns of type `name` by casts, COALESCE and `||`, which fail for no row, and nothing of them is
+ * rewritten, so a condition on one may run before the filter as one on the catalog's own column may.
+ */
+bool gh_system_is_name(const gh_relation *r, const gh_column *c)
+{
+    static const char *const names[] = { "table_schema",    "table_name",      "column_name",
+                                         "schema_name",     "routine_schema",  "routine_name",
+                                         "sequence_schema", "sequence_name",   "constraint_schema",
+                                         "constraint_name", "specific_schema", "specific_name" };
+
+    if (!gh_str_is(r->schema, "information_schema"))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (gh_str_is(c->name, names[i]))
+            return true;
+    }
+    return false;
+}

@@ -236,6 +236,16 @@ class Catalogs(unittest.TestCase):
                     for row in result.rows:
                         self.assertNotRegex(str(row[0]), HIDDEN)
 
+    def test_numbers_that_are_no_columns(self):
+        """Beside the relation's own OID such a number may make the key of a column of another relation."""
+        with proxy.wire('trudy') as c:
+            asked = c.query("SELECT n, pg_describe_object('pg_class'::regclass, o.oid, ((y.oid::int8 - o.oid::int8) * f + n)::int4) FROM"
+                            " pg_class o, pg_class y, generate_series(1, 12) n, (VALUES (2048), (65536)) m (f) WHERE"
+                            " o.oid = 'shop.orders'::regclass AND y.relnamespace = 'more'::regnamespace")[-1]
+        self.assertIsNone(asked.error)
+        self.assertTrue({'7', '8'} <= {number for number, _ in asked.rows})
+        self.assertEqual({text for _, text in asked.rows}, {None})
+
     def test_every_oid_that_shows_is_found_in_its_catalog(self):
         """Joins stay consistent under the filter."""
         with proxy.wire('mallory') as c:
