@@ -12,6 +12,7 @@
  * judged, and be refused; where the words do not give as many conjuncts as the tree has, all of WHERE goes behind CASE.
  */
 #include "operand.h"
+#include "overload.h"
 
 static bool is_comparison_with_constant(const gh_judge *j, const A_Expr *e, const Node **column)
 {
@@ -128,4 +129,18 @@ bool gh_flat_find_run(gh_judge *j, const gh_block *b, const List *args, size_t f
         index++;
     }
     return index == list_length(args) && run->from >= 0 && scan.cases == 0 && !scan.has_between;
+}
+
+/* WHERE takes what somebody made a cast to boolean for; a branch of CASE is of the type that it is of. */
+const char *gh_flat_case_end(gh_judge *j, gh_block *b, const Node *guarded)
+{
+    gh_block *block = j->block;
+    bool compares = IsA(guarded, A_Expr) && gh_judge_is_comparison(((const A_Expr *)guarded)->name);
+    gh_oid type;
+
+    j->block = b;
+    type = gh_infer_type(j, guarded);
+    j->block = block;
+    return compares || type == GH_OID_BOOL || type == GH_OID_UNKNOWN ? ") ELSE false END"
+                                                                     : ") IS TRUE ELSE false END";
 }

@@ -381,7 +381,9 @@ static void judge_target(gh_judge *j, ResTarget *t)
     size_t first = SIZE_MAX;
     size_t end = SIZE_MAX;
     gh_wrap w = is_printed ? gh_print_role(j, *value, &first, &end) : (gh_wrap){ 0 };
+    const ResTarget *naming = j->naming;
 
+    j->naming = t;
     gh_print_wrap(j, &w, first, end);
     j->takes_reg = is_printed;
     j->is_expanded = true;
@@ -392,6 +394,7 @@ static void judge_target(gh_judge *j, ResTarget *t)
     gh_print_place(j, &w, value);
     if (is_printed)
         gh_print_column(j, value, parts);
+    j->naming = naming;
     gh_judge_expr_list(j, t->indirection);
 }
 
@@ -431,6 +434,7 @@ void gh_judge_expr(gh_judge *j, Node **slot)
         gh_judge_expr_list(j, (List *)n);
         return;
     case T_ColumnRef:
+        gh_join_on_column_ref(j, (ColumnRef *)n);
         gh_judge_column_ref(j, (ColumnRef *)n);
         if (j->rc == GH_OK)
             gh_write_column_ref(j, slot, is_expanded);

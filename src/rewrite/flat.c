@@ -420,22 +420,24 @@ static Node *conjunction_of(List *args)
 }
 
 /* What may fail alone goes behind CASE; false: where that is, is not known. */
-static bool guard_run(gh_judge *j, const gh_block *b, Node **where, size_t first, size_t end,
+static bool guard_run(gh_judge *j, gh_block *b, Node **where, size_t first, size_t end,
                       const char *condition)
 {
     const List *args = IsA(*where, BoolExpr) ? ((const BoolExpr *)*where)->args : NIL;
     const char *before = gh_judge_printf("CASE WHEN %s THEN (", condition);
-    const char *after = ") ELSE false END";
+    const char *after;
     gh_flat_run run;
     Node *tree;
+    Node *guarded;
 
     if (!gh_flat_find_run(j, b, args, first, end, &run))
         return false;
+    guarded = conjunction_of(list_copy_tail(list_truncate(list_copy(args), run.to), run.from));
+    after = gh_flat_case_end(j, b, guarded);
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
         return true;
-    gh_judge_fill(&tree,
-                  conjunction_of(list_copy_tail(list_truncate(list_copy(args), run.to), run.from)));
+    gh_judge_fill(&tree, guarded);
     *where = conjunction_of(list_concat(lappend(list_truncate(list_copy(args), run.from), tree),
                                         list_copy_tail(args, run.to)));
     gh_judge_edit_around(j, run.first, run.end, before, after);
@@ -443,7 +445,7 @@ static bool guard_run(gh_judge *j, const gh_block *b, Node **where, size_t first
 }
 
 /* What is put in front of the client's condition, and `after` behind it; NULL: nothing more need be. */
-static const char *prefix_of(gh_judge *j, const gh_block *b, Node **where, size_t first, size_t end,
+static const char *prefix_of(gh_judge *j, gh_block *b, Node **where, size_t first, size_t end,
                              const char *condition, const char *plain, const char **after)
 {
     *after = ")";
@@ -455,7 +457,7 @@ static const char *prefix_of(gh_judge *j, const gh_block *b, Node **where, size_
         /* Of the one row that a key finds, CASE alone tells enough. */
         return is_found || plain[0] == '\0' ? NULL : gh_judge_printf("%s AND (", plain);
     }
-    *after = ") ELSE false END";
+    *after = gh_flat_case_end(j, b, *where);
     return gh_judge_printf("%s%s AND CASE WHEN %s THEN (", plain[0] == '\0' ? "true" : plain,
                            copies_of(j, b), condition);
 }

@@ -12,34 +12,19 @@
  * condition looks at its value. A guarded function is strict or has been given NULL by clients before, so
  * what may not be seen answers as what is not there.
  */
-#include "judge.h"
+#include "function_call.h"
 
-#include "function_list.h"
 #include "overload.h"
 #include "setting.h"
 #include "system_catalog.h"
 
-#define ARGS_MAX 8
-
 /* pg_type.oid */
 #define OID_INT8     20
 #define OID_INT4     23
-#define OID_TEXT     25
 #define OID_OID      26
-#define OID_VARCHAR  1043
 #define OID_REGCLASS 2205
 
-/* The tokens of a call: first is the name's, delimiters[0] the "(", the last one the ")". */
-typedef struct gh_call {
-    FuncCall *f;
-    const char *name;
-    const gh_special *special;
-    int args;
-    size_t first;
-    size_t delimiters[ARGS_MAX + 1];
-} gh_call;
-
-static void refuse_call(gh_judge *j, const gh_call *c)
+void gh_call_refuse(gh_judge *j, const gh_call *c)
 {
     gh_judge_refuse(j, GH_DENIED, "42501", c->f->location, "function %s is not allowed here",
                     c->name);
@@ -148,7 +133,7 @@ Node *gh_function_build(gh_judge *j, const char *sql, Node *first)
 
 Node *gh_function_build_list(gh_judge *j, const char *sql, List *args)
 {
-    Node *nodes[ARGS_MAX];
+    Node *nodes[GH_CALL_ARGS_MAX];
     gh_placing p = { .args = nodes };
     ListCell *cell;
 
@@ -171,18 +156,18 @@ static const char *fence(const List *args)
     return "";
 }
 
-static bool is_const_string(const Node *n)
+bool gh_call_is_string(const Node *n)
 {
     return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
            IsA(&((const A_Const *)n)->val, String);
 }
 
-static const char *const_string(const Node *n)
+const char *gh_call_string(const Node *n)
 {
     return ((const A_Const *)n)->val.sval.sval;
 }
 
-static void qualify(gh_judge *j, gh_call *c)
+void gh_call_qualify(gh_judge *j, gh_call *c)
 {
     if (list_length(c->f->funcname) != 1)
         return;
@@ -209,12 +194,12 @@ static bool is_alone_in_set(const gh_judge *j, const gh_call *c)
 
 /* The whole call becomes a sub-select. Where it is a FROM item it must look like a call: COALESCE does, and
  * judge_range_function gives the item the call's name. */
-static void replace_value(gh_judge *j, Node **slot, gh_call *c, const char *sql)
+void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql)
 {
     bool is_from = j->is_from_function;
     bool is_wrapped = !is_from && is_alone_in_set(j, c);
     gh_placing p = { .count = c->args };
-    Node *args[ARGS_MAX];
+    Node *args[GH_CALL_ARGS_MAX];
     char *columns = pstrdup("");
     char *marks = pstrdup("");
     char *prefix;
@@ -249,9 +234,9 @@ static void value(gh_judge *j, Node **slot, gh_call *c)
 
     /* SECURITY: of a literal the client asks about the server itself, not about what a catalog showed. */
     if (c->special->guarded != 0 && IsA(list_nth(c->f->args, c->special->guarded - 1), A_Const))
-        refuse_call(j, c);
+        gh_call_refuse(j, c);
     if (sql != NULL && j->rc == GH_OK)
-        replace_value(j, slot, c, sql);
+        gh_call_replace(j, slot, c, sql);
 }
 
 static void set(gh_judge *j, Node **slot, gh_call *c)
@@ -261,7 +246,7 @@ static void set(gh_judge *j, Node **slot, gh_call *c)
     char *call;
 
     if (!j->is_from_function) {
-        refuse_call(j, c);
+        gh_call_refuse(j, c);
         return;
     }
     sql = gh_system_expand(j, c->special->sql);
@@ -291,11 +276,11 @@ static void wrap_argument(gh_judge *j, gh_call *c, int index, const char *prefix
     gh_judge_edit(j, before, before + 1, gh_judge_printf("%s%s", t[before].text, prefix));
     gh_judge_edit(j, after, after + 1, gh_judge_printf("%s%s", suffix, t[after].text));
     lfirst(cell) = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);
-    qualify(j, c);
+    gh_call_qualify(j, c);
 }
 
-static void guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
-                           const char *condition)
+void gh_call_guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
+                            const char *condition)
 {
     char *suffix = gh_judge_printf(") AS pg_catalog.%s)%s) AS gh (a1) WHERE %s)", type,
                                    fence(list_make1(list_nth(c->f->args, index))), condition);
@@ -373,7 +358,7 @@ static void guard(gh_judge *j, Node **slot, gh_call *c, bool is_named)
     if (is_named)
         guard_named(j, c, condition);
     else
-        guard_argument(j, c, c->special->guarded - 1, "oid", condition);
+        gh_call_guard_argument(j, c, c->special->guarded - 1, "oid", condition);
     gh_print_place(j, &w, slot);
 }
 
@@ -390,12 +375,12 @@ static void relation(gh_judge *j, Node **slot, gh_call *c)
     size_t token;
     const char *text;
 
-    if (!is_const_string((Node *)arg) ||
-        strspn(const_string((Node *)arg), "0123456789") == strlen(const_string((Node *)arg))) {
-        guard(j, slot, c, !is_const_string((Node *)arg) && may_name(j, (Node *)arg));
+    if (!gh_call_is_string((Node *)arg) ||
+        strspn(gh_call_string((Node *)arg), "0123456789") == strlen(gh_call_string((Node *)arg))) {
+        guard(j, slot, c, !gh_call_is_string((Node *)arg) && may_name(j, (Node *)arg));
         return;
     }
-    text = const_string((Node *)arg);
+    text = gh_call_string((Node *)arg);
     r = gh_type_regclass(j, text);
     token = gh_judge_token(j, arg->location);
     if (r == NULL) {
@@ -429,15 +414,15 @@ static void sequence(gh_judge *j, Node **slot, gh_call *c)
     const gh_relation *r;
     size_t token;
 
-    if (!is_const_string((Node *)arg)) {
+    if (!gh_call_is_string((Node *)arg)) {
         relation(j, slot, c);
         return;
     }
-    r = gh_type_regclass(j, const_string((Node *)arg));
+    r = gh_type_regclass(j, gh_call_string((Node *)arg));
     token = gh_judge_token(j, arg->location);
     if (r == NULL)
         gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist",
-                        const_string((Node *)arg));
+                        gh_call_string((Node *)arg));
     else if (r->kind != 'S')
         gh_judge_refuse(j, GH_DENIED, "42809", -1, "\"%s\" is not a sequence",
                         gh_judge_cstr(r->name));
@@ -452,176 +437,7 @@ static void sequence(gh_judge *j, Node **slot, gh_call *c)
         gh_number_note(j, r->oid);
     arg->val.sval.sval = gh_judge_printf("%u", r->oid);
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
-    qualify(j, c);
-}
-
-/* ---- settings -------------------------------------------------------------------------------------- */
-
-static bool is_true(const Node *n)
-{
-    return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
-           IsA(&((const A_Const *)n)->val, Boolean) && ((const A_Const *)n)->val.boolval.boolval;
-}
-
-static void setting(gh_judge *j, Node **slot, gh_call *c)
-{
-    const Node *arg = linitial(c->f->args);
-    gh_str name;
-
-    if (!is_const_string(arg)) {
-        char *condition = gh_system_expand(j, "pg_catalog.lower(gh.a1) IN (@settings)");
-
-        if (condition != NULL)
-            guard_argument(j, c, 0, "text", condition);
-        return;
-    }
-    name = gh_str_of(const_string(arg));
-    /* Whether the upstream has it is nobody's business: as one that nobody knows. */
-    if (!gh_setting_may_show(name) && c->args == 2 && is_true(lsecond(c->f->args))) {
-        replace_value(j, slot, c, "CAST(NULL AS pg_catalog.text)");
-        return;
-    }
-    if (!gh_setting_may_show(name)) {
-        gh_setting_refuse_show(j, name);
-        return;
-    }
-    if (gh_setting_is_virtual(name)) {
-        gh_str shown = gh_setting_virtual_value(j->in, name);
-
-        replace_value(j, slot, c,
-                      gh_judge_printf("CAST(%s AS pg_catalog.text)", gh_judge_literal(j, shown)));
-        return;
-    }
-    qualify(j, c);
-}
-
-/* Is the call all that its statement does, whatever its column is called? */
-static bool is_whole_statement(const gh_judge *j, const gh_call *c)
-{
-    const gh_token *t = j->text->tokens;
-    size_t end = c->delimiters[c->args] + 1;
-
-    if (end + 1 < j->text->token_count && t[end].kind == GH_TOKEN_KEYWORD &&
-        strcmp(t[end].text, "as") == 0)
-        end += 2;
-    else if (end < j->text->token_count && t[end].kind == GH_TOKEN_IDENT)
-        end++;
-    return gh_setting_is_statement(j->text, c->first, end);
-}
-
-static gh_str keep(gh_judge *j, const char *s)
-{
-    gh_str copy = gh_arena_dup(j->arena, gh_str_of(s));
-
-    if (copy.ptr == NULL)
-        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
-    return copy;
-}
-
-/* pg_dump asks for a setting by `SELECT set_config(name, ...) FROM pg_settings WHERE name = ...`, of which
- * no row shows: a computed name may stand, and fails where a row brings it to be evaluated. */
-#define FAILS_IF_RUN                                                                               \
-    "CASE WHEN gh.a1 IS NOT NULL THEN CAST(CAST('permission denied to set parameter ' || gh.a1 "   \
-    "AS "                                                                                          \
-    "pg_catalog.int4) AS pg_catalog.text) END"
-
-/* `$1`, also `$1::text`, which is a string of which nothing is known before Bind; 0: it is not that. */
-static uint16_t string_param(const gh_judge *j, const Node *n)
-{
-    const ParamRef *p = (const ParamRef *)n;
-    gh_oid type;
-
-    if (IsA(n, TypeCast)) {
-        const TypeCast *cast = (const TypeCast *)n;
-        const char *name = strVal(llast(cast->typeName->names));
-
-        if (cast->typeName->arrayBounds != NIL || cast->typeName->typmods != NIL ||
-            (strcmp(name, "text") != 0 && strcmp(name, "varchar") != 0))
-            return 0;
-        p = (const ParamRef *)cast->arg;
-    }
-    if (!IsA(p, ParamRef) || p->number < 1 || p->number > UINT16_MAX || !j->in->is_extended)
-        return 0;
-    type = gh_judge_param_type(j, p);
-    return type == 0 || type == OID_TEXT || type == OID_VARCHAR ? (uint16_t)p->number : 0;
-}
-
-/*
- * SECURITY: constants only, but for values of settings of which each is harmless, and for a value that is a parameter and is
- * looked at by gh_session_bind_value when it is bound. A computed name or value would be known
- * after the judgement, and a call that runs for some rows only would leave it open which value holds, where that matters.
- * Attack: tests/attack parser-and-server; tests/protocol/flow.
- */
-static void set_config_bound(gh_judge *j, Node **slot, gh_call *c)
-{
-    const char *name = const_string(linitial(c->f->args));
-    const A_Const *is_local = lthird(c->f->args);
-    bool is_path = gh_str_ieq(gh_str_of(name), GH_STR("search_path"));
-    gh_rc rc = gh_setting_check_name(gh_str_of(name), j->err);
-
-    if (rc != GH_OK) {
-        j->rc = rc;
-        return;
-    }
-    if (gh_setting_is_virtual(gh_str_of(name)) && !is_path) {
-        refuse_call(j, c);
-        return;
-    }
-    j->plan->kind = GH_STMT_SET;
-    j->plan->name = is_path ? GH_STR("search_path") : keep(j, name);
-    j->plan->value_param = string_param(j, lsecond(c->f->args));
-    j->plan->is_local = is_local->val.boolval.boolval;
-    if (is_path)
-        replace_value(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)");
-    else
-        qualify(j, c);
-}
-
-static void set_config(gh_judge *j, Node **slot, gh_call *c)
-{
-    const Node *name = linitial(c->f->args);
-    const Node *new_value = lsecond(c->f->args);
-    const Node *is_local = lthird(c->f->args);
-    bool is_whole = IsA(is_local, A_Const) && IsA(&((const A_Const *)is_local)->val, Boolean) &&
-                    is_const_string(name) && is_whole_statement(j, c);
-    gh_rc rc;
-
-    if (!is_const_string(name) && is_const_string(new_value)) {
-        replace_value(j, slot, c, FAILS_IF_RUN);
-        return;
-    }
-    if (is_const_string(name) && !is_const_string(new_value) && IsA(is_local, A_Const) &&
-        gh_setting_is_free(gh_str_of(const_string(name)))) { /* whatever it turns out to be */
-        qualify(j, c);
-        return;
-    }
-    if (is_whole && string_param(j, new_value) != 0) {
-        set_config_bound(j, slot, c);
-        return;
-    }
-    if (!is_const_string(name) || !is_const_string(new_value) || !IsA(is_local, A_Const) ||
-        !IsA(&((const A_Const *)is_local)->val, Boolean) ||
-        (!is_whole && !gh_setting_is_free(gh_str_of(const_string(name))))) {
-        refuse_call(j, c);
-        return;
-    }
-    rc =
-        gh_setting_check(gh_str_of(const_string(name)), gh_str_of(const_string(new_value)), j->err);
-    if (rc != GH_OK) {
-        j->rc = rc;
-        return;
-    }
-    if (!gh_setting_is_virtual(gh_str_of(const_string(name)))) {
-        qualify(j, c);
-        return;
-    }
-    j->plan->kind = GH_STMT_SET;
-    j->plan->name = GH_STR("search_path");
-    j->plan->value = keep(j, const_string(new_value));
-    j->plan->is_local = ((const A_Const *)is_local)->val.boolval.boolval;
-    replace_value(j, slot, c,
-                  gh_judge_printf("CAST(%s AS pg_catalog.text)",
-                                  gh_judge_literal(j, gh_str_of(const_string(new_value)))));
+    gh_call_qualify(j, c);
 }
 
 /* ---- names of objects ------------------------------------------------------------------------------ */
@@ -632,10 +448,10 @@ static void search_call(gh_judge *j, Node **slot, gh_call *c)
     char *sql = l != NULL ? gh_reg_search(j, l) : NULL;
 
     if (sql == NULL) {
-        refuse_call(j, c);
+        gh_call_refuse(j, c);
         return;
     }
-    replace_value(
+    gh_call_replace(
         j, slot, c,
         gh_judge_printf("CAST((SELECT %s FROM (SELECT CAST(gh.a1 AS pg_catalog.text)) AS gt "
                         "(t)) AS pg_catalog.%s)",
@@ -647,9 +463,9 @@ static void search_call(gh_judge *j, Node **slot, gh_call *c)
 static void text_search(gh_judge *j, gh_call *c)
 {
     if (gh_text_search_judge(j, c->f, c->special))
-        qualify(j, c);
+        gh_call_qualify(j, c);
     else
-        refuse_call(j, c);
+        gh_call_refuse(j, c);
 }
 
 /*
@@ -680,8 +496,8 @@ void gh_function_special(gh_judge *j, Node **slot)
                         "function %s with %d arguments does not exist", c.name, c.args);
         return;
     }
-    if (c.args > ARGS_MAX || !is_plain(c.f) || !locate(j, &c)) {
-        refuse_call(j, &c);
+    if (c.args > GH_CALL_ARGS_MAX || !is_plain(c.f) || !locate(j, &c)) {
+        gh_call_refuse(j, &c);
         return;
     }
     if (c.args > 0 && c.special->kind != GH_SPECIAL_TEXT_SEARCH &&
@@ -710,10 +526,10 @@ void gh_function_special(gh_judge *j, Node **slot)
         sequence(j, slot, &c);
         return;
     case GH_SPECIAL_SETTING:
-        setting(j, slot, &c);
+        gh_call_setting(j, slot, &c);
         return;
     case GH_SPECIAL_SET_CONFIG:
-        set_config(j, slot, &c);
+        gh_call_set_config(j, slot, &c);
         return;
     case GH_SPECIAL_SEARCH:
         search_call(j, slot, &c);
@@ -725,7 +541,7 @@ void gh_function_special(gh_judge *j, Node **slot)
         gh_signal_call(j, slot, c.first, c.delimiters);
         return;
     }
-    refuse_call(j, &c);
+    gh_call_refuse(j, &c);
 }
 
 /* ---- casts ----------------------------------------------------------------------------------------- */
@@ -785,7 +601,7 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     size_t cast = c->location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, c->location);
     size_t first = SIZE_MAX;
     size_t end = cast;
-    bool is_literal = c->location < 0 && is_const_string(c->arg); /* regnamespace 'shop' */
+    bool is_literal = c->location < 0 && gh_call_is_string(c->arg); /* regnamespace 'shop' */
     gh_placing p = { .args = &c->arg, .count = 1 };
     bool is_refused = gh_function_is_one_too_many(j, c->typeName->location);
     char *sql = l != NULL && !is_refused ? gh_reg_search(j, l) : NULL;
@@ -827,7 +643,7 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     if (is_literal)
         gh_type_cast_literal(j, c,
                              gh_judge_printf("%s%s%s", prefix,
-                                             gh_judge_literal(j, gh_str_of(const_string(c->arg))),
+                                             gh_judge_literal(j, gh_str_of(gh_call_string(c->arg))),
                                              suffix));
     else
         gh_judge_edit(j, first, first, prefix);

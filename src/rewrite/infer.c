@@ -8,6 +8,7 @@
  *     f(x), x op y  what the overload that is meant gives
  */
 #include "infer.h"
+#include "operand.h"
 
 #define DEPTH_MAX  60
 #define VALUES_MAX 100 /* rows that are looked at */
@@ -502,14 +503,39 @@ static void find_output(gh_judge *j, const Node *query, const char *name, int po
     }
 }
 
-static gh_oid first_output(gh_judge *j, const Node *query, int depth)
+/* The one column of the name at this place, where a star stands before it; NULL: there is none such. */
+static const char *only_name(const gh_judge *j, const Node *query, int place)
+{
+    const gh_query *q = gh_query_of(j, query);
+    const char *name =
+        q != NULL && q->is_complete && place < q->output_count ? q->outputs[place].name : NULL;
+
+    for (int i = 0; name != NULL && i < q->output_count; i++) {
+        if (i != place && (q->outputs[i].name == NULL || strcmp(q->outputs[i].name, name) == 0))
+            return NULL;
+    }
+    return name;
+}
+
+static gh_oid output_at(gh_judge *j, const Node *query, int place, int depth)
 {
     gh_found f = { 0 };
+    const char *name;
 
     if (!IsA(query, SelectStmt))
         return 0;
-    find_output(j, query, "", 0, &f, depth);
+    find_output(j, query, "", place, &f, depth);
+    name = f.is_open ? only_name(j, query, place) : NULL;
+    if (name != NULL) {
+        f = (gh_found){ 0 };
+        find_output(j, query, name, -1, &f, depth);
+    }
     return f.is_open || f.is_mixed ? 0 : settled(f.type);
+}
+
+gh_oid gh_infer_output_at(gh_judge *j, const Node *query, int place)
+{
+    return output_at(j, query, place, 0);
 }
 
 static gh_oid infer_a_expr(gh_judge *j, const A_Expr *e, int depth)
@@ -557,7 +583,7 @@ static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
 
     if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
         return OID_BOOL;
-    first = first_output(j, s->subselect, depth);
+    first = output_at(j, s->subselect, 0, depth);
     return s->subLinkType == ARRAY_SUBLINK && first != 0 ? gh_infer_array(j, first) : first;
 }
 

@@ -34,6 +34,19 @@ void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, 
         j->err->position = (uint32_t)pg_mbstrlen_with_len(j->text->source, location) + 1;
 }
 
+bool gh_judge_may_add(gh_judge *j, size_t len)
+{
+    bool takes_long;
+
+    j->edit_bytes += len;
+    takes_long = j->in->added_max != 0 && j->edit_bytes > j->in->added_max;
+    if (!takes_long && j->edit_bytes <= GH_SQL_ADDED_MAX + 2 * j->text->source_len)
+        return true;
+    gh_judge_refuse(j, GH_LIMIT, "54000", -1, "rewritten statement is too long");
+    j->err->takes_long = takes_long || j->err->takes_long;
+    return false;
+}
+
 void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text)
 {
     if (j->rc != GH_OK)
@@ -43,16 +56,8 @@ void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text)
         gh_err_detail(j->err, "edit without a place");
         return;
     }
-    j->edit_bytes += strlen(text);
-    if (j->in->added_max != 0 && j->edit_bytes > j->in->added_max) {
-        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "rewritten statement is too long");
-        j->err->takes_long = true;
+    if (!gh_judge_may_add(j, strlen(text)))
         return;
-    }
-    if (j->edit_bytes > GH_SQL_ADDED_MAX + 2 * j->text->source_len) {
-        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "rewritten statement is too long");
-        return;
-    }
     if (j->edit_count == j->edit_cap) {
         j->edit_cap = j->edit_cap == 0 ? 16 : j->edit_cap * 2;
         if (j->edits == NULL)

@@ -7,6 +7,7 @@
  *     reference.c  references to columns
  *     expr.c       expressions: columns, functions
  *     operator.c   operators, by their own name or by that of a construct (IN, LIKE, USING)
+ *     join_on.c    joins by names over an extension's types, told anew with ON
  *     overload.c   which operator or function of a name is meant, by types: infer.c
  *     type.c cast.c types and casts
  *     write.c write_target.c merge.c merge_check.c row_check.c current_of.c truncate.c   writes: checked, their target as it stands
@@ -153,6 +154,8 @@ struct gh_block {
     bool may_guard;           /* of its conditions only WHERE may fail: flat.c... */
     bool *is_apart;           /* ...and by index which conjuncts of that may not; NULL: not known */
     List *keys;               /* of String *: names that those compare with constants by = */
+    List *on_joins;           /* of gh_on_join *: join_on.c... */
+    const char *told_star;    /* ...and what a star stands for there */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
     const Node *write;        /* ...which is this */
@@ -219,8 +222,12 @@ typedef struct gh_judge {
     bool is_inferring;    /* what is judged names an index: ON CONFLICT (...) */
     const char *from_columns; /* of what stands for a call: "name, version)"; NULL: see its name */
     bool is_from_function;    /* the call that is judged stands in FROM: it must stay a call */
-    bool is_output_name; /* the reference judged next, of ORDER BY, means the result's column */
-    bool takes_reg;      /* the expression judged next may be of a reg* type (reg_value.c) */
+    bool is_output_name;     /* the reference judged next, of ORDER BY, means the result's column */
+    List *retold;            /* of gh_edit *: the client's own text, told anew (join_on.c)... */
+    bool is_retold;          /* ...as this one was */
+    const Node *sort_key;    /* of ORDER BY or DISTINCT ON: a name there may be a result's column */
+    const ResTarget *naming; /* the result's column that is judged */
+    bool takes_reg;          /* the expression judged next may be of a reg* type (reg_value.c) */
     const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
     bool has_sets_beside;       /* templates refer to its arrays as columns of gu... */
     unsigned sets_beside;       /* ...and these did: bits */
@@ -253,6 +260,8 @@ bool gh_judge_is_spent(gh_judge *j);
 /* Refuses; location is a byte of the text or -1. The first refusal stays. */
 void gh_judge_refuse(gh_judge *j, gh_rc rc, const char *sqlstate, int location, const char *fmt,
                      ...) GH_PRINTF(5, 6);
+/* Counts what the text grows by; false after a refusal. */
+bool gh_judge_may_add(gh_judge *j, size_t len);
 void gh_judge_edit(gh_judge *j, size_t first, size_t end, const char *text);
 /* Two insertions, of which the first stands before whatever else is inserted there. */
 void gh_judge_edit_around(gh_judge *j, size_t first, size_t end, const char *before,
@@ -481,6 +490,11 @@ void gh_operator_bind(gh_judge *j, Node **slot);
 bool gh_operator_bind_not_in(gh_judge *j, Node **slot);
 /* Refuses a join's USING, or NATURAL's, that would compare by an extension's operator. */
 void gh_operator_judge_using(gh_judge *j, const JoinExpr *join);
+
+/* ---- join_on.c ------------------------------------------------------------------------------- */
+
+/* A name or star that means what a join merged which is said with ON. */
+void gh_join_on_column_ref(gh_judge *j, const ColumnRef *ref);
 /* The schema of the function that a call without one means, where that is outside pg_catalog, though pg_catalog has
  * one of the name; refuses a call that cannot be told. */
 gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f);
@@ -635,6 +649,9 @@ void gh_flat_note_conjunct(gh_judge *j, const Node *where, int index, bool is_sa
 /* All that may fail of the WHERE whose condition is these tokens; false: that is not in one place, or not found. */
 bool gh_flat_find_run(gh_judge *j, const gh_block *b, const List *args, size_t first, size_t end,
                       gh_flat_run *run);
+
+/* What closes `CASE WHEN ... THEN (` behind a condition of the block. */
+const char *gh_flat_case_end(gh_judge *j, gh_block *b, const Node *guarded);
 
 /* ---- through.c ------------------------------------------------------------------------------- */
 

@@ -9,8 +9,8 @@
  *     email NOT IN (SELECT…)  ─▶  email OPERATOR("public".<>) ALL (SELECT…)
  *
  * What has no such spelling (BETWEEN, IS DISTINCT FROM, NULLIF, CASE x WHEN, rows) is written over arrays (operator_wrap.c),
- * or refused (USING and NATURAL, operator_join.c), and so is what
- * depends on a type that is not known here: another answer than PostgreSQL's is never given for it.
+ * USING and NATURAL with ON (operator_join.c). What depends on a type that is not known here is refused: another answer
+ * than PostgreSQL's is never given for it.
  *
  * SECURITY: an operator runs a function. Those of extensions are trusted if they are not volatile, as PostgreSQL's own
  * are; any other stands for its function, which the policy's `functions` must allow. One that is neither is not there,
@@ -458,8 +458,6 @@ static const gh_operator *meant_by_query(gh_judge *j, const SubLink *s, const ch
 
     if (all.count == 0)
         return NULL;
-    if (IsA(s->testexpr, RowExpr))
-        return gh_operator_meant_by_rows(j, name, s->testexpr, s->subselect, s->location);
     all = gh_operator_known(j, all);
     value.subLinkType = EXPR_SUBLINK;
     types[0] = gh_infer_type(j, s->testexpr);
@@ -476,13 +474,13 @@ static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType ty
     if ((s->subLinkType != ANY_SUBLINK && s->subLinkType != ALL_SUBLINK) || j->rc != GH_OK ||
         list_length(s->operName) > 1)
         return;
+    if (IsA(s->testexpr, RowExpr)) { /* NOT IN stays what it is */
+        gh_operator_bind_row_query(j, s, s->operName == NIL ? "=" : name);
+        return;
+    }
     o = meant_by_query(j, s, name);
     if (o == NULL)
         return;
-    if (IsA(s->testexpr, RowExpr)) {
-        gh_operator_refuse(j, o, s->location, "comparing rows", "EXISTS");
-        return;
-    }
     token = gh_judge_token(j, s->location);
     end = token + 1;
     if (s->operName == NIL) { /* IN and NOT IN */

@@ -1,8 +1,9 @@
 /*
  * What joins by names compare: USING and NATURAL look for `=` by name, which upstream is pg_catalog's alone. Over types
- * whose `=` is an extension's they are refused, since there is no way to write it.
+ * whose `=` is an extension's there is no way to write it, so they are said with ON (join_on.c), or refused.
  */
 #include "infer.h"
+#include "join_on.h"
 #include "operand.h"
 
 /* A column that the user does not see takes no part in NATURAL. */
@@ -38,10 +39,14 @@ static bool is_shared(gh_judge *j, const gh_item *owner, gh_str name)
 }
 
 /* What `=` compares the columns of this name by, where that is an extension's. */
-static const gh_operator *meant_by_column(gh_judge *j, gh_candidates all, const char *name)
+static const gh_operator *meant_by_column(gh_judge *j, const JoinExpr *join, gh_candidates all,
+                                          const char *name)
 {
     gh_oid types[2];
 
+    gh_join_on_types(j, join, name, types);
+    if (types[0] != 0 && types[1] != 0)
+        return gh_operator_meant(j, all, types, 2, "=", -1);
     types[0] = gh_infer_column(j, name);
     types[1] = types[0];
     return gh_operator_meant(j, all, types, 2, "=", -1);
@@ -96,7 +101,7 @@ static const gh_operator *meant_by_relations(gh_judge *j, gh_candidates all)
 }
 
 /* Of columns that queries compute. Two items of which neither says what it has may share what is an extension's. */
-static const gh_operator *meant_by_outputs(gh_judge *j, gh_candidates all)
+static const gh_operator *meant_by_outputs(gh_judge *j, const JoinExpr *join, gh_candidates all)
 {
     const gh_operator *o = NULL;
     int unknown = 0;
@@ -112,7 +117,7 @@ static const gh_operator *meant_by_outputs(gh_judge *j, gh_candidates all)
             const char *name = item->result->outputs[i].name;
 
             if (name != NULL && is_shared(j, item, gh_str_of(name)))
-                o = meant_by_column(j, all, name);
+                o = meant_by_column(j, join, all, name);
         }
     }
     for (int i = 0; unknown > 1 && i < all.count && o == NULL; i++) {
@@ -124,25 +129,30 @@ static const gh_operator *meant_by_outputs(gh_judge *j, gh_candidates all)
     return o;
 }
 
-static const gh_operator *meant_by_natural(gh_judge *j, gh_candidates all)
+static const gh_operator *meant_by_natural(gh_judge *j, const JoinExpr *join, gh_candidates all)
 {
     const gh_operator *o = meant_by_relations(j, all);
 
-    return o != NULL || j->rc != GH_OK ? o : meant_by_outputs(j, all);
+    return o != NULL || j->rc != GH_OK ? o : meant_by_outputs(j, join, all);
 }
 
 void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
 {
     gh_candidates all = gh_overload_operators(j, GH_STR("="), false);
+    const char *construct = join->isNatural ? "NATURAL JOIN" : "JOIN USING";
     const gh_operator *o = NULL;
     ListCell *cell;
 
     if (all.count == 0 || j->rc != GH_OK)
         return;
     all = gh_operator_known(j, all);
-    o = join->isNatural ? meant_by_natural(j, all) : NULL;
+    o = join->isNatural ? meant_by_natural(j, join, all) : NULL;
     foreach (cell, join->usingClause)
-        o = o != NULL ? o : meant_by_column(j, all, strVal(lfirst(cell)));
+        o = o != NULL ? o : meant_by_column(j, join, all, strVal(lfirst(cell)));
+    if (j->rc != GH_OK || (o == NULL && !gh_join_on_is_needed(j, join)) || gh_join_on_say(j, join))
+        return;
     if (o != NULL)
-        gh_operator_refuse(j, o, -1, join->isNatural ? "NATURAL JOIN" : "JOIN USING", "ON");
+        gh_operator_refuse(j, o, -1, construct, "ON");
+    else
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "this %s is not allowed: write ON", construct);
 }

@@ -398,6 +398,69 @@ void gh_operator_bind_rows(gh_judge *j, A_Expr *e)
     j->asks_statistics = true;
 }
 
+/* ---- a row and a query ------------------------------------------------------------------------------- */
+
+/* "NULLIF(CAST(ARRAY[gh.c1] AS ...), ...), gh.c2 ..." and "c1, c2 ..."; false: it cannot be written. */
+static bool columns_of_query(gh_judge *j, const SubLink *s, const char *name, gh_wrapping *wraps,
+                             char **values, char **names)
+{
+    gh_candidates all = gh_operator_known(j, gh_overload_operators(j, gh_str_of(name), false));
+    const gh_operator *any = NULL;
+    ListCell *cell;
+
+    *values = pstrdup("");
+    *names = pstrdup("");
+    foreach (cell, ((const RowExpr *)s->testexpr)->args) {
+        int i = foreach_current_index(cell);
+        gh_oid types[2] = { gh_infer_type(j, lfirst(cell)),
+                            gh_infer_output_at(j, s->subselect, i) };
+        const gh_operator *o = gh_operator_meant(j, all, types, 2, name, s->location);
+
+        if (o != NULL && !make_wrap(j, o, true, &wraps[i])) {
+            gh_operator_refuse(j, o, s->location, "comparing rows", "EXISTS");
+            return false;
+        }
+        any = any != NULL ? any : o;
+        *values =
+            gh_judge_printf("%s%s%sgh.c%d%s", *values, i > 0 ? ", " : "",
+                            o != NULL ? wraps[i].open : "", i, o != NULL ? wraps[i].close : "");
+        *names = gh_judge_printf("%s%sc%d", *names, i > 0 ? ", " : "", i);
+    }
+    return any != NULL && j->rc == GH_OK;
+}
+
+/*
+ *     (a, b) IN (SELECT x, y ...)
+ *     ─▶  (NULLIF(ARRAY[a], ...), b) IN (SELECT NULLIF(ARRAY[gh.c0], ...), gh.c1 FROM (SELECT x, y ...) AS gh (c0, c1))
+ */
+void gh_operator_bind_row_query(gh_judge *j, SubLink *s, const char *name)
+{
+    RowExpr *row = (RowExpr *)s->testexpr;
+    gh_wrapping *wraps = palloc0(((size_t)list_length(row->args) + 1) * sizeof(wraps[0]));
+    size_t open = gh_judge_token(j, s->location);
+    size_t close;
+    char *values;
+    char *names;
+    SelectStmt *around;
+
+    if (!columns_of_query(j, s, name, wraps, &values, &names) || open == SIZE_MAX)
+        return;
+    while (open < j->end && !gh_operator_is_word(j, open, "("))
+        open++;
+    close = open < j->end ? gh_sql_token_closing(j->text, open) : SIZE_MAX;
+    gh_judge_edit(j, open, open + 1, gh_judge_printf("(SELECT %s FROM (", values));
+    gh_judge_edit(j, close, close == SIZE_MAX ? close : close + 1,
+                  gh_judge_printf(") AS gh (%s))", names));
+    wrap_row(j, row, wraps);
+    around = (SelectStmt *)((SubLink *)gh_judge_parse_expr(
+                                j, gh_judge_printf("(SELECT %s FROM (SELECT) AS gh (%s))", values,
+                                                   names)))
+                 ->subselect;
+    linitial_node(RangeSubselect, around->fromClause)->subquery = s->subselect;
+    s->subselect = (Node *)around;
+    j->asks_statistics = true;
+}
+
 /* ---- patterns ---------------------------------------------------------------------------------------- */
 
 bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end)

@@ -97,6 +97,8 @@ void gh_operator_bind_nullif(gh_judge *j, Node **slot);
 void gh_operator_bind_between(gh_judge *j, A_Expr *e);
 void gh_operator_bind_case(gh_judge *j, CaseExpr *c);
 void gh_operator_bind_rows(gh_judge *j, A_Expr *e);
+/* The same for a row compared with a query by ANY or ALL. */
+void gh_operator_bind_row_query(gh_judge *j, SubLink *s, const char *name);
 /* LIKE and SIMILAR TO, whose tokens end before `end`, with what ESCAPE makes of the pattern; false: where it ends is not known. */
 bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end);
 
@@ -104,6 +106,8 @@ bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end
 
 /* The type of an expression whose parts are judged: 0 where it is not known. */
 gh_oid gh_infer_type(gh_judge *j, const Node *n);
+/* The type of a query's column at this place, which is judged; 0 where it is not known. */
+gh_oid gh_infer_output_at(gh_judge *j, const Node *query, int place);
 /* Can some expression of the statement, of those judged so far, be of a type outside pg_catalog? */
 bool gh_infer_may_occur(gh_judge *j, gh_oid type);
 /* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */

@@ -509,12 +509,13 @@ static void judge_grouping_sets(gh_judge *j, const SelectStmt *s)
 }
 
 /* GROUP BY, DISTINCT ON, and ORDER BY alike: what stands there must stay equal to what is computed. */
-static void judge_keys(gh_judge *j, List *keys)
+static void judge_keys(gh_judge *j, List *keys, bool is_sorted)
 {
     ListCell *cell;
 
     foreach (cell, keys) {
         j->takes_reg = gh_reg_is_kept_in(j->block);
+        j->sort_key = is_sorted ? lfirst(cell) : NULL;
         gh_judge_expr(j, (Node **)&lfirst(cell));
     }
 }
@@ -544,6 +545,7 @@ static void judge_order(gh_judge *j, const SelectStmt *s)
     foreach (cell, s->sortClause) {
         j->takes_reg = gh_reg_is_kept_in(j->block);
         j->is_output_name = is_output_name(s, lfirst_node(SortBy, cell));
+        j->sort_key = lfirst_node(SortBy, cell)->node;
         gh_judge_expr(j, (Node **)&lfirst(cell));
         j->is_output_name = false;
     }
@@ -563,9 +565,9 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
     gh_judge_locked_stars(j, s);
     gh_judge_expr_list(j, s->targetList);
     if (s->distinctClause != NIL && linitial(s->distinctClause) != NULL)
-        judge_keys(j, s->distinctClause);
+        judge_keys(j, s->distinctClause, true);
     gh_judge_condition(j, &s->whereClause);
-    judge_keys(j, s->groupClause);
+    judge_keys(j, s->groupClause, false);
     judge_grouping_sets(j, s);
     gh_judge_condition(j, &s->havingClause);
     gh_judge_expr_list(j, s->windowClause);

@@ -1,5 +1,7 @@
 #include "judge.h"
 
+#include "join_on.h"
+
 /* What one text's run through the parser carries. */
 typedef struct gh_run {
     const gh_rewrite_input *in;
@@ -86,10 +88,12 @@ static void refuse_plan(gh_plan *plan, const gh_err *err)
 {
     uint32_t start = plan->source_start;
     uint32_t len = plan->source_len;
+    bool reads_session = plan->reads_session;
 
     memset(plan, 0, sizeof(*plan));
     plan->kind = GH_STMT_REFUSED;
     plan->error = *err;
+    plan->reads_session = reads_session; /* another time it may be allowed */
     plan->source_start = start;
     plan->source_len = len;
 }
@@ -170,10 +174,13 @@ static void refuse_stray_signal(gh_judge *j, bool is_select)
                         "a function that signals a session is not allowed here");
 }
 
+static gh_rc retell(gh_run *run, gh_judge *j, gh_plan *plan);
+
 /* Judges one statement into *plan; a refusal is a plan too. Other results are of the whole text. */
 static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, size_t first,
-                            size_t end, gh_plan *plan)
+                            size_t end, bool is_retold, gh_plan *plan)
 {
+    List *announced = run->announced == NIL || is_retold ? NIL : list_copy(run->announced);
     gh_err err = { 0 };
     gh_judge j = { .in = run->in,
                    .arena = run->arena,
@@ -185,6 +192,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
                    .memory_before = run->memory_before,
                    .announced = &run->announced,
                    .took_number = run->took_number,
+                   .is_retold = is_retold,
                    .keeps_casts = true };
     gh_block top = { 0 };
     List *keys = NIL;
@@ -202,6 +210,10 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         keys = gh_lookup_keys(*stmt);
         gh_position_note(&j, *stmt);
         gh_judge_statement(&j, stmt, first, end);
+        if (j.retold != NIL && j.rc == GH_OK) {
+            run->announced = announced;
+            return retell(run, &j, plan);
+        }
         if (j.rc == GH_OK)
             gh_cast_judge_unsure(&j);
         if (!is_select) { /* what answers is EXPLAIN, RETURNING ... */
@@ -228,6 +240,93 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         refuse_plan(plan, &err);
     }
     return GH_OK;
+}
+
+/* ---- statements that are told anew ------------------------------------------------------------ */
+
+/* The character of the client's text at which the one of what was told anew stands; 0: at none. */
+typedef struct gh_way_back {
+    const gh_judge *j; /* of the client's text */
+    const char *told;
+    bool is_single; /* its characters are bytes */
+    uint32_t byte;  /* of what was told, where so many characters are passed */
+    uint32_t chars;
+    const gh_buf *raw;
+    size_t next;
+    uint32_t source_byte; /* of the client's text, likewise */
+    uint32_t source_chars;
+} gh_way_back;
+
+static uint32_t find_back(gh_way_back *w, uint32_t position)
+{
+    gh_sql_offset o = { 0, UINT32_MAX };
+
+    if (position == 0)
+        return 0;
+    for (; w->chars + 1 < position && w->told[w->byte] != '\0'; w->chars++)
+        w->byte +=
+            w->is_single ? 1u : (uint32_t)pg_utf_mblen((const unsigned char *)w->told + w->byte);
+    for (; w->next < w->raw->len / sizeof(o); w->next++) {
+        memcpy(&o, w->raw->ptr + w->next * sizeof(o), sizeof(o));
+        if (o.sent > w->byte)
+            break;
+    }
+    if (w->next == 0)
+        return 0;
+    memcpy(&o, w->raw->ptr + (w->next - 1) * sizeof(o), sizeof(o));
+    if (o.source == UINT32_MAX)
+        return 0;
+    if (o.source >= w->source_byte) {
+        w->source_chars += count_chars(w->j->text->source, w->source_byte, o.source, w->is_single);
+        w->source_byte = o.source;
+    }
+    return w->source_chars + 1;
+}
+
+/* Positions are told of the client's text. Its literals stand elsewhere in what was told. */
+static void lead_back(gh_way_back w, gh_plan *plan)
+{
+    gh_offset *out = (gh_offset *)(uintptr_t)plan->offsets;
+
+    for (size_t i = 0; i < plan->offset_count; i++)
+        out[i].source = find_back(&w, out[i].source);
+    plan->error.position = find_back(&w, plan->error.position);
+    plan->is_shareable = false;
+    plan->is_lookup = false;
+}
+
+static gh_rc retell(gh_run *run, gh_judge *j, gh_plan *plan)
+{
+    gh_plan told = { .source_start = plan->source_start, .source_len = plan->source_len };
+    gh_sql_text text = { 0 };
+    gh_buf offsets;
+    char *sql = NULL;
+    gh_rc rc;
+
+    gh_buf_init(&offsets, 0);
+    *plan = told;
+    rc = gh_join_on_retell(j, j->first, j->end, &sql, &offsets);
+    if (rc == GH_OK)
+        rc = gh_sql_guard(gh_str_of(sql), j->err);
+    if (rc == GH_OK)
+        rc = gh_sql_parse(gh_str_of(sql), &text, j->err);
+    if (rc == GH_OK && list_length(text.stmts) != 1)
+        rc = gh_fail(j->err, GH_INTERNAL, "XX000", "statement cannot be rewritten");
+    if (rc == GH_OK) {
+        RawStmt *raw = linitial_node(RawStmt, text.stmts);
+        gh_way_back back = {
+            .j = j, .told = sql, .is_single = gh_str_is_ascii(run->sql), .raw = &offsets
+        };
+
+        rc = plan_statement(run, &text, &raw->stmt, 0, text.token_count, true, plan);
+        if (rc == GH_OK)
+            lead_back(back, plan);
+    } else {
+        refuse_plan(plan, j->err);
+        rc = GH_OK;
+    }
+    gh_buf_fini(&offsets);
+    return rc;
 }
 
 /* ---- statements of a text -------------------------------------------------------------------- */
@@ -380,7 +479,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
         span(&text, raw, &first, &end);
         plan->source_start = text.tokens[first].start;
         plan->source_len = text.tokens[end].start - plan->source_start;
-        rc = plan_statement(run, &text, &raw->stmt, first, end, plan);
+        rc = plan_statement(run, &text, &raw->stmt, first, end, false, plan);
         if (rc != GH_OK)
             return rc;
         run->count = i + 1;

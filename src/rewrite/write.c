@@ -97,7 +97,7 @@ void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t whe
     before = is_safe ? gh_judge_printf("%s AND (", condition)
                      : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, copies(j, target),
                                        condition);
-    after = is_safe ? ")" : ") ELSE false END";
+    after = is_safe ? ")" : gh_flat_case_end(j, j->block, *where);
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
         return;

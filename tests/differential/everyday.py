@@ -99,8 +99,6 @@ DIFFERENT = {
     'SET join_collapse_limit = 40': ('42501', 'planning takes time without bound'),
     'SELECT ctid FROM shop.orders': ('42703', 'it tells how hidden rows lie among the visible'),
     'hidden_numbers': ('42P01', 'no grant names it'),
-    'NATURAL JOIN (SELECT lower(login::text)::citext AS login': ('42501', 'there is no way to write which = is meant'),
-    'JOIN shop.logins y USING (login)': ('42501', 'there is no way to write which = is meant'),
     'LOCK TABLE': ('42501', 'it would stop everyone'),
     'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
 }

@@ -202,10 +202,11 @@ START_TEST(filters_stand_in_where)
           "select \"id\" from \"sales\".\"orders\" \"o\" where (" CASE_OF(
               "o", "\"pg_catalog\".\"lower\"(\"note\") = 'a' and 1 / \"id\" = 1") " and 3 = "
                                                                                   "\"o\".\"id\")" },
-        { "select id from orders o where id between 1 and 3 and case when id = 1 and id = 2 then 1 "
+        { "select id from orders o where id between 1 and 3 and not case when id = 1 and id = 2 "
+          "then 1 "
           "/ id = 1 end and note is null",
           "select \"id\" from \"sales\".\"orders\" \"o\" WHERE " ORDERS(
-              "o") " AND (\"id\" between 1 and 3 and " CASE_OF("o", "case when \"id\" = 1 and "
+              "o") " AND (\"id\" between 1 and 3 and " CASE_OF("o", "not case when \"id\" = 1 and "
                                                                     "\"id\" = 2 then 1 / \"id\" = "
                                                                     "1 end") " and \"note\" is "
                                                                              "null)" },
