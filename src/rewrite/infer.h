@@ -56,6 +56,8 @@ void gh_infer_in_merged(gh_judge *j, const gh_item *item, const char *name, gh_f
 void gh_infer_in_table(gh_judge *j, const gh_item *item, const char *name, gh_found *f);
 /* A name looked for in one item. */
 void gh_infer_in_item(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth);
+/* Of char *: what its columns are called; NIL: that is not known. */
+List *gh_infer_function_columns(gh_judge *j, const RangeFunction *r);
 /* The types that one name was found with, as one; 0: not known. */
 gh_oid gh_infer_found(gh_judge *j, const gh_block *b, const char *name, const gh_found *f);
 /* A name looked for among what calls in FROM give. */
@@ -65,5 +67,6 @@ void gh_infer_in_function(gh_judge *j, const RangeFunction *r, const char *name,
 const char *gh_infer_output_name(const ResTarget *t);
 /* Does a join of the block make one column of those of this name (USING, NATURAL)? */
 bool gh_infer_merges(const gh_block *b, const char *name);
+bool gh_infer_join_merges(const JoinExpr *join, const char *name);
 
 #endif

@@ -205,16 +205,23 @@ static void find_by_place(const gh_item *item, const char *name, gh_found *f)
 void gh_infer_in_join(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)
 {
     bool merges = merges_any((const Node *)item->join, 0);
+    gh_found all = { 0 };
     ListCell *cell;
 
     if (item->names != NIL && !merges) {
         find_by_place(item, name, f);
-    } else if (item->names != NIL || merges) {
-        f->is_open = true;
-    } else {
-        foreach (cell, (List *)(uintptr_t)item->parts)
-            gh_infer_in_item(j, lfirst(cell), name, f, depth + 1);
+        return;
     }
+    if (item->names != NIL) {
+        f->is_open = true;
+        return;
+    }
+    foreach (cell, (List *)(uintptr_t)item->parts)
+        gh_infer_in_item(j, lfirst(cell), name, merges ? &all : f, depth + 1);
+    if (all.is_open || (all.is_mixed && !gh_infer_join_merges(item->join, name)))
+        f->is_open = true;
+    else if (all.is_any)
+        take(f, all.is_mixed ? gh_infer_common(j, all.type, all.other) : all.type);
 }
 
 void gh_infer_in_merged(gh_judge *j, const gh_item *item, const char *name, gh_found *f, int depth)

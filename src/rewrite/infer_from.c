@@ -16,6 +16,7 @@ typedef struct gh_columns {
     gh_found *found;
     int count;
     gh_oid last; /* the type of the last one */
+    List *names; /* of char * */
 } gh_columns;
 
 static void add(gh_columns *c, const char *own, gh_oid type)
@@ -25,6 +26,7 @@ static void add(gh_columns *c, const char *own, gh_oid type)
 
     c->count++;
     c->last = type;
+    c->names = lappend(c->names, pstrdup(is));
     if (strcmp(is, c->name) != 0)
         return;
     if (type == 0)
@@ -155,6 +157,14 @@ void gh_infer_in_function(gh_judge *j, const RangeFunction *r, const char *name,
     j->inferred = here.outer;
 }
 
+List *gh_infer_function_columns(gh_judge *j, const RangeFunction *r)
+{
+    gh_found ignored = { 0 };
+    gh_columns c = { .from = r, .name = "", .found = &ignored };
+
+    return add_all(j, &c, 0) ? c.names : NIL;
+}
+
 /* ---- joins ----------------------------------------------------------------------------------- */
 
 static bool merges(const Node *n, const char *name, int depth)
@@ -171,6 +181,11 @@ static bool merges(const Node *n, const char *name, int depth)
             return true;
     }
     return merges(join->larg, name, depth + 1) || merges(join->rarg, name, depth + 1);
+}
+
+bool gh_infer_join_merges(const JoinExpr *join, const char *name)
+{
+    return merges((const Node *)join, name, 0);
 }
 
 bool gh_infer_merges(const gh_block *b, const char *name)

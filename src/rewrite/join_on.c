@@ -40,6 +40,12 @@ typedef struct gh_on_join {
     List *leaves; /* of gh_item *: all that it joins */
 } gh_on_join;
 
+/* A join with an alias, and of char * the names of its columns. */
+typedef struct gh_covered {
+    const JoinExpr *join;
+    List *names;
+} gh_covered;
+
 /* A column of a star; name NULL: all of an item of which nothing more is known. */
 typedef struct gh_starred {
     const char *name;
@@ -60,9 +66,18 @@ static bool has_name(const List *names, const char *name)
 
 /* ---- one side ------------------------------------------------------------------------------------------ */
 
-static bool is_join(const Node *n)
+/* One whose parts no alias covers yet. */
+static bool is_join(gh_judge *j, const Node *n)
 {
-    return IsA(n, JoinExpr) && ((const JoinExpr *)n)->alias == NULL;
+    ListCell *cell;
+
+    if (!IsA(n, JoinExpr))
+        return false;
+    foreach (cell, ((const JoinExpr *)n)->alias != NULL ? j->block->items : NIL) {
+        if ((const Node *)((const gh_item *)lfirst(cell))->join == n)
+            return false;
+    }
+    return true;
 }
 
 static bool is_of(const gh_item *item, const Node *leaf)
@@ -78,6 +93,8 @@ static bool is_of(const gh_item *item, const Node *leaf)
         return (const Node *)item->function == leaf;
     case T_RangeTableFunc:
         return (const Node *)item->table == leaf;
+    case T_JoinExpr:
+        return (const Node *)item->join == leaf;
     default:
         return false;
     }
@@ -161,7 +178,7 @@ static gh_side side_of(gh_judge *j, const Node *n, const char *name, int depth)
 
     if (depth > GH_SQL_DEPTH_MAX || is_too_much(j))
         return (gh_side){ .state = GH_SIDE_OPEN };
-    if (!is_join(n))
+    if (!is_join(j, n))
         return side_of_leaf(j, n, name);
     l = side_of(j, join->larg, name, depth + 1);
     r = side_of(j, join->rarg, name, depth + 1);
@@ -190,6 +207,18 @@ static List *add_column(List *out, const char *name, const char *sql, gh_item *i
     return lappend(out, c);
 }
 
+/* Of two columns of one name none can be named. */
+static bool has_twins(const List *names)
+{
+    for (int i = 1; i < list_length(names); i++) {
+        for (int k = 0; k < i; k++) {
+            if (strcmp(list_nth(names, i), list_nth(names, k)) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static List *columns_of_leaf(gh_judge *j, const Node *leaf, bool *is_known)
 {
     gh_item *item = leaf_item(j, leaf);
@@ -215,11 +244,21 @@ static List *columns_of_leaf(gh_judge *j, const Node *leaf, bool *is_known)
             return add_column(NIL, NULL, gh_judge_printf("%s.*", alias), item);
         names = lappend(names, (void *)(uintptr_t)q->outputs[i].name);
     }
-    for (int i = 0; item->relation != NULL && i < list_length(item->names); i++) {
-        if (i < list_length(names))
-            lfirst(list_nth_cell(names, i)) = strVal(list_nth(item->names, i));
+    foreach (cell, item->join != NULL ? j->block->on_covered : NIL) {
+        const gh_covered *c = lfirst(cell);
+
+        if (c->join == item->join)
+            names = list_copy(c->names);
     }
-    if (names == NIL)
+    if (item->function != NULL)
+        names = gh_infer_function_columns(j, item->function);
+    for (int i = 0; item->query != NULL && item->query->valuesLists != NIL &&
+                    i < list_length(linitial(item->query->valuesLists));
+         i++)
+        names = lappend(names, gh_judge_printf("column%d", i + 1));
+    for (int i = 0; q == NULL && i < list_length(item->names) && i < list_length(names); i++)
+        lfirst(list_nth_cell(names, i)) = strVal(list_nth(item->names, i));
+    if (names == NIL || (item->relation == NULL && has_twins(names)))
         return add_column(NIL, NULL, gh_judge_printf("%s.*", alias), item);
     foreach (cell, names)
         out = add_column(
@@ -293,7 +332,7 @@ static List *columns_of(gh_judge *j, const Node *n, bool *is_known, int depth)
         *is_known = false;
         return NIL;
     }
-    if (!is_join(n))
+    if (!is_join(j, n))
         return columns_of_leaf(j, n, is_known);
     left = columns_of(j, join->larg, is_known, depth + 1);
     *is_known = *is_known && merged_among(j, join, left, &names, depth);
@@ -317,6 +356,22 @@ static List *columns_of(gh_judge *j, const Node *n, bool *is_known, int depth)
 
 /* ---- a join ---------------------------------------------------------------------------------------------- */
 
+/* SQL of these columns; NULL: there are none. */
+static const char *sql_of(const List *columns)
+{
+    char *out = NULL;
+    gh_buf b;
+    ListCell *cell;
+
+    gh_buf_init(&b, 0);
+    foreach (cell, columns)
+        gh_buf_printf(&b, "%s%s", b.len == 0 ? "" : ", ", ((const gh_starred *)lfirst(cell))->sql);
+    if (b.len > 0)
+        out = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return out;
+}
+
 static void tell(gh_judge *j, size_t first, size_t end, const char *text)
 {
     gh_edit *e = palloc(sizeof(*e));
@@ -332,7 +387,7 @@ static List *leaves_of(gh_judge *j, const Node *n, List *out, int depth)
 
     if (depth > GH_SQL_DEPTH_MAX)
         return out;
-    if (!is_join(n))
+    if (!is_join(j, n))
         return lappend(out, leaf_item(j, n));
     return leaves_of(j, join->rarg, leaves_of(j, join->larg, out, depth + 1), depth + 1);
 }
@@ -388,7 +443,7 @@ bool gh_join_on_is_needed(gh_judge *j, const JoinExpr *join)
         if (!is_within((const Node *)join, on->join, 0))
             continue;
         is_known = is_known || merged_names(j, join, &names);
-        if (!is_known || join->alias != NULL)
+        if (!is_known)
             return true;
         foreach (name, on->names) {
             if (has_name(names, lfirst(name)))
@@ -405,8 +460,8 @@ bool gh_join_on_say(gh_judge *j, const JoinExpr *join)
     size_t place;
     char *sql;
 
-    if (j->is_policy || j->view_depth > 0 || j->is_retold || join->alias != NULL ||
-        join->join_using_alias != NULL || at == SIZE_MAX || !merged_names(j, join, &on->names))
+    if (j->is_policy || j->view_depth > 0 || j->is_retold || join->join_using_alias != NULL ||
+        at == SIZE_MAX || !merged_names(j, join, &on->names))
         return false;
     on->join = join;
     on->leaves = leaves_of(j, (const Node *)join, NIL, 0);
@@ -430,6 +485,41 @@ bool gh_join_on_say(gh_judge *j, const JoinExpr *join)
     }
     j->block->on_joins = lappend(j->block->on_joins, on);
     return true;
+}
+
+/* (a JOIN b USING (x)) AS c   ─▶   (SELECT a.x, ... FROM a JOIN b ON ...) AS c */
+void gh_join_on_cover(gh_judge *j, JoinExpr *join)
+{
+    bool is_told = false;
+    bool is_known = true;
+    List *columns;
+    const char *star;
+    size_t open;
+    gh_covered *covered = palloc0(sizeof(*covered));
+    ListCell *cell;
+
+    foreach (cell, j->block->on_joins)
+        is_told =
+            is_told || is_within((const Node *)join, ((const gh_on_join *)lfirst(cell))->join, 0);
+    if (!is_told || j->rc != GH_OK)
+        return;
+    columns = columns_of(j, (const Node *)join, &is_known, 0);
+    star = is_known ? sql_of(columns) : NULL;
+    open = gh_join_on_opening(j, gh_join_on_token(j, join));
+    if (star == NULL || open == SIZE_MAX)
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "a join by names with an alias is not allowed here: write ON");
+    else
+        tell(j, open + 1, open + 1, gh_judge_printf("SELECT %s FROM", star));
+    covered->join = join;
+    foreach (cell, columns) {
+        const gh_starred *c = lfirst(cell);
+
+        if (c->name == NULL) /* nor are they of one that it stands in */
+            return;
+        covered->names = lappend(covered->names, (void *)(uintptr_t)c->name);
+    }
+    j->block->on_covered = lappend(j->block->on_covered, covered);
 }
 
 /* ---- what means it --------------------------------------------------------------------------------------- */
@@ -581,33 +671,19 @@ static void tell_name(gh_judge *j, const ColumnRef *ref, const char *name)
     tell(j, token, token + 1, said(j, ref, name, side));
 }
 
-/* NULL: not all of its columns are known. */
-static const char *star_of(gh_judge *j)
-{
-    bool is_known = j->block->select != NULL;
-    char *out = NULL;
-    gh_buf b;
-    ListCell *cell;
-    ListCell *column;
-
-    gh_buf_init(&b, 0);
-    foreach (cell, is_known ? j->block->select->fromClause : NIL) {
-        foreach (column, columns_of(j, lfirst(cell), &is_known, 0))
-            gh_buf_printf(&b, "%s%s", b.len == 0 ? "" : ", ",
-                          ((const gh_starred *)lfirst(column))->sql);
-    }
-    if (is_known && b.len > 0)
-        out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
-}
-
 static void tell_star(gh_judge *j, const ColumnRef *ref)
 {
     size_t token = gh_judge_token(j, ref->location);
+    bool is_known = true;
+    List *columns = NIL;
+    ListCell *cell;
 
-    if (j->block->told_star == NULL)
-        j->block->told_star = star_of(j);
+    foreach (cell, j->block->told_star == NULL && j->block->select != NULL
+                       ? j->block->select->fromClause
+                       : NIL)
+        columns = list_concat(columns, columns_of(j, lfirst(cell), &is_known, 0));
+    if (columns != NIL && is_known)
+        j->block->told_star = sql_of(columns);
     if (j->block->told_star == NULL)
         gh_judge_refuse(j, GH_DENIED, "42501", ref->location,
                         "* over this join is not allowed: name the columns");

@@ -22,5 +22,7 @@ size_t gh_join_on_token(const gh_judge *j, const JoinExpr *join);
 size_t gh_join_on_natural(const gh_judge *j, size_t join);
 size_t gh_join_on_qualifier(const gh_judge *j, size_t join);
 size_t gh_join_on_behind(const gh_judge *j, size_t join);
+/* The bracket around a token. */
+size_t gh_join_on_opening(const gh_judge *j, size_t token);
 
 #endif

@@ -52,11 +52,11 @@ static size_t token_of(const gh_judge *j, const Node *n, int depth)
 }
 
 /* The bracket around a token; SIZE_MAX: there is none. */
-static size_t opening(const gh_judge *j, size_t token)
+size_t gh_join_on_opening(const gh_judge *j, size_t token)
 {
     int depth = 0;
 
-    while (token-- > j->first) {
+    while (token != SIZE_MAX && token-- > j->first) {
         if (gh_operator_is_word(j, token, ")") || gh_operator_is_word(j, token, "]"))
             depth++;
         else if ((gh_operator_is_word(j, token, "(") || gh_operator_is_word(j, token, "[")) &&
@@ -80,7 +80,7 @@ size_t gh_join_on_token(const gh_judge *j, const JoinExpr *join)
         else if (gh_operator_is_word(j, i - 1, "from") && gh_operator_is_word(j, i - 2, "rows"))
             i -= 2;
         else
-            i = opening(j, i);
+            i = gh_join_on_opening(j, i);
     }
     return SIZE_MAX;
 }

@@ -155,6 +155,7 @@ struct gh_block {
     bool *is_apart;           /* ...and by index which conjuncts of that may not; NULL: not known */
     List *keys;               /* of String *: names that those compare with constants by = */
     List *on_joins;           /* of gh_on_join *: join_on.c... */
+    List *on_covered;         /* ...of gh_covered *... */
     const char *told_star;    /* ...and what a star stands for there */
     int first_relation;       /* its relations in gh_judge.items start here */
     const SelectStmt *select; /* NULL: of a write... */
@@ -495,6 +496,8 @@ void gh_operator_judge_using(gh_judge *j, const JoinExpr *join);
 
 /* A name or star that means what a join merged which is said with ON. */
 void gh_join_on_column_ref(gh_judge *j, const ColumnRef *ref);
+/* An alias is about to cover what the join joins. */
+void gh_join_on_cover(gh_judge *j, JoinExpr *join);
 /* The schema of the function that a call without one means, where that is outside pg_catalog, though pg_catalog has
  * one of the name; refuses a call that cannot be told. */
 gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f);

@@ -475,7 +475,7 @@ static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType ty
         list_length(s->operName) > 1)
         return;
     if (IsA(s->testexpr, RowExpr)) { /* NOT IN stays what it is */
-        gh_operator_bind_row_query(j, s, s->operName == NIL ? "=" : name);
+        gh_operator_bind_row_query(j, (RowExpr *)s->testexpr, s, s->operName == NIL ? "=" : name);
         return;
     }
     o = meant_by_query(j, s, name);
@@ -515,6 +515,18 @@ bool gh_operator_bind_not_in(gh_judge *j, Node **slot)
     return true;
 }
 
+/* ORDER BY x USING < */
+static void bind_sort(gh_judge *j, SortBy *s, const gh_operator *o)
+{
+    size_t token = gh_judge_token(j, s->location);
+
+    gh_judge_edit(j, token, token == SIZE_MAX ? token : token + 1,
+                  gh_judge_printf("OPERATOR(%s." GH_STR_FMT ")", gh_judge_ident(j, o->schema),
+                                  GH_STR_ARG(o->name)));
+    s->useOp = gh_operator_qualified(o);
+    j->asks_statistics = true;
+}
+
 /* ---- the rest -------------------------------------------------------------------------------- */
 
 void gh_operator_bind(gh_judge *j, Node **slot)
@@ -544,7 +556,7 @@ void gh_operator_bind(gh_judge *j, Node **slot)
                 gh_operator_meant_by(j, strVal(linitial(s->useOp)), s->node, s->node, s->location);
 
             if (o != NULL)
-                gh_operator_refuse(j, o, s->location, "ORDER BY USING", "ASC or DESC");
+                bind_sort(j, (SortBy *)n, o);
         }
         return;
     default:

@@ -383,6 +383,11 @@ void gh_operator_bind_rows(gh_judge *j, A_Expr *e)
     if (e->kind != AEXPR_IN && e->kind != AEXPR_OP && e->kind != AEXPR_DISTINCT &&
         e->kind != AEXPR_NOT_DISTINCT)
         return;
+    if (e->kind == AEXPR_OP && e->rexpr != NULL && IsA(e->rexpr, SubLink) &&
+        ((const SubLink *)e->rexpr)->subLinkType == EXPR_SUBLINK) {
+        gh_operator_bind_row_query(j, (RowExpr *)e->lexpr, (SubLink *)e->rexpr, name);
+        return;
+    }
     foreach (cell, rights)
         o = o != NULL ? o : gh_operator_meant_by_rows(j, name, e->lexpr, lfirst(cell), e->location);
     if (o == NULL || j->rc != GH_OK)
@@ -401,8 +406,8 @@ void gh_operator_bind_rows(gh_judge *j, A_Expr *e)
 /* ---- a row and a query ------------------------------------------------------------------------------- */
 
 /* "NULLIF(CAST(ARRAY[gh.c1] AS ...), ...), gh.c2 ..." and "c1, c2 ..."; false: it cannot be written. */
-static bool columns_of_query(gh_judge *j, const SubLink *s, const char *name, gh_wrapping *wraps,
-                             char **values, char **names)
+static bool columns_of_query(gh_judge *j, const SubLink *s, const RowExpr *row, const char *name,
+                             gh_wrapping *wraps, char **values, char **names)
 {
     gh_candidates all = gh_operator_known(j, gh_overload_operators(j, gh_str_of(name), false));
     const gh_operator *any = NULL;
@@ -410,7 +415,7 @@ static bool columns_of_query(gh_judge *j, const SubLink *s, const char *name, gh
 
     *values = pstrdup("");
     *names = pstrdup("");
-    foreach (cell, ((const RowExpr *)s->testexpr)->args) {
+    foreach (cell, row->args) {
         int i = foreach_current_index(cell);
         gh_oid types[2] = { gh_infer_type(j, lfirst(cell)),
                             gh_infer_output_at(j, s->subselect, i) };
@@ -433,9 +438,8 @@ static bool columns_of_query(gh_judge *j, const SubLink *s, const char *name, gh
  *     (a, b) IN (SELECT x, y ...)
  *     ─▶  (NULLIF(ARRAY[a], ...), b) IN (SELECT NULLIF(ARRAY[gh.c0], ...), gh.c1 FROM (SELECT x, y ...) AS gh (c0, c1))
  */
-void gh_operator_bind_row_query(gh_judge *j, SubLink *s, const char *name)
+void gh_operator_bind_row_query(gh_judge *j, RowExpr *row, SubLink *s, const char *name)
 {
-    RowExpr *row = (RowExpr *)s->testexpr;
     gh_wrapping *wraps = palloc0(((size_t)list_length(row->args) + 1) * sizeof(wraps[0]));
     size_t open = gh_judge_token(j, s->location);
     size_t close;
@@ -443,7 +447,7 @@ void gh_operator_bind_row_query(gh_judge *j, SubLink *s, const char *name)
     char *names;
     SelectStmt *around;
 
-    if (!columns_of_query(j, s, name, wraps, &values, &names) || open == SIZE_MAX)
+    if (!columns_of_query(j, s, row, name, wraps, &values, &names) || open == SIZE_MAX)
         return;
     while (open < j->end && !gh_operator_is_word(j, open, "("))
         open++;

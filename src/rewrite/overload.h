@@ -97,8 +97,8 @@ void gh_operator_bind_nullif(gh_judge *j, Node **slot);
 void gh_operator_bind_between(gh_judge *j, A_Expr *e);
 void gh_operator_bind_case(gh_judge *j, CaseExpr *c);
 void gh_operator_bind_rows(gh_judge *j, A_Expr *e);
-/* The same for a row compared with a query by ANY or ALL. */
-void gh_operator_bind_row_query(gh_judge *j, SubLink *s, const char *name);
+/* The same for a row compared with a query, with its one row or by ANY or ALL. */
+void gh_operator_bind_row_query(gh_judge *j, RowExpr *row, SubLink *s, const char *name);
 /* LIKE and SIMILAR TO, whose tokens end before `end`, with what ESCAPE makes of the pattern; false: where it ends is not known. */
 bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end);
 

@@ -308,9 +308,12 @@ static void judge_join(gh_judge *j, JoinExpr *join)
         widen(j, old);
     }
     if (join->alias != NULL) {
-        const List *parts = cover(j, start);
-        gh_item *item = gh_judge_add_item(j, join->alias);
+        gh_item *item;
+        const List *parts;
 
+        gh_join_on_cover(j, join);
+        parts = cover(j, start);
+        item = gh_judge_add_item(j, join->alias);
         item->is_join = true;
         item->join = join;
         item->parts = parts;

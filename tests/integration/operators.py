@@ -151,11 +151,18 @@ SELECT count(*) FROM people p JOIN LATERAL (SELECT email FROM logins l WHERE l.n
 SELECT count(*) FROM people p JOIN (logins l CROSS JOIN plain) USING (email)
 SELECT email FROM people p JOIN logins l USING (email) JOIN logins m ON true WHERE l.id = m.id
 SELECT nosuch FROM people p JOIN logins l USING (email)
+SELECT j.email, j.* FROM (people p JOIN logins l USING (email)) AS j ORDER BY j.email USING <
+SELECT x.email, count(*) FROM ((people p JOIN logins l USING (email)) LEFT JOIN (SELECT name AS m FROM plain) n ON n.m = l.name) AS x JOIN (VALUES ('ann@x.ORG'::citext), ('z')) AS v (email) USING (email) GROUP BY x.email
+SELECT *, x.email FROM (((SELECT email, name, region FROM people) p JOIN logins USING (email, name))) x RIGHT JOIN (SELECT email FROM logins) l USING (email)
+SELECT * FROM (VALUES ('ann@x.ORG'::citext, 1), ('eve@x.org', 2)) AS v (email, n) NATURAL JOIN logins ORDER BY n
 SELECT email / 0 FROM people p JOIN logins l USING (email)
 SELECT id FROM people WHERE (email, name) IN (SELECT email, name FROM logins)
 SELECT id FROM people WHERE (id, email) IN (SELECT id, email FROM logins UNION SELECT 4, 'BOB@x.org') OR (email, id) = ANY ((SELECT max(email::text)::citext, 2 FROM logins))
 SELECT id FROM people WHERE (email, id) NOT IN (SELECT email, id FROM logins) AND (email, id) <> ALL (WITH q AS (SELECT email, id + 3 AS n FROM logins) SELECT * FROM q)
 SELECT id, (email, id) < ALL (SELECT email, p.id + 1 FROM logins WHERE id < 3), (email, id) IN (SELECT NULL, 3) FROM people p
+SELECT id, (email, name) = (SELECT email, name FROM logins WHERE id = 1), (id, email) <> (SELECT id, email FROM logins WHERE id > 9) FROM people
+SELECT * FROM ROWS FROM (unnest(ARRAY['ann@x.org', 'BOB@x.org']::citext[]), generate_series(1, 2)) AS r (email, n) LEFT JOIN logins USING (email)
+SELECT * FROM jsonb_to_recordset('[{"email": "EVE@x.org", "n": 2}]') AS w (email citext, n int) NATURAL JOIN logins
 SELECT a.id FROM people a JOIN logins b USING (id)
 SELECT a.id FROM people a JOIN logins b USING (name)
 SELECT tags -> 'a' FROM people WHERE id < 9
@@ -243,7 +250,7 @@ PARAMETERS = [
 ]
 # Refused, since Gatehouse has no way of saying it, and never answered differently.
 REFUSED = """
-SELECT j.email FROM (people p JOIN logins l USING (email)) AS j
+SELECT * FROM (people p JOIN logins l USING (email)) AS j RIGHT JOIN (SELECT email FROM logins) m USING (email)
 SELECT j.email FROM people p JOIN logins l USING (email) AS j
 SELECT (SELECT max(p.id) FROM plain p WHERE p.name = 'x' || email) FROM people p JOIN logins l USING (email)
 SELECT max(email) FROM people
