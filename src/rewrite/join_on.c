@@ -392,6 +392,18 @@ static List *leaves_of(gh_judge *j, const Node *n, List *out, int depth)
     return leaves_of(j, join->rarg, leaves_of(j, join->larg, out, depth + 1), depth + 1);
 }
 
+/* In a view, where no path says which `=` is meant, it is said. */
+static const char *equality(gh_judge *j, gh_oid left, gh_oid right)
+{
+    gh_oid types[2] = { left, right };
+    const gh_operator *o =
+        j->view_depth == 0
+            ? NULL
+            : gh_operator_meant(j, gh_operator_candidates(j, "=", false, true), types, 2, "=", -1);
+
+    return o == NULL ? "=" : gh_judge_printf("OPERATOR(%s.=)", gh_judge_ident(j, o->schema));
+}
+
 /* "ON (a.x = b.x AND ...)"; NULL: what is compared is not known. */
 static char *condition(gh_judge *j, gh_on_join *on)
 {
@@ -411,7 +423,8 @@ static char *condition(gh_judge *j, gh_on_join *on)
         if (both->state != GH_SIDE_FOUND)
             break;
         on->sides = lappend(on->sides, both);
-        gh_buf_printf(&b, "%s%s = %s", b.len == 0 ? "ON (" : " AND ", l.sql, r.sql);
+        gh_buf_printf(&b, "%s%s %s %s", b.len == 0 ? "ON (" : " AND ", l.sql,
+                      equality(j, l.type, r.type), r.sql);
     }
     gh_buf_puts(&b, ")");
     out = list_length(on->sides) == list_length(on->names) && on->names != NIL
@@ -460,7 +473,7 @@ bool gh_join_on_say(gh_judge *j, const JoinExpr *join)
     size_t place;
     char *sql;
 
-    if (j->is_policy || j->view_depth > 0 || j->is_retold || join->join_using_alias != NULL ||
+    if ((j->is_policy && j->view_depth == 0) || j->is_retold || join->join_using_alias != NULL ||
         at == SIZE_MAX || !merged_names(j, join, &on->names))
         return false;
     on->join = join;

@@ -223,6 +223,7 @@ typedef struct gh_judge {
     bool is_inferring;    /* what is judged names an index: ON CONFLICT (...) */
     const char *from_columns; /* of what stands for a call: "name, version)"; NULL: see its name */
     bool is_from_function;    /* the call that is judged stands in FROM: it must stay a call */
+    bool is_nameless;         /* operators of every schema are looked at: gh_operator_candidates */
     bool is_output_name;     /* the reference judged next, of ORDER BY, means the result's column */
     List *retold;            /* of gh_edit *: the client's own text, told anew (join_on.c)... */
     bool is_retold;          /* ...as this one was */

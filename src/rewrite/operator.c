@@ -55,6 +55,23 @@ gh_candidates gh_operator_known(gh_judge *j, gh_candidates all)
     return all;
 }
 
+/*
+ * Of a view PostgreSQL prints what has a name with its schema, and what has no place for one as it found it, along the
+ * path of who made the view. That is not known, so wherever an operator is that the types ask for, it is the one.
+ */
+gh_candidates gh_operator_candidates(gh_judge *j, const char *name, bool is_prefix,
+                                     bool is_nameless)
+{
+    gh_candidates all;
+
+    j->is_nameless = is_nameless && j->view_depth > 0;
+    all = gh_overload_operators(j, gh_str_of(name), is_prefix);
+    if (!j->is_nameless && all.count > 0)
+        all = gh_operator_known(j, all);
+    j->is_nameless = false;
+    return all;
+}
+
 void gh_operator_judge_name(gh_judge *j, const List *name, int location)
 {
     gh_str schema;
@@ -133,14 +150,13 @@ static void refuse_absent(gh_judge *j, gh_candidates all, const gh_oid *types, N
 }
 
 const gh_operator *gh_operator_meant_by(gh_judge *j, const char *name, Node *left, Node *right,
-                                        int location)
+                                        int location, bool is_nameless)
 {
-    gh_candidates all = gh_overload_operators(j, gh_str_of(name), left == NULL);
+    gh_candidates all = gh_operator_candidates(j, name, left == NULL, is_nameless);
     gh_oid types[2];
 
     if (all.count == 0 || j->rc != GH_OK)
         return NULL;
-    all = gh_operator_known(j, all);
     types[0] = gh_infer_type(j, left != NULL ? left : right);
     types[1] = left != NULL ? gh_infer_type(j, right) : 0;
     refuse_absent(j, all, types, left, right);
@@ -208,7 +224,7 @@ static bool stands_alone(gh_judge *j, const A_Expr *e, size_t token)
 static void bind_plain(gh_judge *j, A_Expr *e)
 {
     const char *name = strVal(llast(e->name));
-    const gh_operator *o = gh_operator_meant_by(j, name, e->lexpr, e->rexpr, e->location);
+    const gh_operator *o = gh_operator_meant_by(j, name, e->lexpr, e->rexpr, e->location, false);
     size_t token;
 
     if (o == NULL)
@@ -258,7 +274,7 @@ static void bind_array(gh_judge *j, A_Expr *e)
 static void bind_like(gh_judge *j, A_Expr *e)
 {
     const char *name = strVal(llast(e->name));
-    const gh_operator *o = gh_operator_meant_by(j, name, e->lexpr, e->rexpr, e->location);
+    const gh_operator *o = gh_operator_meant_by(j, name, e->lexpr, e->rexpr, e->location, false);
     size_t token;
     size_t end;
 
@@ -382,7 +398,7 @@ const gh_operator *gh_operator_meant_by_rows(gh_judge *j, const char *name, cons
     foreach (cell, ((const RowExpr *)left)->args) {
         int i = foreach_current_index(cell);
         Node *other = i < list_length(rights) ? list_nth(rights, i) : NULL; /* not known */
-        const gh_operator *o = gh_operator_meant_by(j, name, lfirst(cell), other, location);
+        const gh_operator *o = gh_operator_meant_by(j, name, lfirst(cell), other, location, true);
 
         if (o != NULL)
             return o;
@@ -393,7 +409,7 @@ const gh_operator *gh_operator_meant_by_rows(gh_judge *j, const char *name, cons
 static void bind_similar(gh_judge *j, A_Expr *e)
 {
     const gh_operator *o =
-        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
+        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location, false);
     size_t token;
 
     if (o == NULL)
@@ -403,11 +419,26 @@ static void bind_similar(gh_judge *j, A_Expr *e)
         gh_operator_refuse(j, o, e->location, "SIMILAR TO", "it with the operator");
 }
 
+/* In a view the operator of a row has the schema of the first column's, by which the others' are not found. */
+static List *unqualified(gh_judge *j, List *name, int location)
+{
+    size_t token;
+    size_t close;
+
+    if (list_length(name) < 2 || j->view_depth == 0)
+        return name;
+    token = gh_judge_token(j, location);
+    close = token == SIZE_MAX ? SIZE_MAX : gh_sql_token_closing(j->text, token + 1);
+    gh_judge_edit(j, token, close == SIZE_MAX ? close : close + 1, strVal(llast(name)));
+    return list_make1(llast(name));
+}
+
 static void bind_a_expr(gh_judge *j, Node **slot)
 {
     A_Expr *e = (A_Expr *)*slot;
 
     if (e->lexpr != NULL && IsA(e->lexpr, RowExpr)) {
+        e->name = unqualified(j, e->name, e->location);
         gh_operator_bind_rows(j, e);
         return;
     }
@@ -471,8 +502,11 @@ static void bind_query(gh_judge *j, SubLink *s, const char *name, SubLinkType ty
     size_t token;
     size_t end;
 
-    if ((s->subLinkType != ANY_SUBLINK && s->subLinkType != ALL_SUBLINK) || j->rc != GH_OK ||
-        list_length(s->operName) > 1)
+    if ((s->subLinkType != ANY_SUBLINK && s->subLinkType != ALL_SUBLINK) || j->rc != GH_OK)
+        return;
+    if (IsA(s->testexpr, RowExpr))
+        s->operName = unqualified(j, s->operName, s->location);
+    if (list_length(s->operName) > 1)
         return;
     if (IsA(s->testexpr, RowExpr)) { /* NOT IN stays what it is */
         gh_operator_bind_row_query(j, (RowExpr *)s->testexpr, s, s->operName == NIL ? "=" : name);
@@ -537,7 +571,9 @@ void gh_operator_bind(gh_judge *j, Node **slot)
         return;
     switch (nodeTag(n)) {
     case T_A_Expr:
-        if (list_length(((A_Expr *)n)->name) == 1)
+        if (list_length(((A_Expr *)n)->name) == 1 ||
+            (j->view_depth > 0 && ((A_Expr *)n)->lexpr != NULL &&
+             IsA(((A_Expr *)n)->lexpr, RowExpr)))
             bind_a_expr(j, slot);
         return;
     case T_SubLink: {
@@ -552,8 +588,8 @@ void gh_operator_bind(gh_judge *j, Node **slot)
     case T_SortBy:
         if (list_length(((SortBy *)n)->useOp) == 1) {
             const SortBy *s = (const SortBy *)n;
-            const gh_operator *o =
-                gh_operator_meant_by(j, strVal(linitial(s->useOp)), s->node, s->node, s->location);
+            const gh_operator *o = gh_operator_meant_by(j, strVal(linitial(s->useOp)), s->node,
+                                                        s->node, s->location, false);
 
             if (o != NULL)
                 bind_sort(j, (SortBy *)n, o);

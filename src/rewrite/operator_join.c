@@ -138,14 +138,13 @@ static const gh_operator *meant_by_natural(gh_judge *j, const JoinExpr *join, gh
 
 void gh_operator_judge_using(gh_judge *j, const JoinExpr *join)
 {
-    gh_candidates all = gh_overload_operators(j, GH_STR("="), false);
+    gh_candidates all = gh_operator_candidates(j, "=", false, true);
     const char *construct = join->isNatural ? "NATURAL JOIN" : "JOIN USING";
     const gh_operator *o = NULL;
     ListCell *cell;
 
     if (all.count == 0 || j->rc != GH_OK)
         return;
-    all = gh_operator_known(j, all);
     o = join->isNatural ? meant_by_natural(j, join, all) : NULL;
     foreach (cell, join->usingClause)
         o = o != NULL ? o : meant_by_column(j, join, all, strVal(lfirst(cell)));

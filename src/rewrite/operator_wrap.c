@@ -136,7 +136,7 @@ static bool joins(const gh_operator **all, const gh_operator *o, bool is_first)
 void gh_operator_bind_distinct(gh_judge *j, A_Expr *e)
 {
     const gh_operator *o =
-        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
+        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location, true);
     bool is_not = e->kind == AEXPR_NOT_DISTINCT;
     size_t token;
     size_t first;
@@ -165,7 +165,7 @@ void gh_operator_bind_nullif(gh_judge *j, Node **slot)
 {
     A_Expr *e = (A_Expr *)*slot;
     const gh_operator *o =
-        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location);
+        gh_operator_meant_by(j, strVal(llast(e->name)), e->lexpr, e->rexpr, e->location, true);
     A_Indices *one = makeNode(A_Indices);
     A_Indirection *part = makeNode(A_Indirection);
     A_Const *number = makeNode(A_Const);
@@ -212,7 +212,7 @@ static const gh_operator *meant_between(gh_judge *j, const A_Expr *e, bool *is_o
     foreach (cell, (List *)e->rexpr) {
         for (size_t i = 0; i < GH_COUNT(names) && j->rc == GH_OK; i++) {
             const gh_operator *o =
-                gh_operator_meant_by(j, names[i], e->lexpr, lfirst(cell), e->location);
+                gh_operator_meant_by(j, names[i], e->lexpr, lfirst(cell), e->location, true);
 
             *is_one = joins(&all, o, is_first) && *is_one;
             is_first = false;
@@ -264,7 +264,7 @@ void gh_operator_bind_between(gh_judge *j, A_Expr *e)
 static const gh_operator *meant_by_case(gh_judge *j, const CaseExpr *c, bool *is_one)
 {
     bool is_text = gh_infer_type(j, (const Node *)c->arg) == GH_OID_UNKNOWN;
-    gh_candidates named = gh_overload_operators(j, GH_STR("="), false);
+    gh_candidates named = gh_operator_candidates(j, "=", false, true);
     const gh_operator *found = NULL;
     const gh_operator *all = NULL;
     ListCell *cell;
@@ -272,13 +272,12 @@ static const gh_operator *meant_by_case(gh_judge *j, const CaseExpr *c, bool *is
     *is_one = !is_text;
     if (named.count == 0)
         return NULL;
-    named = gh_operator_known(j, named);
     foreach (cell, c->args) {
         Node *value = (Node *)lfirst_node(CaseWhen, cell)->expr;
         gh_oid types[2] = { GH_OID_TEXT, is_text ? gh_infer_type(j, value) : 0 };
         const gh_operator *o =
             is_text ? gh_operator_meant(j, named, types, 2, "=", c->location)
-                    : gh_operator_meant_by(j, "=", (Node *)c->arg, value, c->location);
+                    : gh_operator_meant_by(j, "=", (Node *)c->arg, value, c->location, true);
 
         *is_one = joins(&all, o, foreach_current_index(cell) == 0) && *is_one;
         found = o != NULL ? o : found;
@@ -362,7 +361,7 @@ static bool wraps_of(gh_judge *j, const A_Expr *e, const List *rights, gh_wrappi
             if (!IsA(right, RowExpr) || list_length(right->args) != list_length(left))
                 return false;
             o = gh_operator_meant_by(j, strVal(llast(e->name)), list_nth(left, i),
-                                     list_nth(right->args, i), e->location);
+                                     list_nth(right->args, i), e->location, true);
             if (!joins(&all, o, foreach_current_index(cell) == 0))
                 return false;
         }
@@ -409,7 +408,7 @@ void gh_operator_bind_rows(gh_judge *j, A_Expr *e)
 static bool columns_of_query(gh_judge *j, const SubLink *s, const RowExpr *row, const char *name,
                              gh_wrapping *wraps, char **values, char **names)
 {
-    gh_candidates all = gh_operator_known(j, gh_overload_operators(j, gh_str_of(name), false));
+    gh_candidates all = gh_operator_candidates(j, name, false, true);
     const gh_operator *any = NULL;
     ListCell *cell;
 
@@ -449,6 +448,8 @@ void gh_operator_bind_row_query(gh_judge *j, RowExpr *row, SubLink *s, const cha
 
     if (!columns_of_query(j, s, row, name, wraps, &values, &names) || open == SIZE_MAX)
         return;
+    if (gh_operator_is_word(j, open, "operator")) /* (schema.name) */
+        open = gh_sql_token_closing(j->text, open + 1) + 1;
     while (open < j->end && !gh_operator_is_word(j, open, "("))
         open++;
     close = open < j->end ? gh_sql_token_closing(j->text, open) : SIZE_MAX;

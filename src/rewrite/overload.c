@@ -35,6 +35,8 @@ static int rank_of(const gh_judge *j, gh_str schema)
 {
     if (gh_str_is(schema, "pg_catalog"))
         return 0;
+    if (j->is_nameless)
+        return 1;
     for (size_t i = 0; i < j->in->search_path.count; i++) {
         if (gh_str_eq(j->in->search_path.items[i], schema))
             return (int)i + 1;

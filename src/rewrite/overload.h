@@ -66,6 +66,9 @@ gh_oid gh_overload_base(const gh_catalog *c, gh_oid oid);
 bool gh_operator_is_seen(gh_judge *j, gh_oid type);
 /* Leaves out what the user cannot know of. */
 gh_candidates gh_operator_known(gh_judge *j, gh_candidates all);
+/* Those that the user knows of; `is_nameless`: of a construct that has no place for a schema. */
+gh_candidates gh_operator_candidates(gh_judge *j, const char *name, bool is_prefix,
+                                     bool is_nameless);
 /* Over types as gh_overload_select has them. NULL: one of pg_catalog's, or none, or it is refused. */
 const gh_operator *gh_operator_meant(gh_judge *j, gh_candidates all, const gh_oid *types, int count,
                                      const char *name, int location);
@@ -74,7 +77,7 @@ void gh_operator_refuse(gh_judge *j, const gh_operator *o, int location, const c
                         const char *instead);
 /* The operator of that name over the operands; NULL: nothing is to be done. */
 const gh_operator *gh_operator_meant_by(gh_judge *j, const char *name, Node *left, Node *right,
-                                        int location);
+                                        int location, bool is_nameless);
 /* Rows are compared by each pair's operator: the first that is an extension's. */
 const gh_operator *gh_operator_meant_by_rows(gh_judge *j, const char *name, const Node *left,
                                              const Node *right, int location);

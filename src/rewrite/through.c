@@ -12,7 +12,7 @@
  * SECURITY: whatever of a definition is not understood refuses the view as a whole, by a text that names
  * nothing of it. Attack: tests/integration/through.
  */
-#include "judge.h"
+#include "join_on.h"
 
 /* ---- the relations of a definition ------------------------------------------------------------ */
 
@@ -45,17 +45,12 @@ bool gh_through_is_empty(const gh_item *item)
 /* ---- the definition --------------------------------------------------------------------------- */
 
 /* The only statement of the definition, a query, or NULL. */
-static SelectStmt *parse(const gh_relation *view, gh_sql_text *text, gh_err *why)
+static SelectStmt *parse(gh_str definition, gh_sql_text *text, gh_err *why)
 {
     SelectStmt *s;
 
-    if (view->definition.len == 0) {
-        why->awaits_catalog = true;
-        gh_err_detail(why, "it was not read yet, or could not be read");
-        return NULL;
-    }
-    if (gh_sql_guard(view->definition, why) != GH_OK ||
-        gh_sql_parse(view->definition, text, why) != GH_OK || list_length(text->stmts) != 1)
+    if (gh_sql_guard(definition, why) != GH_OK || gh_sql_parse(definition, text, why) != GH_OK ||
+        list_length(text->stmts) != 1)
         return NULL;
     s = (SelectStmt *)linitial_node(RawStmt, text->stmts)->stmt;
     if (!IsA(s, SelectStmt) || gh_sql_check_tree((struct Node *)s, why) != GH_OK)
@@ -106,6 +101,8 @@ static char *judge_definition(gh_judge *j, const gh_item *view, const gh_sql_tex
            text->tokens[j->end - 1].text[0] == ';')
         j->end--;
     gh_judge_select(j, s);
+    if (j->retold != NIL)
+        return NULL;
     /* Its filters and masks are conditions on what the definition computes. */
     j->is_unsafe = j->is_unsafe || !is_plain(view->decision);
     gh_judge_place_items(j);
@@ -142,14 +139,32 @@ static void take_items(gh_judge *j, const gh_judge *inner)
     }
 }
 
+/* The definition as the user may run it; *told: it is to be judged again, as this text. */
+static char *expand(gh_judge *j, const gh_item *item, gh_str definition, char **told)
+{
+    gh_sql_text text = { 0 };
+    SelectStmt *s = parse(definition, &text, j->err);
+    char *body;
+
+    *told = NULL;
+    if (s == NULL) {
+        j->rc = GH_DENIED;
+        return NULL;
+    }
+    j->text = &text;
+    body = judge_definition(j, item, &text, s);
+    if (j->retold != NIL && j->rc == GH_OK)
+        j->rc = gh_join_on_retell(j, 0, j->end, told, NULL);
+    j->text = NULL;
+    return body;
+}
+
 void gh_through_expand(gh_judge *j, gh_item *item)
 {
     gh_err why = { 0 };
-    gh_sql_text text = { 0 };
     gh_rewrite_input in = *j->in;
-    gh_judge inner = { .in = &in,
+    gh_judge first = { .in = &in,
                        .arena = j->arena,
-                       .text = &text,
                        .plan = j->plan,
                        .err = &why,
                        .rc = GH_OK,
@@ -158,7 +173,8 @@ void gh_through_expand(gh_judge *j, gh_item *item)
                        .is_policy = true,
                        .view_depth = j->view_depth + 1,
                        .relations_outside = j->relations_outside + list_length(j->items) + 1 };
-    SelectStmt *s;
+    gh_judge inner = first;
+    char *told = NULL;
 
     if (inner.view_depth > GH_SQL_VIEW_DEPTH_MAX) {
         gh_judge_refuse(j, GH_LIMIT, "54001", item->var->location,
@@ -168,11 +184,18 @@ void gh_through_expand(gh_judge *j, gh_item *item)
     in.search_path = (gh_str_list){ 0 }; /* what has no schema is of pg_catalog... */
     in.temporary = NULL;                 /* ...and nothing of the session's */
     in.param_count = 0;
-    s = parse(item->relation, &text, &why);
-    if (s == NULL)
+    if (item->relation->definition.len == 0) {
+        why.awaits_catalog = true;
+        gh_err_detail(&why, "it was not read yet, or could not be read");
         inner.rc = GH_DENIED;
-    else
-        item->body = judge_definition(&inner, item, &text, s);
+    } else {
+        item->body = expand(&inner, item, item->relation->definition, &told);
+    }
+    if (told != NULL) {
+        inner = first;
+        inner.is_retold = true;
+        item->body = expand(&inner, item, gh_str_of(told), &told);
+    }
     if (inner.rc != GH_OK || item->body == NULL) {
         refuse(j, item, &inner, &why);
         return;

@@ -19,6 +19,8 @@ CREATE TABLE public.people (id integer PRIMARY KEY, region text, email citext UN
 CREATE TABLE public.logins (id integer PRIMARY KEY, email citext, name text);
 CREATE TABLE public.badges (id integer, email citext, name text);
 INSERT INTO public.badges VALUES (1, 'nobody', 'Ann'), (2, 'bob@X.org', 'Bea');
+CREATE VIEW public.known AS SELECT p.id, email, l.name AS who, p.email IS DISTINCT FROM 'ANN@x.org' AS other, nullif(p.email, 'BOB@x.org') AS n, CASE p.email WHEN 'ANN@x.org' THEN 1 ELSE 2 END AS c,
+    (p.email, p.id) IN (SELECT email, 4 FROM public.logins) AS s, (p.email, p.id) > ('b', 3) AS r, ROW(p.email, p.id) = ROW('ANN@x.org', 2) AS e FROM public.people p LEFT JOIN public.logins l USING (email);
 CREATE SCHEMA cellar;
 CREATE TABLE cellar.vault (id integer, email citext);
 CREATE FUNCTION cellar.mail_of(integer) RETURNS citext IMMUTABLE LANGUAGE sql AS 'SELECT ''x''::citext';
@@ -47,6 +49,7 @@ grants:
   - { to: [reader], tables: [public.people], rows: "region = 'EU'" }
   - { to: [reader], tables: [public.logins, public.prices] }
   - { to: [reader], tables: [public.badges, public.plain], columns: [id, name] }
+  - { to: [reader], tables: [public.known], through: true }
   - { to: [allowed], tables: [public.logins], privileges: [update] }
 functions:
   - { to: [allowed], allow: [own.less, public.max, public.replace, public.regexp_match, public.similarity] }
@@ -123,6 +126,8 @@ SELECT id FROM people WHERE email NOT LIKE '%b!%' || '%' ESCAPE '!' AND email NO
 SELECT id FROM people WHERE id = 4 OR id IN (2, 6) OR id BETWEEN 8 AND 10 OR name LIKE 'C%'
 SELECT id FROM people WHERE nullif(name, 'Ann') IS DISTINCT FROM NULL
 SELECT CASE name WHEN 'Ann' THEN 1 ELSE 2 END FROM people
+SELECT * FROM known ORDER BY id
+SELECT k.id FROM known k JOIN logins USING (email) WHERE other AND NOT r
 SELECT p.id FROM people p JOIN logins l USING (email)
 SELECT * FROM people p JOIN logins l USING (email)
 SELECT *, email, p.email, l.email FROM people p LEFT JOIN logins l USING (email) WHERE email >= 'ann' ORDER BY email, p.id LIMIT 7
