@@ -371,7 +371,7 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
     }
     if (gh_sql_check_tree((Node *)(uintptr_t)s, why) != GH_OK)
         return NULL;
-    gh_policy_walk((struct Node **)&linitial_node(ResTarget, s->targetList)->val, &p);
+    gh_policy_value(&p, linitial_node(ResTarget, s->targetList)->val);
     gh_buf_init(&out, GH_SQL_BYTES_MAX);
     if (p.is_broken || p.judge.rc != GH_OK ||
         gh_judge_emit(&p.judge, 1, text.token_count, &out, NULL) != GH_OK) {

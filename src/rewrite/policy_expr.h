@@ -51,6 +51,8 @@ bool gh_policy_is_attribute(const Node *n);
 #define GH_TRAIT_PRINTS   8u  /* its text */
 #define GH_TRAIT_HOLDS    16u /* it is made of values of other types: a range, an array, a row */
 
+#define GH_TRAIT_NO_ZONE 32u /* of a literal that is read as UTC's, whatever zone it says */
+
 /* Behind domains. */
 gh_oid gh_policy_base(const gh_policy_scope *p, gh_oid type);
 /* 0: not known. */
@@ -58,6 +60,8 @@ gh_oid gh_policy_type(gh_policy_scope *p, const Node *n);
 unsigned gh_policy_traits(const gh_policy_scope *p, gh_oid type);
 /* Refuses a literal, NULL: none, that a type with these traits would read as the session has it. */
 void gh_policy_check_literal(gh_policy_scope *p, const char *s, unsigned what);
+/* So those among values of which one type is made. */
+void gh_policy_check_alike(gh_policy_scope *p, const List *values);
 /* So those beside what is of such types. */
 void gh_policy_check_neighbours(gh_policy_scope *p, const A_Expr *e, bool is_compared);
 
@@ -95,6 +99,12 @@ typedef enum gh_time_kind {
 } gh_time_kind;
 
 gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n);
+/* Functions: that make an instant of other things; AT TIME ZONE; date_trunc('day', at, 'Europe/Berlin'). */
+bool gh_policy_makes_instant(const FuncCall *f);
+bool gh_policy_is_timezone(const FuncCall *f);
+bool gh_policy_cuts_in_a_zone(const FuncCall *f);
+/* Others of which an instant comes out. */
+bool gh_policy_gives_instant(gh_policy_scope *p, const FuncCall *f);
 /* The tokens of an expression whose end is certain. */
 gh_span gh_policy_span(const gh_policy_scope *p, const Node *n);
 /* A string's text; NULL: it is none. */
@@ -103,6 +113,8 @@ const char *gh_policy_literal(const Node *n);
 const char *gh_policy_own_name(const List *names);
 /* Handles what has to do with time; false: it has not, and nothing was done. */
 bool gh_policy_time(gh_policy_scope *p, Node *n);
+/* All of a filter or mask. */
+void gh_policy_value(gh_policy_scope *p, Node *n);
 /* SQL of a mask's value, sql, over a column of type timestamptz. */
 char *gh_policy_time_mask(const char *sql, gh_str type_sql);
 

@@ -17,39 +17,11 @@
 
 #include "infer.h"
 
-#define OID_DATE      1082
-#define OID_TIMESTAMP 1114
-
 #define TO_UTC   "\"pg_catalog\".\"timezone\"('UTC', "
 #define OF_UTC   TO_UTC "CAST("
 #define NOW_UTC  TO_UTC "CURRENT_TIMESTAMP)"
 #define TODAY    "CAST(" NOW_UTC " AS \"pg_catalog\".\"date\")"
 #define AS_STAMP " AS \"pg_catalog\".\"timestamp\")"
-
-static const gh_span s_nowhere = { 0, SIZE_MAX };
-
-/* ---- what kind of time ----------------------------------------------------------------------- */
-
-static gh_time_kind kind_of_type(gh_oid type)
-{
-    switch (type) {
-    case GH_OID_TIMESTAMPTZ:
-        return GH_TIME_INSTANT;
-    case OID_TIMESTAMP:
-        return GH_TIME_STAMP;
-    case OID_DATE:
-        return GH_TIME_DAY;
-    default:
-        return GH_TIME_NONE;
-    }
-}
-
-const char *gh_policy_own_name(const List *names)
-{
-    if (list_length(names) == 2 && strcmp(strVal(linitial(names)), "pg_catalog") != 0)
-        return "";
-    return list_length(names) <= 2 && names != NIL ? strVal(llast(names)) : "";
-}
 
 static bool is_word(const char *s, const char *const *words, size_t count)
 {
@@ -58,149 +30,6 @@ static bool is_word(const char *s, const char *const *words, size_t count)
             return true;
     }
     return false;
-}
-
-/* Functions that make an instant out of other things. */
-static bool makes_instant(const FuncCall *f)
-{
-    static const char *const names[] = {
-        "now",          "transaction_timestamp", "statement_timestamp", "clock_timestamp",
-        "to_timestamp", "make_timestamptz"
-    };
-
-    return is_word(gh_policy_own_name(f->funcname), names, GH_COUNT(names));
-}
-
-static bool is_timezone(const FuncCall *f)
-{
-    return strcmp(gh_policy_own_name(f->funcname), "timezone") == 0 && list_length(f->args) == 2;
-}
-
-/* date_trunc('day', at, 'Europe/Berlin') */
-static bool cuts_in_a_zone(const FuncCall *f)
-{
-    return strcmp(gh_policy_own_name(f->funcname), "date_trunc") == 0 && list_length(f->args) == 3;
-}
-
-static gh_time_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
-{
-    static const char *const same[] = { "date_trunc", "date_bin", "max", "min" };
-    const char *name = gh_policy_own_name(f->funcname);
-    ListCell *cell;
-
-    if (makes_instant(f) || cuts_in_a_zone(f))
-        return GH_TIME_INSTANT;
-    if (is_timezone(f)) /* a literal is an instant there */
-        return gh_policy_time_kind(p, lsecond(f->args)) == GH_TIME_INSTANT ||
-                       gh_policy_literal(lsecond(f->args)) != NULL
-                   ? GH_TIME_STAMP
-                   : GH_TIME_INSTANT;
-    if (!is_word(name, same, GH_COUNT(same)))
-        return kind_of_type(gh_policy_type(p, (const Node *)f));
-    foreach (cell, f->args) {
-        gh_time_kind kind = gh_policy_time_kind(p, lfirst(cell));
-
-        if (kind != GH_TIME_NONE)
-            return kind == GH_TIME_DAY && name[0] == 'd' ? GH_TIME_INSTANT : kind;
-    }
-    return GH_TIME_NONE;
-}
-
-/* lower(valid), or a function of the warehouse's: an instant, like a column. */
-static bool gives_instant(gh_policy_scope *p, const FuncCall *f)
-{
-    static const char *const others[] = { "timezone", "date_trunc", "date_bin", "max", "min" };
-
-    return !makes_instant(f) && !cuts_in_a_zone(f) &&
-           !is_word(gh_policy_own_name(f->funcname), others, GH_COUNT(others)) &&
-           kind_of_type(gh_policy_type(p, (const Node *)f)) == GH_TIME_INSTANT;
-}
-
-static gh_time_kind kind_of_sum(gh_policy_scope *p, const A_Expr *e)
-{
-    gh_time_kind left;
-    gh_time_kind right;
-
-    if (e->kind != AEXPR_OP || e->lexpr == NULL ||
-        (strcmp(gh_policy_own_name(e->name), "+") != 0 &&
-         strcmp(gh_policy_own_name(e->name), "-") != 0))
-        return GH_TIME_NONE;
-    left = gh_policy_time_kind(p, e->lexpr);
-    right = gh_policy_time_kind(p, e->rexpr);
-    if (left != GH_TIME_NONE &&
-        (right != GH_TIME_NONE ||
-         (strcmp(gh_policy_own_name(e->name), "-") == 0 && gh_policy_literal(e->rexpr) != NULL)))
-        return GH_TIME_NONE; /* an interval, or days */
-    if (right != GH_TIME_NONE)
-        left = right;
-    return left == GH_TIME_DAY && !IsA(e->rexpr, A_Const) ? GH_TIME_STAMP : left;
-}
-
-static gh_time_kind kind_of_any(gh_policy_scope *p, const List *list)
-{
-    ListCell *cell;
-
-    foreach (cell, list) {
-        const Node *n = lfirst(cell);
-        gh_time_kind kind = gh_policy_time_kind(
-            p, IsA(n, CaseWhen) ? (const Node *)((const CaseWhen *)n)->result : n);
-
-        if (kind != GH_TIME_NONE)
-            return kind;
-    }
-    return GH_TIME_NONE;
-}
-
-static gh_time_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
-{
-    const SelectStmt *q = (const SelectStmt *)s->subselect;
-    gh_time_kind kind;
-    List *outer;
-
-    if (s->subLinkType != EXPR_SUBLINK || !IsA(q, SelectStmt) || q->targetList == NIL)
-        return GH_TIME_NONE;
-    outer = gh_policy_enter(p, q);
-    kind = gh_policy_time_kind(p, linitial_node(ResTarget, q->targetList)->val);
-    p->inner = outer;
-    return kind;
-}
-
-static gh_time_kind kind_of_value_function(const SQLValueFunction *f)
-{
-    if (f->op == SVFOP_CURRENT_TIMESTAMP || f->op == SVFOP_CURRENT_TIMESTAMP_N)
-        return GH_TIME_INSTANT;
-    if (f->op == SVFOP_LOCALTIMESTAMP || f->op == SVFOP_LOCALTIMESTAMP_N)
-        return GH_TIME_STAMP;
-    return f->op == SVFOP_CURRENT_DATE ? GH_TIME_DAY : GH_TIME_NONE;
-}
-
-gh_time_kind gh_policy_time_kind(gh_policy_scope *p, const Node *n)
-{
-    if (n == NULL)
-        return GH_TIME_NONE;
-    switch (nodeTag(n)) {
-    case T_ColumnRef:
-    case T_TypeCast:
-    case T_A_Indirection:
-        return kind_of_type(gh_policy_type(p, n));
-    case T_FuncCall:
-        return kind_of_call(p, (const FuncCall *)n);
-    case T_A_Expr:
-        return kind_of_sum(p, (const A_Expr *)n);
-    case T_SQLValueFunction:
-        return kind_of_value_function((const SQLValueFunction *)n);
-    case T_CoalesceExpr:
-        return kind_of_any(p, ((const CoalesceExpr *)n)->args);
-    case T_MinMaxExpr:
-        return kind_of_any(p, ((const MinMaxExpr *)n)->args);
-    case T_CaseExpr:
-        return kind_of_any(
-            p, lappend(list_copy(((const CaseExpr *)n)->args), ((const CaseExpr *)n)->defresult));
-    case T_SubLink:
-        return kind_of_query(p, (const SubLink *)n);
-    default:
-        return GH_TIME_NONE;
-    }
 }
 
 /* ---- literals -------------------------------------------------------------------------------- */
@@ -249,7 +78,10 @@ static void check_literal(gh_policy_scope *p, const char *s, gh_time_kind kind)
 
 static void put(gh_policy_scope *p, size_t at, const char *text)
 {
-    gh_judge_edit(&p->judge, at, at, text);
+    if (at == SIZE_MAX)
+        gh_policy_broken(p, "where a time ends is not clear: write it as a function, or with CAST");
+    else
+        gh_judge_edit(&p->judge, at, at, text);
 }
 
 static void walk(gh_policy_scope *p, const Node *n)
@@ -278,8 +110,8 @@ static bool is_bare_instant(gh_policy_scope *p, const Node *n)
     if (gh_policy_time_kind(p, n) != GH_TIME_INSTANT)
         return false;
     if (IsA(n, FuncCall))
-        return (makes_instant(f) && list_length(f->args) < 2) || cuts_in_a_zone(f) ||
-               gives_instant(p, f);
+        return (gh_policy_makes_instant(f) && list_length(f->args) < 2) ||
+               gh_policy_cuts_in_a_zone(f) || gh_policy_gives_instant(p, f);
     if (IsA(n, TypeCast))
         return text_of(p, ((const TypeCast *)n)->arg) != NULL &&
                gh_time_text_has_zone(text_of(p, ((const TypeCast *)n)->arg));
@@ -290,10 +122,6 @@ static void wrap(gh_policy_scope *p, const Node *n, const char *before, const ch
 {
     gh_span span = gh_policy_span(p, n);
 
-    if (span.end == SIZE_MAX) {
-        walk_kept(p, n);
-        return;
-    }
     put(p, span.first, before);
     walk_kept(p, n);
     put(p, span.end, after);
@@ -303,8 +131,36 @@ static void wrap(gh_policy_scope *p, const Node *n, const char *before, const ch
 
 static bool can_be_instant(gh_policy_scope *p, const Node *n)
 {
-    return is_bare_instant(p, n) || gh_policy_span(p, n).end != SIZE_MAX ||
-           (gh_policy_literal(n) == NULL && gh_policy_time_kind(p, n) == GH_TIME_NONE);
+    return is_bare_instant(p, n) || gh_policy_span(p, n).end != SIZE_MAX;
+}
+
+/* PostgreSQL knows, but not whether the session would be asked for a zone. */
+static bool is_unknown(gh_policy_scope *p, const Node *n)
+{
+    return !IsA(n, A_Const) && !gh_policy_is_attribute(n) && !IsA(n, SubLink) &&
+           gh_policy_time_kind(p, n) == GH_TIME_NONE && gh_policy_type(p, n) == 0;
+}
+
+static void arguments(gh_policy_scope *p, const FuncCall *f);
+static bool alternatives(gh_policy_scope *p, const List *values);
+
+static void refuse_asking(gh_policy_scope *p)
+{
+    gh_policy_broken(p, "function reads or makes a time by the session's zone");
+}
+
+/* A bare one: what a function makes it of is looked at by itself. */
+static void walk_instant(gh_policy_scope *p, const Node *n)
+{
+    FuncCall *f = (FuncCall *)(uintptr_t)n;
+
+    if (IsA(n, FuncCall) && gh_policy_asks_session(f))
+        refuse_asking(p);
+    else if (!IsA(n, FuncCall) || gh_policy_is_timezone(f) ||
+             (gh_policy_makes_instant(f) && !gh_policy_cuts_in_a_zone(f)))
+        walk_kept(p, n);
+    else if (gh_policy_name_call(p, f))
+        arguments(p, f);
 }
 
 /* One side of a comparison with an instant, as an instant. */
@@ -318,10 +174,12 @@ static void side(gh_policy_scope *p, const Node *n, bool is_kept)
         put(p, span.end, " AS \"pg_catalog\".\"timestamptz\"))");
     } else if (!is_kept) {
         walk(p, n);
-    } else if (is_bare_instant(p, n) ||
-               (text != NULL ? gh_time_text_has_zone(text)
-                             : gh_policy_time_kind(p, n) == GH_TIME_NONE)) {
-        walk_kept(p, n); /* of a kind that is not known it may be an instant as well */
+    } else if (is_unknown(p, n)) {
+        gh_policy_broken(p, "type of what is compared with a time is not known: cast it");
+    } else if (is_bare_instant(p, n) || (text != NULL && gh_time_text_has_zone(text))) {
+        walk_instant(p, n);
+    } else if (text == NULL && gh_policy_time_kind(p, n) == GH_TIME_NONE) {
+        walk(p, n);
     } else {
         put(p, span.first, OF_UTC);
         walk(p, n);
@@ -381,6 +239,17 @@ static bool comparison(gh_policy_scope *p, const A_Expr *e)
 
 /* ---- casts ----------------------------------------------------------------------------------- */
 
+static bool is_text(gh_oid type)
+{
+    static const gh_oid types[] = { 25, 1043, 1042, 19 };
+
+    for (size_t i = 0; i < GH_COUNT(types); i++) {
+        if (types[i] == type)
+            return true;
+    }
+    return false;
+}
+
 static bool is_text_type(const TypeName *t)
 {
     static const char *const names[] = { "text", "varchar", "bpchar", "name" };
@@ -393,10 +262,6 @@ static void iso_text(gh_policy_scope *p, const Node *n)
 {
     gh_span span = gh_policy_span(p, n);
 
-    if (span.end == SIZE_MAX) {
-        walk(p, n);
-        return;
-    }
     put(p, span.first, "\"pg_catalog\".\"replace\"(\"pg_catalog\".\"jsonb_build_array\"(");
     walk(p, n);
     put(p, span.end, ") OPERATOR(\"pg_catalog\".->>) 0, 'T', ' ')");
@@ -412,7 +277,7 @@ static bool check_cast(gh_policy_scope *p, const TypeCast *c)
     const gh_acl_attribute *a = attribute_of(p, c->arg);
 
     if (is_plain) /* of UTC, see below */
-        what &= ~GH_TRAIT_ZONE;
+        what = (what & ~GH_TRAIT_ZONE) | ((what & GH_TRAIT_HOLDS) != 0 ? GH_TRAIT_NO_ZONE : 0);
     else if (text == NULL && type == GH_OID_TIMESTAMPTZ)
         gh_policy_broken(p, "cast to a domain over timestamptz: cast to timestamptz");
     gh_policy_check_literal(p, text, what);
@@ -427,6 +292,9 @@ static bool cast(gh_policy_scope *p, const TypeCast *c)
     size_t end = gh_policy_type_end(p, c->typeName);
 
     if (!check_cast(p, c))
+        return true;
+    if (is_text(gh_infer_element(&p->judge, gh_policy_type(p, (const Node *)c))) &&
+        gh_policy_print(p, c->arg))
         return true;
     if (is_text_type(c->typeName) && gh_policy_print_cast(p, c)) {
         walk(p, (const Node *)c->typeName);
@@ -445,7 +313,14 @@ static bool cast(gh_policy_scope *p, const TypeCast *c)
     if (strcmp(gh_policy_own_name(c->typeName->names), "timestamptz") != 0 || type == SIZE_MAX ||
         end == SIZE_MAX)
         return false;
-    walk(p, c->arg);
+    if (IsA(c->arg, A_ArrayExpr)) {
+        ListCell *cell;
+
+        foreach (cell, ((const A_ArrayExpr *)c->arg)->elements)
+            side(p, lfirst(cell), false);
+    } else {
+        walk(p, c->arg);
+    }
     gh_judge_edit(&p->judge, type, end, "\"pg_catalog\".\"timestamp\"");
     return true;
 }
@@ -457,29 +332,18 @@ static bool at_time_zone(gh_policy_scope *p, const FuncCall *f)
 {
     const Node *zone = linitial(f->args);
     const Node *time = lsecond(f->args);
+    gh_span span = gh_policy_span(p, (const Node *)f);
 
-    if (gh_policy_literal(time) != NULL) {
-        check_literal(p, gh_policy_literal(time), GH_TIME_INSTANT);
+    check_literal(p, gh_policy_literal(time), GH_TIME_INSTANT);
+    if (gh_policy_literal(time) != NULL || gh_policy_time_kind(p, time) == GH_TIME_INSTANT) {
         walk(p, zone);
         side(p, time, true);
-    } else if (gh_policy_time_kind(p, time) == GH_TIME_INSTANT) {
-        walk(p, zone);
-        walk_kept(p, time);
-    } else {
-        gh_span first = gh_policy_span(p, time);
-        gh_span last = gh_policy_span(p, zone);
-        gh_span span = f->funcformat != COERCE_SQL_SYNTAX ? gh_policy_span(p, (const Node *)f)
-                       : first.end != SIZE_MAX && last.end != SIZE_MAX
-                           ? gh_policy_whole(p, (gh_span){ first.first, last.end })
-                           : s_nowhere;
-
-        if (span.end != SIZE_MAX)
-            put(p, span.first, TO_UTC);
-        walk(p, zone);
-        walk(p, time);
-        if (span.end != SIZE_MAX)
-            put(p, span.end, ")");
+        return true;
     }
+    put(p, span.first, TO_UTC);
+    walk(p, zone);
+    walk(p, time);
+    put(p, span.end, ")");
     return true;
 }
 
@@ -491,7 +355,7 @@ static bool takes_stamps(const gh_policy_scope *p, const FuncCall *f)
                                          "max",        "min",       "count" };
     const char *name = gh_policy_own_name(f->funcname);
 
-    if (cuts_in_a_zone(f) || name[0] == '\0')
+    if (gh_policy_cuts_in_a_zone(f) || name[0] == '\0')
         return false;
     return is_word(name, names, GH_COUNT(names)) || !gh_policy_has_instants(p, name);
 }
@@ -507,8 +371,11 @@ static bool prints(const FuncCall *f)
 
 static void arguments(gh_policy_scope *p, const FuncCall *f)
 {
+    bool is_overlaps = strcmp(gh_policy_own_name(f->funcname), "overlaps") == 0;
     ListCell *cell;
 
+    if (is_overlaps && alternatives(p, f->args))
+        return;
     foreach (cell, f->args) {
         gh_time_kind kind = gh_policy_time_kind(p, lfirst(cell));
         const char *text = gh_policy_literal(lfirst(cell));
@@ -534,16 +401,18 @@ static bool call(gh_policy_scope *p, FuncCall *f)
 {
     gh_span span = gh_policy_span(p, (const Node *)f);
     size_t open = 2 * (size_t)list_length(f->funcname) - 1;
-    bool is_instant = makes_instant(f) || cuts_in_a_zone(f) || gives_instant(p, f);
+    bool is_instant =
+        gh_policy_makes_instant(f) || gh_policy_cuts_in_a_zone(f) || gh_policy_gives_instant(p, f);
     /* Of a text or of numbers without a zone: what the session's zone makes of it is taken back. */
-    bool is_local = makes_instant(f) && (list_length(f->args) == 2 || list_length(f->args) == 6);
+    bool is_local =
+        gh_policy_makes_instant(f) && (list_length(f->args) == 2 || list_length(f->args) == 6);
 
-    if (is_timezone(f))
+    if (gh_policy_is_timezone(f))
         return at_time_zone(p, f);
     if (gh_policy_is_attribute((const Node *)f) || f->agg_order != NIL || f->agg_filter != NULL ||
         f->over != NULL)
         return false;
-    if (is_instant && span.end != SIZE_MAX)
+    if (is_instant)
         put(p, span.first, is_local ? "CAST(" : TO_UTC);
     if (!gh_policy_name_call(p, f))
         return true;
@@ -551,7 +420,7 @@ static bool call(gh_policy_scope *p, FuncCall *f)
         span.end != SIZE_MAX) /* counted from today */
         put(p, span.first + open + 1, "CAST(" TODAY AS_STAMP ", ");
     arguments(p, f);
-    if (is_instant && span.end != SIZE_MAX)
+    if (is_instant)
         put(p, span.end, is_local ? AS_STAMP : ")");
     return true;
 }
@@ -586,12 +455,89 @@ static bool value_function(gh_policy_scope *p, const SQLValueFunction *f)
     default:
         return false;
     }
-    if (span.end != SIZE_MAX)
-        gh_judge_edit(&p->judge, span.first, span.end, sql);
+    gh_judge_edit(&p->judge, span.first, span.end, sql);
     return true;
 }
 
 /* ---- entry ----------------------------------------------------------------------------------- */
+
+/*
+ * Of values of which one type is made, an instant is UTC's timestamp here, as which a literal would lose the zone that it says:
+ * greatest(at, '2026-01-01 00:00+02').
+ */
+static bool alternatives(gh_policy_scope *p, const List *values)
+{
+    bool has_instant = false;
+    bool has_zone = false;
+    ListCell *cell;
+
+    gh_policy_check_alike(p, values);
+    foreach (cell, values) {
+        const char *text = gh_policy_literal(lfirst(cell));
+
+        has_instant |= gh_policy_time_kind(p, lfirst(cell)) == GH_TIME_INSTANT;
+        has_zone |= text != NULL && gh_time_text_has_zone(text);
+    }
+    if (!has_instant || !has_zone)
+        return false;
+    foreach (cell, values)
+        side(p, lfirst(cell), false);
+    return true;
+}
+
+/* (at, id) > ('2026-01-01', 5): of each place by itself. False: they are no rows of one length. */
+static bool rows(gh_policy_scope *p, const A_Expr *e)
+{
+    List *all = IsA(e->rexpr, List) ? lcons(e->lexpr, list_copy((const List *)e->rexpr))
+                                    : list_make2(e->lexpr, e->rexpr);
+    int width = e->lexpr != NULL && IsA(e->lexpr, RowExpr)
+                    ? list_length(((const RowExpr *)e->lexpr)->args)
+                    : 0;
+    ListCell *cell;
+
+    foreach (cell, all) {
+        if (width == 0 || !IsA(lfirst(cell), RowExpr) ||
+            list_length(((const RowExpr *)lfirst(cell))->args) != width)
+            return false;
+    }
+    for (int i = 0; i < width; i++) {
+        List *column = NIL;
+
+        foreach (cell, all)
+            column = lappend(column, list_nth(((const RowExpr *)lfirst(cell))->args, i));
+        if (alternatives(p, column))
+            continue;
+        foreach (cell, column)
+            walk(p, lfirst(cell));
+    }
+    return true;
+}
+
+static List *results_of(const CaseExpr *c)
+{
+    List *out = NIL;
+    ListCell *cell;
+
+    foreach (cell, c->args)
+        out = lappend(out, lfirst_node(CaseWhen, cell)->result);
+    return c->defresult != NULL ? lappend(out, c->defresult) : out;
+}
+
+static bool choice(gh_policy_scope *p, const CaseExpr *c)
+{
+    List *tested = c->arg != NULL ? list_make1(c->arg) : NIL;
+    ListCell *cell;
+
+    foreach (cell, c->arg != NULL ? c->args : NIL)
+        tested = lappend(tested, lfirst_node(CaseWhen, cell)->expr);
+    gh_policy_check_alike(p, tested);
+    if (!alternatives(p, results_of(c)))
+        return false;
+    walk(p, (const Node *)c->arg);
+    foreach (cell, c->args)
+        walk(p, (const Node *)lfirst_node(CaseWhen, cell)->expr);
+    return true;
+}
 
 /* at = ANY (ats): what is stored there are instants, a cast's or a query's are timestamps here. */
 static bool holds_instants(gh_policy_scope *p, const A_Expr *e)
@@ -607,6 +553,8 @@ static bool operation(gh_policy_scope *p, const A_Expr *e)
     const char *name = gh_policy_own_name(e->name);
 
     gh_policy_check_neighbours(p, e, is_comparison(e));
+    if (rows(p, e))
+        return true;
     if (is_comparison(e))
         return comparison(p, e);
     if (holds_instants(p, e)) {
@@ -614,7 +562,10 @@ static bool operation(gh_policy_scope *p, const A_Expr *e)
         walk(p, e->rexpr);
         return true;
     }
-    if (e->kind != AEXPR_OP || e->lexpr == NULL || strcmp(name, "+") == 0 || strcmp(name, "-") == 0)
+    if (e->kind == AEXPR_NULLIF ||
+        (e->kind == AEXPR_OP && e->lexpr != NULL && strcmp(name, "-") == 0))
+        return alternatives(p, list_make2(e->lexpr, e->rexpr));
+    if (e->kind != AEXPR_OP || e->lexpr == NULL || strcmp(name, "+") == 0)
         return false;
     for (size_t i = 0; i < GH_COUNT(sides); i++) {
         gh_time_kind kind = gh_policy_time_kind(p, sides[i]);
@@ -680,7 +631,7 @@ static bool kept(gh_policy_scope *p, Node *n)
 bool gh_policy_time(gh_policy_scope *p, Node *n)
 {
     if (IsA(n, FuncCall) && gh_policy_asks_session((const FuncCall *)n))
-        gh_policy_broken(p, "function reads or makes a time by the session's zone");
+        refuse_asking(p);
     if (p->keeps_instants)
         return kept(p, n);
     switch (nodeTag(n)) {
@@ -692,6 +643,14 @@ bool gh_policy_time(gh_policy_scope *p, Node *n)
         return call(p, (FuncCall *)n);
     case T_SQLValueFunction:
         return value_function(p, (const SQLValueFunction *)n);
+    case T_CoalesceExpr:
+        return alternatives(p, ((const CoalesceExpr *)n)->args);
+    case T_MinMaxExpr:
+        return alternatives(p, ((const MinMaxExpr *)n)->args);
+    case T_A_ArrayExpr:
+        return alternatives(p, ((const A_ArrayExpr *)n)->elements);
+    case T_CaseExpr:
+        return choice(p, (const CaseExpr *)n);
     case T_XmlExpr:
         return xml(p, (const XmlExpr *)n);
     case T_A_Indirection:
@@ -711,6 +670,18 @@ bool gh_policy_time(gh_policy_scope *p, Node *n)
     default:
         return false;
     }
+}
+
+/* What a mask gives becomes of the column's type: text, of whatever it is. */
+void gh_policy_value(gh_policy_scope *p, Node *n)
+{
+    gh_oid type = p->value != NULL ? gh_policy_base(p, p->value->type_oid) : 0;
+
+    if (is_text(type) && gh_policy_time_kind(p, n) != GH_TIME_NONE)
+        iso_text(p, n);
+    else if (!(is_text(type) || is_text(gh_infer_element(&p->judge, type))) ||
+             !gh_policy_print(p, n))
+        walk(p, n);
 }
 
 char *gh_policy_time_mask(const char *sql, gh_str type_sql)

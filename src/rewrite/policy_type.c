@@ -281,6 +281,8 @@ static const char *fault_of(const char *part, unsigned what)
         return "day is relative to the session's: current_date is not";
     if ((what & GH_TRAIT_ZONE) != 0 && has_digits && !gh_time_text_has_zone(part))
         return "time has no zone: the session's TimeZone would decide; write it with +00";
+    if ((what & GH_TRAIT_NO_ZONE) != 0 && has_digits && gh_time_text_has_zone(part))
+        return "time in an array's literal says its zone: write ARRAY[...]";
     if ((what & GH_TRAIT_INTERVAL) != 0 && gh_time_text_is_signed(part))
         return "interval has one sign for several fields: IntervalStyle would decide";
     return NULL;
@@ -305,6 +307,50 @@ void gh_policy_check_literal(gh_policy_scope *p, const char *s, unsigned what)
         gh_policy_broken(p, fault);
 }
 
+/* Rows that are compared: of each place by itself. */
+static bool check_rows(gh_policy_scope *p, const List *sides)
+{
+    const RowExpr *first = linitial(sides);
+    ListCell *cell;
+
+    foreach (cell, sides) {
+        const RowExpr *row = lfirst(cell);
+
+        if (row == NULL || !IsA(row, RowExpr) || list_length(row->args) != list_length(first->args))
+            return false;
+    }
+    for (int i = 0; i < list_length(first->args); i++) {
+        List *column = NIL;
+
+        foreach (cell, sides)
+            column = lappend(column, list_nth(((const RowExpr *)lfirst(cell))->args, i));
+        gh_policy_check_alike(p, column);
+    }
+    return true;
+}
+
+/* Instants among them are UTC's timestamps. */
+void gh_policy_check_alike(gh_policy_scope *p, const List *values)
+{
+    unsigned what = 0;
+    ListCell *cell;
+
+    if (values == NIL || check_rows(p, values))
+        return;
+    foreach (cell, values) {
+        const Node *n = lfirst(cell);
+        unsigned one = gh_policy_traits(p, gh_policy_type(p, n));
+
+        if (n != NULL && gh_policy_time_kind(p, n) != GH_TIME_NONE)
+            one &= ~GH_TRAIT_ZONE;
+        if (n != NULL && gh_policy_is_interval(p, n))
+            one |= GH_TRAIT_INTERVAL;
+        what |= one;
+    }
+    foreach (cell, values)
+        gh_policy_check_literal(p, gh_policy_literal(lfirst(cell)), what);
+}
+
 /*
  * A literal takes the type of its neighbour, but for an interval's, which is added to a time. Where an instant is compared
  * with it, policy_time.c tells it its zone.
@@ -322,6 +368,8 @@ void gh_policy_check_neighbours(gh_policy_scope *p, const A_Expr *e, bool is_com
     unsigned what = 0;
     ListCell *cell;
 
+    if (check_rows(p, sides))
+        return;
     foreach (cell, sides) {
         has_literal |= gh_policy_literal(lfirst(cell)) != NULL;
         has_timetz |= gh_policy_type(p, lfirst(cell)) == OID_TIMETZ;

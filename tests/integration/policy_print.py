@@ -26,11 +26,12 @@ FILTERS = ["ratio::text LIKE '0.0%'", "(ratio * 3)::varchar LIKE '0.3%'", "ratio
            "share::text LIKE '0.0%'", "concat(share) LIKE '%3%'", r"left(image::text, 5) = '\x000'", "ratios[1]::text LIKE '0.0%3%'", "place[0]::text LIKE '0.0%3%'", "(pair).x::text LIKE '0.0%'",
            "text(ratio) LIKE '0.0%'", "xmlelement(name a, ratio, photo)::text LIKE '%3%'", "ids::text LIKE '{1%' AND array_to_string(ids, '-') LIKE '%-7'",
            "sqrt(ratio)::text LIKE '0.%3%'", "ratio IN (SELECT p.ratio FROM t.point p WHERE p.small::text LIKE '0._')"]
-MASKS = ["left(md5(ratio::text), 8)", r"'~' || photo::text || ratio", "(SELECT max(p.ratio)::text FROM t.point p WHERE p.id > 8)", "concat_ws('/', abs(ratio), greatest(small, 2)::text)"]
+MASKS = ["left(md5(ratio::text), 8)", r"'~' || photo::text || ratio", "(SELECT max(p.ratio)::text FROM t.point p WHERE p.id > 8)", "concat_ws('/', abs(ratio), greatest(small, 2)::text)",
+         "(ratio)", "photo || photo", "CASE WHEN id > 3 THEN at END"]
 SESSIONS = [{}, {'extra_float_digits': '-15'}, {'extra_float_digits': '0'}, {'extra_float_digits': '3'}, {'bytea_output': 'escape'},
             {'IntervalStyle': 'sql_standard'}, {'extra_float_digits': '-8', 'bytea_output': 'escape', 'IntervalStyle': 'iso_8601'}]
 HOLDING = ["ratios::text = ''", "array_to_string(ratios, ',') = ''", "place::text = ''", "concat(place) = ''", "pair::text = ''", "ROW(ratio)::text = ''", "days::text = ''",
-           "row_to_json(pair)::text = ''", "to_jsonb(ratios)::text = ''", "array_append(ratios, 1)::text = ''", "xmlforest(ratios)::text = ''", "range_merge(days, days)::text = ''"]
+           "row_to_json(pair)::text = ''", "to_jsonb(ratios)::text = ''", "array_append(ratios, 1)::text = ''", "xmlforest(ratios)::text = ''", "range_merge(days, days)::text = ''", "ratios::text[] = '{}'"]
 REFUSED = ["pause::text = '1 day'", "concat(pause) > ''", "(pause * 2)::text > ''", "(at - at)::text = ''", "pause || '' = ''", "age(at, at)::text > ''"]
 
 
