@@ -33,6 +33,7 @@ struct gh_plan_set {
     gh_str query;                 /* what a simple Query sends: the plans' texts joined by ';' */
     bool is_refused;              /* the last plan is a refusal */
     bool is_cacheable;            /* no plan reads the session */
+    bool names_setting;           /* some plan sets a variable of the client's own */
     uint64_t scope;               /* under which it was made; 0 where it must not be found again */
     size_t bytes;                 /* of the whole block */
     const struct gh_slots *slots; /* of a template: where its literals stand; owned */

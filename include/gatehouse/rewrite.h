@@ -95,8 +95,10 @@ typedef struct gh_plan {
     gh_str value;
     /* GH_STMT_SET: the parameter that is the value, in the place of `value`: by whom it is bound, it is looked at. 0: none. */
     uint16_t value_param;
+    uint16_t role_param; /* the same of the role, which must be the user's own */
     bool is_local;
-    bool is_held; /* GH_STMT_DECLARE: WITH HOLD */
+    bool is_held;       /* GH_STMT_DECLARE: WITH HOLD */
+    bool names_setting; /* it sets a variable of the client's own: gh_setting_is_own */
     bool
         is_explained; /* GH_STMT_EXECUTE: only how it would run is asked; its result is no answer of it */
     bool is_bypassed; /* sent as the client wrote it */
@@ -225,5 +227,12 @@ GH_MUST_USE gh_rc gh_setting_check(gh_str name, gh_str value, gh_err *err);
 /* Kept by the session and never sent upstream: search_path, session_authorization, role,
  * is_superuser. */
 bool gh_setting_is_virtual(gh_str name);
+/* May SET ROLE name it? The user's own, or none. */
+bool gh_setting_is_own_role(gh_str user, gh_str role);
+/* app.user_id: a variable of the client's own, which nothing upstream reads. */
+bool gh_setting_is_own(gh_str name);
+/* The name that it has upstream: "gatehouse_client"."app"."user_id" as SQL, gatehouse_client.app.user_id as a text. */
+void gh_setting_put_own(gh_str name, bool is_sql, gh_buf *out);
+#define GH_SETTING_OWN_PREFIX "gatehouse_client."
 
 #endif

@@ -150,12 +150,14 @@ static gh_plan_set *copy_set(copier *c, gh_str source, const gh_plan *plans, siz
     gh_plan *to = take(c, (count + 1) * sizeof(gh_plan));
     gh_str text = copy_str(c, source);
     bool is_cacheable = true;
+    bool names_setting = false;
 
     for (size_t i = 0; i < count; i++) {
         gh_plan p = copy_plan(c, &plans[i]);
 
         if (plans[i].reads_session)
             is_cacheable = false;
+        names_setting = names_setting || plans[i].names_setting;
         if (to != NULL)
             to[i] = p;
     }
@@ -169,6 +171,7 @@ static gh_plan_set *copy_set(copier *c, gh_str source, const gh_plan *plans, siz
                           .query = query,
                           .is_refused = count > 0 && plans[count - 1].kind == GH_STMT_REFUSED,
                           .is_cacheable = is_cacheable,
+                          .names_setting = names_setting,
                           .bytes = c->size,
                           .references = 1 };
     return set;

@@ -307,6 +307,9 @@ static const gh_special s_specials[] = {
     VALUE("pg_get_userbyid", 1, 1, "@user"),
     { "pg_cancel_backend", GH_SPECIAL_SIGNAL, 1, 1, 0, NULL },
     { "pg_terminate_backend", GH_SPECIAL_SIGNAL, 1, 2, 0, NULL },
+    { "pg_sleep", GH_SPECIAL_WAIT, 1, 1, 0, NULL },
+    { "pg_sleep_for", GH_SPECIAL_WAIT, 1, 1, 0, NULL },
+    { "pg_sleep_until", GH_SPECIAL_WAIT, 1, 1, 0, NULL },
     { "current_setting", GH_SPECIAL_SETTING, 1, 2, 1, NULL },
     { "set_config", GH_SPECIAL_SET_CONFIG, 3, 3, 0, NULL },
 

@@ -29,7 +29,8 @@ typedef enum gh_special_kind {
     GH_SPECIAL_SET,         /* in FROM: the whole call becomes `sql`, "f(...) AS (name, ...)" */
     GH_SPECIAL_SEARCH,      /* to_reg*: a name that is looked for along the client's path */
     GH_SPECIAL_TEXT_SEARCH, /* a text search configuration may be named by a literal */
-    GH_SPECIAL_SIGNAL       /* of a session of the proxy's, which answer.c sends */
+    GH_SPECIAL_SIGNAL,      /* of a session of the proxy's, which answer.c sends */
+    GH_SPECIAL_WAIT         /* only where the statement reads no relation */
 } gh_special_kind;
 
 typedef struct gh_special {

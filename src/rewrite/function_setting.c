@@ -6,6 +6,7 @@
 #include "system_catalog.h"
 
 #define OID_TEXT    25
+#define OID_UNKNOWN 705
 #define OID_VARCHAR 1043
 
 static bool is_true(const Node *n)
@@ -14,11 +15,37 @@ static bool is_true(const Node *n)
            IsA(&((const A_Const *)n)->val, Boolean) && ((const A_Const *)n)->val.boolval.boolval;
 }
 
+/* Is it a variable of the client's own? In a view or a policy it is not the client who asks. */
+static bool is_own(const gh_judge *j, const Node *name)
+{
+    return gh_call_is_string(name) && gh_setting_is_own(gh_str_of(gh_call_string(name))) &&
+           !j->is_policy && j->view_depth == 0;
+}
+
+/* The call names it as it is called upstream. */
+static void name_own(gh_judge *j, gh_call *c)
+{
+    A_Const *name = linitial(c->f->args);
+    gh_buf b;
+
+    gh_buf_init(&b, 0);
+    gh_setting_put_own(gh_str_of(gh_call_string((Node *)name)), false, &b);
+    name->val.sval.sval = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    gh_judge_edit(j, c->delimiters[0] + 1, c->delimiters[1],
+                  gh_judge_literal(j, gh_str_of(name->val.sval.sval)));
+    gh_call_qualify(j, c);
+}
+
 void gh_call_setting(gh_judge *j, Node **slot, gh_call *c)
 {
     const Node *arg = linitial(c->f->args);
     gh_str name;
 
+    if (is_own(j, arg)) {
+        name_own(j, c);
+        return;
+    }
     if (!gh_call_is_string(arg)) {
         char *condition = gh_system_expand(j, "pg_catalog.lower(gh.a1) IN (@settings)");
 
@@ -94,7 +121,15 @@ static uint16_t string_param(const gh_judge *j, const Node *n)
     if (!IsA(p, ParamRef) || p->number < 1 || p->number > UINT16_MAX || !j->in->is_extended)
         return 0;
     type = gh_judge_param_type(j, p);
-    return type == 0 || type == OID_TEXT || type == OID_VARCHAR ? (uint16_t)p->number : 0;
+    return type == 0 || type == OID_UNKNOWN || type == OID_TEXT || type == OID_VARCHAR
+               ? (uint16_t)p->number
+               : 0;
+}
+
+/* A plan tells the session of one setting. */
+static bool sets_another(const gh_judge *j)
+{
+    return j->plan->kind == GH_STMT_SET;
 }
 
 /*
@@ -114,7 +149,7 @@ static void set_config_bound(gh_judge *j, Node **slot, gh_call *c)
         j->rc = rc;
         return;
     }
-    if (gh_setting_is_virtual(gh_str_of(name)) && !is_path) {
+    if ((gh_setting_is_virtual(gh_str_of(name)) && !is_path) || sets_another(j)) {
         gh_call_refuse(j, c);
         return;
     }
@@ -128,6 +163,22 @@ static void set_config_bound(gh_judge *j, Node **slot, gh_call *c)
         gh_call_qualify(j, c);
 }
 
+/* Into the role that one has already, as SET ROLE; a parameter is looked at as that of set_config_bound is. */
+static void set_role(gh_judge *j, Node **slot, gh_call *c, bool is_whole)
+{
+    const Node *value = lsecond(c->f->args);
+    uint16_t param = is_whole ? string_param(j, value) : 0;
+
+    if (param != 0 && (j->plan->role_param == 0 || j->plan->role_param == param))
+        j->plan->role_param = param;
+    else if (!gh_call_is_string(value) ||
+             !gh_setting_is_own_role(gh_view_user(j->in->view), gh_str_of(gh_call_string(value)))) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to set parameter \"role\"");
+        return;
+    }
+    gh_call_replace(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)");
+}
+
 void gh_call_set_config(gh_judge *j, Node **slot, gh_call *c)
 {
     const Node *name = linitial(c->f->args);
@@ -137,6 +188,15 @@ void gh_call_set_config(gh_judge *j, Node **slot, gh_call *c)
                     gh_call_is_string(name) && is_whole_statement(j, c);
     gh_rc rc;
 
+    if (is_own(j, name)) {
+        j->plan->names_setting = true;
+        name_own(j, c);
+        return;
+    }
+    if (gh_call_is_string(name) && gh_str_ieq(gh_str_of(gh_call_string(name)), GH_STR("role"))) {
+        set_role(j, slot, c, is_whole);
+        return;
+    }
     if (!gh_call_is_string(name) && gh_call_is_string(new_value)) {
         gh_call_replace(j, slot, c, FAILS_IF_RUN);
         return;
@@ -164,6 +224,10 @@ void gh_call_set_config(gh_judge *j, Node **slot, gh_call *c)
     }
     if (!gh_setting_is_virtual(gh_str_of(gh_call_string(name)))) {
         gh_call_qualify(j, c);
+        return;
+    }
+    if (sets_another(j)) {
+        gh_call_refuse(j, c);
         return;
     }
     j->plan->kind = GH_STMT_SET;

@@ -537,6 +537,12 @@ void gh_function_special(gh_judge *j, Node **slot)
     case GH_SPECIAL_TEXT_SEARCH:
         text_search(j, &c);
         return;
+    case GH_SPECIAL_WAIT:
+        if (j->is_policy || j->view_depth > 0)
+            break;
+        j->wait = c.f;
+        gh_call_qualify(j, &c);
+        return;
     case GH_SPECIAL_SIGNAL:
         gh_signal_call(j, slot, c.first, c.delimiters);
         return;

@@ -216,6 +216,7 @@ typedef struct gh_judge {
     List *queries;             /* of gh_query *: of the sub-selects judged so far */
     List *positions; /* of ColumnRef *: each `ctid` of the statement, where all may be compared */
     bool has_outer_join;
+    const FuncCall *wait; /* pg_sleep() and kin are called, as here; NULL: they are not */
     bool calls_code;      /* some function is not PostgreSQL's own */
     bool asks_statistics; /* some operator may be run over the planner's statistics */
     bool is_expanded;     /* a star as the next expression stands for columns, not for the row */

@@ -176,6 +176,33 @@ static void refuse_stray_signal(gh_judge *j, bool is_select)
 
 static gh_rc retell(gh_run *run, gh_judge *j, gh_plan *plan);
 
+/*
+ * Drivers try their timeouts and cancel requests by pg_sleep().
+ *
+ * SECURITY: over a relation the time that a statement takes would tell how many rows, hidden ones too, a condition was
+ * computed for, and the same where the warehouse's own code is a query that the planner takes apart. Where nothing is
+ * read there is nothing to tell of. Attack: tests/attack functions.
+ */
+static void refuse_wait_over_rows(gh_judge *j)
+{
+    bool reads = j->calls_code;
+    ListCell *cell;
+
+    if (j->wait == NULL)
+        return;
+    foreach (cell, j->items) {
+        const gh_item *item = lfirst(cell);
+
+        reads = reads || item->relation != NULL || item->system != NULL;
+    }
+    if (reads)
+        gh_judge_refuse(
+            j, GH_DENIED, "42501", j->wait->location,
+            "function %s is not allowed in a statement that reads a relation or calls the "
+            "warehouse's functions",
+            strVal(llast(j->wait->funcname)));
+}
+
 /* Judges one statement into *plan; a refusal is a plan too. Other results are of the whole text. */
 static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, size_t first,
                             size_t end, bool is_retold, gh_plan *plan)
@@ -221,6 +248,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
             plan->output_count = 0;
         }
         refuse_stray_signal(&j, is_select);
+        refuse_wait_over_rows(&j);
         gh_judge_place_items(&j);
         gh_judge_note_touches(&j);
         rc = j.rc;

@@ -8,6 +8,14 @@
  *
  * Virtual settings are answered by Gatehouse: the upstream's own value would name the upstream
  * account or the search_path that Gatehouse itself set there.
+ *
+ * A name with a dot is a variable that the client made up (Hasura, PostgREST, what row-level security goes by elsewhere).
+ *
+ *     SET app.user = '7' ──▶ SET "gatehouse_client"."app"."user" = '7'        current_setting('app.user') ──▶ the same name
+ *
+ * SECURITY: upstream it has a name that nobody else uses, so that no function, trigger, view or policy of the warehouse
+ * takes the client's word for one of theirs, and that of theirs none is read. PostgreSQL keeps such a name for as long as the
+ * connection is open, so that goes with the session (session.c). Attack: tests/attack functions.
  */
 #include "judge.h"
 
@@ -259,6 +267,49 @@ bool gh_setting_is_custom(gh_str name)
     return memchr(name.ptr, '.', name.len) != NULL;
 }
 
+bool gh_setting_is_own_role(gh_str user, gh_str role)
+{
+    return gh_str_eq(user, role) || gh_str_is(role, "none");
+}
+
+static bool is_own_byte(char ch, bool is_first)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_' ||
+           ((unsigned char)ch & 0x80u) != 0 ||
+           (!is_first && ((ch >= '0' && ch <= '9') || ch == '$'));
+}
+
+bool gh_setting_is_own(gh_str name)
+{
+    bool is_first = true;
+
+    if (name.len > GH_WIRE_NAME_MAX || !gh_setting_is_custom(name) ||
+        gh_str_ieq((gh_str){ name.ptr, name.len < 10 ? name.len : 10 }, GH_STR("gatehouse.")))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        bool is_dot = name.ptr[i] == '.';
+
+        if (is_dot ? is_first : !is_own_byte(name.ptr[i], is_first))
+            return false;
+        is_first = is_dot;
+    }
+    return !is_first;
+}
+
+void gh_setting_put_own(gh_str name, bool is_sql, gh_buf *out)
+{
+    gh_buf_puts(out, is_sql ? "\"gatehouse_client\".\"" : GH_SETTING_OWN_PREFIX);
+    for (size_t i = 0; i < name.len; i++) {
+        char ch = name.ptr[i];
+
+        if (is_sql && ch == '.')
+            gh_buf_puts(out, "\".\"");
+        else
+            gh_buf_put_u8(out, (uint8_t)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch));
+    }
+    gh_buf_puts(out, is_sql ? "\"" : "");
+}
+
 void gh_setting_refuse_show(gh_judge *j, gh_str name)
 {
     if (gh_setting_is_custom(name))
@@ -480,16 +531,79 @@ static size_t start_of_setting(const gh_token *t, size_t last)
     return last;
 }
 
+/* Is it `f` or pg_catalog.f at `at`, with an alias or without? Its token behind the bracket that opens; 0: no. */
+static size_t arguments_of(const gh_token *t, size_t at, size_t count, const char *f)
+{
+    if (at + 2 < count && t[at].kind == GH_TOKEN_IDENT && strcmp(t[at].text, "pg_catalog") == 0 &&
+        is_self(&t[at + 1], "."))
+        at += 2;
+    return at + 1 < count && t[at].kind == GH_TOKEN_IDENT && strcmp(t[at].text, f) == 0 &&
+                   is_self(&t[at + 1], "(")
+               ? at + 2
+               : 0;
+}
+
+static bool is_path(const gh_token *name)
+{
+    return name->kind == GH_TOKEN_STRING && strcasecmp(name->text, "search_path") == 0;
+}
+
+/* The token behind `set_config('x', 'y', true)` or `set_config('x', $1, true)`, also with AS; 0: it is something else. x is not
+ * search_path where what is asked for is that: it is set once. */
+static size_t end_of_other(const gh_sql_text *text, size_t at, bool is_of_path)
+{
+    const gh_token *t = text->tokens;
+    size_t name = arguments_of(t, at, text->token_count, "set_config");
+    size_t value = name + 2;
+
+    if (name == 0 || value + 3 >= text->token_count || t[name].kind != GH_TOKEN_STRING ||
+        (is_of_path && is_path(&t[name])) || !is_self(&t[name + 1], ",") ||
+        (t[value].kind != GH_TOKEN_STRING && t[value].kind != GH_TOKEN_PARAM) ||
+        !is_self(&t[value + 1], ",") || t[value + 2].kind != GH_TOKEN_KEYWORD ||
+        !is_self(&t[value + 3], ")"))
+        return 0;
+    at = value + 4;
+    return at + 1 < text->token_count && t[at].kind == GH_TOKEN_KEYWORD &&
+                   strcmp(t[at].text, "as") == 0
+               ? at + 2
+               : at;
+}
+
+/* The first token of the item before the comma at `comma`; SIZE_MAX: there is none of the two kinds. */
+static size_t start_of_item(const gh_sql_text *text, size_t first, size_t comma, bool is_of_path)
+{
+    size_t at = start_of_setting(text->tokens, comma - 1);
+
+    if (at != SIZE_MAX)
+        return at;
+    for (at = comma; at > first && comma - at < 14; at--) { /* tokens of the longest */
+        if (end_of_other(text, at - 1, is_of_path) == comma &&
+            (is_self(&text->tokens[at - 2], ",") || at - 2 == first))
+            return at - 1;
+    }
+    return SIZE_MAX;
+}
+
 bool gh_setting_is_statement(const gh_sql_text *text, size_t first, size_t end)
 {
     const gh_token *t = text->tokens;
+    size_t name = arguments_of(t, first, text->token_count, "set_config");
+    bool is_of_path = name == 0 || name >= text->token_count || is_path(&t[name]);
+    size_t start = first;
 
+    while (start > 0 && !is_self(&t[start - 1], ";"))
+        start--; /* SELECT */
     while (first != SIZE_MAX && first >= 2 && is_self(&t[first - 1], ","))
-        first = start_of_setting(t, first - 2);
+        first = start_of_item(text, start, first - 1, is_of_path);
     if (first == SIZE_MAX || first == 0 || t[first - 1].kind != GH_TOKEN_KEYWORD ||
         strcmp(t[first - 1].text, "select") != 0)
         return false;
     if (first >= 2 && !is_self(&t[first - 2], ";"))
         return false;
+    while (end < text->token_count && is_self(&t[end], ",")) {
+        end = end_of_other(text, end + 1, is_of_path);
+        if (end == 0)
+            return false;
+    }
     return end >= text->token_count || is_self(&t[end], ";");
 }

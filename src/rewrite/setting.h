@@ -10,8 +10,7 @@
 #define GH_SETTING_WORK_MEM_KB_MAX (1024u * 1024u)
 
 bool gh_setting_may_show(gh_str name);
-/* Of a name that PostgreSQL leaves to others, app.user: what an operator keeps there is nobody's business, so it does not
- * exist. */
+/* Of a name that PostgreSQL leaves to others, app.user: what an operator keeps there is nobody's business. */
 bool gh_setting_is_custom(gh_str name);
 /* Refuses to show a setting that may not be shown. */
 void gh_setting_refuse_show(gh_judge *j, gh_str name);
@@ -19,9 +18,10 @@ void gh_setting_refuse_show(gh_judge *j, gh_str name);
 bool gh_setting_is_free(gh_str name);
 /*
  * Is the call of set_config between the tokens all that its statement consists of, or behind nothing but what settings are
- * until then, as Atlas asks?
+ * until then, as Atlas asks, or among such calls for other settings, as PostgREST makes?
  *
  *     SELECT set_config(...)        SELECT current_setting('search_path'), set_config('search_path', '', false)
+ *     SELECT set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.path', $3, true)
  */
 bool gh_setting_is_statement(const gh_sql_text *text, size_t first, size_t end);
 /* Encodings in which bytes below 0x80 are ASCII and nothing else. */

@@ -105,6 +105,19 @@ static char *setting_value(const List *args)
     return out;
 }
 
+/* A variable of the client's own by the name that it has upstream. */
+static char *own_name(const char *name, bool is_sql)
+{
+    gh_buf b;
+    char *out;
+
+    gh_buf_init(&b, 0);
+    gh_setting_put_own(gh_str_of(name), is_sql, &b);
+    out = gh_judge_cstr(gh_buf_str(&b));
+    gh_buf_fini(&b);
+    return out;
+}
+
 /* A name as PostgreSQL's quote_identifier writes it, near enough: quoted unless plain. */
 static char *quote_part(const char *s)
 {
@@ -246,6 +259,36 @@ static void reset_setting(gh_judge *j, const VariableSetStmt *v, const char *nam
     j->plan->reads_session = true;
 }
 
+/* SET, RESET and SET ... TO DEFAULT of a variable of the client's own. */
+static void take_own(gh_judge *j, const VariableSetStmt *v, const char *name)
+{
+    char *own = own_name(name, true);
+    char *value = v->kind == VAR_SET_VALUE ? setting_value(v->args) : NULL;
+    gh_str set = startup_setting(j->in->startup, gh_str_of(own));
+
+    j->plan->kind = GH_STMT_OTHER;
+    j->plan->names_setting = v->kind == VAR_SET_VALUE;
+    if (v->kind == VAR_SET_VALUE && (value == NULL || list_length(v->args) != 1)) {
+        gh_judge_refuse(j, GH_INVALID, "22023", -1,
+                        value == NULL ? "invalid value for parameter \"%s\""
+                                      : "SET %s takes only one argument",
+                        name);
+        return;
+    }
+    if (value != NULL) {
+        send_text(j, gh_judge_printf("SET %s%s TO %s", v->is_local ? "LOCAL " : "", own,
+                                     gh_judge_literal(j, gh_str_of(value))));
+        return;
+    }
+    j->plan->reads_session = set.len != 0;
+    if (set.len != 0) /* as reset_setting does */
+        send_text(
+            j, gh_judge_printf("SET %s" GH_STR_FMT, v->is_local ? "LOCAL " : "", GH_STR_ARG(set)));
+    else
+        send_text(j, gh_judge_printf("RESET %s", own));
+    j->plan->tag = v->kind == VAR_RESET ? GH_STR("RESET") : GH_STR("SET");
+}
+
 static void judge_set(gh_judge *j, const VariableSetStmt *v)
 {
     char *name = v->name != NULL ? lower(v->name) : NULL;
@@ -274,6 +317,10 @@ static void judge_set(gh_judge *j, const VariableSetStmt *v)
     set_name(j, name);
     if (gh_setting_is_virtual(gh_str_of(name))) {
         take_virtual(j, v, name);
+        return;
+    }
+    if (gh_setting_is_own(gh_str_of(name))) {
+        take_own(j, v, name);
         return;
     }
     if (v->kind != VAR_SET_VALUE) {
@@ -313,6 +360,13 @@ static void judge_show(gh_judge *j, const VariableShowStmt *v)
     j->plan->kind = GH_STMT_SHOW;
     if (strcmp(name, "all") == 0) {
         show_all(j);
+        return;
+    }
+    if (gh_setting_is_own(gh_str_of(name))) {
+        send_text(j, gh_judge_printf("SELECT pg_catalog.current_setting(%s) AS %s",
+                                     gh_judge_literal(j, gh_str_of(own_name(name, false))),
+                                     gh_judge_ident(j, gh_str_of(v->name))));
+        j->plan->tag = GH_STR("SHOW");
         return;
     }
     if (!gh_setting_is_virtual(gh_str_of(name))) {

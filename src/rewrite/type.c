@@ -58,6 +58,22 @@ static bool is_row_type(const gh_judge *j, const gh_type *t, const gh_relation *
     return t->relation != 0 && (*r == NULL || (*r)->kind != 'c');
 }
 
+/* Then its type names nothing but what the catalogs show, whatever rows there are and how they are masked. */
+static bool shows_every_column(const gh_judge *j, const gh_relation *r)
+{
+    const gh_decision *d = gh_view_decide(j->in->view, j->in->catalog, r);
+
+    if (d->is_full)
+        return true;
+    if (!d->exists || d->column_count != r->column_count)
+        return false;
+    for (uint16_t i = 0; i < d->column_count; i++) {
+        if (d->columns[i].show == GH_HIDDEN)
+            return false;
+    }
+    return true;
+}
+
 bool gh_type_is_visible(gh_judge *j, const gh_type *t)
 {
     const gh_relation *r;
@@ -69,8 +85,7 @@ bool gh_type_is_visible(gh_judge *j, const gh_type *t)
         return !is_listed(s_denied_types, GH_COUNT(s_denied_types), t->name);
     if (is_row_type(j, t, &r))
         return r != NULL && !gh_str_is(r->schema, "pg_catalog") &&
-               !gh_str_is(r->schema, "information_schema") &&
-               gh_view_decide(j->in->view, j->in->catalog, r)->is_full;
+               !gh_str_is(r->schema, "information_schema") && shows_every_column(j, r);
     return gh_system_type_is_visible(j, t->oid);
 }
 

@@ -16,7 +16,28 @@ static const gh_plan *setting_plan(const gh_plan_set *set)
 {
     if (gh_plan_set_is_raw(set))
         set = set->judged;
-    return set != NULL && set->count == 1 && set->plans[0].value_param != 0 ? &set->plans[0] : NULL;
+    return set != NULL && set->count == 1 &&
+                   (set->plans[0].value_param != 0 || set->plans[0].role_param != 0)
+               ? &set->plans[0]
+               : NULL;
+}
+
+/* The parameter of that number, from 1 on; NULL where Bind has too few, of which the upstream says so. */
+static gh_wire_value param_of(const gh_wire_bind *msg, uint16_t number)
+{
+    gh_rd r = { msg->params.ptr, msg->params.ptr + msg->params.len, false };
+    gh_wire_value v = { .is_null = true };
+
+    for (uint16_t i = 0; i < number && number <= msg->params_len; i++)
+        v = gh_wire_next_value(&r);
+    return v;
+}
+
+static gh_rc check_role(const gh_session *s, gh_wire_value v, gh_err *err)
+{
+    if (!v.is_null && gh_setting_is_own_role(s->user, v.bytes))
+        return GH_OK;
+    return gh_fail(err, GH_DENIED, "42501", "permission denied to set parameter \"role\"");
 }
 
 bool gh_session_sets_bound(const gh_plan_set *set)
@@ -45,16 +66,15 @@ gh_rc gh_session_bind_value(const gh_session *s, const gh_wire_bind *msg, const 
                             char **value, gh_err *err)
 {
     const gh_plan *p = setting_plan(set);
-    gh_wire_value v = { .is_null = true };
+    gh_wire_value v;
     gh_rc rc = GH_OK;
-    gh_rd r;
 
-    if (p == NULL || p->value_param > msg->params_len) /* too few: the upstream says so */
-        return GH_OK;
-    r = (gh_rd){ msg->params.ptr, msg->params.ptr + msg->params.len, false };
-    for (uint16_t i = 0; i < p->value_param; i++)
-        v = gh_wire_next_value(&r);
-    if (!gh_plan_set_is_raw(set))
+    if (p == NULL || p->value_param > msg->params_len || p->role_param > msg->params_len)
+        return GH_OK; /* too few: the upstream says so */
+    v = param_of(msg, p->value_param);
+    if (!gh_plan_set_is_raw(set) && p->role_param != 0)
+        rc = check_role(s, param_of(msg, p->role_param), err);
+    if (rc == GH_OK && !gh_plan_set_is_raw(set) && p->value_param != 0)
         rc = check(s, p, v, err);
     if (rc == GH_OK && !v.is_null)
         *value = gh_strdup(v.bytes);

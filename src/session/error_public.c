@@ -21,6 +21,8 @@
  */
 #include "error_public.h"
 
+#include <gatehouse/rewrite.h>
+
 typedef struct shape {
     char sqlstate[6];
     const char *text;
@@ -145,6 +147,7 @@ static const shape s_shapes[] = {
     { "42704", "type \"%q\" does not exist" },
     { "42704", "collation \"%q\" for encoding \"%q\" does not exist" },
     { "42704", "unrecognized configuration parameter \"%q\"" },
+    { "42704", "unrecognized configuration parameter \"%n\"" },
     { "42704", "window \"%q\" does not exist" },
     { "42712", "table name \"%q\" specified more than once" },
     { "42725", "function %q(%t) is not unique" },
@@ -553,21 +556,21 @@ static bool put_enum_error(gh_str sqlstate, gh_str message, gh_str client_sql, g
     return true;
 }
 
-/* The client did not write the schema that was put before the names of PostgreSQL's own functions. */
+/* The client did not write the schema that was put before the names of PostgreSQL's own functions, nor what is before
+ * those of variables of his own. */
 static bool put_unqualified(gh_str sqlstate, gh_str message, gh_str client_sql, gh_buf *out)
 {
-    static const char schema[] = "pg_catalog.";
+    bool is_own = gh_str_is(sqlstate, "42704");
+    gh_str put = is_own ? GH_STR(GH_SETTING_OWN_PREFIX) : GH_STR("pg_catalog.");
     char text[512];
     gh_str cut = { text, 0 };
     size_t i = 0;
 
-    if (message.len > sizeof(text) ||
-        memmem(message.ptr, message.len, schema, sizeof(schema) - 1) == NULL)
+    if (message.len > sizeof(text) || memmem(message.ptr, message.len, put.ptr, put.len) == NULL)
         return false;
     while (i < message.len) {
-        if (message.len - i >= sizeof(schema) - 1 &&
-            memcmp(message.ptr + i, schema, sizeof(schema) - 1) == 0)
-            i += sizeof(schema) - 1;
+        if (message.len - i >= put.len && memcmp(message.ptr + i, put.ptr, put.len) == 0)
+            i += put.len;
         else
             text[cut.len++] = message.ptr[i++];
     }

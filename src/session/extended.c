@@ -204,6 +204,7 @@ static void send_parse(gh_session *s, const gh_wire_parse *msg, gh_oid *types, g
     e = gh_session_push(s, GH_EXPECT_PARSE);
     e->is_silent = is_silent;
     e->set = gh_plan_set_acquire(set);
+    s->leaves_setting = s->leaves_setting || set->names_setting;
     e->named = n;
     e->replaced = gh_names_put(&s->statements, e->named);
     if (!is_silent)

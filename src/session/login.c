@@ -212,7 +212,7 @@ static gh_rc check_setting(gh_str name, gh_str value, gh_err *err)
     if (gh_setting_is_virtual(name))
         return gh_fail(err, GH_DENIED, "42501", "permission denied to set parameter \"%.*s\"",
                        GH_STR_ARG(name));
-    return gh_setting_check(name, value, err);
+    return gh_setting_is_own(name) ? GH_OK : gh_setting_check(name, value, err);
 }
 
 gh_rc gh_session_check_startup(const gh_session *s, gh_err *err)
@@ -228,6 +228,17 @@ gh_rc gh_session_check_startup(const gh_session *s, gh_err *err)
             rc = check_setting(name, p->value, err);
     }
     return rc;
+}
+
+static void put_own(gh_session *s, gh_str name, gh_str value, gh_buf *sql)
+{
+    gh_buf own;
+
+    gh_buf_init(&own, 0);
+    gh_setting_put_own(name, true, &own);
+    gh_settings_put_sql(gh_buf_str(&own), value, sql);
+    gh_buf_fini(&own);
+    s->leaves_setting = true;
 }
 
 /*
@@ -248,6 +259,10 @@ static gh_rc startup_settings(gh_session *s, gh_buf *sql, gh_buf *raw, gh_path *
         is_named = is_named || gh_str_is(name, "application_name");
         if (gh_str_is(name, "search_path"))
             path_text = p->value;
+        else if (s->is_bypass && gh_setting_is_own(name))
+            gh_settings_put_config(p->name, p->value, raw);
+        else if (gh_setting_is_own(name))
+            put_own(s, name, p->value, sql);
         else if (check_setting(name, p->value, &refused) == GH_OK)
             gh_settings_put_sql(name, p->value, sql);
         else if (s->is_bypass)

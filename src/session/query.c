@@ -214,6 +214,7 @@ static void send_query(gh_session *s, gh_plan_set *set)
         return;
     e = gh_session_push(s, GH_EXPECT_QUERY);
     e->set = gh_plan_set_acquire(set);
+    s->leaves_setting = s->leaves_setting || set->names_setting;
     if (record_set(s, e, &err) != GH_OK) {
         set_refusal(e, &err);
         put_poison(&s->up_out, false);

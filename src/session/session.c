@@ -272,6 +272,8 @@ static gh_release release_mode(const gh_session *s)
 {
     if (s->is_upstream_lost)
         return GH_RELEASE_CLOSE;
+    if (s->leaves_setting && s->queue.count == 0) /* the next would find it, and without a value */
+        return GH_RELEASE_CLOSE;
     if (gh_session_is_idle(s) && !s->is_skipping && s->cancel == NULL)
         return GH_RELEASE_RESET;
     return s->queue.count > 0 ? GH_RELEASE_CANCEL : GH_RELEASE_CLOSE;

@@ -163,6 +163,7 @@ struct gh_session {
     bool saw_observed;   /* the warehouse's mode that these follow */
     bool is_blocked;     /* only the transaction's end may pass: the connection is another mode's */
     bool wants_renewal;  /* of the upstream's connection, once nothing is under way */
+    bool leaves_setting; /* ...which has names of variables that the client made up */
     bool holds_key;      /* ...which knows the key of the `hash` mask */
     bool has_revoked;    /* the queue holds what the policy no longer allows */
     bool owes_failure;   /* the client was told an error that the upstream did not make: revoke.c */

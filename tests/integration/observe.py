@@ -61,7 +61,7 @@ class Passes(unittest.TestCase):
         self.assertEqual((record['decision'], record['would']['sqlstate']), ('observed', '42P01'))
 
     def test_function_write_and_ddl(self):
-        for sql, code in (("SELECT pg_sleep(0)", '42501'), ('CREATE TABLE crm.made (a int)', '42501'),
+        for sql, code in (("SELECT pg_sleep(0) FROM crm.customers", '42501'), ('CREATE TABLE crm.made (a int)', '42501'),
                           ('INSERT INTO crm.made VALUES (1)', None), ('DROP TABLE crm.made', '42501'),
                           ('SELECT current_user', 'allowed'), ('VACUUM crm.customers', None)):
             result, record = judged(sql, 'alice')

@@ -266,12 +266,29 @@ class BoundSettings(unittest.TestCase):
                     self.assertEqual(self.bind(c, value, formats=formats), '42501', value)
             self.assertIsNone(self.bind(c, b'LATIN1'))
             self.assertEqual(c.one('SHOW client_encoding'), [['LATIN1']])
-            for sql in ("SELECT set_config('role', $1, false)", "SELECT set_config('app.x', $1, false)",
+            for sql in ("SELECT set_config('client_encoding', $1, false), set_config('client_encoding', 'UTF8', false), set_config('work_mem', $1, false)",
                         "SELECT set_config('client_encoding', $1, id > 3) FROM crm.customers", "SELECT set_config('search_path', $1, false), 1"):
                 self.assertEqual(self.bind(c, b'none', sql=sql), '42501', sql)
             self.assertEqual(self.bind(c, b'\0\0\0\1', sql="SELECT set_config('search_path', $1, false)", types=(23,), formats=(1,)), '42501')
             self.assertEqual(self.bind(c, b'x' * (1 << 20), sql="SELECT set_config('search_path', $1, false)"), '54000')
             self.assertEqual(c.one('SELECT 1'), [['1']])
+
+    def test_as_postgrest_asks(self):
+        asked = "select set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.path', $3, true)"
+        with proxy.wire('alice', tls='disable') as c:
+            for role in (b'alice', b'none'):
+                c.query('BEGIN')
+                self.assertIsNone(self.bind(c, b'crm', role, b'/x', sql=asked, types=(705, 705, 705)))
+                self.assertEqual(c.one("SELECT current_setting('search_path'), current_setting('request.path'), count(*) > 0 FROM customers"), [['crm', '/x', 't']])
+                c.query('COMMIT')
+                self.assertEqual(c.one('SHOW search_path'), [['"$user", public']])
+            for path, role in ((b'crm', b'postgres'), (b'crm', b'gatehouse'), (b'crm', None), (None, b'alice'), (b'"', b'alice')):
+                self.assertIn(self.bind(c, path, role, b'/x', sql=asked), ('42501', '22023'), (path, role))
+            self.assertEqual(self.bind(c, b'postgres', sql="SELECT set_config('role', $1, false)"), '42501')
+            c.send(gt.parse_message("SELECT set_config('role', $1, false)", 'set'), gt.SYNC)
+            c.results()
+            self.assertEqual(c.query("EXECUTE set('postgres')")[-1].sqlstate, '42501')
+            self.assertEqual(c.one('SELECT current_user'), [['alice']])
 
     def test_no_way_around_bind(self):
         with proxy.wire('alice', tls='disable') as c:

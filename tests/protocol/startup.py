@@ -15,8 +15,10 @@ def setUpModule():
     global scratch, certs, pg, proxy
     scratch, certs, pg = gt.module_fixture()
     warehouse.load(pg)
+    pg.sql("CREATE VIEW crm.tenant AS SELECT coalesce(current_setting('app.tenant', true), 'none') AS tenant; GRANT SELECT ON crm.tenant TO gatehouse", 'wh')
+    policy = warehouse.POLICY.replace('grants:\n', 'grants:\n  - { to: ["user:alice"], tables: [crm.tenant] }\n', 1)
     proxy = unittest.enterModuleContext(
-        gt.Gatehouse(scratch, pg, certs, policy=warehouse.POLICY, users=warehouse.USERS, tls='prefer'))
+        gt.Gatehouse(scratch, pg, certs, policy=policy, users=warehouse.USERS, tls='prefer'))
 
 
 def raw(*data, wait=5):
@@ -245,6 +247,29 @@ class Parameters(Untouched):
             with self.subTest(parameters=parameters), self.assertRaises(gt.ServerError) as caught:
                 proxy.wire('alice', parameters=parameters)
             self.assertEqual(caught.exception.fields['S'], 'FATAL')
+
+    def test_variables_of_the_clients_own(self):
+        """They are the session's: neither the warehouse nor the next session on the connection finds them."""
+        with proxy.wire('alice', parameters={'options': '-c app.tenant=5 -c App.Where=x'}) as c:
+            self.assertEqual(c.one("SELECT current_setting('app.tenant'), current_setting('APP.where')"), [['5', 'x']])
+            self.assertEqual(c.one('SELECT tenant FROM crm.tenant'), [['none']])
+            c.query("SET app.tenant = '6'; SET app.other = 'y'")
+            self.assertEqual(c.one('SHOW app.tenant'), [['6']])
+            c.query('RESET app.tenant')
+            self.assertEqual(c.one('SHOW app.tenant'), [['5']])
+            c.query('DISCARD ALL')
+            self.assertEqual(c.one('SHOW app.tenant'), [['5']])
+            error = c.query("SELECT current_setting('app.nothing')")[-1].error
+            self.assertEqual((error['C'], error['M']), ('42704', 'unrecognized configuration parameter "app.nothing"'))
+        for _ in range(3):
+            with proxy.wire('alice') as c:
+                self.assertEqual(c.one("SELECT current_setting('app.tenant', true), current_setting('app.other', true)"), [[None, None]])
+        for name in ('app.' + 'x' * 60, 'gatehouse.x', 'app..x', 'app.x-y'):
+            with self.subTest(name=name), self.assertRaises(gt.ServerError) as caught:
+                proxy.wire('alice', parameters={name: '1'})
+            self.assertEqual(caught.exception.sqlstate, '42501')
+        with proxy.wire('alice', parameters={'app.' + 'x' * 59: '1'}) as c:
+            self.assertEqual(c.one('SHOW app.' + 'x' * 59), [['1']])
 
     def test_a_bad_value_is_the_servers_error(self):
         with self.assertRaises(gt.ServerError) as caught:
