@@ -127,6 +127,7 @@ typedef struct gh_item {
     bool is_fenced;    /* some condition on it may fail or tell */
     bool is_locked;    /* FOR UPDATE and kin */
     bool has_query;    /* its filters or masks hold sub-selects */
+    bool is_captured;  /* ...do not mean it by the client's name for it */
     bool calls_code;   /* its filters or masks call other code than PostgreSQL's own */
     bool is_dear;      /* its row condition may cost more than a sub-select of the client's */
     char *columns;     /* SQL of the sub-select's target list... */

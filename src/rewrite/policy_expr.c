@@ -56,6 +56,41 @@ static bool is_plain_type(const gh_type *t)
     return t != NULL && (t->kind == 'e' || gh_str_is(t->schema, "pg_catalog"));
 }
 
+/*
+ * By the name of a table in a FROM around it.
+ *
+ * SECURITY: any other name might be one that the client gives to something of its own around the relation. Attack:
+ * tests/attack/cases/06-captured-names.txt.
+ */
+static bool is_qualified_inside(const gh_policy_scope *p, const ColumnRef *ref)
+{
+    const Node *first = linitial(ref->fields);
+    ListCell *cell;
+
+    if (!IsA(first, String)) /* a bare star is of the FROM that it stands beside */
+        return list_length(ref->fields) == 1;
+    foreach (cell, p->names) {
+        if (list_length(ref->fields) == 2 && strcmp(strVal(first), lfirst(cell)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * SECURITY: the target of a write goes by the name that the client gives to it, which may be one of the sub-select's tables.
+ * Attack: tests/attack/cases/06-captured-names.txt.
+ */
+static bool is_captured(const gh_policy_scope *p)
+{
+    ListCell *cell;
+
+    foreach (cell, p->names) {
+        if (strcmp(gh_judge_ident(&p->judge, gh_str_of(lfirst(cell))), p->alias) == 0)
+            return true;
+    }
+    return false;
+}
+
 void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
 {
     gh_judge *j = &p->judge;
@@ -71,12 +106,16 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
             gh_judge_edit(j, token, token + 1, p->alias);
         } else if (p->inner == NIL) {
             gh_policy_broken(p, "column reference is qualified");
+        } else if (!is_qualified_inside(p, ref)) {
+            broken_by(p, "column of a sub-select is qualified by what is no table of it",
+                      gh_str_of(strVal(linitial(ref->fields))));
         }
         return;
     }
     name = gh_str_of(strVal(linitial(ref->fields)));
     if (gh_policy_is_inner_column(p, name))
         return;
+    p->is_captured |= is_captured(p);
     if (p->value != NULL && gh_str_is(name, "value")) {
         gh_judge_edit(j, token, token + 1,
                       gh_judge_printf("%s.%s", p->alias, gh_judge_ident(j, p->value->name)));
@@ -235,10 +274,13 @@ static List *tables_of(gh_policy_scope *p, Node *item, List *out)
             broken_by(p, "table of a sub-select has no schema", gh_str_of(v->relname));
             return out;
         }
+        p->names = lappend(p->names, v->alias != NULL ? v->alias->aliasname : v->relname);
         return lappend(out, (void *)(uintptr_t)gh_catalog_relation(p->judge.in->catalog,
                                                                    gh_str_of(v->schemaname),
                                                                    gh_str_of(v->relname)));
     }
+    if (IsA(item, JoinExpr) && ((JoinExpr *)item)->alias != NULL)
+        gh_policy_broken(p, "join of a sub-select has an alias");
     if (IsA(item, JoinExpr))
         return tables_of(p, ((JoinExpr *)item)->rarg, tables_of(p, ((JoinExpr *)item)->larg, out));
     gh_policy_broken(p, "FROM of a sub-select holds more than tables");
@@ -250,12 +292,21 @@ List *gh_policy_enter(gh_policy_scope *p, const SelectStmt *s)
     List *outer = p->inner;
     ListCell *cell;
 
+    p->outer_names = lcons(p->names, p->outer_names);
+    p->names = list_copy(p->names);
     p->inner = list_copy(outer);
     if (p->inner == NIL)
         p->inner = list_make1(NULL); /* marks that names are in a sub-select */
     foreach (cell, s->fromClause)
         p->inner = tables_of(p, lfirst(cell), p->inner);
     return outer;
+}
+
+void gh_policy_leave(gh_policy_scope *p, List *outer)
+{
+    p->inner = outer;
+    p->names = linitial(p->outer_names);
+    p->outer_names = list_copy_tail(p->outer_names, 1);
 }
 
 static void sub_select(gh_policy_scope *p, SelectStmt *s)
@@ -270,7 +321,7 @@ static void sub_select(gh_policy_scope *p, SelectStmt *s)
     }
     outer = gh_policy_enter(p, s);
     gh_policy_walk_children(p, (Node *)s);
-    p->inner = outer;
+    gh_policy_leave(p, outer);
 }
 
 /* Without a cast of what is stored, and functions but a few. */
@@ -372,6 +423,10 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
     if (gh_sql_check_tree((Node *)(uintptr_t)s, why) != GH_OK)
         return NULL;
     gh_policy_value(&p, linitial_node(ResTarget, s->targetList)->val);
+    if (p.is_captured && item->is_flat) /* so it gets a name of ours, in a sub-select */
+        item->is_captured = true;
+    else if (p.is_captured)
+        gh_policy_broken(&p, "a table of a sub-select goes by the name of the table around it");
     gh_buf_init(&out, GH_SQL_BYTES_MAX);
     if (p.is_broken || p.judge.rc != GH_OK ||
         gh_judge_emit(&p.judge, 1, text.token_count, &out, NULL) != GH_OK) {

@@ -17,9 +17,13 @@ typedef struct gh_policy_scope {
     const gh_relation *relation;
     const char *alias;      /* SQL name of the relation where the expression will stand */
     const gh_column *value; /* masks: what `value` stands for; NULL in a filter */
-    List *inner;    /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
+    List *inner; /* of const gh_relation *: tables of enclosing sub-selects, NULL if unknown */
+    List *names; /* of char *: what they go by */
+    List *outer_names;
     bool *is_guard; /* see gh_item */
     bool is_broken;
+    bool
+        is_captured; /* what is of the relation might be of a table inside, by the name that the client gave to it */
     bool has_query;      /* a sub-select: the planner may run it after other conditions */
     bool may_quote;      /* it may fail by an error that quotes a value of the row */
     bool calls_code;     /* other than PostgreSQL's own: it may cost anything */
@@ -33,8 +37,9 @@ void gh_policy_broken(gh_policy_scope *p, const char *why);
 /* Looks into one node and below; a gh_sql_visit. */
 void gh_policy_walk(struct Node **slot, void *arg);
 void gh_policy_walk_children(gh_policy_scope *p, Node *n);
-/* Opens the scope of a sub-select; returns what to put back into p->inner. */
+/* Opens the scope of a sub-select; returns what to close it with. */
 List *gh_policy_enter(gh_policy_scope *p, const SelectStmt *s);
+void gh_policy_leave(gh_policy_scope *p, List *outer);
 bool gh_policy_is_inner_column(const gh_policy_scope *p, gh_str name);
 void gh_policy_column(gh_policy_scope *p, ColumnRef *ref);
 /* Writes the schema of a function of PostgreSQL's own; false: it is none, and the expression is broken. */

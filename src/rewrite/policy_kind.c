@@ -141,7 +141,7 @@ static gh_time_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
         return GH_TIME_NONE;
     outer = gh_policy_enter(p, q);
     kind = gh_policy_time_kind(p, linitial_node(ResTarget, q->targetList)->val);
-    p->inner = outer;
+    gh_policy_leave(p, outer);
     return kind;
 }
 

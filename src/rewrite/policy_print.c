@@ -129,7 +129,7 @@ static gh_print_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
         return PRINT_PLAIN;
     outer = gh_policy_enter(p, q);
     kind = kind_of(p, linitial_node(ResTarget, q->targetList)->val);
-    p->inner = outer;
+    gh_policy_leave(p, outer);
     return kind;
 }
 

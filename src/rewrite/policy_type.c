@@ -211,7 +211,7 @@ static gh_oid type_of_query(gh_policy_scope *p, const SubLink *s)
         return 0;
     outer = gh_policy_enter(p, q);
     type = gh_policy_type(p, linitial_node(ResTarget, q->targetList)->val);
-    p->inner = outer;
+    gh_policy_leave(p, outer);
     return s->subLinkType == EXPR_SUBLINK ? type : gh_infer_array(&p->judge, type);
 }
 

@@ -585,6 +585,12 @@ static void prepare_item(gh_judge *j, gh_item *item)
     if (!item->is_flat)
         item->inner = GH_INNER;
     is_ready = item->is_flat ? gh_flat_prepare(j, item) : prepare(j, item);
+    if (item->is_captured) {
+        item->is_flat = item->is_captured = false;
+        item->inner = GH_INNER;
+        item->where = NULL;
+        is_ready = prepare(j, item);
+    }
     if (!is_ready)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied for table %s",
                         item->var->relname);
