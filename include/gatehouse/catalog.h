@@ -60,6 +60,9 @@ typedef struct gh_relation {
     uint16_t primary_key_len;
     const gh_constraint *constraints; /* those that ON CONFLICT can name */
     uint16_t constraint_count;
+    const gh_str
+        *partial_keys; /* conditions of its unique indexes that have one, by pg_get_expr() */
+    uint16_t partial_key_count;
     const gh_oid *referenced_by; /* relations with a foreign key to it, each once */
     uint16_t referenced_by_count;
     const gh_oid *parents; /* what it is a partition or child of */
@@ -138,6 +141,7 @@ typedef struct gh_cast {
     char context;    /* e a i */
     char method;     /* f i b */
     bool is_trusted; /* PostgreSQL's own, or an extension's */
+    bool is_made;    /* PostgreSQL did not bring it */
 } gh_cast;
 
 typedef struct gh_catalog gh_catalog;

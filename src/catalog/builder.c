@@ -84,6 +84,15 @@ static const gh_constraint *keep_constraints(gh_catalog_builder *b, const gh_rel
     return out;
 }
 
+static const gh_str *keep_partial_keys(gh_catalog_builder *b, const gh_relation *r)
+{
+    gh_str *out = keep(b, r->partial_keys, r->partial_key_count * sizeof(out[0]));
+
+    for (size_t i = 0; i < r->partial_key_count; i++)
+        out[i] = keep_str(b, out[i]);
+    return out;
+}
+
 void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
 {
     gh_relation copy = *r;
@@ -102,6 +111,7 @@ void gh_catalog_add_relation(gh_catalog_builder *b, const gh_relation *r)
     if (r->primary_key_len > 0)
         copy.primary_key = keep(b, r->primary_key, r->primary_key_len * sizeof(r->primary_key[0]));
     copy.constraints = r->constraint_count > 0 ? keep_constraints(b, r) : NULL;
+    copy.partial_keys = r->partial_key_count > 0 ? keep_partial_keys(b, r) : NULL;
     copy.referenced_by = NULL;
     if (r->referenced_by_count > 0)
         copy.referenced_by =

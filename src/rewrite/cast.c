@@ -15,6 +15,9 @@
 
 #define OID_MAX_BUILTIN 16384u
 #define OID_RECORD      2249u
+#define OID_INT8        20u
+#define OID_NUMERIC     1700u
+#define OID_BOOL        16u
 #define OID_JSON        114u
 #define OID_JSONB       3802u
 #define NESTING_MAX     16
@@ -149,9 +152,70 @@ void gh_cast_judge_unsure(gh_judge *j)
     }
 }
 
+/* ---- assignment ---------------------------------------------------------------------------------- */
+
 bool gh_cast_may_assign(gh_judge *j, gh_oid type)
 {
     return is_allowed(j, 0, type, false, 0);
+}
+
+bool gh_cast_may_assign_from(gh_judge *j, gh_oid source, gh_oid type)
+{
+    if (source == OID_RECORD || source == GH_OID_UNKNOWN)
+        source = 0;
+    return (source != 0 && source == type) || is_allowed(j, source, type, false, 0);
+}
+
+/*
+ * SECURITY: of what becomes of a literal, or of a parameter that nothing else gives a type, the column's type decides, and reads
+ * it itself. Of anything else the type must be known, or no such cast may be there. Attack: tests/attack code-behind-names.
+ */
+bool gh_cast_may_assign_value(gh_judge *j, const Node *value, gh_oid type)
+{
+    if (value == NULL || IsA(value, SetToDefault) || gh_cast_may_assign(j, type) ||
+        is_read_by_type(j, value))
+        return true;
+    if (IsA(value, A_Const) &&
+        IsA(&((const A_Const *)value)->val, Float)) /* too large a number, or a fraction */
+        return is_allowed(j, OID_INT8, type, false, 0) &&
+               is_allowed(j, OID_NUMERIC, type, false, 0);
+    return gh_cast_may_assign_from(j, gh_infer_type(j, value), type);
+}
+
+/* Does it run without a word, in an expression of PostgreSQL's own operators and functions? */
+static bool is_made_and_silent(const gh_cast *c)
+{
+    return c->is_made && c->target < OID_MAX_BUILTIN &&
+           (c->context == 'i' || (c->context == 'a' && c->target == OID_BOOL));
+}
+
+bool gh_cast_is_any_made(const gh_catalog *c)
+{
+    size_t count;
+    const gh_cast *const *all = gh_catalog_casts(c, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_made_and_silent(all[i]))
+            return true;
+    }
+    return false;
+}
+
+bool gh_cast_is_made_from(const gh_catalog *c, gh_oid type)
+{
+    const gh_type *t = gh_catalog_type_by_oid(c, without_domain(c, type));
+    size_t count;
+    const gh_cast *const *all = gh_catalog_casts(c, &count);
+
+    if (t == NULL || t->kind == 'p' || t->relation != 0)
+        return gh_cast_is_any_made(c);
+    if (t->element != 0 && t->category == 'A' && gh_cast_is_made_from(c, t->element))
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        if (is_made_and_silent(all[i]) && (all[i]->source == type || all[i]->source == t->oid))
+            return true;
+    }
+    return false;
 }
 
 /* ---- domains ------------------------------------------------------------------------------------- */

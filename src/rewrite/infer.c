@@ -727,3 +727,11 @@ gh_oid gh_infer_type(gh_judge *j, const Node *n)
 {
     return infer(j, n, 0);
 }
+
+gh_oid gh_infer_output(gh_judge *j, const Node *query, int position)
+{
+    gh_found f = { 0 };
+
+    find_output(j, query, "", position, &f, 0);
+    return f.is_open || f.is_mixed ? 0 : f.type;
+}

@@ -333,6 +333,12 @@ void gh_write_close_block(gh_judge *j);
 /* Judges SET, or INSERT's list of columns: by index, which columns are written. */
 bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets);
 bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns);
+/* Refuses a cast that SET, or the values and the query of an INSERT into these columns (NIL: all of the table's), would run. */
+void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets);
+void gh_assign_values(gh_judge *j, const gh_item *target, const List *columns, const List *values);
+void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, const SelectStmt *s);
+/* Does ON CONFLICT (...) WHERE say what a unique index's own condition says? As it was parsed. */
+bool gh_arbiter_is_named(gh_judge *j, const gh_item *target, const Node *where);
 /* A cell that the user does not see in clear cannot be written, unless the grants say blind. */
 void gh_write_refuse_unseen(gh_judge *j, const gh_item *target, const bool *written, bool is_blind);
 /* Nothing that the filters read is written, by the statement, a trigger or a generated column. */
@@ -586,8 +592,15 @@ void gh_type_cast_literal(gh_judge *j, TypeCast *c, const char *sql);
 
 /* Refuses a cast that may call a function which the policy does not allow. */
 void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
-/* The same for what PostgreSQL casts by itself when a column of the type is written. */
+/* The same for what PostgreSQL casts by itself when a column of the type is written: from whatever there is, from one type (0:
+ * nobody knows), from a value. */
 bool gh_cast_may_assign(gh_judge *j, gh_oid type);
+bool gh_cast_may_assign_from(gh_judge *j, gh_oid source, gh_oid type);
+bool gh_cast_may_assign_value(gh_judge *j, const Node *value, gh_oid type);
+/* Did somebody make a cast to a type of PostgreSQL's own that runs without a word in an expression? From the type, or an
+ * element of it? */
+bool gh_cast_is_any_made(const gh_catalog *c);
+bool gh_cast_is_made_from(const gh_catalog *c, gh_oid type);
 /* What is left of these where all of the statement is known: for a judge that keeps them. */
 void gh_cast_judge_unsure(gh_judge *j);
 /* May a value become one of the type, by the functions that checks of domains in it call? */

@@ -8,7 +8,7 @@
  * in as quoted literals. Attack: tests/attack capture.
  */
 #include "policy_expr.h"
-#include "overload.h"
+#include "infer.h"
 
 /* An expression of PostgreSQL's own operators that is no longer than this costs less than any sub-select. */
 #define CHEAP_BYTES_MAX 4096
@@ -91,6 +91,16 @@ static bool is_captured(const gh_policy_scope *p)
     return false;
 }
 
+/*
+ * SECURITY: a cast that somebody made AS IMPLICIT fails as one that is written does, over a value that the client may guess.
+ * Attack: tests/attack code-behind-names.
+ */
+static void note_cast(gh_policy_scope *p, gh_oid type)
+{
+    if (p->has_made_casts && !p->may_quote)
+        p->may_quote = gh_cast_is_made_from(p->judge.in->catalog, type);
+}
+
 void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
 {
     gh_judge *j = &p->judge;
@@ -129,6 +139,7 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
     if (p->is_guard != NULL)
         p->is_guard[c - p->relation->columns] = true;
     p->calls_code |= !is_plain_type(gh_catalog_type_by_oid(j->in->catalog, c->type_oid));
+    note_cast(p, c->type_oid);
     gh_judge_edit(j, token, token, gh_judge_printf("%s.", p->alias));
 }
 
@@ -269,15 +280,18 @@ static List *tables_of(gh_policy_scope *p, Node *item, List *out)
         return out;
     if (IsA(item, RangeVar)) {
         const RangeVar *v = (const RangeVar *)item;
+        const gh_relation *r;
 
         if (v->schemaname == NULL) {
             broken_by(p, "table of a sub-select has no schema", gh_str_of(v->relname));
             return out;
         }
         p->names = lappend(p->names, v->alias != NULL ? v->alias->aliasname : v->relname);
-        return lappend(out, (void *)(uintptr_t)gh_catalog_relation(p->judge.in->catalog,
-                                                                   gh_str_of(v->schemaname),
-                                                                   gh_str_of(v->relname)));
+        r = gh_catalog_relation(p->judge.in->catalog, gh_str_of(v->schemaname),
+                                gh_str_of(v->relname));
+        for (uint16_t i = 0; r != NULL && i < r->column_count; i++)
+            note_cast(p, r->columns[i].type_oid);
+        return lappend(out, (void *)(uintptr_t)r);
     }
     if (IsA(item, JoinExpr) && ((JoinExpr *)item)->alias != NULL)
         gh_policy_broken(p, "join of a sub-select has an alias");
@@ -343,12 +357,41 @@ static bool may_quote(const Node *n)
     return true;
 }
 
+/* Of what is computed: each type that it may be of. */
+static void note_results(gh_policy_scope *p, const Node *n)
+{
+    size_t count;
+
+    if (gh_policy_is_attribute(n)) {
+        note_cast(p, GH_OID_TEXT);
+    } else if (IsA(n, FuncCall)) {
+        const gh_function *const *f =
+            gh_catalog_functions(p->judge.in->catalog,
+                                 gh_str_of(strVal(llast(((const FuncCall *)n)->funcname))), &count);
+
+        for (size_t i = 0; i < count; i++)
+            note_cast(p, f[i]->result);
+    } else if (IsA(n, A_Expr)) {
+        const gh_operator *const *o = gh_catalog_operators(
+            p->judge.in->catalog, gh_str_of(strVal(llast(((const A_Expr *)n)->name))), &count);
+
+        for (size_t i = 0; i < count; i++)
+            note_cast(p, o[i]->result);
+    } else if (IsA(n, TypeCast)) {
+        note_cast(p, gh_infer_named_type(&p->judge, ((const TypeCast *)n)->typeName));
+    } else if (IsA(n, SQLValueFunction)) {
+        note_cast(p, 0);
+    }
+}
+
 void gh_policy_walk(struct Node **slot, void *arg)
 {
     gh_policy_scope *p = arg;
     Node *n = (Node *)*slot;
 
     p->may_quote |= may_quote(n);
+    if (p->has_made_casts)
+        note_results(p, n);
     if (p->is_broken || p->judge.rc != GH_OK || gh_policy_time(p, n))
         return;
     switch (nodeTag(n)) {
@@ -402,6 +445,7 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
                           .is_ascii = outer->is_ascii,
                           .memory_before = outer->memory_before,
                           .is_policy = true };
+    p.has_made_casts = gh_cast_is_any_made(outer->in->catalog);
     if (expr.len > GH_POLICY_EXPR_MAX) {
         gh_policy_broken(&p, "is too long");
         return NULL;

@@ -25,6 +25,7 @@ typedef struct gh_policy_scope {
     bool
         is_captured; /* what is of the relation might be of a table inside, by the name that the client gave to it */
     bool has_query;      /* a sub-select: the planner may run it after other conditions */
+    bool has_made_casts; /* somebody made casts that run without a word */
     bool may_quote;      /* it may fail by an error that quotes a value of the row */
     bool calls_code;     /* other than PostgreSQL's own: it may cost anything */
     bool keeps_instants; /* policy_time.c: they stay what they are in the part that is walked */

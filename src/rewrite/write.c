@@ -23,7 +23,6 @@ static const gh_column *written_column(gh_judge *j, const gh_item *item, const R
     }
     if ((t->indirection != NIL &&
          d->show != GH_CLEAR) || /* the rest of the value would stay unseen */
-        !gh_cast_may_assign(j, c->type_oid) ||
         (item->relation->is_temporary && !gh_cast_may_check(j, c->type_oid, 0))) {
         gh_judge_refuse(j, GH_DENIED, "42501", t->location, "permission denied for table %s",
                         item->var->relname);
@@ -180,6 +179,7 @@ bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets)
     }
     foreach (cell, sets)
         judge_set_value(j, &lfirst_node(ResTarget, cell)->val);
+    gh_assign_set(j, target, sets);
     return written;
 }
 
@@ -627,6 +627,8 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
     written = gh_write_insert_list(j, target, s->cols);
     if (s->cols == NIL && s->selectStmt != NULL) /* as many as it has: any of them */
         memset(written, true, target->relation->column_count);
+    if (j->rc == GH_OK && s->selectStmt != NULL)
+        gh_assign_query(j, target, s->cols, (const SelectStmt *)s->selectStmt);
     if (j->rc != GH_OK)
         return;
     granted = gh_write_condition(j, target, GH_INSERT, written, &is_blind);

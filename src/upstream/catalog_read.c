@@ -162,7 +162,8 @@ static const char s_columns_sql[] =
                      "ON a.atthasdef AND a.attgenerated = '' AND d.adrelid = a.attrelid AND "
                      "d.adnum = a.attnum "
                      "AND d.sql ~ "
-                     "'^(''|[0-9]|true$|false$|NULL::|(now\\(\\)|CURRENT_TIMESTAMP|CURRENT_DATE|"
+                     "'^([(]*(''|[0-9])|true$|false$|NULL::|(now\\(\\)|CURRENT_TIMESTAMP|CURRENT_"
+                     "DATE|"
                      "LOCALTIMESTAMP)$)' AND length(d.sql) < 200 "
                      "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', "
                      "'I') "
@@ -173,6 +174,12 @@ static const char s_constraints_sql[] =
     "WITH " HIDDEN "SELECT conrelid, conname, conkey FROM pg_constraint "
     "WHERE contype IN ('p', 'u', 'x') AND conrelid <> 0 AND connamespace NOT IN (TABLE hidden) "
     "ORDER BY conrelid, conname";
+
+/* What ON CONFLICT (...) WHERE can name. */
+static const char s_partial_keys_sql[] =
+    "WITH " HIDDEN "SELECT i.indrelid, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i "
+    "JOIN pg_class c ON c.oid = i.indrelid WHERE i.indisunique AND i.indpred IS NOT NULL "
+    "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY i.indrelid, i.indexrelid";
 
 static const char s_types_sql[] =
     "WITH " HIDDEN "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typrelid, "
@@ -219,7 +226,7 @@ static const char s_operators_sql[] =
 static const char s_casts_sql[] =
     "SELECT castsource, casttarget, castfunc, castcontext, castmethod, castfunc < 16384 OR EXISTS ("
     "SELECT FROM pg_depend d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid "
-    "AND d.deptype = 'e') FROM pg_cast c";
+    "AND d.deptype = 'e'), c.oid >= 16384 FROM pg_cast c";
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -277,6 +284,7 @@ static size_t numbers_at(const PGresult *r, int row, int column, uint32_t *out, 
 #define INDEX_COLUMNS_MAX 32
 #define OUTPUTS_MAX       1600 /* as many as a table's columns; those beyond are not known */
 #define CONSTRAINTS_MAX   256  /* of one relation; more are not known, and so may not be named */
+#define PARTIAL_KEYS_MAX  256  /* the same */
 
 typedef struct reading {
     gh_catalog_builder *builder;
@@ -287,6 +295,7 @@ typedef struct reading {
     int16_t key[NUMBERS_MAX];
     gh_constraint constraints[CONSTRAINTS_MAX];
     int16_t constraint_columns[CONSTRAINTS_MAX][INDEX_COLUMNS_MAX];
+    gh_str partial_keys[PARTIAL_KEYS_MAX];
     gh_out_param outputs[OUTPUTS_MAX]; /* of one function */
 } reading;
 
@@ -338,11 +347,26 @@ static void take_constraints(reading *rd, gh_relation *rel, const PGresult *r, i
     }
 }
 
+/* The same. */
+static void take_partial_keys(reading *rd, gh_relation *rel, const PGresult *r, int *next)
+{
+    int end = PQntuples(r);
+
+    rel->partial_keys = rd->partial_keys;
+    while (*next < end && oid_at(r, *next, 0) < rel->oid)
+        (*next)++;
+    for (; *next < end && oid_at(r, *next, 0) == rel->oid; (*next)++) {
+        if (rel->partial_key_count < PARTIAL_KEYS_MAX)
+            rd->partial_keys[rel->partial_key_count++] = text_at(r, *next, 1);
+    }
+}
+
 /* All ordered by the relation's OID: one pass. */
 static void take_relations(reading *rd, const PGresult *relations, const PGresult *columns,
-                           const PGresult *constraints)
+                           const PGresult *constraints, const PGresult *partial_keys)
 {
     int next = 0;
+    int next_key = 0;
     int next_constraint = 0;
     int columns_end = PQntuples(columns);
 
@@ -379,6 +403,7 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             next++;
         }
         take_constraints(rd, &rel, constraints, &next_constraint);
+        take_partial_keys(rd, &rel, partial_keys, &next_key);
         gh_catalog_add_relation(rd->builder, &rel);
     }
 }
@@ -473,6 +498,7 @@ static void take_casts(reading *rd, const PGresult *r)
             .context = char_at(r, i, 3),
             .method = char_at(r, i, 4),
             .is_trusted = bool_at(r, i, 5),
+            .is_made = bool_at(r, i, 6),
         };
         gh_catalog_add_cast(rd->builder, &c);
     }
@@ -517,6 +543,7 @@ static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
     PGresult *relations = NULL;
     PGresult *columns = NULL;
     PGresult *constraints = NULL;
+    PGresult *partial_keys = NULL;
     gh_rc rc = query(r, s_relations_sql, &relations, err);
 
     if (rc == GH_OK)
@@ -524,10 +551,13 @@ static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
     if (rc == GH_OK)
         rc = query(r, s_constraints_sql, &constraints, err);
     if (rc == GH_OK)
-        take_relations(rd, relations, columns, constraints);
+        rc = query(r, s_partial_keys_sql, &partial_keys, err);
+    if (rc == GH_OK)
+        take_relations(rd, relations, columns, constraints, partial_keys);
     PQclear(relations);
     PQclear(columns);
     PQclear(constraints);
+    PQclear(partial_keys);
     return rc;
 }
 

@@ -60,6 +60,11 @@ CREATE CAST (lib.size AS integer) WITH INOUT AS IMPLICIT;
 CREATE CAST (varchar AS bigint) WITH INOUT AS IMPLICIT;
 CREATE CAST (varchar AS date) WITH INOUT AS IMPLICIT;
 CREATE CAST (varchar AS boolean) WITH INOUT AS ASSIGNMENT;
+CREATE TYPE lib.bag AS (v text);
+CREATE FUNCTION lib.count_bag(lib.bag) RETURNS integer STABLE LANGUAGE sql AS 'SELECT max(amount)::integer FROM lockbox.ledger';
+CREATE CAST (lib.bag AS integer) WITH FUNCTION lib.count_bag(lib.bag) AS ASSIGNMENT;
+CREATE TABLE shop.bags (id integer PRIMARY KEY, bag lib.bag);
+CREATE TABLE shop.tallies (id integer, number varchar);
 CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade, size lib.size, number varchar, day varchar, done varchar);
 CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[], at lib.ledger_id, ats lib.ledger_ids, entry lib.entry, small lib.small_id);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
@@ -113,6 +118,7 @@ DATA = r'''
 INSERT INTO shop.moves SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, 'CNRY-{salt}-move-' || i FROM generate_series(1, 20) i;
 INSERT INTO shop.stops VALUES (1);
 INSERT INTO shop.codes VALUES (1, CASE WHEN '{salt}' = 'A' THEN 'guess' ELSE 'other' END);
+INSERT INTO shop.tallies SELECT id, code FROM shop.codes;
 INSERT INTO shop.regions VALUES ('EU', 'Europe'), ('US', 'America');
 INSERT INTO shop.orders
 SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END,
@@ -128,7 +134,7 @@ INSERT INTO lockbox.ledger SELECT i, 'CNRY-{salt}-ledger-' || i, {number}0000 + 
 INSERT INTO lockbox.echoes SELECT i, 30, 'CNRY-{salt}-word' FROM generate_series(1, {ledger}) i;
 INSERT INTO lockbox.echoes VALUES (100, 27, 'CNRY-{salt}-word');
 INSERT INTO shop."Odd ""Name""" VALUES (1, 'fine', 'CNRY-{salt}-odd');
-INSERT INTO shop.parcels VALUES (1, ROW('plain'));
+INSERT INTO shop.parcels VALUES (1, ROW('plain')); INSERT INTO shop.bags VALUES (1, ROW('plain'));
 INSERT INTO shop.marks VALUES (3, 'EU', 'low', '1', '5', '2020-01-01', 'yes'), (4, 'US', 'low', '1', '5', '2020-01-01', 'yes');
 UPDATE shop.marks SET grade = 'none', size = 'x', number = 'CNRY', day = 'CNRY', done = 'CNRY' WHERE id = 4 AND '{salt}' = 'A';
 INSERT INTO shop.kinds VALUES (1, 'big', '{{small}}');
@@ -200,10 +206,13 @@ grants:
     tables: [shop.ratios, shop.nested_ratios, shop.inner_ratios, shop.either_ratio]
     columns: { except: [note] }
   - to: [reader]
-    tables: [shop.parcels, shop.part_eu, shop.kinds]
+    tables: [shop.parcels, shop.bags, shop.part_eu, shop.kinds]
   - to: [reader]
     tables: [shop.codes]
     rows: "code::integer > 0"
+  - to: [reader]
+    tables: [shop.tallies]
+    rows: "number > 0 AND id > 0"
   - to: [writer]
     tables: [shop.codes]
     mask: { code: number }
@@ -235,7 +244,7 @@ grants:
   - { to: [writer], tables: [shop.split], columns: [id, region, n], rows: "region = attr('region')", privileges: [insert] }
   - { to: [writer], tables: [shop.split], columns: [id, region, n, hid], rows: "n < 10", privileges: [update] }
   - to: [writer]
-    tables: [shop.parcels]
+    tables: [shop.parcels, shop.bags]
     privileges: [insert, update]
   - to: [writer]
     tables: [shop.orders]

@@ -43,6 +43,8 @@ START_TEST(contents_are_copied)
 
     r.primary_key = key;
     r.primary_key_len = 2;
+    r.partial_keys = &constraint.name;
+    r.partial_key_count = 1;
     r.constraints = &constraint;
     r.constraint_count = 1;
     r.referenced_by = references;
@@ -70,6 +72,8 @@ START_TEST(contents_are_copied)
     ck_assert_ptr_eq(gh_catalog_relation_by_oid(c, 16400), found);
     ck_assert_int_eq(found->primary_key[0], 3);
     ck_assert_int_eq(found->primary_key[1], 1);
+    ck_assert_int_eq(found->partial_key_count, 1);
+    ck_assert(gh_str_is(found->partial_keys[0], "amount"));
     ck_assert_int_eq(found->constraint_count, 1);
     ck_assert_int_eq(found->referenced_by_count, 2);
     ck_assert_uint_eq(found->referenced_by[0], 16500);

@@ -29,6 +29,8 @@ static void recreate_schema(void)
         "name varchar(20), PRIMARY KEY (name, id), CONSTRAINT once UNIQUE (mood), "
         "EXCLUDE USING btree ((n + 1) WITH =)); "
         "ALTER TABLE shop.orders DROP COLUMN gone; "
+        "CREATE UNIQUE INDEX few ON shop.orders (n) WHERE id > 5; "
+        "CREATE INDEX ON shop.orders (n) WHERE id > 6; CREATE UNIQUE INDEX ON shop.orders (n); "
         "CREATE VIEW shop.plain AS SELECT id FROM shop.orders; "
         "CREATE VIEW shop.fenced WITH (security_barrier) AS SELECT id FROM shop.orders; "
         "CREATE TABLE shop.parts (d date) PARTITION BY RANGE (d); "
@@ -83,6 +85,8 @@ START_TEST(snapshot_holds_the_catalog)
     ck_assert_int_eq(orders->primary_key_len, 2);
     ck_assert_int_eq(orders->primary_key[0], 8);
     ck_assert_int_eq(orders->primary_key[1], 1);
+    ck_assert_int_eq(orders->partial_key_count, 1);
+    ck_assert(gh_str_is(orders->partial_keys[0], "(id > 5)"));
     ck_assert_int_eq(orders->constraint_count, 3);
     ck_assert(gh_str_is(orders->constraints[0].name, "once"));
     ck_assert_int_eq(orders->constraints[0].column_count, 1);
@@ -131,6 +135,7 @@ START_TEST(snapshot_holds_the_catalog)
     ck_assert_ptr_nonnull(gh_catalog_operators(c, GH_STR("+"), &count));
     ck_assert_uint_gt(count, 10);
     ck_assert_int_eq(gh_catalog_cast(c, 23, 20)->context, 'i');
+    ck_assert(!gh_catalog_cast(c, 23, 20)->is_made);
     ck_assert_uint_ne(gh_catalog_schema(c, GH_STR("information_schema")), 0);
     ck_assert_ptr_nonnull(
         gh_relation_column(gh_catalog_relation(c, GH_STR("information_schema"), GH_STR("columns")),
@@ -293,6 +298,7 @@ START_TEST(unchanged_catalog_is_the_same_snapshot)
         "ALTER TABLE shop.orders RENAME CONSTRAINT once TO twice",
         "ALTER TABLE shop.orders ADD CONSTRAINT more UNIQUE (tags)",
         "ALTER FUNCTION shop.f(int, text) VOLATILE",
+        "DROP INDEX shop.few",
         "CREATE CAST (shop.mood AS int) WITH FUNCTION shop.m(shop.mood)",
         "CREATE OPERATOR shop.@+ (RIGHTARG = shop.mood, FUNCTION = shop.m)",
         "ALTER TYPE shop.mood RENAME TO feeling",

@@ -1,0 +1,117 @@
+/*
+ * What PostgreSQL casts by itself when a value is stored in a column: it takes casts that somebody made AS IMPLICIT or AS
+ * ASSIGNMENT, whose functions must be allowed as if they were called.
+ *
+ *     UPDATE t SET n = 5             int4 into int4: no cast
+ *     UPDATE t SET n = box           lib.boxed into int4: the function of that cast
+ *     INSERT INTO t (n) VALUES ('5') int4 reads the text
+ *
+ * COPY casts nothing: each column's type reads the client's text.
+ */
+#include "infer.h"
+
+static const gh_column *column_at(const gh_item *target, const List *columns, int place)
+{
+    if (place < list_length(columns))
+        return gh_relation_column(target->relation,
+                                  gh_str_of(list_nth_node(ResTarget, columns, place)->name));
+    return columns == NIL && place < target->relation->column_count
+               ? &target->relation->columns[place]
+               : NULL;
+}
+
+static void refuse(gh_judge *j, const gh_item *target, int location)
+{
+    gh_judge_refuse(j, GH_DENIED, "42501", location, "permission denied for table %s",
+                    target->var->relname);
+}
+
+/* Of (a, b) = (...) the one value, or what the sub-select gives. */
+static bool may_assign_one_of(gh_judge *j, const MultiAssignRef *m, gh_oid type)
+{
+    const Node *source = m->source;
+    gh_oid given;
+
+    if (IsA(source, RowExpr) && list_length(((const RowExpr *)source)->args) == m->ncolumns)
+        return gh_cast_may_assign_value(j, list_nth(((const RowExpr *)source)->args, m->colno - 1),
+                                        type);
+    if (!IsA(source, SubLink))
+        return gh_cast_may_assign(j, type);
+    given = gh_infer_output(j, ((const SubLink *)source)->subselect, m->colno - 1);
+    return gh_cast_may_assign_from(j, given == GH_OID_UNKNOWN ? GH_OID_TEXT : given, type);
+}
+
+void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets)
+{
+    ListCell *cell;
+
+    foreach (cell, sets) {
+        const ResTarget *t = lfirst_node(ResTarget, cell);
+        const gh_column *c = gh_relation_column(target->relation, gh_str_of(t->name));
+        bool is_allowed;
+
+        if (c == NULL || j->rc != GH_OK)
+            return;
+        if (t->indirection != NIL) /* a part, of another type */
+            is_allowed = gh_cast_may_assign(j, c->type_oid);
+        else if (IsA(t->val, MultiAssignRef))
+            is_allowed = may_assign_one_of(j, (const MultiAssignRef *)t->val, c->type_oid);
+        else
+            is_allowed = gh_cast_may_assign_value(j, t->val, c->type_oid);
+        if (!is_allowed)
+            refuse(j, target, t->location);
+    }
+}
+
+void gh_assign_values(gh_judge *j, const gh_item *target, const List *columns, const List *values)
+{
+    ListCell *cell;
+
+    foreach (cell, values) {
+        int place = foreach_current_index(cell);
+        const gh_column *c = column_at(target, columns, place);
+
+        if (c == NULL || j->rc != GH_OK)
+            return;
+        if (place < list_length(columns) &&
+                    list_nth_node(ResTarget, columns, place)->indirection != NIL
+                ? !gh_cast_may_assign(j, c->type_oid)
+                : !gh_cast_may_assign_value(j, lfirst(cell), c->type_oid))
+            refuse(j, target, exprLocation(lfirst(cell)));
+    }
+}
+
+/* What a query gives at a place, where that is one expression. */
+static const Node *output_at(const SelectStmt *s, int place)
+{
+    const Node *value;
+
+    if (s->op != SETOP_NONE || place >= list_length(s->targetList))
+        return NULL;
+    value = list_nth_node(ResTarget, s->targetList, place)->val;
+    return IsA(value, A_Const) || IsA(value, ParamRef) ? value : NULL;
+}
+
+void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, const SelectStmt *s)
+{
+    const gh_column *c;
+    ListCell *cell;
+
+    foreach (cell, s->valuesLists)
+        gh_assign_values(j, target, columns, lfirst(cell));
+    if (s->valuesLists != NIL)
+        return;
+    for (int i = 0; (c = column_at(target, columns, i)) != NULL && j->rc == GH_OK; i++) {
+        const Node *value = output_at(s, i);
+        gh_oid type;
+
+        if (gh_cast_may_assign(j, c->type_oid) ||
+            (value != NULL && gh_cast_may_assign_value(j, value, c->type_oid)))
+            continue;
+        type = gh_infer_output(j, (const Node *)s, i);
+        if (s->op != SETOP_NONE && type == GH_OID_UNKNOWN)
+            type = GH_OID_TEXT;
+        if (!gh_cast_may_assign_from(j, type, c->type_oid))
+            refuse(j, target, -1);
+    }
+}
