@@ -18,6 +18,7 @@
  * SECURITY: a value that is computed twice is checked once and stored another time. Attack:
  * tests/integration/checked_writes, Merge.
  */
+#include "infer.h"
 #include "merge.h"
 
 #define GIVEN "\"gh_given\""
@@ -205,31 +206,17 @@ static char *as_stored(gh_judge *j, const gh_column *c, const char *value)
 static char *time_default(gh_judge *j, const gh_column *c)
 {
     const Node *n = gh_judge_parse_expr(j, gh_judge_cstr(c->default_sql));
-    const char *sql = n != NULL && IsA(n, FuncCall) ? "pg_catalog.now()" : NULL;
 
-    if (n != NULL && IsA(n, SQLValueFunction))
-        sql = gh_judge_cstr(c->default_sql);
-    return sql == NULL
-               ? NULL
-               : gh_judge_printf("CAST(%s AS " GH_STR_FMT ")", sql, GH_STR_ARG(c->type_sql));
+    if (n != NULL && IsA(n, FuncCall))
+        return pstrdup("pg_catalog.now()");
+    return n != NULL && IsA(n, SQLValueFunction) ? gh_judge_cstr(c->default_sql) : NULL;
 }
 
-/* SQL of a default that is a literal or the time; NULL for any other. */
-static char *known_default(gh_judge *j, const gh_column *c)
+/* SQL of a literal; NULL of any other. */
+static const char *literal(gh_judge *j, const A_Const *a)
 {
-    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, c->type_oid);
-    const Node *n;
-    const A_Const *a;
     const char *text = "NULL";
 
-    if (!c->has_default && c->identity == 0 && t != NULL && t->kind != 'd') /* which has its own */
-        return gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql));
-    n = c->default_sql.len == 0 ? NULL : gh_judge_parse_expr(j, gh_judge_cstr(c->default_sql));
-    while (n != NULL && IsA(n, TypeCast))
-        n = ((const TypeCast *)n)->arg;
-    if (n == NULL || !IsA(n, A_Const))
-        return n == NULL ? NULL : time_default(j, c);
-    a = (const A_Const *)n;
     if (!a->isnull) {
         if (IsA(&a->val, String))
             text = gh_judge_literal(j, gh_str_of(strVal(&a->val)));
@@ -242,7 +229,49 @@ static char *known_default(gh_judge *j, const gh_column *c)
         else
             return NULL;
     }
-    return gh_judge_printf("CAST(%s AS " GH_STR_FMT ")", text, GH_STR_ARG(c->type_sql));
+    return text;
+}
+
+/* The type that a default casts to, in SQL; NULL: it is neither PostgreSQL's own nor the column's, or has a length. */
+static const char *cast_type(gh_judge *j, const gh_column *c, const TypeName *t)
+{
+    const gh_type *type = gh_catalog_type_by_oid(j->in->catalog, gh_infer_named_type(j, t));
+
+    if (type == NULL || t->typmods != NIL ||
+        (type->oid != c->type_oid && !gh_str_is(type->schema, "pg_catalog")))
+        return NULL;
+    return gh_judge_printf("%s.%s", gh_judge_ident(j, type->schema), gh_judge_ident(j, type->name));
+}
+
+/* A literal and each cast of it: '2024-01-01 05:00'::date::timestamp has lost its hour. NULL: not understood. */
+static const char *cast_literal(gh_judge *j, const gh_column *c, const Node *n)
+{
+    const char *type;
+    const char *value;
+
+    if (IsA(n, A_Const))
+        return literal(j, (const A_Const *)n);
+    if (!IsA(n, TypeCast))
+        return NULL;
+    type = cast_type(j, c, ((const TypeCast *)n)->typeName);
+    value = type == NULL ? NULL : cast_literal(j, c, ((const TypeCast *)n)->arg);
+    return value == NULL ? NULL : gh_judge_printf("CAST(%s AS %s)", value, type);
+}
+
+/* SQL of a default that is a literal or the time; NULL for any other. */
+static char *known_default(gh_judge *j, const gh_column *c)
+{
+    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, c->type_oid);
+    const Node *n;
+    const char *value;
+
+    if (!c->has_default && c->identity == 0 && t != NULL && t->kind != 'd') /* which has its own */
+        return gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql));
+    n = c->default_sql.len == 0 ? NULL : gh_judge_parse_expr(j, gh_judge_cstr(c->default_sql));
+    if (n == NULL)
+        return NULL;
+    value = cast_literal(j, c, n);
+    return value != NULL ? pstrdup(value) : time_default(j, c);
 }
 
 /* ---- each column ----------------------------------------------------------------------------------- */
@@ -281,7 +310,7 @@ static char *other_value(gh_judge *j, gh_merge_action *a, const gh_column *c, gh
         a->added_columns = append(a->added_columns, gh_judge_ident(j, c->name));
         a->added_values = append(a->added_values, value);
     }
-    return value;
+    return value == NULL ? NULL : as_stored(j, c, value);
 }
 
 /* False: another column's value is already computed once, and this one is not of the same sub-select. */

@@ -554,6 +554,7 @@ static bool knows_constraint(const gh_item *target, const char *name)
 
 static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
 {
+    Node *where;
     ListCell *cell;
 
     if (infer == NULL)
@@ -580,8 +581,13 @@ static void judge_infer(gh_judge *j, InferClause *infer, const gh_item *target)
             gh_judge_refuse(j, GH_DENIED, "42501", infer->location,
                             "this ON CONFLICT target is not allowed");
     }
+    where = (Node *)copyObjectImpl(infer->whereClause);
     gh_judge_expr(j, &infer->whereClause);
     j->is_inferring = false;
+    if (where != NULL && !target->decision->is_full && !gh_arbiter_is_named(j, target, where))
+        gh_judge_refuse(j, GH_INVALID, "42P10", -1,
+                        "there is no unique or exclusion constraint matching the ON CONFLICT "
+                        "specification");
 }
 
 bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns)

@@ -32,7 +32,8 @@ CREATE TABLE numbered (id serial PRIMARY KEY, region text DEFAULT 'EU', note tex
 CREATE TABLE hidden_log (n int GENERATED ALWAYS AS IDENTITY (START 5000), what text);
 CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.hidden_log (what) VALUES ('CANARY'); RETURN NULL; END $$;
 CREATE TRIGGER logs AFTER INSERT ON numbered FOR EACH ROW EXECUTE FUNCTION logs();
-CREATE TABLE soft (id int PRIMARY KEY, state text DEFAULT 'it''s \\', gone boolean NOT NULL DEFAULT false, rank numeric(4,1) DEFAULT -5, at timestamptz DEFAULT now());
+CREATE TABLE soft (id int PRIMARY KEY, state text DEFAULT 'it''s \\', gone boolean NOT NULL DEFAULT false, rank numeric(4,1) DEFAULT -5, at timestamptz DEFAULT now(),
+    day timestamp DEFAULT '2024-01-01 05:00'::date, tags text[] DEFAULT '{a,b}', half numeric DEFAULT 2.5::int);
 CREATE TABLE stamped (id int PRIMARY KEY, region text, at timestamptz);
 CREATE FUNCTION stamps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM to_json(NEW), NEW.* IS DISTINCT FROM OLD.*; NEW.at := now(); RETURN NEW; END $$;
 CREATE TRIGGER stamps BEFORE UPDATE OR DELETE ON stamped FOR EACH ROW EXECUTE FUNCTION stamps();
@@ -40,6 +41,10 @@ CREATE TABLE keyed (id int PRIMARY KEY, code text, secret text, note text, CONST
     CONSTRAINT by_text EXCLUDE USING btree (lower(secret) WITH =));
 CREATE UNIQUE INDEX ON keyed (lower(code)); CREATE UNIQUE INDEX ON keyed (code) WHERE id > 0; CREATE UNIQUE INDEX ON keyed (code) WHERE secret IS NULL;
 INSERT INTO keyed VALUES (1, 'a', 'x'), (2, 'b', 'y');
+CREATE TABLE ranked (id int PRIMARY KEY, code varchar(9), rank int, done boolean DEFAULT false);
+CREATE UNIQUE INDEX ON ranked (code) WHERE id > 40 AND code::text IN ('a', 'b'); CREATE UNIQUE INDEX ON ranked (code) WHERE NOT done;
+CREATE UNIQUE INDEX ON ranked (id) WHERE rank > 5; CREATE UNIQUE INDEX ON ranked (code, id) WHERE rank IS NULL AND done = false;
+INSERT INTO ranked VALUES (41, 'a', NULL, true), (42, 'z', NULL, false);
 CREATE TABLE noted (id int PRIMARY KEY, region text, note text, made text);
 INSERT INTO noted VALUES (1, 'EU', 'n1', 'm1'), (2, 'US', 'n2', 'hidden');
 CREATE FUNCTION notes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.made := 'CANARY' || NEW.id; RETURN NEW; END $$;
@@ -82,11 +87,13 @@ grants:
   - { to: [clerk], tables: [public.m], columns: { except: [secret] }, rows: "region = attr('region') AND note <> 'kept' AND amount < 100", privileges: [update, delete] }
   - { to: [clerk], tables: [public.s] }
   - { to: [clerk], tables: [public.keyed], columns: { except: [secret] }, rows: "id <> 2", privileges: [select, insert, update] }
+  - { to: [clerk], tables: [public.ranked], rows: "id < 50" }
+  - { to: [clerk], tables: [public.ranked], rows: "id < 50", columns: [id, code, done], privileges: [insert] }
   - { to: [clerk], tables: [public.toss], privileges: [update] }
   - { to: [clerk], tables: [public.veiled], columns: [id, text], privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [public.plain] }
   - { to: [clerk], tables: [public.numbered], columns: { except: [secret] }, rows: "region = 'EU'", privileges: [select, insert] }
-  - { to: [clerk], tables: [public.soft], rows: "NOT gone AND state IS NOT NULL AND rank < 0 AND at < '2500-01-01 00:00+00'", privileges: [select, insert, update] }
+  - { to: [clerk], tables: [public.soft], rows: "NOT gone AND state IS NOT NULL AND rank < 0 AND day > '2000-01-01' AND 'a' = ANY (tags) AND half > 1 AND at < '2500-01-01 00:00+00'", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.stamped], rows: "region = 'EU'", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [public.counted], rows: "id < 10", privileges: [select, insert, update] }
   - { to: [clerk], tables: [public.noted], privileges: [insert, update] }
@@ -232,6 +239,30 @@ class Conflicts(unittest.TestCase):
         for name in ('by_both', 'by_text'):
             self.assertEqual([{k: v.replace(name, 'by_none') for k, v in self.ask(name, a).error.items()} for a in ('NOTHING', "UPDATE SET note = 'x'")], absent)
 
+
+    def test_conditions_of_indexes(self):
+        """What an index itself says finds it, in whatever words; what only implies it finds none, whichever constant it holds."""
+        def ask(columns, condition):
+            self.c.query('BEGIN')
+            got = self.c.query(f"INSERT INTO ranked (id, code, done) VALUES (43, 'a', true), (44, 'z', false) ON CONFLICT ({columns}) WHERE {condition} DO NOTHING")[-1]
+            self.c.query('ROLLBACK')
+            return got
+        absent = ask('done', 'code IS NULL').error
+        self.assertEqual((absent['C'], absent['M']), ('42P10', 'there is no unique or exclusion constraint matching the ON CONFLICT specification'))
+        for columns, found, others in (('code', "id > 40 AND code IN ('a', 'b')", ("id > 41 AND code IN ('a', 'b')", "id > 39 AND code IN ('a', 'b')", "id > 40 AND code IN ('a')", "id > 40 AND code = 'a'",
+                                                                                    "id > 40 AND code IN ('a', 'b') AND done", "id > 40", "id >= 41 AND code IN ('a', 'b')", 'id = 41')),
+                                       ('code', "ranked.code = ANY (ARRAY['a', 'b']) AND ((id > 40))", ("code = ANY (ARRAY['b', 'a']) AND id > 40",)), ('code', 'NOT done', ('done', 'NOT done AND id = 50')),
+                                       ('code', 'done = false', ('done IS FALSE',)), ('code, id', 'NOT done AND rank IS NULL', ('done IS NULL AND rank IS NULL',))):
+            for condition in (found,) + others:
+                with self.subTest(columns=columns, condition=condition):
+                    got = ask(columns, condition)
+                    if condition == found:
+                        self.assertEqual(got.sqlstate, '23505')  # the row of the other index
+                    else:
+                        self.assertEqual(got.error, absent)
+        # What one may not insert one may not guess.
+        for condition in ('rank > 5', 'rank > 6', 'rank > 4 AND rank IS NOT NULL'):
+            self.assertEqual(ask('id', condition).error, absent)
 
     def test_indexes(self):
         """Of columns that are known; it is no value, so no mask stands for it."""
@@ -611,7 +642,7 @@ class Merge(unittest.TestCase):
             with self.subTest(sql=sql):
                 self.c.query('BEGIN')
                 self.assertEqual(self.c.query(on + sql)[-1].tag, 'MERGE 1')
-                self.assertEqual(self.c.query('SELECT id, state, gone, rank, at IS NULL FROM soft')[-1].rows, [['9', "it's \\", 'f', '-5.0', 'f']])
+                self.assertEqual(self.c.query('SELECT id, state, gone, rank, at IS NULL, day, tags, half FROM soft')[-1].rows, [['9', "it's \\", 'f', '-5.0', 'f', '2024-01-01 00:00:00', '{a,b}', '3']])
                 self.c.query('ROLLBACK')
         self.assertEqual(self.c.query(on + '(id, gone) VALUES (s.id, true)')[-1].sqlstate, '42501')
         self.assertEqual(self.c.query(on + "(id, at) VALUES (s.id, '2600-01-01')")[-1].sqlstate, '42501')
