@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { ROWS_MAX = 10000000, PRIVILEGES = 5 };
+enum { ROWS_MAX = 10000000, PRIVILEGES = 5, UPDATE = 2 /* its place among them */ };
 
 /* What an expression reads of the session: inside a view, and in its tables' policies, that is the proxy's. */
 #define READS_SESSION                                                                              \
@@ -280,6 +280,38 @@ static bool rows_of(table *t, gh_str grantee, uint32_t privilege, gh_str *out)
     return count > 0;
 }
 
+/* Both; empty text: all. */
+static gh_str both(const table *t, gh_str x, gh_str y)
+{
+    if (x.len == 0 || y.len == 0 || gh_str_eq(x, y))
+        return x.len == 0 ? y : x;
+    return gh_arena_printf(t->m->a, "(" GH_STR_FMT ") AND (" GH_STR_FMT ")", GH_STR_ARG(x),
+                           GH_STR_ARG(y));
+}
+
+static void note_shown(const table *t)
+{
+    import_note(t->m,
+                "table " GH_STR_FMT
+                ": a row that is updated must be one that policies for SELECT show, also where "
+                "the UPDATE reads nothing",
+                GH_STR_ARG(t->name));
+}
+
+/*
+ * SECURITY: of an UPDATE that reads the table PostgreSQL asks that policies for SELECT show the new row, too, so nobody moves
+ * one out of their own sight. Attack: tests/integration/import_random.py.
+ */
+static gh_str shown_rows(table *t, gh_str grantee, gh_str rows)
+{
+    gh_str shown;
+
+    if (!rows_of(t, grantee, GH_SELECT, &shown) || shown.len == 0 || gh_str_eq(rows, shown))
+        return rows;
+    note_shown(t);
+    return both(t, rows, shown);
+}
+
 /* ---- grants ---------------------------------------------------------------------------------- */
 
 /* What one grantee may do to a table, by privilege. */
@@ -305,6 +337,23 @@ static gh_str_list grantee_of(const table *t, gh_str grantee)
         return import_one(t->m->a,
                           gh_arena_printf(t->m->a, "user:" GH_STR_FMT, GH_STR_ARG(grantee)));
     return import_one(t->m->a, principal(t->m, grantee));
+}
+
+/* What a policy for SELECT shows to a part of those who have the grant, that part may make of a row by an UPDATE. */
+static void add_shown_updates(table *t, const import_policy *p, const share *update)
+{
+    gh_acl_rule rule = { .to = import_one(t->m->a, principal(t->m, p->to)),
+                         .privileges = GH_UPDATE,
+                         .has_columns = !update->is_whole,
+                         .columns = update->columns,
+                         .valid_from = INT64_MIN,
+                         .valid_until = INT64_MAX };
+
+    if ((!update->is_whole && update->columns.count == 0) ||
+        !rows_of(t, p->to, GH_UPDATE, &rule.rows))
+        return;
+    rule.rows = shown_rows(t, p->to, rule.rows);
+    import_add_rule(t->m, t->relation, rule);
 }
 
 /* Policies for a part of those who have the grant are a grant to that part. */
@@ -335,10 +384,35 @@ static void add_some(table *t, gh_str grantee, const share shares[PRIVILEGES])
             else if (shows_rows(t, p, p->to, 1u << j)) {
                 rule.rows = condition(t, p, 1u << j);
                 rule.rows = gh_str_is(rule.rows, "true") ? (gh_str){ 0 } : rule.rows;
+                if (rule.privileges == GH_UPDATE)
+                    rule.rows = shown_rows(t, p->to, rule.rows);
                 import_add_rule(t->m, t->relation, rule);
             }
         }
+        if (is_part && p->command == 'r')
+            add_shown_updates(t, p, &shares[UPDATE]);
     }
+}
+
+/* Of a column that is written and not shown: nobody is given `blind` unasked. */
+static void note_unseen(const table *t, gh_str grantee, const share shares[PRIVILEGES])
+{
+    const share *seen = &shares[0];
+    const share *written = &shares[UPDATE];
+    bool sees_all = seen->is_whole;
+
+    for (size_t i = 0; !seen->is_whole && i < written->columns.count; i++) {
+        sees_all = false;
+        for (size_t k = 0; k < seen->columns.count && !sees_all; k++)
+            sees_all = gh_str_eq(seen->columns.items[k], written->columns.items[i]);
+        if (!sees_all)
+            break;
+    }
+    if ((written->is_whole || written->columns.count > 0) && !sees_all)
+        import_note(t->m,
+                    "table " GH_STR_FMT ", grant of UPDATE to " GH_STR_FMT
+                    ": columns that they may not SELECT are not written without `blind: true`",
+                    GH_STR_ARG(t->name), GH_STR_ARG(grantee.len > 0 ? grantee : GH_STR("PUBLIC")));
 }
 
 /* One grant for each set of columns and rows. */
@@ -352,15 +426,18 @@ static void add_grants(table *t, gh_str grantee, share shares[PRIVILEGES])
     for (uint32_t i = 0; i < PRIVILEGES; i++) {
         if (!shares[i].is_whole && shares[i].columns.count == 0)
             continue;
-        if (rows_of(t, grantee, 1u << i, &shares[i].rows))
+        if (rows_of(t, grantee, 1u << i, &shares[i].rows)) {
             left |= 1u << i;
-        else
+            if (i == UPDATE)
+                shares[i].rows = shown_rows(t, grantee, shares[i].rows);
+        } else
             import_note(t->m,
                         "table " GH_STR_FMT ", grant to " GH_STR_FMT
                         ": what no policy shows a row for is not granted",
                         GH_STR_ARG(t->name),
                         GH_STR_ARG(grantee.len > 0 ? grantee : GH_STR("PUBLIC")));
     }
+    note_unseen(t, grantee, shares);
     for (uint32_t i = 0; i < PRIVILEGES; i++) {
         if ((left & (1u << i)) == 0)
             continue;
@@ -495,6 +572,10 @@ static void deny_rest(table *t, const import_policy *p)
         gh_str text = condition(t, p, bit);
         if (!is_for(p, bit) || gh_str_is(text, "true"))
             continue;
+        if (p->command == 'r') { /* see shown_rows */
+            rule.privileges |= GH_UPDATE;
+            note_shown(t);
+        }
         rule.rows = gh_arena_printf(a, "(" GH_STR_FMT ") IS NOT TRUE", GH_STR_ARG(text));
         bool is_limited = p->is_guarded || p->unreadable.len > 0;
         if (is_limited || !fits || cli_fit_filter(&fit, t->relation, rule.rows, &err) != GH_OK) {

@@ -193,10 +193,6 @@ class Import(unittest.TestCase):
             return direct is None or sorted(direct) != sorted(after)
         for row in gone:
             direct = self.direct_write(admin, user, statement, t, row)
-            if direct is None and statement.startswith('UPDATE'):
-                # As it reads a column, PostgreSQL asks the policies for SELECT of the new row as well: docs/policy-as-code.md.
-                blind = statement.split(' WHERE ')[0].replace('id = id + 1', f'id = {int((re.match(r"[(]([0-9]+),", row) or [0, 0])[1]) + 1}')
-                direct = self.direct_write(admin, user, blind, t, row)
             if direct is None or not set(direct) - {'empty'} <= set(new) or row in direct:
                 return True
             for made in set(direct) - {'empty'}:
@@ -272,6 +268,8 @@ class Import(unittest.TestCase):
         pg.sql(f'DROP DATABASE {database} WITH (FORCE)')
         pg.sql(f'DROP ROLE IF EXISTS {", ".join(LOGINS + GROUPS)}')
         return exact, fewer, alike, less
+
+    maxDiff = None
 
     def test_random(self):
         first = int(os.environ.get('GH_SEED', 1))

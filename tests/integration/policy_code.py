@@ -480,6 +480,10 @@ CREATE POLICY part ON app.docs FOR SELECT TO eu USING (id > 25);
 CREATE POLICY fresh ON app.docs AS RESTRICTIVE FOR SELECT TO readers USING (body <> 'hidden');
 CREATE POLICY setting ON app.docs FOR DELETE USING (region = current_setting('app.region', true));
 CREATE VIEW app.mine WITH (security_invoker = true) AS SELECT id FROM app.docs; GRANT SELECT ON app.mine TO readers;
+CREATE TABLE app.moved (id int, region text, note text); INSERT INTO app.moved VALUES (1, 'EU', ''), (2, 'US', ''), (3, 'AS', '');
+GRANT SELECT, UPDATE ON app.moved TO readers; ALTER TABLE app.moved ENABLE ROW LEVEL SECURITY;
+CREATE POLICY anything ON app.moved FOR UPDATE USING (true); CREATE POLICY seen ON app.moved FOR SELECT USING (region = 'EU');
+CREATE POLICY more ON app.moved FOR SELECT TO eu USING (region = 'US'); CREATE POLICY kept ON app.moved AS RESTRICTIVE FOR SELECT USING (note <> 'gone');
 GRANT ALL ON ALL TABLES IN SCHEMA app TO gatehouse;
 ALTER ROLE gatehouse BYPASSRLS;
 """
@@ -538,6 +542,16 @@ class Import(unittest.TestCase):
         self.assertEqual(sorted(ids), sorted(allowed))
         done = self.proxy.psql('imp_ben', 'UPDATE app.docs SET author = author', check=False)
         self.assertIn('ERROR', done.stderr)
+
+    def test_nobody_moves_a_row_out_of_sight(self):
+        """What an UPDATE makes must be a row that policies for SELECT show, as PostgreSQL asks where it reads the table."""
+        for change, changed in (("region = 'US' WHERE id = 1", '1 -'), ("region = 'AS' WHERE id = 1", '- -'), ("note = 'gone' WHERE id = 1", '- -'), ("note = 'x' WHERE id = 1", '1 1'),
+                                ("note = 'x' WHERE id > 0", '2 1'), ("region = 'EU' WHERE id = 2", '1 0')):
+            for user, count in zip(('imp_ann', 'imp_ben'), changed.split()):
+                with self.subTest(change, user=user):
+                    sql = f'BEGIN;\nUPDATE app.moved SET {change};\n\\echo :ROW_COUNT\nROLLBACK;'
+                    got = ['-' if 'violates row-level security' in done.stderr else done.stdout.split()[-1] for done in (self.direct(user, sql), self.proxy.psql(user, sql, check=False))]
+                    self.assertEqual(got, [count] * 2)
 
     def test_settings_become_attributes(self):
         self.assertIn("attr('region')", self.text)
