@@ -63,21 +63,31 @@ void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets)
     }
 }
 
-void gh_assign_values(gh_judge *j, const gh_item *target, const List *columns, const List *values)
+/* One value for the column; in a list of columns it may be for a part of it, which is of another type. */
+static bool may_assign(gh_judge *j, const List *columns, int place, const Node *value, gh_oid type)
 {
+    if (place < list_length(columns) &&
+        list_nth_node(ResTarget, columns, place)->indirection != NIL)
+        return false;
+    return gh_cast_may_assign_value(j, value, type);
+}
+
+void gh_assign_rows(gh_judge *j, const gh_item *target, const List *columns, const List *rows)
+{
+    const gh_column *c;
     ListCell *cell;
 
-    foreach (cell, values) {
-        int place = foreach_current_index(cell);
-        const gh_column *c = column_at(target, columns, place);
+    for (int i = 0; (c = column_at(target, columns, i)) != NULL && j->rc == GH_OK; i++) {
+        if (gh_cast_may_assign(j, c->type_oid))
+            continue;
+        foreach (cell, rows) {
+            const List *row = lfirst(cell);
 
-        if (c == NULL || j->rc != GH_OK)
-            return;
-        if (place < list_length(columns) &&
-                    list_nth_node(ResTarget, columns, place)->indirection != NIL
-                ? !gh_cast_may_assign(j, c->type_oid)
-                : !gh_cast_may_assign_value(j, lfirst(cell), c->type_oid))
-            refuse(j, target, exprLocation(lfirst(cell)));
+            if (i < list_length(row) && !may_assign(j, columns, i, list_nth(row, i), c->type_oid)) {
+                refuse(j, target, exprLocation(list_nth(row, i)));
+                return;
+            }
+        }
     }
 }
 
@@ -95,12 +105,11 @@ static const Node *output_at(const SelectStmt *s, int place)
 void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, const SelectStmt *s)
 {
     const gh_column *c;
-    ListCell *cell;
 
-    foreach (cell, s->valuesLists)
-        gh_assign_values(j, target, columns, lfirst(cell));
-    if (s->valuesLists != NIL)
+    if (s->valuesLists != NIL) {
+        gh_assign_rows(j, target, columns, s->valuesLists);
         return;
+    }
     for (int i = 0; (c = column_at(target, columns, i)) != NULL && j->rc == GH_OK; i++) {
         const Node *value = output_at(s, i);
         gh_oid type;

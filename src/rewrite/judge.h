@@ -335,7 +335,7 @@ bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets);
 bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns);
 /* Refuses a cast that SET, or the values and the query of an INSERT into these columns (NIL: all of the table's), would run. */
 void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets);
-void gh_assign_values(gh_judge *j, const gh_item *target, const List *columns, const List *values);
+void gh_assign_rows(gh_judge *j, const gh_item *target, const List *columns, const List *rows);
 void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, const SelectStmt *s);
 /* Does ON CONFLICT (...) WHERE say what a unique index's own condition says? As it was parsed. */
 bool gh_arbiter_is_named(gh_judge *j, const gh_item *target, const Node *where);
@@ -475,6 +475,8 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
 size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from);
 /* Any other, when its FROM is judged: names the columns that its stars stand for, as far as that lets a relation stand as it is. */
 void gh_judge_locked_stars(gh_judge *j, SelectStmt *s);
+/* Writes its clauses into the sub-selects of its FROM that they are about, which are judged next. */
+void gh_judge_lock_queries(gh_judge *j, SelectStmt *s);
 /* Notes which relations it locks, or refuses. */
 void gh_judge_locking(gh_judge *j, const SelectStmt *s);
 /* Refuses the lock of a relation for which a sub-select will stand that cannot be locked row by row. */

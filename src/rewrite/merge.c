@@ -333,7 +333,7 @@ static char *insert_check(gh_judge *j, gh_item *target, MergeWhenClause *w, cons
         gh_judge_refuse(j, GH_INVALID, "42601", -1,
                         "INSERT has more target columns than expressions");
     a.written = gh_write_insert_list(j, target, w->targetList);
-    gh_assign_values(j, target, w->targetList, w->values);
+    gh_assign_rows(j, target, w->targetList, list_make1(w->values));
     if (j->rc != GH_OK || (target->decision->privileges & GH_INSERT) == 0)
         return NULL;
     if (values != SIZE_MAX)

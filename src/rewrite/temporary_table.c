@@ -259,39 +259,29 @@ static void judge_constraint(gh_judge *j, Constraint *c)
 }
 
 /* Is it text, which the column's own type reads? */
-static bool is_text(const Node *n)
+/*
+ * SECURITY: what PostgreSQL casts to the column's type by itself may call what the policy does not allow. `is_altered`: the old
+ * values, or those of USING. Attack: tests/attack temporary-tables.
+ */
+static void judge_stored(gh_judge *j, const ColumnDef *c, bool is_altered)
 {
-    const A_Const *c = (const A_Const *)n;
-
-    return n == NULL || (IsA(n, A_Const) && (c->isnull || IsA(&c->val, String)));
-}
-
-/* Does the definition store what PostgreSQL casts to the column's type by itself? */
-static bool stores_cast(const ColumnDef *c)
-{
+    const List *names = c->typeName->names;
+    const gh_type *type = list_length(names) != 2
+                              ? NULL
+                              : gh_catalog_type(j->in->catalog, gh_str_of(strVal(linitial(names))),
+                                                gh_str_of(strVal(lsecond(names))));
+    bool is_allowed = !is_altered || (type != NULL && gh_cast_may_assign(j, type->oid));
     ListCell *cell;
 
     foreach (cell, c->constraints) {
         const Constraint *k = lfirst_node(Constraint, cell);
 
         if ((k->contype == CONSTR_DEFAULT || k->contype == CONSTR_GENERATED) &&
-            !is_text(k->raw_expr))
-            return true;
+            (type == NULL || !gh_cast_may_assign_value(j, k->raw_expr, type->oid)))
+            is_allowed = false;
     }
-    return false;
-}
-
-/* SECURITY: such a cast may call what the policy does not allow. Attack: tests/attack temporary-tables. */
-static void judge_stored_type(gh_judge *j, const TypeName *t, int location)
-{
-    const gh_type *type =
-        j->rc != GH_OK || list_length(t->names) != 2
-            ? NULL
-            : gh_catalog_type(j->in->catalog, gh_str_of(strVal(linitial(t->names))),
-                              gh_str_of(strVal(lsecond(t->names))));
-
-    if (type == NULL || !gh_cast_may_assign(j, type->oid))
-        refuse_part(j, location, "this column");
+    if (!is_allowed)
+        refuse_part(j, c->location, "this column");
 }
 
 static void judge_column(gh_judge *j, ColumnDef *c, bool is_altered)
@@ -302,13 +292,13 @@ static void judge_column(gh_judge *j, ColumnDef *c, bool is_altered)
         refuse_part(j, c->location, "this column");
     else if (!is_serial(c->typeName))
         gh_judge_type(j, c->typeName);
-    if (j->rc == GH_OK && !is_serial(c->typeName) && (is_altered || stores_cast(c)))
-        judge_stored_type(j, c->typeName, c->location);
     if (c->collClause != NULL)
         gh_judge_expr(j, (Node **)&c->collClause);
     judge_expression(j, &c->raw_default); /* USING of ALTER COLUMN ... TYPE */
     foreach (cell, c->constraints)
         judge_constraint(j, lfirst_node(Constraint, cell));
+    if (j->rc == GH_OK && !is_serial(c->typeName))
+        judge_stored(j, c, is_altered);
 }
 
 /* ---- LIKE ------------------------------------------------------------------------------------ */
@@ -642,9 +632,9 @@ static void judge_alteration(gh_judge *j, const gh_relation *r, AlterTableCmd *c
         break;
     case AT_ColumnDefault:
         column = gh_relation_column(r, gh_str_of(c->name));
-        if (!is_text(c->def) && (column == NULL || !gh_cast_may_assign(j, column->type_oid)))
-            refuse_part(j, -1, "this default");
         judge_expression(j, &c->def);
+        if (column == NULL || !gh_cast_may_assign_value(j, c->def, column->type_oid))
+            refuse_part(j, -1, "this default");
         return;
     case AT_DropColumn:
     case AT_DropNotNull:
