@@ -7,12 +7,19 @@
  *                            of the joins; a fenced one would be locked as a whole, so that is refused, unless the tables
  *                            can stand as they are, with the client's WHERE behind their filters: flat.c. For that, stars
  *                            are columns by their names
+ *     a sub-select           PostgreSQL locks what is in it; so the clause is written into it, and judged there
  */
 #include "judge.h"
 
+/* TABLE t has no star in its text that could be replaced. */
+static bool is_table_command(const SelectStmt *s)
+{
+    return s->targetList != NIL && linitial_node(ResTarget, s->targetList)->location < 0;
+}
+
 static bool is_candidate(const SelectStmt *s)
 {
-    return s->lockingClause != NIL && list_length(s->fromClause) == 1 &&
+    return s->lockingClause != NIL && !is_table_command(s) && list_length(s->fromClause) == 1 &&
            IsA(linitial(s->fromClause), RangeVar) && s->groupClause == NIL &&
            s->havingClause == NULL && s->distinctClause == NIL && s->windowClause == NIL;
 }
@@ -42,6 +49,7 @@ static size_t query_end(const gh_judge *j, size_t from)
 size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from)
 {
     const SelectStmt *parsed;
+    size_t place;
 
     if (j->block->outer->outer == NULL || s->limitCount != NULL || s->limitOffset != NULL)
         return 0;
@@ -50,7 +58,8 @@ size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from)
         return 0;
     s->limitOffset = parsed->limitOffset;
     s->limitOption = parsed->limitOption;
-    return gh_write_find_keyword(j, from, query_end(j, from), "for");
+    place = gh_write_find_keyword(j, from, query_end(j, from), "for");
+    return place != SIZE_MAX ? place : query_end(j, from);
 }
 
 static void keep_conditions_out(gh_judge *j, SelectStmt *s, const gh_item *target)
@@ -211,22 +220,6 @@ static bool is_meant(const List *names, const char *alias)
     return names == NIL;
 }
 
-/* Is it a sub-select that the clause locks the rows of? */
-static bool locks_query(const Node *n, const List *names)
-{
-    const Alias *alias;
-
-    if (n == NULL)
-        return false;
-    if (IsA(n, JoinExpr))
-        return locks_query(((const JoinExpr *)n)->larg, names) ||
-               locks_query(((const JoinExpr *)n)->rarg, names);
-    if (!IsA(n, RangeSubselect))
-        return false;
-    alias = ((const RangeSubselect *)n)->alias;
-    return is_meant(names, alias != NULL ? alias->aliasname : NULL);
-}
-
 /*
  * SECURITY: PostgreSQL locks through a sub-select whatever is read in it, without asking for any privilege but
  * the upstream account's. Attack: tests/attack writes.
@@ -239,18 +232,85 @@ static void refuse(gh_judge *j, int location, const char *what, const char *why)
     (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", why);
 }
 
-static void refuse_locked_queries(gh_judge *j, const SelectStmt *s)
+static const char *clause_text(const LockingClause *c)
 {
-    ListCell *clause;
-    ListCell *item;
+    const char *strength = c->strength == LCS_FORKEYSHARE      ? "KEY SHARE"
+                           : c->strength == LCS_FORSHARE       ? "SHARE"
+                           : c->strength == LCS_FORNOKEYUPDATE ? "NO KEY UPDATE"
+                                                               : "UPDATE";
 
-    foreach (clause, s->lockingClause) {
-        foreach (item, s->fromClause) {
-            if (locks_query(lfirst(item), lfirst_node(LockingClause, clause)->lockedRels))
-                refuse(j, -1, "a sub-select are not allowed",
-                       "Lock inside of the sub-select, or name the tables to lock by OF.");
-        }
+    return gh_judge_printf("FOR %s%s", strength,
+                           c->waitPolicy == LockWaitError  ? " NOWAIT"
+                           : c->waitPolicy == LockWaitSkip ? " SKIP LOCKED"
+                                                           : "");
+}
+
+/* The bracket behind the query; SIZE_MAX: its text is not found. */
+static size_t closing(gh_judge *j, const SelectStmt *s)
+{
+    const ResTarget *t = s->targetList == NIL ? NULL : linitial_node(ResTarget, s->targetList);
+    const RangeVar *v = s->fromClause == NIL ? NULL : linitial(s->fromClause);
+    int location = t != NULL && t->location >= 0   ? t->location
+                   : v != NULL && IsA(v, RangeVar) ? v->location
+                                                   : -1;
+    size_t first = location < 0 ? SIZE_MAX : gh_judge_token(j, location);
+    size_t end = first == SIZE_MAX ? j->end : query_end(j, first);
+
+    return end < j->end && strcmp(j->text->tokens[end].text, ")") == 0 ? end : SIZE_MAX;
+}
+
+/* In place of the bracket, so that it stands behind whatever else is put into the query. */
+static void lock_query(gh_judge *j, SelectStmt *s, const List *clauses, const char *alias)
+{
+    size_t end = closing(j, s);
+    const char *text = "";
+    ListCell *cell;
+
+    foreach (cell, clauses) {
+        const LockingClause *c = lfirst_node(LockingClause, cell);
+        LockingClause *own = makeNode(LockingClause);
+
+        own->strength = c->strength;
+        own->waitPolicy = c->waitPolicy;
+        if (!is_meant(c->lockedRels, alias))
+            continue;
+        s->lockingClause = lappend(s->lockingClause, own);
+        text = gh_judge_printf("%s%s ", text, clause_text(c));
     }
+    if (text[0] == '\0')
+        return;
+    if (s->op != SETOP_NONE)
+        gh_judge_refuse(j, GH_INVALID, "0A000", -1,
+                        "row locks are not allowed with UNION/INTERSECT/EXCEPT");
+    else if (end == SIZE_MAX)
+        refuse(j, -1, "this sub-select are not allowed",
+               "Lock inside of the sub-select, or name the tables to lock by OF.");
+    else
+        gh_judge_edit(j, end, end + 1, gh_judge_printf("%s)", text));
+}
+
+static void lock_queries(gh_judge *j, Node *n, const List *clauses)
+{
+    const RangeSubselect *s = (const RangeSubselect *)n;
+
+    if (n == NULL || j->rc != GH_OK)
+        return;
+    if (IsA(n, JoinExpr)) {
+        lock_queries(j, ((JoinExpr *)n)->larg, clauses);
+        lock_queries(j, ((JoinExpr *)n)->rarg, clauses);
+    } else if (IsA(n, RangeSubselect) && IsA(s->subquery, SelectStmt) &&
+               ((const SelectStmt *)s->subquery)->valuesLists == NIL) {
+        lock_query(j, (SelectStmt *)s->subquery, clauses,
+                   s->alias != NULL ? s->alias->aliasname : NULL);
+    }
+}
+
+void gh_judge_lock_queries(gh_judge *j, SelectStmt *s)
+{
+    ListCell *cell;
+
+    foreach (cell, s->lockingClause == NIL ? NIL : s->fromClause)
+        lock_queries(j, lfirst(cell), s->lockingClause);
 }
 
 static void lock_item(gh_judge *j, gh_item *item)
@@ -276,7 +336,6 @@ void gh_judge_locking(gh_judge *j, const SelectStmt *s)
 
     if (s->lockingClause == NIL)
         return;
-    refuse_locked_queries(j, s);
     foreach (cell, s->lockingClause) {
         const List *names = lfirst_node(LockingClause, cell)->lockedRels;
 

@@ -563,6 +563,7 @@ static void judge_leaf(gh_judge *j, SelectStmt *s)
     if (gh_judge_locked_select(j, s))
         return;
     judge_values(j, s->valuesLists);
+    gh_judge_lock_queries(j, s);
     gh_judge_from_list(j, s->fromClause);
     gh_system_column_stars(j, s);
     gh_judge_locked_stars(j, s);

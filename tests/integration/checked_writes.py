@@ -521,6 +521,26 @@ class Locks(unittest.TestCase):
                 self.c.query('ROLLBACK')
         self.assertNotIn(b'CANARY', self.c.received_bytes())
 
+    def test_sub_selects_from_outside(self):
+        """A clause around a sub-select locks what that finds, as one inside does; what may not be locked inside is not from outside either."""
+        fails = '1 / (amount - 77) < 9'
+        for sql, got in ((f'SELECT id FROM (SELECT * FROM costly) s WHERE {fails} AND id = 1 FOR UPDATE', [['1']]), (f'SELECT id FROM (SELECT * FROM costly WHERE {fails}) s ORDER BY 1 FOR UPDATE NOWAIT', [['1'], ['3']]),
+                         ("SELECT id FROM (SELECT * FROM (SELECT id, region FROM costly) x WHERE region = 'EU') y ORDER BY 1 FOR NO KEY UPDATE SKIP LOCKED", [['1'], ['3']]),
+                         (f'SELECT s.id FROM (SELECT id FROM costly WHERE {fails} LIMIT 1 FOR UPDATE) s JOIN plain p ON p.id = s.id FOR UPDATE OF s', [['1']]), ('SELECT s.id FROM (SELECT id FROM costly ORDER BY id LIMIT 1) s, (VALUES (1)) v FOR SHARE', [['1']]),
+                         (f'SELECT s.* FROM asked a, (SELECT id, note FROM costly) s WHERE a.id = s.id AND s.note::int = 1 FOR UPDATE OF s', [['1', '1']]), ('SELECT id FROM (TABLE costly) s WHERE id = 1 FOR UPDATE', [['1']]), ('TABLE costly LIMIT 1 FOR UPDATE', [['1', 'EU', '1', '1']]),
+                         ('SELECT 1 AS id FROM (SELECT FROM costly) s LIMIT 1 FOR UPDATE', [['1']]), ('SELECT id FROM ((SELECT id FROM costly) ORDER BY id LIMIT 1) s FOR UPDATE FOR SHARE OF s SKIP LOCKED', [['1']]),
+                         ('SELECT * FROM (SELECT id FROM s) x FOR UPDATE', '42501'), ('SELECT * FROM (SELECT t.id FROM t, LATERAL (SELECT t.id FROM s) y) x FOR SHARE', '42501'), ('SELECT * FROM (SELECT id FROM secret) x FOR UPDATE', '42P01'),
+                         (f'SELECT id FROM (SELECT c.id FROM costly c JOIN worker w ON 1 / (c.amount - 77) < 9) x FOR UPDATE', '42501'), ('SELECT * FROM (SELECT id FROM t UNION SELECT id FROM t) x FOR UPDATE', '0A000'),
+                         ('SELECT * FROM (SELECT count(*) FROM t) x FOR UPDATE', '0A000')):
+            with self.subTest(sql=sql):
+                self.c.query('BEGIN')
+                answer = self.c.query(sql)[-1]
+                self.assertEqual(answer.sqlstate or answer.rows, got, answer.error)
+                if isinstance(got, list):
+                    self.assertEqual(PG.sql('SELECT id FROM costly WHERE id = 2 FOR UPDATE NOWAIT; SELECT id FROM asked WHERE id = 2 FOR UPDATE NOWAIT', 'wh').split(), ['2', '2'])
+                    self.assertEqual(PG.sql('SELECT id FROM costly WHERE id = 1 FOR UPDATE SKIP LOCKED', 'wh').split(), [])
+                self.c.query('ROLLBACK')
+
     def test_tables_that_show_every_row(self):
         """No fence is needed for what shows masked."""
         for sql, rows in (("SELECT p.id, p.email FROM people p JOIN plain b ON b.id = p.id WHERE 1 / (p.id - 9) < 9 AND p.id = 1 FOR UPDATE OF p", [['1', '***']]),
