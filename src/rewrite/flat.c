@@ -61,26 +61,48 @@ char *gh_flat_name(const gh_judge *j, const gh_item *item)
     return gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
 }
 
-/* Is there no bracket open between the word FROM and the token? */
-static bool is_outside_brackets(const gh_judge *j, size_t token)
+/* The token, or where no bracket is open between the word FROM and it: behind those of joins that it stands in. SIZE_MAX: not
+ * known. */
+static size_t outside_brackets(const gh_judge *j, size_t token)
 {
+    size_t out = token;
     size_t depth = 0;
 
-    for (size_t i = token; i > j->first;) {
+    for (size_t i = token; i > j->first && out != SIZE_MAX;) {
         const gh_token *t = &j->text->tokens[--i];
 
         if (t->kind == GH_TOKEN_SELF && (t->text[0] == ')' || t->text[0] == ']')) {
             depth++;
         } else if (t->kind == GH_TOKEN_SELF && (t->text[0] == '(' || t->text[0] == '[')) {
-            if (depth == 0)
-                return false;
-            depth--;
+            if (depth > 0)
+                depth--;
+            else if (gh_sql_token_closing(j->text, i) == SIZE_MAX)
+                return SIZE_MAX;
+            else
+                out = gh_sql_token_closing(j->text, i) + 1;
         } else if (depth == 0 && t->kind == GH_TOKEN_KEYWORD && strcmp(t->text, "from") == 0) {
             /* or IS DISTINCT FROM, in a condition of a join */
-            return i > j->first && strcmp(j->text->tokens[i - 1].text, "distinct") != 0;
+            return i > j->first && strcmp(j->text->tokens[i - 1].text, "distinct") != 0 ? out
+                                                                                        : SIZE_MAX;
         }
     }
-    return false;
+    return SIZE_MAX;
+}
+
+/* Where to look for WHERE from. */
+static size_t behind(const gh_judge *j, const gh_item *item)
+{
+    size_t outside = outside_brackets(j, item->first);
+
+    return outside == item->first ? item->end : outside;
+}
+
+/* Under row locks, where there is no fence to fall back on, in brackets as well. */
+static bool is_reached(const gh_judge *j, const gh_item *item)
+{
+    size_t outside = outside_brackets(j, item->first);
+
+    return outside == item->first || (outside != SIZE_MAX && item->is_locked && !item->is_covered);
 }
 
 static bool is_token(const gh_judge *j, size_t i, const char *text)
@@ -184,7 +206,7 @@ bool gh_flat_may_stand(gh_judge *j, gh_item *item)
            strchr("rpm", item->relation->kind) != NULL && !item->is_renamed && !item->has_star &&
            !item->is_probed && !item->must_stand && !item->keeps_hidden &&
            (s->lockingClause != NIL || !has_target(j)) && is_in_from(s, item->var) &&
-           is_outside_brackets(j, item->first) && hides_nothing(j, item);
+           is_reached(j, item) && hides_nothing(j, item);
 }
 
 bool gh_flat_prepare(gh_judge *j, gh_item *item)
@@ -280,8 +302,8 @@ void gh_flat_note_guard(gh_judge *j, SelectStmt *s)
     foreach (cell, j->block->items) {
         const gh_item *item = lfirst(cell);
 
-        if (item->is_locked && is_outside_brackets(j, item->first))
-            from = item->end;
+        if (item->is_locked && is_reached(j, item))
+            from = behind(j, item);
     }
     if (s->lockingClause != NIL && from == SIZE_MAX)
         return;
@@ -366,7 +388,7 @@ static char *conditions_of(gh_judge *j, const List *items, size_t *first, char *
         if (!item->has_query)
             *plain =
                 gh_judge_printf("%s%s%s", *plain, (*plain)[0] == '\0' ? "" : " AND ", item->where);
-        *first = item->end;
+        *first = behind(j, item);
     }
     out = gh_judge_cstr(gh_buf_str(&b));
     gh_buf_fini(&b);

@@ -473,6 +473,10 @@ class Locks(unittest.TestCase):
                           (f'SELECT c.id FROM costly c, asked WHERE {fails} AND asked.id = c.id FOR UPDATE OF c', [['1']]),
                           (f'SELECT c.id FROM costly c, worker w WHERE w.id = c.id AND EXISTS (SELECT 1 FROM t WHERE 1 / (c.amount - 77) = t.id - 1) FOR UPDATE', [['1']]),
                           (f'WITH x AS (SELECT 1 AS id) SELECT c.id FROM costly c, x WHERE {fails} AND c.id = x.id FOR UPDATE OF c', [['1']]),
+                          # brackets
+                          (f'SELECT c.id, w.name FROM (costly c JOIN worker w ON w.id = 1) WHERE {fails} FOR UPDATE', [['1', 'ann'], ['3', 'ann']]),
+                          (f'SELECT c.id, w.name FROM ((costly c LEFT JOIN worker w ON w.id = c.id) CROSS JOIN asked a) WHERE {fails} AND a.id = 1 ORDER BY 1 FOR UPDATE OF c, a', [['1', 'ann'], ['3', None]]),
+                          (f'SELECT c.id FROM (asked a JOIN (costly c JOIN worker w ON w.id = 1) ON a.id = w.id) WHERE {fails} {more} AND 1 / (a.id - 2) < 9 FOR UPDATE OF c', [['1']]),
                           # stars, a filter that has a sub-select, queries beside
                           (f'SELECT c.* FROM costly c, worker w WHERE {fails} FOR UPDATE OF c', [['1', 'EU', '1', '1'], ['3', 'EU', '3', '3']]),
                           (f'SELECT *, (c.*) FROM costly c JOIN worker ON true WHERE {fails} AND c.id = 1 FOR UPDATE', [['1', 'EU', '1', '1', '1', 'EU', 'ann', '1', 'EU', '1', '1']]),
@@ -497,7 +501,7 @@ class Locks(unittest.TestCase):
                     f'SELECT c.id FROM costly c JOIN LATERAL (SELECT 1 / (c.amount - 77) AS n) s ON s.n = 0 WHERE {fails} FOR UPDATE OF c', f'SELECT c.id FROM costly c JOIN (SELECT 1 / (x.amount - 77) AS n FROM costly x) s ON s.n = c.id WHERE {fails} FOR UPDATE OF c',
                     f'SELECT c FROM costly c, worker w WHERE {fails} FOR UPDATE OF c',
                     f'SELECT c.id FROM costly c NATURAL JOIN worker w WHERE {fails} FOR UPDATE OF c', f'SELECT c.id, secret FROM costly c, worker w, (SELECT 1 AS secret) s WHERE {fails} AND 1 / w.id < 9 FOR UPDATE OF w, c',
-                    f'SELECT id FROM t WHERE id IN (SELECT c.id FROM (costly c JOIN worker w ON true) WHERE {fails} FOR UPDATE OF c)', f'WITH x AS (SELECT c.id FROM costly c, LATERAL (SELECT 1 WHERE {fails}) l WHERE {fails} FOR UPDATE OF c) SELECT * FROM x'):
+                    f'SELECT x.region FROM (costly c JOIN worker w ON true) AS x WHERE 1 / (x.amount - 77) < 9 FOR UPDATE', f'WITH x AS (SELECT c.id FROM costly c, LATERAL (SELECT 1 WHERE {fails}) l WHERE {fails} FOR UPDATE OF c) SELECT * FROM x'):
             with self.subTest(sql=sql):
                 got = self.c.query(sql)[-1]
                 self.assertEqual(got.sqlstate, '42501')
@@ -507,6 +511,7 @@ class Locks(unittest.TestCase):
         """What a queue's workers send: no condition of the query around meets a hidden row, and none is locked."""
         fails = '1 / (c.amount - 77) < 9'
         for sql, rows in ((f'WITH x AS (SELECT c.id FROM costly c JOIN worker w ON w.id = c.id WHERE {fails} ORDER BY c.amount FOR UPDATE OF c SKIP LOCKED LIMIT 1) UPDATE costly SET note = note FROM x WHERE x.id = costly.id RETURNING costly.id', [['1']]),
+                          (f'SELECT id FROM t WHERE id IN (SELECT c.id FROM (costly c JOIN worker w ON true) WHERE {fails} FOR UPDATE OF c)', [['1']]),
                           (f'UPDATE costly SET note = note WHERE id IN (SELECT c.id FROM costly c JOIN asked a ON a.id = c.id WHERE {fails} AND 1 / (a.id - 2) < 9 FOR UPDATE OF c SKIP LOCKED) RETURNING id', [['1']]),
                           (f'SELECT id FROM (SELECT c.*, w.name FROM costly c, worker w WHERE {fails} FOR UPDATE OF c) s WHERE 1 / (amount - 77) < 9 AND note::int > 0 ORDER BY 1', [['1'], ['3']]),
                           (f'SELECT id FROM (SELECT c.id, c.amount FROM costly c, worker w WHERE c.id < 9 FOR UPDATE OF c) s WHERE 1 / (amount - 77) < 9 ORDER BY 1', [['1'], ['3']]),
