@@ -91,12 +91,22 @@ void gh_assign_rows(gh_judge *j, const gh_item *target, const List *columns, con
     }
 }
 
-/* What a query gives at a place, where that is one expression. */
-static const Node *output_at(const SelectStmt *s, int place)
+/* Of what it compares or has several of, PostgreSQL makes a literal a text; so it does of any in VALUES that are sorted or cut. */
+static bool is_settled(const SelectStmt *s)
+{
+    bool is_plain_values = s->limitCount == NULL && s->limitOffset == NULL &&
+                           s->lockingClause == NIL && s->withClause == NULL;
+
+    return s->op != SETOP_NONE || s->distinctClause != NIL || s->groupClause != NIL ||
+           s->sortClause != NIL || (s->valuesLists != NIL && !is_plain_values);
+}
+
+/* What a query gives at a place, where that is a literal or a parameter. */
+static const Node *literal_at(const SelectStmt *s, int place)
 {
     const Node *value;
 
-    if (s->op != SETOP_NONE || place >= list_length(s->targetList))
+    if (is_settled(s) || place >= list_length(s->targetList))
         return NULL;
     value = list_nth_node(ResTarget, s->targetList, place)->val;
     return IsA(value, A_Const) || IsA(value, ParamRef) ? value : NULL;
@@ -106,19 +116,19 @@ void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, co
 {
     const gh_column *c;
 
-    if (s->valuesLists != NIL) {
+    if (s->valuesLists != NIL && !is_settled(s)) {
         gh_assign_rows(j, target, columns, s->valuesLists);
         return;
     }
     for (int i = 0; (c = column_at(target, columns, i)) != NULL && j->rc == GH_OK; i++) {
-        const Node *value = output_at(s, i);
+        const Node *value = literal_at(s, i);
         gh_oid type;
 
         if (gh_cast_may_assign(j, c->type_oid) ||
             (value != NULL && gh_cast_may_assign_value(j, value, c->type_oid)))
             continue;
         type = gh_infer_output(j, (const Node *)s, i);
-        if (s->op != SETOP_NONE && type == GH_OID_UNKNOWN)
+        if (is_settled(s) && type == GH_OID_UNKNOWN)
             type = GH_OID_TEXT;
         if (!gh_cast_may_assign_from(j, type, c->type_oid))
             refuse(j, target, -1);

@@ -63,6 +63,8 @@ CREATE CAST (varchar AS boolean) WITH INOUT AS ASSIGNMENT;
 CREATE TYPE lib.bag AS (v text);
 CREATE FUNCTION lib.count_bag(lib.bag) RETURNS integer STABLE LANGUAGE sql AS 'SELECT max(amount)::integer FROM lockbox.ledger';
 CREATE CAST (lib.bag AS integer) WITH FUNCTION lib.count_bag(lib.bag) AS ASSIGNMENT;
+CREATE FUNCTION lib.pack(text) RETURNS lib.bag STABLE LANGUAGE sql AS 'SELECT ROW(max(secret))::lib.bag FROM lockbox.ledger';
+CREATE CAST (text AS lib.bag) WITH FUNCTION lib.pack(text) AS ASSIGNMENT;
 CREATE TABLE shop.bags (id integer PRIMARY KEY, bag lib.bag);
 CREATE TABLE shop.tallies (id integer, number varchar);
 CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade, size lib.size, number varchar, day varchar, done varchar);
