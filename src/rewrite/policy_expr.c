@@ -127,6 +127,7 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
         return;
     p->is_captured |= is_captured(p);
     if (p->value != NULL && gh_str_is(name, "value")) {
+        note_cast(p, p->value->type_oid);
         gh_judge_edit(j, token, token + 1,
                       gh_judge_printf("%s.%s", p->alias, gh_judge_ident(j, p->value->name)));
         return;

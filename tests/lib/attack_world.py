@@ -66,7 +66,7 @@ CREATE CAST (lib.bag AS integer) WITH FUNCTION lib.count_bag(lib.bag) AS ASSIGNM
 CREATE FUNCTION lib.pack(text) RETURNS lib.bag STABLE LANGUAGE sql AS 'SELECT ROW(max(secret))::lib.bag FROM lockbox.ledger';
 CREATE CAST (text AS lib.bag) WITH FUNCTION lib.pack(text) AS ASSIGNMENT;
 CREATE TABLE shop.bags (id integer PRIMARY KEY, bag lib.bag);
-CREATE TABLE shop.tallies (id integer, number varchar);
+CREATE TABLE shop.tallies (id integer, number varchar); CREATE TABLE shop.scores (id integer, number varchar);
 CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade, size lib.size, number varchar, day varchar, done varchar);
 CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[], at lib.ledger_id, ats lib.ledger_ids, entry lib.entry, small lib.small_id);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
@@ -120,7 +120,7 @@ DATA = r'''
 INSERT INTO shop.moves SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END, 'CNRY-{salt}-move-' || i FROM generate_series(1, 20) i;
 INSERT INTO shop.stops VALUES (1);
 INSERT INTO shop.codes VALUES (1, CASE WHEN '{salt}' = 'A' THEN 'guess' ELSE 'other' END);
-INSERT INTO shop.tallies SELECT id, code FROM shop.codes;
+INSERT INTO shop.tallies SELECT id, code FROM shop.codes; INSERT INTO shop.scores SELECT id, code FROM shop.codes;
 INSERT INTO shop.regions VALUES ('EU', 'Europe'), ('US', 'America');
 INSERT INTO shop.orders
 SELECT i, CASE WHEN i % 3 = 0 THEN 'EU' ELSE 'US' END,
@@ -177,6 +177,7 @@ users:
   petra: { roles: [reader, writer, planner], attributes: { region: EU, dept: it } }
 masks:
   number: "(value::integer)::text"
+  positive: "CASE WHEN value > 0 THEN 'some' ELSE 'none' END"
 tags:
   secret: ["*.*.owner"]
 grants:
@@ -215,6 +216,9 @@ grants:
   - to: [reader]
     tables: [shop.tallies]
     rows: "number > 0 AND id > 0"
+  - to: [reader]
+    tables: [shop.scores]
+    mask: { number: positive }
   - to: [writer]
     tables: [shop.codes]
     mask: { code: number }
