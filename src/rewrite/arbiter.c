@@ -1,11 +1,12 @@
 /*
  * ON CONFLICT (columns) WHERE condition: which conditions may be said. PostgreSQL takes each that implies that of a unique
  * index, so whether it takes `n > 5` and not `n > 4` tells a constant of the index that no catalog shows. Of a table that
- * does not show in full one must say what an index itself says, by the same words:
+ * does not show in full what holds a constant must say all that an index itself says, by the same words:
  *
  *     CREATE UNIQUE INDEX ON t (email) WHERE deleted_at IS NULL AND kind = 'a'
  *     ON CONFLICT (email) WHERE kind = 'a' AND deleted_at IS NULL       goes upstream
  *     ON CONFLICT (email) WHERE kind = 'b' AND deleted_at IS NULL       42P10, as for a table without such an index
+ *     ON CONFLICT (email) WHERE deleted_at IS NULL                      goes upstream, which tells by nothing that was chosen
  *
  * Both are compared without casts, which pg_get_expr() shows and nobody writes, and with each shorthand written out.
  *
@@ -171,14 +172,17 @@ static void look(struct Node **slot, void *arg)
     }
 }
 
-static bool may_be_guessed(const gh_item *target, List *parts)
+/* No constant stands beside what may not be inserted; *has_any: there is one. */
+static bool may_be_guessed(const gh_item *target, List *parts, bool *has_any)
 {
     ListCell *cell;
 
+    *has_any = false;
     foreach (cell, parts) {
         arbiter_look l = { .target = target, .is_insertable = true };
 
         look((struct Node **)&lfirst(cell), &l);
+        *has_any |= l.has_constant;
         if (l.has_constant && !l.is_insertable)
             return false;
     }
@@ -206,14 +210,17 @@ bool gh_arbiter_is_named(gh_judge *j, const gh_item *target, const Node *where)
 {
     const gh_relation *r = target->relation;
     List *said = parts_of((Node *)copyObjectImpl(where));
+    bool has_constant;
 
     j->reads_literal = true;
-    if (said == NIL || !may_be_guessed(target, said))
+    if (said == NIL || !may_be_guessed(target, said, &has_constant))
         return false;
+    if (!has_constant)
+        return true;
     for (uint16_t i = 0; i < r->partial_key_count; i++) {
         List *own = parts_of(gh_judge_parse_expr(j, gh_judge_cstr(r->partial_keys[i])));
 
-        if (own != NIL && are_among(said, own) && are_among(own, said))
+        if (own != NIL && are_among(own, said))
             return true;
     }
     return false;

@@ -89,6 +89,7 @@ CLASSES = [(name, reason, re.compile(pattern, re.I | re.S)) for name, reason, pa
     ('kinds', 'Kinds of statements that are refused.', r'^42501 (SELECT INTO|COPY of this|PREPARE of|this statement in WITH|EXPLAIN of)|^0A000 WITH query'),
     ('merge', 'MERGE cannot be checked where a trigger may change the row, and is of tables alone.', r'^42501 (this MERGE of|permission denied for table [^|]*\| *(with .*)?merge)'),
     ('constraints by name', 'ON CONFLICT ON CONSTRAINT names what a user may not know of.', r'ON CONFLICT ON CONSTRAINT is not allowed'),
+    ('partial indexes', 'What only implies the condition of a partial unique index does not find it: that would tell what it compares with.', r'^42P10 '),
     ('copy of a query', 'COPY of a view, and of generated columns, is COPY of a query: it works.', r'^ *\| *copy .*\| (cannot copy from view|column "\w+" is a generated column)'),
     ('copy options', 'COPY options that are refused.', r'^42501 COPY option'),
     ('copy checks', 'COPY FROM cannot be checked where a trigger may change the row.', r'^42501 permission denied for table .*\| *copy'),

@@ -250,8 +250,8 @@ class Conflicts(unittest.TestCase):
         absent = ask('done', 'code IS NULL').error
         self.assertEqual((absent['C'], absent['M']), ('42P10', 'there is no unique or exclusion constraint matching the ON CONFLICT specification'))
         for columns, found, others in (('code', "id > 40 AND code IN ('a', 'b')", ("id > 41 AND code IN ('a', 'b')", "id > 39 AND code IN ('a', 'b')", "id > 40 AND code IN ('a')", "id > 40 AND code = 'a'",
-                                                                                    "id > 40 AND code IN ('a', 'b') AND done", "id > 40", "id >= 41 AND code IN ('a', 'b')", 'id = 41')),
-                                       ('code', "ranked.code = ANY (ARRAY['a', 'b']) AND ((id > 40))", ("code = ANY (ARRAY['b', 'a']) AND id > 40",)), ('code', 'NOT done', ('done', 'NOT done AND id = 50')),
+                                                                                    "id > 40", "id >= 41 AND code IN ('a', 'b')", 'id = 41')),
+                                       ('code', "ranked.code = ANY (ARRAY['a', 'b']) AND ((id > 40))", ("code = ANY (ARRAY['b', 'a']) AND id > 40",)), ('code', "done IS NULL AND id > 40 AND code IN ('a', 'b')", ()), ('code', 'NOT done', ('done',)), ('code', 'NOT done AND id = 50', ('done AND id = 50',)),
                                        ('code', 'done = false', ('done IS FALSE',)), ('code, id', 'NOT done AND rank IS NULL', ('done IS NULL AND rank IS NULL',))):
             for condition in (found,) + others:
                 with self.subTest(columns=columns, condition=condition):
