@@ -290,6 +290,8 @@ static List *tables_of(gh_policy_scope *p, Node *item, List *out)
         p->names = lappend(p->names, v->alias != NULL ? v->alias->aliasname : v->relname);
         r = gh_catalog_relation(p->judge.in->catalog, gh_str_of(v->schemaname),
                                 gh_str_of(v->relname));
+        if (r == NULL)
+            note_cast(p, 0);
         for (uint16_t i = 0; r != NULL && i < r->column_count; i++)
             note_cast(p, r->columns[i].type_oid);
         return lappend(out, (void *)(uintptr_t)r);
