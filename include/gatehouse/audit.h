@@ -180,8 +180,7 @@ GH_MUST_USE gh_rc gh_audit_time_parse(gh_str text, int64_t now_us, int64_t *out,
 
 /* ---- the chain ----------------------------------------------------------------------------- */
 
-/* The end of a chain. Zeroed: before the first record, whose seq is 1 and whose prev is 64 zeros.
- */
+/* The end of a chain. Zeroed: before the first record, whose seq is 1 and whose prev is 64 zeros. */
 typedef struct gh_audit_chain {
     uint64_t seq;
     uint8_t hash[GH_AUDIT_HASH_LEN];
@@ -193,8 +192,7 @@ GH_MUST_USE gh_audit_digest *gh_audit_digest_new(void);
 void gh_audit_digest_free(gh_audit_digest *d);
 void gh_audit_digest_body(gh_audit_digest *d, gh_str body); /* starts afresh */
 
-/* Writes the link of the next record to out, a newline at its end, and moves the chain; the length.
- */
+/* Writes the link of the next record to out, a newline at its end, and moves the chain; the length. */
 size_t gh_audit_chain_link(gh_audit_chain *c, gh_audit_digest *d, char out[GH_AUDIT_LINK_MAX]);
 
 /*
@@ -202,8 +200,7 @@ size_t gh_audit_chain_link(gh_audit_chain *c, gh_audit_digest *d, char out[GH_AU
  * the error says what does not fit, and c stays.
  */
 GH_MUST_USE gh_rc gh_audit_chain_check(gh_audit_chain *c, gh_str line, gh_err *err);
-/* The same without a predecessor: the record agrees with itself; *out is the chain's end behind it.
- */
+/* The same without a predecessor: the record agrees with itself; *out is the chain's end behind it. */
 GH_MUST_USE gh_rc gh_audit_chain_anchor(gh_str line, gh_audit_chain *out, gh_err *err);
 /* Checks whole lines of `text`, the bytes of a segment. A last line without a newline is
  * GH_INVALID. */

@@ -124,14 +124,12 @@ typedef struct gh_auditlog_query {
     void *each_arg;
 } gh_auditlog_query;
 
-/* Prints the last `limit` records that match, then follows. GH_IO, GH_NOT_FOUND (no such folder).
- */
+/* Prints the last `limit` records that match, then follows. GH_IO, GH_NOT_FOUND (no such folder). */
 GH_MUST_USE gh_rc gh_auditlog_tail(const gh_auditlog_query *q, FILE *out, gh_err *err);
 /* Prints every record that matches, oldest first; *matched may be NULL. */
 GH_MUST_USE gh_rc gh_auditlog_search(const gh_auditlog_query *q, FILE *out, uint64_t *matched,
                                      gh_err *err);
-/* Checks the whole chain of a folder; *end is its end. GH_INVALID: the error names file and line.
- */
+/* Checks the whole chain of a folder; *end is its end. GH_INVALID: the error names file and line. */
 GH_MUST_USE gh_rc gh_auditlog_verify(gh_str dir, gh_audit_chain *end, gh_err *err);
 
 #endif

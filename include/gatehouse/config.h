@@ -4,7 +4,8 @@
  *
  *     bytes ──gh_yaml_parse──▶ gh_yaml_node tree ──getters──▶ values
  *                                    │                 └────▶ faults, a line each:
- * "file:line:column: key: ..." └──gh_config_read──▶ gh_config
+ *                                    │                        "file:line:column: key: ..."
+ *                                    └──gh_config_read──▶ gh_config
  *
  * A YAML file is a program that its author may not control: anchors and aliases (bombs), tags,
  * several documents, duplicate keys, more bytes, depth or nodes than limits.h names are refused.

@@ -3,8 +3,8 @@
  * hash of the text, one probe and one comparison of it.
  *
  *     scope bytes (view, catalog epoch, search_path, ...) ──▶ scope id ─┐
- *     text ─────────────────────────────────────────────────────────────┼─hash─▶ entry ──▶
- * gh_plan_set parameter types ──────────────────────────────────────────────────┘
+ *     text ─────────────────────────────────────────────────────────────┼─hash─▶ entry ──▶ gh_plan_set
+ *     parameter types ──────────────────────────────────────────────────┘
  *
  * Everything that a decision read must be in the key. What seldom changes is interned: the caller
  * writes it as bytes once, gets a number that stands for exactly these bytes and is never used

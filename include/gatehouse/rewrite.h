@@ -2,12 +2,14 @@
  * rewrite: a client's statement in, the statement to send upstream out, by one policy view and one
  * catalog snapshot. Pure: the same input gives the same bytes.
  *
- *     SQL ─guard─parse─▶ tree ─judge─▶ edits ─splice─▶ canonical SQL ─parse again─▶ equal to the
- * judged tree? yes: gh_plan   no: refused
+ *     SQL ─guard─parse─▶ tree ─judge─▶ edits ─splice─▶ canonical SQL ─parse again─▶ equal to the judged tree?
+ *                                                                                   yes: gh_plan   no: refused
  *
  * What is not known is refused: statement kinds, nodes, functions, types, settings, catalog
- * relations. Memory: everything in the result lives in the caller's arena. Threads: any, one call
- * an arena at a time.
+ * relations.
+ *
+ * Memory: everything in the result lives in the caller's arena.
+ * Threads: any, one call an arena at a time.
  */
 #ifndef GATEHOUSE_REWRITE_H
 #define GATEHOUSE_REWRITE_H
@@ -79,8 +81,7 @@ typedef enum gh_signal_kind {
     GH_SIGNAL_TERMINATE /* pg_terminate_backend */
 } gh_signal_kind;
 
-/* RowDescription of the answer must name this column: by position, what the filtered catalog says.
- */
+/* RowDescription of the answer must name this column: by position, what the filtered catalog says. */
 typedef struct gh_output_column {
     gh_oid relation;
     int16_t attnum; /* 0: leave what the upstream says */

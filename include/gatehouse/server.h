@@ -3,10 +3,11 @@
  *
  *     main thread      signals: TERM, INT drain; HUP reads the config file again. The control socket:
  *                      docs/operations.md
- *     workers (N)      one event loop each: listeners (SO_REUSEPORT), sessions, upstream pools,
- * plan cache store thread     polls the ACL's version, compiles, swaps the policy catalog threads
- * one a warehouse: reads the catalog every few seconds and at once when poked audit writer     the
- * auditlog module's own
+ *     workers (N)      one event loop each: listeners (SO_REUSEPORT), sessions, upstream pools, plan cache
+ *     store thread     polls the ACL's version, compiles, swaps the policy
+ *     catalog threads  one a warehouse: reads the catalog every few seconds and at once when poked
+ *     judge threads    statements that are too long for a worker to stop for: session's own
+ *     audit writer     the auditlog module's own
  *
  * Workers share immutable snapshots, handed over under a lock that is taken only when a version
  * counter moved, a sharded table of cancel keys, and their mailboxes.

@@ -3,20 +3,21 @@
  * order is here; what bytes mean is wire's, what a statement may do is rewrite's, how bytes travel
  * is tls' and upstream's.
  *
- *                 ┌────────────────────────── gh_session_env: one a worker
- * ───────────────────────────┐ client ◀──▶ │ session: GREETING ▶ TLS ▶ AUTH ▶ CONNECTING ▶ READY ▶
- * CLOSING                      │ ◀──▶ upstream │   buffers lent while bytes are pending · views ·
- * plan cache · audit writer · pools │
- *                 └────────────────────────────────────────────────────────────────────────────────────┘
+ *                 ┌────────────────── gh_session_env: one a worker ──────────────────┐
+ *     client ◀──▶ │ session: GREETING ▶ TLS ▶ AUTH ▶ CONNECTING ▶ READY ▶ CLOSING    │ ◀──▶ upstream
+ *                 │   buffers lent while bytes are pending · views · plan cache      │
+ *                 │   audit writer · pools                                           │
+ *                 └──────────────────────────────────────────────────────────────────┘
  *
  * A turn of the loop: clients' messages are read, judged, recorded and collected; at its end one
  * audit commit makes all intents of the turn durable, and only then the collected bytes go
  * upstream.
  *
  * Memory: a session frees itself when its client is gone; gh_session_env_free ends those that are
- * left. Threads: an env and its sessions belong to one worker; the cancel table is shared;
- * gh_session_env's setters are called on the worker's thread (by gh_loop_post). Source: PostgreSQL
- * documentation, chapter "Frontend/Backend Protocol".
+ * left.
+ * Threads: an env and its sessions belong to one worker; the cancel table is shared;
+ * gh_session_env's setters are called on the worker's thread (by gh_loop_post).
+ * Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol".
  */
 #ifndef GATEHOUSE_SESSION_H
 #define GATEHOUSE_SESSION_H

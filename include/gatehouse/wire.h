@@ -251,8 +251,7 @@ GH_MUST_USE gh_rc gh_wire_decode_sasl_initial(gh_str body, gh_wire_sasl_initial 
 /* Flush, Sync, CopyDone, and every backend message without contents. */
 GH_MUST_USE gh_rc gh_wire_decode_empty(gh_str body, gh_err *err);
 
-/* The next of the values in a Bind, FunctionCall or DataRow; call it as often as there are values.
- */
+/* The next of the values in a Bind, FunctionCall or DataRow; call it as often as there are values. */
 gh_wire_value gh_wire_next_value(gh_rd *r);
 
 /* ---- which message when ---------------------------------------------------------------------- */

@@ -194,8 +194,7 @@ static bool is_plain_byte(unsigned char c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
-/* A bit per byte of v that is zero; exact for the lowest one, which is all that the caller needs.
- */
+/* A bit per byte of v that is zero; exact for the lowest one, which is all that the caller needs. */
 static uint64_t zero_bytes(uint64_t v)
 {
     return (v - 0x0101010101010101u) & ~v & 0x8080808080808080u;

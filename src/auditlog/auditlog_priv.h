@@ -47,8 +47,7 @@ typedef struct gh_segments {
 GH_MUST_USE gh_rc gh_segments_list(int dir_fd, gh_segments *out, gh_err *err);
 void gh_segments_free(gh_segments *s);
 void gh_segment_name(uint64_t first_seq, char out[GH_SEGMENT_NAME]);
-/* A new segment, open for appending. A file of that name that holds no record of ours is set aside.
- */
+/* A new segment, open for appending. A file of that name that holds no record of ours is set aside. */
 GH_MUST_USE gh_rc gh_segment_create(int dir_fd, uint64_t first_seq, bool is_synced, int *fd,
                                     gh_err *err);
 /* A name torn-<seq>-<n>.bin that is free. */

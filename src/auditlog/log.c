@@ -3,8 +3,7 @@
  * and only then does the copy become the chain: a write that fails leaves neither a record nor a
  * number behind.
  *
- *     lock ─ repair? ─ next segment? ─ [recovered] [gap] bodies + links ─ write ─ chain = copy ─
- * unlock
+ *     lock ─ repair? ─ next segment? ─ [recovered] [gap] bodies + links ─ write ─ chain = copy ─ unlock
  *
  * The lock is taken once a turn of a worker's event loop, not once a message, and held for what
  * must be in order: a block or two of SHA-256 a record and the write.

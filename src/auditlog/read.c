@@ -518,8 +518,7 @@ gh_rc gh_auditlog_tail(const gh_auditlog_query *q, FILE *out, gh_err *err)
 
 typedef struct checker {
     gh_audit_chain chain;
-    bool has_start; /* false: the first record says where the chain begins (older segments are gone)
-                     */
+    bool has_start; /* false: older segments are gone; the first record tells the chain's start */
     uint64_t line;
     gh_rc rc;
 } checker;
@@ -537,8 +536,7 @@ static bool check_line(void *ctx, gh_str line, gh_err *err)
     return c->rc == GH_OK;
 }
 
-/* A whole segment. The last one may be in the middle of a write: then the rest comes in a moment.
- */
+/* A whole segment. The last one may be in the middle of a write: then the rest comes in a moment. */
 static gh_rc check_segment(int fd, bool is_last, checker *c, gh_err *err)
 {
     int tries = is_last ? RETRIES : 1;

@@ -72,8 +72,7 @@ static gh_rc set_aside(int dir_fd, gh_str bytes, uint64_t seq, gh_tail *tail, gh
     return rc;
 }
 
-/* Finds the end of one segment's chain and cuts what is behind it. *found: it has a whole record.
- */
+/* Finds the end of one segment's chain and cuts what is behind it. *found: it has a whole record. */
 static gh_rc recover_text(int dir_fd, const char *name, gh_str text, gh_tail *tail, bool *found,
                           gh_err *err)
 {

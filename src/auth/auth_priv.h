@@ -16,8 +16,7 @@ void auth_put_base64(gh_buf *b, const void *bytes, size_t len);
  * fit. */
 bool auth_read_base64(gh_str text, uint8_t *out, size_t out_max, size_t *out_len);
 
-/* A verifier that no password fits, always the same for a user: SHA-256's output is the randomness.
- */
+/* A verifier that no password fits, always the same for a user: SHA-256's output is the randomness. */
 void auth_verifier_mock(gh_str mock_secret, gh_str user, gh_auth_verifier *out);
 
 #endif

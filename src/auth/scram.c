@@ -87,8 +87,7 @@ static gh_rc malformed(const char *detail, gh_err *err)
     return rc;
 }
 
-/* ---- attributes --------------------------------------------------------------------------------
- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 /* `<letter>=<value>`, up to a comma or the end; the comma is taken too. False: it is not there. */
 static bool read_any_attr(gh_str *text, char *letter, gh_str *value)
@@ -132,8 +131,7 @@ static bool is_printable(gh_str s)
     return s.len > 0;
 }
 
-/* ---- client-first ------------------------------------------------------------------------------
- */
+/* ---- client-first ---------------------------------------------------------------------------- */
 
 /*
  * The gs2 flag: what the client knows of channel binding.
@@ -223,8 +221,7 @@ static void put_server_first(gh_auth_scram *s, gh_buf *out)
     gh_buf_put_str(out, gh_buf_str(&s->server_first));
 }
 
-/* ---- client-final ------------------------------------------------------------------------------
- */
+/* ---- client-final ---------------------------------------------------------------------------- */
 
 /* The client's `c=` must repeat the gs2 header, and for -PLUS hold the hash of our certificate. */
 static gh_rc check_binding(const gh_auth_scram *s, gh_str given, gh_err *err)
@@ -341,8 +338,7 @@ static gh_rc finish(gh_auth_scram *s, gh_str text, gh_buf *out, gh_err *err)
     return GH_OK;
 }
 
-/* ---- the machine -------------------------------------------------------------------------------
- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 gh_rc gh_auth_scram_step(gh_auth_scram *s, gh_str data, gh_buf *out, gh_err *err)
 {

@@ -1,10 +1,10 @@
 /*
  * Private to catalog: the finished snapshot.
  *
- *     relations  sorted by schema, name ──▶ [r0][r1][r2]...      each list is an array of pointers
- * into the functions  sorted by name ──────────▶ [f0][f1][f2]...      arena; a table maps a key's
- * hash to the ▲                  position of its (first) entry table: [hash, position + 1]
- * ────────────┘
+ *     relations  sorted by schema, name ──▶ [r0][r1][r2]...   each list is an array of pointers
+ *     functions  sorted by name ──────────▶ [f0][f1][f2]...   into the arena; a table maps a
+ *                                                ▲            key's hash to the position of its
+ *     table: [hash, position + 1] ───────────────┘            (first) entry
  *
  * Invariant: nothing is written after gh_catalog_builder_finish but `references`.
  */

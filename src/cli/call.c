@@ -72,9 +72,7 @@ const char *cli_did_you_mean(cli_call *c, gh_str name, const char *const *known,
     return meant == NULL ? "" : gh_arena_printf(c->arena, "; did you mean \"%s\"?", meant).ptr;
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static gh_rc read_all(int fd, const char *path, size_t max, gh_buf *b, gh_err *err)
 {

@@ -4,8 +4,8 @@
  * closes.
  *
  *     frames   [ mapping from 0 | sequence from 3 ]
- *     pile     [ key value key | item item item ...        container end: items of the top frame
- * are copied to the arena, one node replaces them
+ *     pile     [ key value key | item item item ...
+ *                                └ container end: copied to the arena, one node replaces them
  */
 #include <gatehouse/config.h>
 

@@ -103,8 +103,7 @@ static void from_in6(const struct sockaddr_in6 *in6, gh_address *out)
 {
     char host[INET6_ADDRSTRLEN] = "";
 
-    /* An IPv4 client of a socket for both shows as ::ffff:1.2.3.4; people and rules mean 1.2.3.4.
-     */
+    /* An IPv4 client of a socket for both shows as ::ffff:1.2.3.4; people and rules mean 1.2.3.4. */
     if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
         struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = in6->sin6_port };
         memcpy(&in4.sin_addr, in6->sin6_addr.s6_addr + 12, 4);

@@ -111,8 +111,7 @@ void gh_loop_post(gh_loop *l, void (*fn)(void *arg), void *arg)
         p->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&l->posts, &head, p, memory_order_release,
                                                     memory_order_relaxed));
-    /* Who finds the list empty wakes the thread; for the others somebody did, who was before them.
-     */
+    /* Who finds the list empty wakes the thread; for the others somebody did, who was before them. */
     if (head == NULL)
         wake_thread(l);
 }

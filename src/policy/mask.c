@@ -53,8 +53,7 @@ static bool is_word(gh_str s)
     return s.len > 0;
 }
 
-/* The arguments of `word(...)`, if the text is that and nothing else follows the last parenthesis.
- */
+/* The arguments of `word(...)`, if the text is that and nothing else follows the last parenthesis. */
 static bool take_call(gh_str text, const char *word, gh_str *args)
 {
     size_t len = strlen(word);

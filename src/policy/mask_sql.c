@@ -200,9 +200,9 @@ static void put_reach(gh_buf *b, bool is_below, pol_type type, int32_t typmod)
 }
 
 /*
- * The nearest multiple, halves away from zero, in exact integer steps:
- *     sign(x) * div(2|x| + n, 2n) * n       (x / n rounded has only so many digits, and rounds
- * twice) and never past the type's last multiple.
+ * The nearest multiple, halves away from zero, in exact integer steps, and never past the type's last multiple:
+ *     sign(x) * div(2|x| + n, 2n) * n
+ * (x / n rounded has only so many digits, and rounds twice.)
  */
 static void put_nearest(gh_buf *b, gh_str n, gh_str value)
 {
@@ -340,8 +340,7 @@ static void put_round(gh_buf *b, const gh_mask *m, pol_type type, int32_t typmod
     "OPERATOR(pg_catalog.>=) 32 THEN "                                                             \
     "pg_catalog.decode(pg_catalog.current_setting('gatehouse.hash_key'), 'hex') END)"
 
-/* sha256(key || tag || message || key), its first `bytes` bytes as hex. The tag keeps types apart.
- */
+/* sha256(key || tag || message || key), its first `bytes` bytes as hex. The tag keeps types apart. */
 static void put_digest(gh_buf *b, const char *key, const char *tag, const char *message, int bytes)
 {
     gh_buf_printf(

@@ -431,8 +431,7 @@ size_t gh_judge_clause_end(const gh_judge *j, size_t start);
 
 /* ---- reference.c ----------------------------------------------------------------------------- */
 
-/* The schema-qualified name of a column reference loses its schema; usage is noted for the audit.
- */
+/* The schema-qualified name of a column reference loses its schema; usage is noted for the audit. */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);
 /* What `t.x`, `schema.t.x` or `db.schema.t.x` is of, for x a name or a star; NULL: none that is known. */

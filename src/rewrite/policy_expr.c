@@ -109,8 +109,7 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
     gh_str name;
 
     if (list_length(ref->fields) > 1 || !IsA(linitial(ref->fields), String)) {
-        /* alias.column inside a sub-select is the sub-select's own; table.column is the relation's
-         */
+        /* alias.column inside a sub-select is the sub-select's own; table.column is the relation's */
         if (list_length(ref->fields) == 2 && p->inner == NIL &&
             gh_str_is(p->relation->name, strVal(linitial(ref->fields)))) {
             gh_judge_edit(j, token, token + 1, p->alias);

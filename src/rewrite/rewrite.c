@@ -583,8 +583,7 @@ static gh_rc plan_bypass_parsed(void *arg, gh_err *err)
     return GH_OK;
 }
 
-/* The client's own bytes; what the lexer may not see or the parser does not know goes as one piece.
- */
+/* The client's own bytes; what the lexer may not see or the parser does not know goes as one piece. */
 static gh_rc plan_bypass(gh_run *run, gh_err *err)
 {
     gh_err ignored = { 0 };

@@ -1,15 +1,15 @@
 /*
  * answer.c: what an answer means, by the entry that it answers.
  *
- *     1 Parse  2 Bind  3 Close  t,T,n Describe  T,D*,C,I,s,G,H Query, Execute  Z Query, Sync  E any
- * N,S,A at any time
+ *     1 Parse    2 Bind    3 Close         t, T, n  Describe
+ *     T, D*, C, I, s, G, H  Query, Execute      Z  Query, Sync
+ *     E, N, S, A  at any time
  *
  * A message that the entry at the head cannot have is no PostgreSQL's: the session ends rather than
  * guess.
  *
  * SECURITY: errors, notices and parameters are rebuilt from an allow-list of fields; nothing of the
- * upstream's text passes that error_public.c did not let through. Attack:
- * tests/attack error-fields; shared attack corpus, errors.
+ * upstream's text passes that error_public.c did not let through. Attack: tests/attack error-fields.
  */
 #include "session_priv.h"
 
@@ -521,8 +521,7 @@ static void say_failed_check(const gh_plan *p, gh_err *out)
                    GH_STR_ARG(table));
 }
 
-/* The failed entry and those behind it, up to the Sync: answered by the upstream with nothing more.
- */
+/* The failed entry and those behind it, up to the Sync: answered by the upstream with nothing more. */
 static void skip_to_sync(gh_session *s, const char *sqlstate)
 {
     uint32_t n = gh_expect_until_sync(&s->queue);

@@ -3,8 +3,8 @@
  * client's CancelRequest may reach any worker, so the table is shared; it is cut into shards with a lock each, taken
  * at login, logout and cancel only, never on the path of a statement.
  *
- *     worker A: CancelRequest ─▶ shard[pid]: key equal? ─▶ post to worker B's loop ─▶ session
- * there, if it still is
+ *     worker A: CancelRequest ─▶ shard[pid]: key equal? ─▶ post to worker B's loop ─▶ session there,
+ *                                                                                     if it still is
  *
  * SECURITY: a key is compared in constant time over its whole length, and a wrong one is answered
  * as a right one: with nothing. Attack: tests/protocol/startup, test_cancel_with_a_wrong_key. A process id alone reaches sessions of

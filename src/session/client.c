@@ -1,8 +1,8 @@
 /*
  * client.c: bytes from the client, cut into messages and handed to who understands them.
  *
- *     socket ─▶ read buffer (the worker's) ─▶ message by message ─▶ Query, Parse, ... ─▶ bytes to
- * the upstream └ half a message, or reading paused: kept in `in` until more comes or it goes on
+ *     socket ─▶ read buffer (the worker's) ─▶ message by message ─▶ Query, Parse, ... ─▶ upstream
+ *                       └ half a message, or reading paused: kept in `in` until more comes or it goes on
  *
  * Three kinds of messages are never held as a whole: CopyData, a Bind that is larger than a buffer,
  * and one that is refused for its size. Their bytes pass as they come (client_left).

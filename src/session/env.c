@@ -1,8 +1,8 @@
 /*
  * env.c: what the sessions of one worker share, and the end of a turn.
  *
- *     turn: reads ▶ judgements ▶ records ▶ bytes collected ──▶ one commit ──▶ bytes go upstream ──▶
- * the dead are freed
+ *     turn: reads ▶ judgements ▶ records ▶ bytes collected ──▶ one commit ──▶ bytes go upstream
+ *           ──▶ the dead are freed
  */
 #include "session_priv.h"
 
@@ -39,8 +39,7 @@ void gh_env_free_str(gh_str *s)
     *s = (gh_str){ NULL, 0 };
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------
- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 void gh_env_lend(gh_session_env *env, gh_buf *b)
 {
@@ -72,8 +71,7 @@ void gh_env_return(gh_session_env *env, gh_buf *b)
     gh_buf_init(b, max);
 }
 
-/* ---- views --------------------------------------------------------------------------------------
- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 static gh_view_entry **view_bucket(gh_session_env *env, const gh_env_warehouse *w, gh_str user)
 {
@@ -351,8 +349,7 @@ static void wake(void *arg)
     gh_loop_post(env->o.loop, on_durable, env->mail);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 gh_session_env *gh_session_env_new(const gh_session_env_options *options)
 {
@@ -428,8 +425,7 @@ void gh_session_env_free(gh_session_env *env)
     free(env);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------
- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 void gh_session_env_set_policy(gh_session_env *env, gh_policy *policy)
 {

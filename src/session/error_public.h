@@ -2,8 +2,8 @@
  * error_public: what a client may read of an upstream's error or notice. Pure.
  *
  *     upstream: S V C M D H P p q W s t c d n F L R ──▶ severity, SQLSTATE, message, position:
- * nothing else exists here └message─▶ a known shape whose every part is the client's own? kept :
- * fixed text
+ *                                                       nothing else exists here
+ *     message ─▶ a known shape whose every part is the client's own? kept : fixed text
  */
 #ifndef GATEHOUSE_SESSION_ERROR_PUBLIC_H
 #define GATEHOUSE_SESSION_ERROR_PUBLIC_H

@@ -3,8 +3,8 @@
  *
  *     client ──▶ session ──message──▶ upstream          push: a message was sent
  *                   │                     │
- *                   └─[e1 e2 e3 ... eN]◀──┘ answer      head: whose answer this is; pop: it is
- * complete
+ *                   └─[e1 e2 e3 ... eN]◀──┘ answer      head: whose answer this is
+ *                                                        pop: it is complete
  *
  * An error in the extended protocol makes the upstream skip everything up to the next Sync: those
  * entries are popped without an answer, newest first, and what they did to the session's tables is

@@ -1,10 +1,10 @@
 /*
  * extended.c: Parse, Bind, Describe, Execute, Close, Flush, Sync.
  *
- *     Parse ─▶ judge ─▶ statement {source, plans, scope} ─▶ Parse upstream, under the client's own
- * name Bind ──▶ scope still the same? ─no─▶ judge the source again ─▶ same text: go on; other:
- * Close + Parse upstream first Execute ▶ the same for the portal; a portal cannot be made anew, so
- * other text means refused
+ *     Parse ───▶ judge ─▶ statement {source, plans, scope} ─▶ Parse upstream, under the client's own name
+ *     Bind ────▶ scope still the same? ─no─▶ judge the source again ─▶ same text: go on;
+ *                                                                      other: Close + Parse upstream first
+ *     Execute ─▶ the same for the portal; a portal cannot be made anew, so other text means refused
  *
  * The tables change when a message is sent, not when it is answered, since the messages behind it
  * are judged before; an error undoes what the failed message and those behind it did

@@ -1,9 +1,9 @@
 /*
  * judge.c: by what a statement is judged, and the judgement.
  *
- *     policy generation, valid until ─▶ view ─┐
- *     warehouse's catalog ────────────────────┼─▶ scope: a number for exactly these ─▶ plan cache
- * ─miss▶ gh_rewrite search_path, encoding, database ────────┘
+ *     policy generation, valid until ──▶ view ─┐
+ *     warehouse's catalog ─────────────────────┼─▶ scope: a number for exactly these ─▶ plan cache
+ *     search_path, encoding, database ─────────┘                                          └─miss▶ gh_rewrite
  *
  * SECURITY: the same view, catalog and search_path must look up the plan and make it; so they are
  * taken once a statement, by gh_session_refresh, and kept in the session. Attack:

@@ -2,8 +2,8 @@
  * judge_pool.c: long statements are judged on threads of their own, so that a worker's other
  * sessions need not wait for them: a megabyte of literals takes some tenths of a second.
  *
- *     worker: message stays unread ──▶ queue ──▶ thread: gh_rewrite ──post──▶ worker: message is
- * read again, finds its answer
+ *     worker: message stays unread ──▶ queue ──▶ thread: gh_rewrite
+ *     worker: message is read again, finds its answer ◀──post──┘
  *
  * A judgement holds all that its question reads: the text, and a reference to the view, the catalog
  * and the search_path by which the session would have judged. When it comes back, the session looks

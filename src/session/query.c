@@ -1,9 +1,9 @@
 /*
  * query.c: the simple protocol, and how a message is refused.
  *
- *     Query ─▶ judge ─▶ every plan fine ─▶ intent ─▶ one Query upstream: s1;s2;s3
- *                  ├──▶ plan k refused ──▶ intent ─▶ s1;...;poison        its error is replaced by
- * the refusal └──▶ no plans ────────▶ record ─▶ poison               (syntax error, limit)
+ *     Query ─▶ judge ─┬▶ every plan fine ─▶ intent ─▶ one Query upstream: s1;s2;s3
+ *                     ├▶ plan k refused ──▶ intent ─▶ s1;...;poison   its error is replaced by the refusal
+ *                     └▶ no plans ────────▶ record ─▶ poison          (syntax error, limit)
  *
  * The poison parses, and fails when it is analysed, with an SQLSTATE that nothing else here gives.
  * So the upstream itself rolls back, marks its transaction failed, skips to Sync and keeps the
@@ -170,9 +170,7 @@ void gh_session_poison_turn(gh_session *s, const gh_err *err)
     gh_log(GH_ERROR, "audit.failed", "peer=%s cause=\"%s\"", s->peer, err->detail);
 }
 
-/* ---- Query
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Query ----------------------------------------------------------------------------------- */
 
 /* Refused before any plan was made: text and error are recorded. */
 static void refuse_text(gh_session *s, gh_str sql, const gh_err *err)

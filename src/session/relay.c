@@ -231,8 +231,7 @@ static bool read_once(gh_session *s)
         return false;
     }
     if (!take(s, s->env->read_bytes, got)) {
-        /* What still points into the read buffer goes out, or is kept, before that is used again.
-         */
+        /* What still points into the read buffer goes out, or is kept, before that is used again. */
         if (s->state != GH_SESSION_CLOSED)
             (void)gh_session_flush_client(s);
         return false;

@@ -1,12 +1,28 @@
 /*
  * session_priv.h: what the files of the session module share.
  *
- *     session.c    life: start, states, close        client.c     bytes from the client, message by
- * message startup.c    greeting, TLS, startup packet     query.c      Query, and what goes upstream
- * in its place login.c      SCRAM, warehouse, welcome         extended.c   Parse, Bind, Describe,
- * Execute, Close, Sync judge.c      view, scope, rewriter, cache      judge_pool.c threads for long      relay.c      bytes from the
- * upstream, spans to the client record.c     audit records                     answer.c     what
- * each answer means report.c     what people see of it env.c        the worker's part, turns          cancel.c     cancel keys
+ *     life       session.c       start, states, close
+ *                startup.c       greeting, TLS, startup packet
+ *                login.c         SCRAM, warehouse, welcome
+ *                mode.c          enforce, observe, bypass
+ *     messages   client.c        bytes from the client, message by message
+ *                query.c         Query, and what goes upstream in its place
+ *                extended.c      Parse, Bind, Describe, Execute, Close, Sync
+ *                lookup*.c       lookups that come again, sent as prepared statements
+ *                judge.c         view, scope, rewriter, plan cache
+ *                judge_pool.c    threads for long statements; judge_line.c: whose turn it is
+ *     answers    relay.c         bytes from the upstream, spans to the client
+ *                answer.c        what each answer means
+ *                error_*.c       what of an error's text is shown
+ *     state      expect.c        the answers that are due
+ *                names.c, sql_names.c, evict.c, bound_value.c   prepared statements and portals
+ *                settings.c      search_path through transactions
+ *                temporary*.c    temporary tables
+ *                revoke.c        what the policy no longer allows
+ *                cancel.c, signal.c   cancel keys, pg_cancel_backend
+ *     people     record.c, fingerprint.c   audit records
+ *                report.c        what operators see of it
+ *     env.c      the worker's part, turns
  *
  * Lifetime of a session's memory: session. What a statement needs is counted (gh_plan_set) and
  * dropped with its expectation.
@@ -287,9 +303,9 @@ GH_MUST_USE gh_rc gh_session_check_startup(const gh_session *s, gh_err *err);
 GH_MUST_USE bool gh_session_take_conn(gh_session *s, gh_conn *conn, const gh_err *err);
 /* Tells the client every parameter that it may know. */
 void gh_session_put_parameters(gh_session *s);
-/* May the client be told this parameter, and how does it read? */
 /* Does the upstream take the client's text in an encoding in which ASCII bytes mean ASCII? */
 bool gh_session_has_safe_encoding(const gh_session *s);
+/* May the client be told this parameter, and how does it read? */
 bool gh_session_show_parameter(const gh_session *s, gh_str name, gh_str *value);
 /* Tells a client of a server that reports search_path (18 on) what its own is now. */
 void gh_session_tell_path(gh_session *s);
@@ -467,9 +483,9 @@ gh_str gh_session_set_value(const gh_expect *e, const gh_plan *p);
 /* What PREPARE and DECLARE made takes its place among the session's names. */
 void gh_session_note_prepared(gh_session *s, const gh_expect *e, const gh_plan *p);
 void gh_session_note_declared(gh_session *s, const gh_expect *e, const gh_plan *p);
-/* May an entry still be used as it is? GH_DENIED and others: err says why not. */
 /* The plan whose result a plan's answer holds: of EXECUTE, what was prepared. NULL for NULL. */
 const gh_plan *gh_session_answering(const gh_session *s, const gh_plan *p);
+/* May an entry still be used as it is? GH_DENIED and others: err says why not. */
 GH_MUST_USE gh_rc gh_session_check_named(gh_session *s, gh_named *n, gh_err *err);
 /* The same of all that the statements of a set use by name. */
 GH_MUST_USE gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err);

@@ -16,36 +16,24 @@
  * By pg_depend, whose index finds what lies in a schema; pg_class has none for that. Indexes depend on
  * their table.
  */
+/* A clause a line. */
+/* clang-format off */
 static const char s_sql[] =
-    "WITH d AS MATERIALIZED (SELECT objid FROM pg_catalog.pg_depend WHERE refclassid = "
-    "2615 AND "
-    "refobjid = pg_catalog.pg_my_temp_schema() AND classid = 1259), o AS MATERIALIZED "
-    "(SELECT "
-    "objid FROM d UNION SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN d ON "
-    "i.indrelid = "
-    "d.objid) SELECT n.oid, " UTF8("n.nspname") ", c.oid, " UTF8(
-        "c.relname") ", c.relkind, "
-                     "c.reltype, COALESCE(t.typarray, 0), " UTF8(
-                         "a.attname") ", a.attnum, a.atttypid, "
-                                      "a.atttypmod, a.attcollation, " UTF8(
-                                          "pg_catalog.format_type(a.atttypid, "
-                                          "a.atttypmod)") ", "
-                                                          "a.attnotnull, a.atthasdef, "
-                                                          "a.attidentity, a.attgenerated "
-                                                          "FROM o JOIN "
-                                                          "pg_catalog.pg_class c ON "
-                                                          "c.oid = o.objid JOIN "
-                                                          "pg_catalog.pg_namespace n ON "
-                                                          "n.oid = c.relnamespace LEFT "
-                                                          "JOIN pg_catalog.pg_type t ON "
-                                                          "t.oid "
-                                                          "= c.reltype LEFT JOIN "
-                                                          "pg_catalog.pg_attribute a ON "
-                                                          "a.attrelid = c.oid AND "
-                                                          "a.attnum > 0 AND "
-                                                          "NOT a.attisdropped AND "
-                                                          "c.relkind <> 'i' ORDER BY "
-                                                          "c.oid, a.attnum";
+    "WITH d AS MATERIALIZED (SELECT objid FROM pg_catalog.pg_depend "
+        "WHERE refclassid = 2615 AND refobjid = pg_catalog.pg_my_temp_schema() AND classid = 1259), "
+    "o AS MATERIALIZED (SELECT objid FROM d "
+        "UNION SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN d ON i.indrelid = d.objid) "
+    "SELECT n.oid, " UTF8("n.nspname") ", c.oid, " UTF8("c.relname") ", c.relkind, c.reltype, "
+        "COALESCE(t.typarray, 0), " UTF8("a.attname") ", a.attnum, a.atttypid, a.atttypmod, "
+        "a.attcollation, " UTF8("pg_catalog.format_type(a.atttypid, a.atttypmod)") ", "
+        "a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated "
+    "FROM o JOIN pg_catalog.pg_class c ON c.oid = o.objid "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "LEFT JOIN pg_catalog.pg_type t ON t.oid = c.reltype "
+        "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND "
+            "NOT a.attisdropped AND c.relkind <> 'i' "
+    "ORDER BY c.oid, a.attnum";
+/* clang-format on */
 
 gh_str gh_temporary_sql(void)
 {

@@ -4,8 +4,9 @@
  * that another does not; a tag that is not here is refused wherever it turns up. tests/unit/sql
  * compares the table with PostgreSQL's own raw_expression_tree_walker.
  *
- *     A_Expr ─┬─ lexpr   a slot: struct Node ** into the parent, so that a visitor can replace the
- * child └─ rexpr FuncCall ─── args  a list: every cell is a slot
+ *     A_Expr ───┬─ lexpr   a slot: struct Node ** into the parent, so that a visitor can replace
+ *               └─ rexpr   the child
+ *     FuncCall ─── args    a list: every cell is a slot
  */
 #include "pg.h"
 

@@ -8,8 +8,7 @@
  * that the upstream's lexer settings have nothing left to decide.
  */
 
-/* Tokens cost memory that the text's size does not bound: a tree takes up to ~512 bytes for each.
- */
+/* Tokens cost memory that the text's size does not bound: a tree takes up to ~512 bytes for each. */
 #define TOKENS_MAX (GH_SQL_MEMORY_MAX / 512)
 /* Room for these is made before the first; more is made as they come. */
 #define TOKENS_AT_FIRST 4096

@@ -450,8 +450,7 @@ static gh_rc add_pairs(gh_store *st, store_items *items, const char *sql, pair_f
     return store_stmt_end(&s, err);
 }
 
-/* Attributes come as store_load made them; their origins in the same order from their first rows.
- */
+/* Attributes come as store_load made them; their origins in the same order from their first rows. */
 static gh_rc add_attributes(gh_store *st, store_items *items, const gh_acl *acl, gh_buf *b,
                             gh_err *err)
 {

@@ -63,8 +63,7 @@ GH_MUST_USE gh_rc store_next_version(gh_store *st, uint64_t *version, gh_err *er
 GH_MUST_USE gh_rc store_version(gh_store *st, uint64_t *version, gh_err *err);
 int64_t store_now_us(void);
 
-/* One line of history, in the running transaction. before and after are JSON, or empty for nothing.
- */
+/* One line of history, in the running transaction. before and after are JSON, or empty for nothing. */
 typedef struct store_change {
     uint64_t version;
     int64_t at_us;

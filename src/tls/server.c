@@ -14,8 +14,7 @@
 
 #include "tls_priv.h"
 
-/* Forward secrecy and authenticated encryption, nothing else; TLS 1.3's suites are OpenSSL's own.
- */
+/* Forward secrecy and authenticated encryption, nothing else; TLS 1.3's suites are OpenSSL's own. */
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 static const unsigned char s_alpn[] = { 10, 'p', 'o', 's', 't', 'g', 'r', 'e', 's', 'q', 'l' };

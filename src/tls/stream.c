@@ -30,8 +30,7 @@ void gh_tls_tune(SSL *ssl)
 {
     (void)SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    /* One read for header and record instead of two; gh_stream_pending knows of what stays inside.
-     */
+    /* One read for header and record instead of two; gh_stream_pending knows of what stays inside. */
     SSL_set_read_ahead(ssl, 1);
 }
 

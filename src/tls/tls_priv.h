@@ -22,11 +22,9 @@ struct gh_tls_server {
 
 /* The oldest error of OpenSSL's queue, in words, for the operator; empties the queue. */
 void gh_tls_explain(char *out, size_t cap);
-/* Modes that every stream needs: no buffers while idle, partial writes, a write's buffer may move.
- */
+/* Modes that every stream needs: no buffers while idle, partial writes, a write's buffer may move. */
 void gh_tls_tune(SSL *ssl);
-/* What gh_tls_connect_like expects of the server: checked after the handshake, freed with the SSL.
- */
+/* What gh_tls_connect_like expects of the server: checked after the handshake, freed with the SSL. */
 bool gh_tls_meets_expectation(SSL *ssl);
 void gh_tls_forget_expectation(SSL *ssl);
 

@@ -3,7 +3,7 @@
  *
  *     digest ── as last time ──▶ the previous snapshot (one round trip)
  *        └───── another ──▶ BEGIN REPEATABLE READ ▶ digest ▶ schemas ▶ relations ▶ columns ▶ types
- * ▶ functions ▶ operators ▶ casts ▶ COMMIT ──▶ a new snapshot
+ *                           ▶ functions ▶ operators ▶ casts ▶ COMMIT ──▶ a new snapshot
  *
  * The digest counts and sums, per catalog, a hash of each row's identity and its xmin: any
  * committed change of a row writes a new version with another xmin, while what VACUUM and ANALYZE

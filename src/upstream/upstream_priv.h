@@ -127,10 +127,13 @@ GH_MUST_USE gh_rc gh_conn_new(PGconn *pg, const gh_key_trace *key, gh_keys *keys
 
 /*
  * Runs simple Queries in a row, one ReadyForQuery each, discards what they return and keeps
- * ParameterStatus. GH_OK       all ran, the connection is idle and silent GH_INVALID  the server
- * refused one (its SQLSTATE; its text in detail); idle and silent all the same other       the
- * connection is to be closed fn is called once, last, never inside start; the query is freed before
- * it.
+ * ParameterStatus.
+ *
+ *     GH_OK       all ran, the connection is idle and silent
+ *     GH_INVALID  the server refused one (its SQLSTATE; its text in detail); idle and silent all the same
+ *     other       the connection is to be closed
+ *
+ * fn is called once, last, never inside start; the query is freed before it.
  */
 typedef void (*gh_query_fn)(void *arg, gh_rc rc, const gh_err *err);
 GH_MUST_USE gh_query *gh_query_start(gh_loop *loop, gh_conn *c, const gh_str *sqls, size_t count,

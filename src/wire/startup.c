@@ -18,8 +18,7 @@ static gh_rc arena_spent(gh_err *err)
     return gh_fail(err, GH_LIMIT, "53200", "startup packet needs too much memory");
 }
 
-/* ---- options: PostgreSQL's pg_split_opts and the part of its getopt that sets parameters --------
- */
+/* ---- options: PostgreSQL's pg_split_opts and the part of its getopt that sets parameters ----- */
 
 /* isspace() of the C locale. */
 static bool is_space(char c)
@@ -121,8 +120,7 @@ gh_rc gh_wire_split_options(gh_arena *a, gh_str options, gh_wire_param **out, si
     return GH_OK;
 }
 
-/* ---- the packet --------------------------------------------------------------------------------
- */
+/* ---- the packet ------------------------------------------------------------------------------ */
 
 /*
  * PostgreSQL's parse_bool: any unambiguous prefix of true, false, yes, no, on, off, in any case; 1;
