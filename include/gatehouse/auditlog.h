@@ -129,7 +129,18 @@ GH_MUST_USE gh_rc gh_auditlog_tail(const gh_auditlog_query *q, FILE *out, gh_err
 /* Prints every record that matches, oldest first; *matched may be NULL. */
 GH_MUST_USE gh_rc gh_auditlog_search(const gh_auditlog_query *q, FILE *out, uint64_t *matched,
                                      gh_err *err);
-/* Checks the whole chain of a folder; *end is its end. GH_INVALID: the error names file and line. */
-GH_MUST_USE gh_rc gh_auditlog_verify(gh_str dir, gh_audit_chain *end, gh_err *err);
+
+/* What there is of a chain. Zeroed: nothing, not one record. */
+typedef struct gh_auditlog_extent {
+    uint64_t first_seq; /* of the oldest record that is left */
+    gh_audit_chain end; /* the newest one's number and hash */
+} gh_auditlog_extent;
+/*
+ * Checks the whole chain of a folder. `known` (may be NULL): the number and hash of a record, as they were noted
+ * earlier: it must be in the chain, or be the one before its oldest record, for what was cut off the end, and a chain
+ * that was written anew, break nothing in the chain itself. GH_INVALID: the error says where it breaks.
+ */
+GH_MUST_USE gh_rc gh_auditlog_verify(gh_str dir, const gh_audit_chain *known,
+                                     gh_auditlog_extent *out, gh_err *err);
 
 #endif

@@ -519,9 +519,39 @@ gh_rc gh_auditlog_tail(const gh_auditlog_query *q, FILE *out, gh_err *err)
 typedef struct checker {
     gh_audit_chain chain;
     bool has_start; /* false: older segments are gone; the first record tells the chain's start */
+    uint64_t first_seq;
+    const gh_audit_chain *known; /* NULL: nothing is */
+    bool is_known_met;
     uint64_t line;
     gh_rc rc;
 } checker;
+
+/* Is what is known of this record, or of the one before the oldest, so? */
+static gh_rc check_known(checker *c, const gh_audit_chain *at, gh_err *err)
+{
+    if (c->known == NULL || c->known->seq != at->seq)
+        return GH_OK;
+    c->is_known_met = true;
+    if (memcmp(c->known->hash, at->hash, sizeof(at->hash)) == 0)
+        return GH_OK;
+    return gh_fail(err, GH_INVALID, "XX001",
+                   "record %" PRIu64
+                   " is another than the one that is known: the log was written anew",
+                   at->seq);
+}
+
+/* The oldest record that is left: what is known may be what it follows. */
+static gh_rc check_oldest(checker *c, gh_str line, gh_err *err)
+{
+    gh_rc rc = gh_audit_chain_anchor(line, &c->chain, err);
+
+    c->first_seq = c->chain.seq;
+    if (rc != GH_OK || c->known == NULL || c->known->seq + 1 != c->chain.seq)
+        return rc;
+    c->is_known_met = true;
+    c->chain = *c->known;
+    return gh_audit_chain_check(&c->chain, line, err);
+}
 
 static bool check_line(void *ctx, gh_str line, gh_err *err)
 {
@@ -531,8 +561,10 @@ static bool check_line(void *ctx, gh_str line, gh_err *err)
     if (c->has_start)
         c->rc = gh_audit_chain_check(&c->chain, line, err);
     else
-        c->rc = gh_audit_chain_anchor(line, &c->chain, err);
+        c->rc = check_oldest(c, line, err);
     c->has_start = true;
+    if (c->rc == GH_OK)
+        c->rc = check_known(c, &c->chain, err);
     return c->rc == GH_OK;
 }
 
@@ -561,10 +593,23 @@ static gh_rc check_segment(int fd, bool is_last, checker *c, gh_err *err)
     return gh_fail(err, GH_INVALID, "XX001", "a record is cut off");
 }
 
-gh_rc gh_auditlog_verify(gh_str dir, gh_audit_chain *end, gh_err *err)
+static gh_rc known_is_missing(const checker *c, gh_err *err)
+{
+    if (c->known->seq < c->first_seq)
+        return gh_fail(err, GH_INVALID, "XX001",
+                       "record %" PRIu64
+                       ", which is known, is not here: the log begins with %" PRIu64,
+                       c->known->seq, c->first_seq);
+    return gh_fail(err, GH_INVALID, "XX001",
+                   "record %" PRIu64 ", which is known, is not here: the log ends with %" PRIu64,
+                   c->known->seq, c->chain.seq);
+}
+
+gh_rc gh_auditlog_verify(gh_str dir, const gh_audit_chain *known, gh_auditlog_extent *out,
+                         gh_err *err)
 {
     char first[GH_SEGMENT_NAME];
-    checker c = { .rc = GH_OK };
+    checker c = { .known = known, .rc = GH_OK };
     gh_segments list = { NULL, 0 };
     int dir_fd = -1;
     gh_rc rc = open_dir(dir, &dir_fd, err);
@@ -574,6 +619,7 @@ gh_rc gh_auditlog_verify(gh_str dir, gh_audit_chain *end, gh_err *err)
     rc = gh_segments_list(dir_fd, &list, err);
     gh_segment_name(1, first);
     c.has_start = list.count == 0 || strcmp(list.names[0], first) == 0;
+    c.first_seq = c.has_start ? 1 : 0;
     for (size_t i = 0; i < list.count && rc == GH_OK; i++) {
         int fd = -1;
 
@@ -588,7 +634,9 @@ gh_rc gh_auditlog_verify(gh_str dir, gh_audit_chain *end, gh_err *err)
     }
     gh_segments_free(&list);
     (void)close(dir_fd);
+    if (rc == GH_OK && known != NULL && !c.is_known_met)
+        rc = known_is_missing(&c, err);
     if (rc == GH_OK)
-        *end = c.chain;
+        *out = (gh_auditlog_extent){ c.chain.seq > 0 ? c.first_seq : 0, c.chain };
     return rc;
 }

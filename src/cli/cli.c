@@ -20,9 +20,9 @@ static const cli_verb *const s_verbs[] = {
     &cli_tag_list,        &cli_mask_add,      &cli_mask_drop,
     &cli_mask_list,       &cli_grants,        &cli_who,
     &cli_explain,         &cli_audit_tail,    &cli_audit_search,
-    &cli_audit_show,      &cli_audit_stats,   &cli_session_list,
-    &cli_session_kill,    &cli_status,        &cli_reload,
-    &cli_completion,
+    &cli_audit_show,      &cli_audit_stats,   &cli_audit_verify,
+    &cli_session_list,    &cli_session_kill,  &cli_status,
+    &cli_reload,          &cli_completion,
 };
 
 static const cli_verb *find_verb(const char *group, const char *name)

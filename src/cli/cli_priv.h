@@ -74,8 +74,10 @@ int cli_usage(const cli_call *c, const char *fmt, ...) GH_PRINTF(2, 3);
  * the exit code to return.
  */
 GH_MUST_USE int cli_read_config(cli_call *c);
-/* Which file that is, for cli_open_acl. GH_CLI_DONE, or the exit code to return. */
+/* Which ACL the call names: see cli_open_acl. GH_CLI_DONE, or the exit code to return. */
 GH_MUST_USE int cli_acl_path(cli_call *c, const char **out);
+/* Which folder holds the audit log: --dir, or the config file's. GH_CLI_DONE, or the exit code to return. */
+GH_MUST_USE int cli_audit_dir(cli_call *c, gh_str *out);
 /*
  * Opens the ACL of --acl, --config, GATEHOUSE_ACL or GATEHOUSE_CONFIG, whichever comes first.
  * GH_CLI_DONE, or the exit code to return.
@@ -227,8 +229,9 @@ extern const cli_verb cli_who;
 extern const cli_verb cli_audit_tail;
 extern const cli_verb cli_audit_search;
 extern const cli_verb cli_audit_show;
-extern const cli_verb cli_completion;
 extern const cli_verb cli_audit_stats;
+extern const cli_verb cli_audit_verify;
+extern const cli_verb cli_completion;
 extern const cli_verb cli_session_list;
 extern const cli_verb cli_session_kill;
 extern const cli_verb cli_status;

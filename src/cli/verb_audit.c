@@ -12,7 +12,7 @@
 
 #include "would_deny.h"
 
-static int audit_dir(cli_call *c, gh_str *out)
+int cli_audit_dir(cli_call *c, gh_str *out)
 {
     const char *dir = cli_value(c, "--dir");
 
@@ -72,7 +72,7 @@ static int read_query(cli_call *c, gh_auditlog_query *q, int64_t limit)
     q->is_json = cli_has(c, "--json");
     if (isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
         q->width = size.ws_col;
-    int code = audit_dir(c, &q->dir);
+    int code = cli_audit_dir(c, &q->dir);
     return code == GH_CLI_DONE ? read_filter(c, &q->filter) : code;
 }
 
@@ -136,7 +136,7 @@ static int run_show(cli_call *c)
         return cli_usage(
             c, "expected the id of a statement or session, or a record's number, found \"%s\"",
             c->args[0]);
-    int code = audit_dir(c, &q.dir);
+    int code = cli_audit_dir(c, &q.dir);
     if (code != GH_CLI_DONE)
         return code;
     if (gh_auditlog_search(&q, stdout, &matched, &err) != GH_OK)

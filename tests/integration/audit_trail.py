@@ -242,6 +242,34 @@ class Records(unittest.TestCase):
                 c.one('SELECT 1')
         self.assertGreater(gt.check_chain(proxy.audit_dir), 5)
 
+    def verify(self, folder, *options):
+        done = proxy.cli('audit', 'verify', '--dir', folder, *options, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_verify(self):
+        """While the proxy writes, and of a copy that is then cut, changed and written anew."""
+        with proxy.wire('alice') as c:
+            c.one('SELECT 1')
+            self.assertRegex(proxy.cli('audit', 'verify', '--config', proxy.config).stdout,
+                             r'\A(\d+) records, 1 to \1: the chain holds\n\1:[0-9a-f]{64}\n\Z')
+        copy = scratch.dir / 'verified'
+        shutil.copytree(proxy.audit_dir, copy)
+        self.addCleanup(shutil.rmtree, copy)
+        segment, = copy.glob('audit-*.jsonl')
+        lines = segment.read_bytes().splitlines(True)
+        end, before = json.loads(lines[-1]), json.loads(lines[-2])
+        known = f'{end["seq"]}:{end["hash"]}'
+        self.assertEqual(self.verify(copy, '--json', '--known', known),
+                         (0, f'{{"records":{end["seq"]},"first":1,"last":{end["seq"]},"hash":"{end["hash"]}"}}\n', ''))
+        segment.write_bytes(b''.join(lines[:-1]))
+        self.assertEqual(self.verify(copy)[0], 0)
+        self.assertEqual(self.verify(copy, '--known', known), (1, '', f'gatehouse: record {end["seq"]}, which is known, is not here: the log ends with {before["seq"]}\n'))
+        segment.write_bytes(b''.join(lines[:1] + lines[2:]))
+        self.assertEqual(self.verify(copy), (1, '', f'gatehouse: record 3 follows record 1 ({segment.name}, line 2)\n'))
+        for wrong in ('', '1', '1:', f'0:{end["hash"]}', known + '0', known[:-1], known.upper(), f'{end["seq"]}:{"+f" * 32}', f'x{known}'):
+            self.assertEqual(self.verify(copy, f'--known={wrong}')[:2], (2, ''), wrong)
+        self.assertEqual(self.verify(copy / 'none')[0], 1)
+
     def test_permissions(self):
         self.assertEqual(proxy.audit_dir.stat().st_mode & 0o777, 0o700)
         for segment in proxy.audit_dir.glob('audit-*.jsonl'):

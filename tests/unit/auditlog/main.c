@@ -94,12 +94,12 @@ void put_and_commit(gh_auditlog_writer *w, gh_audit_kind kind, const char *messa
 
 uint64_t verified(void)
 {
-    gh_audit_chain end = { 0 };
+    gh_auditlog_extent found = { 0 };
     gh_err err = { .sqlstate = "" };
 
-    ck_assert_msg(gh_auditlog_verify(gh_str_of(s_dir), &end, &err) == GH_OK, "%s: %s",
+    ck_assert_msg(gh_auditlog_verify(gh_str_of(s_dir), NULL, &found, &err) == GH_OK, "%s: %s",
                   err.public_msg, err.detail);
-    return end.seq;
+    return found.end.seq;
 }
 
 char *folder_text(void)

@@ -145,7 +145,7 @@ END_TEST
 START_TEST(a_line_being_written_is_not_there)
 {
     gh_auditlog_query q = query(10, true);
-    gh_audit_chain end;
+    gh_auditlog_extent found;
     gh_err err = { .sqlstate = "" };
     FILE *f;
 
@@ -157,7 +157,7 @@ START_TEST(a_line_being_written_is_not_there)
     ck_assert_int_eq(lines_of(printed(gh_auditlog_tail, q)), 2);
     q.limit = 0;
     ck_assert_int_eq(lines_of(printed(search, q)), 2);
-    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), &end, &err), GH_INVALID);
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &found, &err), GH_INVALID);
     ck_assert_str_eq(err.detail, "audit-00000000000000000001.jsonl, line 3");
 }
 END_TEST
@@ -186,12 +186,12 @@ END_TEST
 START_TEST(no_folder)
 {
     gh_auditlog_query q = query(10, true);
-    gh_audit_chain end;
+    gh_auditlog_extent found;
 
     q.dir = GH_STR("/nonexistent/audit");
     ck_assert_int_eq(gh_auditlog_tail(&q, stdout, NULL), GH_NOT_FOUND);
     ck_assert_int_eq(gh_auditlog_search(&q, stdout, NULL, NULL), GH_NOT_FOUND);
-    ck_assert_int_eq(gh_auditlog_verify(q.dir, &end, NULL), GH_NOT_FOUND);
+    ck_assert_int_eq(gh_auditlog_verify(q.dir, NULL, &found, NULL), GH_NOT_FOUND);
     q.dir = GH_STR("/dev/null");
     ck_assert_int_eq(gh_auditlog_tail(&q, stdout, NULL), GH_IO);
 }
@@ -280,7 +280,7 @@ END_TEST
 
 START_TEST(verify_finds_what_was_changed)
 {
-    gh_audit_chain end;
+    gh_auditlog_extent found;
     gh_err err = { .sqlstate = "" };
     char names[64][64];
     int count;
@@ -294,17 +294,72 @@ START_TEST(verify_finds_what_was_changed)
     ck_assert_int_eq(fseek(f, 100, SEEK_SET), 0);
     ck_assert_int_ne(fputc('#', f), EOF);
     ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), &end, &err), GH_INVALID);
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &found, &err), GH_INVALID);
     ck_assert_ptr_nonnull(strstr(err.detail, names[1]));
     ck_assert_ptr_nonnull(strstr(err.detail, "line 1"));
     /* A whole segment is missing. */
     ck_assert_int_eq(unlink(scratch_path(names[1])), 0);
     memset(&err, 0, sizeof(err));
-    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), &end, &err), GH_INVALID);
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &found, &err), GH_INVALID);
     ck_assert_ptr_nonnull(strstr(err.detail, names[2]));
     /* The oldest ones may be gone: the chain begins with what is left. */
     ck_assert_int_eq(unlink(scratch_path(names[0])), 0);
     ck_assert_uint_eq(verified(), 60);
+}
+END_TEST
+
+/* What a check with something known says, or "" where the chain holds it. */
+static const char *verified_with(const gh_audit_chain *known)
+{
+    static gh_err err;
+    gh_auditlog_extent found;
+
+    memset(&err, 0, sizeof(err));
+    if (gh_auditlog_verify(gh_str_of(scratch_dir()), known, &found, &err) == GH_OK)
+        ck_assert_str_eq(err.public_msg, "");
+    return err.public_msg;
+}
+
+static bool holds(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+START_TEST(verify_misses_what_is_known)
+{
+    gh_auditlog_extent all;
+    gh_auditlog_extent left;
+    gh_audit_chain other;
+    char names[64][64];
+    int count;
+
+    write_numbered(60);
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &all, NULL), GH_OK);
+    ck_assert_uint_eq(all.first_seq, 1);
+    ck_assert_uint_eq(all.end.seq, 60);
+    ck_assert_str_eq(verified_with(&all.end), "");
+    other = all.end;
+    other.hash[31] ^= 1;
+    ck_assert(holds(verified_with(&other), "record 60 is another than the one that is known"));
+    other = all.end;
+    other.seq++;
+    ck_assert(holds(verified_with(&other),
+                    "record 61, which is known, is not here: the log ends with 60"));
+    /* The newest segment cut off: the chain holds, but not to where it is known to have gone. */
+    count = segment_names(names);
+    ck_assert_int_gt(count, 3);
+    ck_assert_int_eq(unlink(scratch_path(names[count - 1])), 0);
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &left, NULL), GH_OK);
+    ck_assert(holds(verified_with(&all.end), "record 60, which is known, is not here"));
+    /* The oldest one moved away: the record before the first that is left is known by that one's `prev`. */
+    ck_assert_int_eq(unlink(scratch_path(names[0])), 0);
+    ck_assert_str_eq(verified_with(&left.end), "");
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &left, NULL), GH_OK);
+    ck_assert_uint_gt(left.first_seq, 1);
+    other = (gh_audit_chain){ .seq = left.first_seq - 1 };
+    ck_assert(holds(verified_with(&other), "does not follow from its predecessor"));
+    other.seq--;
+    ck_assert(holds(verified_with(&other), "is not here: the log begins with"));
 }
 END_TEST
 
@@ -332,12 +387,12 @@ START_TEST(the_documented_checker_agrees)
     char want[128];
     char hex[2 * GH_AUDIT_HASH_LEN + 1] = "";
     char names[64][64];
-    gh_audit_chain end;
+    gh_auditlog_extent found;
     FILE *f;
 
     write_numbered(40);
-    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), &end, NULL), GH_OK);
-    gh_audit_hex(end.hash, sizeof(end.hash), hex);
+    ck_assert_int_eq(gh_auditlog_verify(gh_str_of(scratch_dir()), NULL, &found, NULL), GH_OK);
+    gh_audit_hex(found.end.hash, sizeof(found.end.hash), hex);
     (void)snprintf(want, sizeof(want), "40 %s\n", hex);
     ck_assert_int_eq(run_documented_checker(out, sizeof(out)), 0);
     ck_assert_str_eq(out, want);
@@ -407,6 +462,7 @@ Suite *auditlog_read_suite(void)
     tcase_add_test(c, output_that_is_full);
     tcase_add_test(c, tail_follows);
     tcase_add_test(c, verify_finds_what_was_changed);
+    tcase_add_test(c, verify_misses_what_is_known);
     tcase_add_test(c, the_documented_checker_agrees);
     tcase_add_test(c, python_reads_hostile_bytes);
     suite_add_tcase(s, c);
