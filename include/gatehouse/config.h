@@ -147,10 +147,8 @@ const char *gh_config_suggest(gh_str word, const char *const *known, size_t know
 #define GH_CONFIG_CLIENT_MAP_MAX 10000
 
 typedef struct gh_config_listen {
-    gh_str address; /* as written, for messages */
-    gh_str host;    /* without brackets */
-    uint16_t port;
-    bool is_loopback;
+    gh_str address;   /* 127.0.0.1:6432, [::1]:6432, *:6432: numbers, no names */
+    bool is_loopback; /* 127.0.0.0/8 or ::1 */
 } gh_config_listen;
 
 typedef enum gh_config_tls_mode {

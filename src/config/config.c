@@ -7,7 +7,10 @@
  */
 #include <gatehouse/config.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 typedef struct config_reading {
     gh_yaml_reader r;
@@ -44,23 +47,16 @@ static gh_str read_path(config_reading *g, const gh_yaml_node *n, const char *ke
     return gh_config_resolve(g->c->dir, path, g->r.arena);
 }
 
-/* 127.0.0.0/8, ::1 and the name that means them. */
-static bool host_is_loopback(gh_str host)
-{
-    if (gh_str_is(host, "localhost") || gh_str_is(host, "::1"))
-        return true;
-    if (host.len < 7 || memcmp(host.ptr, "127.", 4) != 0)
-        return false;
-    for (size_t i = 0; i < host.len; i++) /* 127.evil.example is a name, not an address */
-        if (host.ptr[i] != '.' && (host.ptr[i] < '0' || host.ptr[i] > '9'))
-            return false;
-    return true;
-}
-
-/* host:port or [ipv6]:port */
+/*
+ * host:port or [ipv6]:port, or *:port for every address. No names, as gh_address_parse has it: what one means would
+ * depend on a resolver.
+ */
 static bool split_address(gh_str address, gh_config_listen *out)
 {
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char text[INET6_ADDRSTRLEN];
     size_t colon = address.len;
+    bool is_v6;
     int64_t port;
 
     while (colon > 0 && address.ptr[colon - 1] != ':')
@@ -71,17 +67,21 @@ static bool split_address(gh_str address, gh_config_listen *out)
     gh_str digits = { address.ptr + colon, address.len - colon };
     if (!gh_config_parse_int(digits, &port) || port < 1 || port > 65535)
         return false;
-    if (host.ptr[0] == '[') {
-        if (host.len < 3 || host.ptr[host.len - 1] != ']')
-            return false;
+    is_v6 = host.ptr[0] == '[' && host.len > 2 && host.ptr[host.len - 1] == ']';
+    if (is_v6)
         host = (gh_str){ host.ptr + 1, host.len - 2 };
-    } else if (memchr(host.ptr, ':', host.len) != NULL) {
-        return false; /* an IPv6 address without brackets: where would its port begin? */
+    if (host.len >= sizeof(text))
+        return false;
+    memcpy(text, host.ptr, host.len);
+    text[host.len] = '\0';
+    out->is_loopback = false;
+    if (is_v6 || !gh_str_is(host, "*")) {
+        if (inet_pton(is_v6 ? AF_INET6 : AF_INET, text, bytes) != 1)
+            return false;
+        out->is_loopback =
+            is_v6 ? memcmp(bytes, &in6addr_loopback, sizeof(bytes)) == 0 : bytes[0] == 127;
     }
     out->address = address;
-    out->host = host;
-    out->port = (uint16_t)port;
-    out->is_loopback = host_is_loopback(host);
     return true;
 }
 
@@ -110,11 +110,9 @@ static void read_listen(config_reading *g, const gh_yaml_node *root)
             continue;
         gh_str copy = gh_arena_dup(g->r.arena, text);
         if (!split_address(copy, &list[i]))
-            gh_yaml_fault(
-                &g->r, address, "address",
-                "expected host:port such as 127.0.0.1:6432 or [::1]:6432, found \"" GH_STR_FMT "\"",
-                GH_STR_ARG(text));
-        list[i].host = gh_arena_dup(g->r.arena, list[i].host); /* so that a NUL follows */
+            gh_yaml_fault(&g->r, address, "address",
+                          "expected 127.0.0.1:6432, [::1]:6432 or *:6432, found \"" GH_STR_FMT "\"",
+                          GH_STR_ARG(text));
     }
     g->c->listen = list;
     g->c->listen_count = n->count;
@@ -377,7 +375,7 @@ static void read_admin(config_reading *g, const gh_yaml_node *n)
         return;
     if (!split_address(gh_arena_dup(g->r.arena, text), admin))
         gh_yaml_fault(&g->r, address, "admin.address",
-                      "expected host:port such as 127.0.0.1:6433, found \"" GH_STR_FMT "\"",
+                      "expected an address such as 127.0.0.1:6433, found \"" GH_STR_FMT "\"",
                       GH_STR_ARG(text));
     else if (!admin->is_loopback && !is_insecure)
         gh_yaml_fault(&g->r, address, "admin.address",

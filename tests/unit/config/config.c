@@ -64,8 +64,7 @@ START_TEST(config_reads_all)
     const gh_config *c = &s_config;
     ck_assert_uint_eq(c->listen_count, 2);
     ck_assert(c->listen[0].is_loopback);
-    ck_assert(gh_str_is(c->listen[1].host, "2001:db8::1"));
-    ck_assert_uint_eq(c->listen[1].port, 6433);
+    ck_assert(gh_str_is(c->listen[1].address, "[2001:db8::1]:6433"));
     ck_assert(!c->listen[1].is_loopback);
     ck_assert_int_eq(c->tls.mode, GH_CONFIG_TLS_PREFER);
     ck_assert_str_eq(c->tls.cert.ptr, "/etc/gatehouse/server.crt");
@@ -92,7 +91,7 @@ END_TEST
 
 START_TEST(config_defaults)
 {
-    accepted("g.yaml", "listen: [{ address: 'localhost:6432' }]\n" GOOD_TAIL "workers: auto\n");
+    accepted("g.yaml", "listen: [{ address: '*:6432' }]\n" GOOD_TAIL "workers: auto\n");
     ck_assert_int_eq(s_config.tls.mode, GH_CONFIG_TLS_REQUIRE);
     ck_assert_str_eq(s_config.tls.cert.ptr, "server.crt");
     ck_assert_uint_eq(s_config.dir.len, 0);
@@ -129,14 +128,32 @@ END_TEST
 
 START_TEST(config_refuses_bad_addresses)
 {
-    static const char *const bad[] = { "6432", ":6432",    "127.0.0.1", "127.0.0.1:0", "h:65536",
-                                       "h:-1", "::1:6432", "[]:1",      "[::1]",       "h:1e3x" };
+    static const char *const bad[] = { "6432",
+                                       ":6432",
+                                       "127.0.0.1",
+                                       "127.0.0.1:0",
+                                       "127.0.0.1:65536",
+                                       "127.0.0.1:-1",
+                                       "::1:6432",
+                                       "[]:1",
+                                       "[::1]",
+                                       "127.0.0.1:1e3x",
+                                       "localhost:6432",
+                                       "[*]:6432",
+                                       "[127.0.0.1]:6432",
+                                       "127.0.0:6432",
+                                       "[::1:6432",
+                                       "127.1:6432",
+                                       "[::g]:6432",
+                                       "2130706433:6432",
+                                       "::1]:6432",
+                                       "127.0.0.1.example.com:1" };
     for (size_t i = 0; i < GH_COUNT(bad); i++) {
         gh_arena *a = gh_arena_new(0);
         gh_str text = gh_arena_printf(a, "listen:\n  - address: '%s'\n" GOOD_TAIL, bad[i]);
         gh_str fault = gh_arena_printf(a,
-                                       "g.yaml:2:14: address: expected host:port such as "
-                                       "127.0.0.1:6432 or [::1]:6432, found \"%s\"\n",
+                                       "g.yaml:2:14: address: expected 127.0.0.1:6432, "
+                                       "[::1]:6432 or *:6432, found \"%s\"\n",
                                        bad[i]);
         refused(text.ptr, fault.ptr);
         gh_arena_free(a);
@@ -159,10 +176,12 @@ START_TEST(config_plaintext_is_for_loopback)
         DISABLED("10.0.0.1:6432", ""),
         "g.yaml:3:14: tls.mode: disable is for loopback addresses, and 10.0.0.1:6432 is none; use "
         "require, or say `insecure: true` under tls\n");
-    refused(
-        DISABLED("127.0.0.1.example.com:6432", ""),
-        "g.yaml:3:14: tls.mode: disable is for loopback addresses, and 127.0.0.1.example.com:6432 "
-        "is none; use require, or say `insecure: true` under tls\n");
+    refused(DISABLED("*:6432", ""),
+            "g.yaml:3:14: tls.mode: disable is for loopback addresses, and *:6432 is none; use "
+            "require, or say `insecure: true` under tls\n");
+    refused(DISABLED("[::]:6432", ""),
+            "g.yaml:3:14: tls.mode: disable is for loopback addresses, and [::]:6432 is none; use "
+            "require, or say `insecure: true` under tls\n");
     refused(
         DISABLED("0.0.0.0:6432", ", insecure: false"),
         "g.yaml:3:14: tls.mode: disable is for loopback addresses, and 0.0.0.0:6432 is none; use "
