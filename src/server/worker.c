@@ -17,6 +17,12 @@ static void on_accept(void *arg, int fd, const gh_address *peer)
     gh_session_start(w->env, fd, peer);
 }
 
+/* A worker's part of what is kept open: all parts together are the whole, however many workers there are. */
+static uint32_t idle_part(uint32_t idle, size_t workers, size_t index)
+{
+    return idle / (uint32_t)workers + (index < idle % workers ? 1 : 0);
+}
+
 static gh_session_env *make_env(srv *v, srv_worker *w)
 {
     size_t count = v->config->warehouse_count;
@@ -25,7 +31,7 @@ static gh_session_env *make_env(srv *v, srv_worker *w)
     for (size_t i = 0; i < count; i++) {
         const gh_config_warehouse *from = &v->config->warehouses[i];
         gh_pool_options pool = { .size = from->pool_size,
-                                 .idle = from->pool_idle / (uint32_t)v->worker_count };
+                                 .idle = idle_part(from->pool_idle, v->worker_count, w->index) };
 
         warehouses[i].name = from->name;
         warehouses[i].init_sql = v->catalogs[i].init_sql;

@@ -178,6 +178,16 @@ class Clients(unittest.TestCase):
                 self.assertEqual(c.one('SELECT 1'), [['1']])
                 c.close()
 
+    def test_idle_connections_are_shared_out_to_the_last(self):
+        """Of 3 that are kept open, two workers keep 2 and 1; of 1, one worker keeps it."""
+        for idle, workers in ((3, 2), (1, 3)):
+            with self.subTest(idle=idle), a_proxy(f'idle{idle}', workers=workers, pool=f'mode: session, size: 40, idle: {idle}') as p:
+                status = lambda: json.loads(p.cli('status', '--json', '--config', p.config).stdout)['warehouses'][0]['pool']
+                for c in [p.wire('alice') for _ in range(24)]:  # so that every worker has some
+                    c.close()
+                gt.wait_for(lambda: status()['used'] == status()['connecting'] == 0, 10, 'all are back')
+                self.assertEqual(status()['idle'], idle)
+
     def test_too_many_clients(self):
         with a_proxy('limited', limits='clients: 3') as p:
             held = [p.wire('alice') for _ in range(3)]
