@@ -35,6 +35,12 @@ typedef gh_rc (*gh_server_reload_fn)(void *arg, gh_arena *a, gh_config *out, gh_
 GH_MUST_USE gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *arg,
                                 gh_err *err);
 
+/*
+ * The password of a warehouse's account: the first line of password_file, or password_env; empty where neither is
+ * configured. The caller wipes it by gh_secret_fini. GH_INVALID: others may read the file.
+ */
+GH_MUST_USE gh_rc gh_server_password(const gh_config_warehouse *w, gh_secret *out, gh_err *err);
+
 /* What the config's `tls` says, files read and checked. *out is NULL with `mode: disable`. */
 GH_MUST_USE gh_rc gh_server_load_tls(const gh_config *config, gh_tls_server **out, gh_err *err);
 

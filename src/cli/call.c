@@ -118,37 +118,6 @@ gh_rc cli_read_file(const char *path, size_t max, gh_arena *a, gh_str *out, gh_e
     return rc;
 }
 
-gh_rc cli_warehouse_password(const gh_config_warehouse *w, gh_secret *out, gh_err *err)
-{
-    enum { PASSWORD_FILE_MAX = 65536 };
-    gh_str text = { 0 };
-
-    if (w->password_env.len > 0) {
-        text = gh_str_of(getenv(w->password_env.ptr));
-        if (text.len == 0)
-            return gh_fail(err, GH_NOT_FOUND, "F0000",
-                           "warehouse " GH_STR_FMT ": the environment has no " GH_STR_FMT,
-                           GH_STR_ARG(w->name), GH_STR_ARG(w->password_env));
-        gh_secret_init(out, text.ptr, text.len);
-        return GH_OK;
-    }
-    if (w->password_file.len == 0) {
-        gh_secret_init(out, "", 0);
-        return GH_OK;
-    }
-    gh_arena *a = gh_arena_new(0);
-    gh_rc rc = cli_read_file(w->password_file.ptr, PASSWORD_FILE_MAX, a, &text, err);
-    if (rc == GH_OK) {
-        const char *end = text.len > 0 ? memchr(text.ptr, '\n', text.len) : NULL;
-        size_t len = end != NULL ? (size_t)(end - text.ptr) : text.len;
-        if (len > 0 && text.ptr[len - 1] == '\r')
-            len--;
-        gh_secret_init(out, text.ptr, len);
-    }
-    gh_arena_free(a);
-    return rc;
-}
-
 /* ---- config, ACL, author --------------------------------------------------------------------- */
 
 static int read_config_at(cli_call *c, const char *path)

@@ -185,9 +185,6 @@ GH_MUST_USE gh_rc cli_make_certificate(const char *cert_path, const char *key_pa
 /* Do certificate and key belong together? *expires_us: the end of its validity. */
 GH_MUST_USE gh_rc cli_check_certificate(gh_str cert_pem, gh_str key_pem, int64_t *starts_us,
                                         int64_t *expires_us, gh_err *err);
-/* The password of a warehouse: password_file (its first line) or password_env; empty: none is
- * configured. */
-GH_MUST_USE gh_rc cli_warehouse_password(const gh_config_warehouse *w, gh_secret *out, gh_err *err);
 
 extern const cli_verb cli_serve;
 extern const cli_verb cli_check;

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <gatehouse/server.h>
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct policy_files {
@@ -173,7 +175,7 @@ static gh_rc live_open(cli_call *c, const gh_config_warehouse *w, gh_str hash_ke
     gh_secret password = { 0 };
     gh_catalog_reader *reader = NULL;
     cli_live live = { .warehouse = w };
-    gh_rc rc = cli_warehouse_password(w, &password, err);
+    gh_rc rc = gh_server_password(w, &password, err);
 
     if (rc == GH_OK) {
         gh_upstream_options options = { .name = w->name,

@@ -211,7 +211,7 @@ static void check_warehouse(checking *k, const gh_config_warehouse *w)
     gh_upstream_report report = { 0 };
     gh_secret password = { 0 };
     gh_err err = { 0 };
-    gh_rc rc = cli_warehouse_password(w, &password, &err);
+    gh_rc rc = gh_server_password(w, &password, &err);
 
     if (rc == GH_OK) {
         gh_upstream_options options = { .name = w->name,

@@ -6,58 +6,11 @@
  */
 #include "server_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 /* ---- the upstream's account ------------------------------------------------------------------ */
-
-static gh_rc read_password_file(const char *path, gh_secret *out, gh_err *err)
-{
-    char bytes[4096];
-    size_t len = 0;
-    ssize_t n = 1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return gh_fail(err, GH_IO, "58P01", "%s: %s", path, strerror(errno));
-    while (n > 0 && len < sizeof(bytes)) {
-        n = read(fd, bytes + len, sizeof(bytes) - len);
-        if (n > 0)
-            len += (size_t)n;
-    }
-    (void)close(fd);
-    if (n < 0)
-        return gh_fail(err, GH_IO, "58030", "%s: cannot be read", path);
-    char *end = memchr(bytes, '\n', len);
-    size_t used = end != NULL ? (size_t)(end - bytes) : len;
-
-    if (used > 0 && bytes[used - 1] == '\r')
-        used--;
-    gh_secret_init(out, bytes, used);
-    gh_cleanse(bytes, sizeof(bytes));
-    return GH_OK;
-}
-
-static gh_rc read_password(const gh_config_warehouse *w, gh_secret *out, gh_err *err)
-{
-    const char *value;
-
-    if (w->password_file.len > 0)
-        return read_password_file(w->password_file.ptr, out, err);
-    if (w->password_env.len == 0)
-        return GH_OK;
-    value = getenv(w->password_env.ptr);
-    if (value == NULL || *value == '\0')
-        return gh_fail(err, GH_NOT_FOUND, "F0000",
-                       "warehouse " GH_STR_FMT ": the environment has no " GH_STR_FMT,
-                       GH_STR_ARG(w->name), GH_STR_ARG(w->password_env));
-    gh_secret_init(out, value, strlen(value));
-    return GH_OK;
-}
 
 /*
  * What every upstream session has, whoever uses it.
@@ -152,8 +105,9 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
 {
     const gh_config_warehouse *w = &v->config->warehouses[index];
     srv_catalog *c = &v->catalogs[index];
+    pthread_condattr_t attr;
     gh_secret password = { 0 };
-    gh_rc rc = read_password(w, &password, err);
+    gh_rc rc = gh_server_password(w, &password, err);
 
     c->server = v;
     c->index = index;
@@ -163,7 +117,10 @@ static gh_rc catalog_init(srv *v, size_t index, gh_err *err)
     c->init_sql = gh_str_of(s_init_sql);
     c->policy = gh_policy_acquire(v->policy);
     (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->wake, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* in_ms */
+    (void)pthread_cond_init(&c->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
     if (rc == GH_OK) {
         gh_upstream_options options = { .name = w->name,
                                         .conninfo = w->conninfo,
@@ -192,11 +149,12 @@ gh_rc srv_catalogs_new(srv *v, gh_err *err)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
+/* By the monotonic clock: were the wall clock set back by an hour, the catalog would not be read for as long. */
 static struct timespec in_ms(long ms)
 {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_REALTIME, &t);
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_sec += ms / 1000;
     t.tv_nsec += (ms % 1000) * 1000000L;
     if (t.tv_nsec >= 1000000000L) {

@@ -275,6 +275,15 @@ class Check(Case):
         done = cli('check', '--config', self.config)
         self.assertIn(f'warehouses.warehouse: {self.dir}/g/warehouse.pass: No such file or directory', done.stderr)
 
+    def test_password_file(self):
+        """One that others may read is refused, by `check` and by `serve` alike."""
+        self.config.with_name('warehouse.pass').chmod(0o644)
+        fault = f'{self.dir}/g/warehouse.pass: others may read it (mode 0644), and it holds a password; chmod 600 it'
+        for verb in ('check', 'serve'):
+            done = cli(verb, '--config', self.config)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(fault, done.stderr)
+
 
 class Warehouse(Case):
     """`check` and `explain` against a real PostgreSQL with TLS."""

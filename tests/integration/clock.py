@@ -54,7 +54,7 @@ HOUR = 3600
 
 
 def setUpModule():
-    global proxy, clock
+    global proxy, clock, pg
     scratch, certs, pg = gt.module_fixture()
     warehouse.load(pg)
     source, shim, clock = (scratch.path(n) for n in ('shim.c', 'shim.so', 'offset'))
@@ -121,6 +121,18 @@ class Clock(unittest.TestCase):
             self.assertFalse(self.sees(c))
             set_clock(HOUR + 1)
             gt.wait_for(lambda: self.sees(c), 10, 'the beginning')
+
+    def test_the_catalog_is_read_by_no_wall_clock(self):
+        """Neither again and again, nor not at all: every five seconds."""
+        with proxy.wire('alice') as c:
+            set_clock(-HOUR)
+            self.assertEqual(c.query('SELECT 1 FROM nothing.here')[-1].sqlstate, '42P01')  # reads the catalog once more
+            reads = set()
+            for _ in range(4):
+                time.sleep(0.3)
+                reads.add(pg.sql("SELECT max(query_start) FROM pg_stat_activity WHERE application_name = 'gatehouse' AND query LIKE '%pg_proc%'"))
+            self.assertEqual(len(reads - {''}), len(reads))
+            self.assertLessEqual(len(reads), 2)
 
     def test_a_restart_believes_the_clock(self):
         self.grant('--until', self.at(HOUR))

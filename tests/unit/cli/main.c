@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <gatehouse/server.h>
+
 static gh_arena *s_arena;
 static char s_dir[64];
 
@@ -35,6 +37,7 @@ static const char *write_file(const char *name, gh_str text)
     ck_assert_ptr_nonnull(f);
     ck_assert_uint_eq(fwrite(text.ptr, 1, text.len, f), text.len);
     ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(chmod(path, 0600), 0);
     return path;
 }
 
@@ -112,28 +115,48 @@ static void expect_password(gh_str file, const char *expected)
     gh_config_warehouse w = { .name = GH_STR("wh"), .password_file = gh_str_of(path) };
     gh_secret got = { 0 };
 
-    ck_assert_int_eq(cli_warehouse_password(&w, &got, NULL), GH_OK);
+    ck_assert_int_eq(gh_server_password(&w, &got, NULL), GH_OK);
     ck_assert(gh_str_is((gh_str){ got.ptr, got.len }, expected));
     gh_secret_fini(&got);
     unlink(path);
 }
 
+static void password_fails(gh_str file, mode_t mode, gh_rc rc)
+{
+    const char *path = write_file("pass", file);
+    gh_config_warehouse w = { .name = GH_STR("wh"), .password_file = gh_str_of(path) };
+    gh_secret got = { 0 };
+
+    ck_assert_int_eq(chmod(path, mode), 0);
+    ck_assert_int_eq(gh_server_password(&w, &got, NULL), rc);
+    ck_assert_ptr_null(got.ptr);
+    unlink(path);
+}
+
 START_TEST(passwords_are_found)
 {
+    char longest[4097];
+    char longest_line[4097];
     gh_config_warehouse w = { .name = GH_STR("wh"), .password_env = GH_STR("GH_TEST_PASSWORD") };
     gh_secret got = { 0 };
     gh_err err = { 0 };
 
+    memset(longest, 'x', sizeof(longest));
+    memset(longest_line, 'x', sizeof(longest_line));
+    longest_line[4096] = '\0';
     expect_password(GH_STR("secret\n"), "secret");
     expect_password(GH_STR("secret"), "secret");
     expect_password(GH_STR("two words\r\nand another line\n"), "two words");
     expect_password(GH_STR(""), "");
+    expect_password((gh_str){ longest, sizeof(longest) - 1 }, longest_line);
+    password_fails((gh_str){ longest, sizeof(longest) }, 0600, GH_LIMIT);
+    password_fails(GH_STR("secret"), 0604, GH_INVALID);
     ck_assert_int_eq(setenv("GH_TEST_PASSWORD", "from env", 1), 0);
-    ck_assert_int_eq(cli_warehouse_password(&w, &got, NULL), GH_OK);
+    ck_assert_int_eq(gh_server_password(&w, &got, NULL), GH_OK);
     ck_assert(gh_str_is((gh_str){ got.ptr, got.len }, "from env"));
     gh_secret_fini(&got);
     ck_assert_int_eq(unsetenv("GH_TEST_PASSWORD"), 0);
-    ck_assert_int_eq(cli_warehouse_password(&w, &got, &err), GH_NOT_FOUND);
+    ck_assert_int_eq(gh_server_password(&w, &got, &err), GH_NOT_FOUND);
     ck_assert_str_eq(err.public_msg, "warehouse wh: the environment has no GH_TEST_PASSWORD");
 }
 END_TEST
