@@ -65,6 +65,7 @@
 #define GH_SESSION_LOOKUPS_MAX             64    /* beside them: lookup.c */
 #define GH_SESSION_KEPT_MAX                16384 /* bytes of messages that may be taken again: lookup_parse.c */
 #define GH_SESSION_TEMPORARY_MAX           1000  /* temporary relations of a session, indexes too */
+#define GH_SESSION_PATH_MAX                8192  /* bytes of a search_path */
 #define GH_LOGIN_TIMEOUT_MS                60000 /* limits.login_timeout */
 #define GH_LOGINS_MAX                      1000  /* a worker's, not logged in yet; limits.logins */
 #define GH_CLIENTS_MAX                     10000 /* limits.clients */

@@ -174,6 +174,20 @@ static void refuse_stray_signal(gh_judge *j, bool is_select)
                         "a function that signals a session is not allowed here");
 }
 
+/*
+ * SECURITY: the session keeps the path, and takes it apart, for as long as it lives, once for each savepoint, and
+ * sends it with others to a connection of another mode. Attack: tests/attack/limits.
+ */
+static void refuse_long_path(gh_judge *j)
+{
+    const gh_plan *p = j->plan;
+
+    if (j->rc == GH_OK && p->kind == GH_STMT_SET && gh_str_is(p->name, "search_path") &&
+        p->value.len > GH_SESSION_PATH_MAX)
+        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "the search_path is longer than %d bytes",
+                        GH_SESSION_PATH_MAX);
+}
+
 static gh_rc retell(gh_run *run, gh_judge *j, gh_plan *plan);
 
 /*
@@ -249,6 +263,7 @@ static gh_rc plan_statement(gh_run *run, const gh_sql_text *text, Node **stmt, s
         }
         refuse_stray_signal(&j, is_select);
         refuse_wait_over_rows(&j);
+        refuse_long_path(&j);
         gh_judge_place_items(&j);
         gh_judge_note_touches(&j);
         rc = j.rc;

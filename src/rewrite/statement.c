@@ -140,21 +140,32 @@ static char *quote_part(const char *s)
     return out;
 }
 
-/* search_path as a list that quotes each part, so that the session can split it again. */
-static char *search_path_value(const List *args)
+/* search_path as a list that quotes each part, so that the session can split it again. False: it is none. */
+static bool put_search_path(const List *args, gh_buf *out)
 {
-    char *out = pstrdup("");
     ListCell *cell;
 
     foreach (cell, args) {
         const A_Const *c = lfirst(cell);
 
         if (!IsA(c, A_Const) || c->isnull || !IsA(&c->val, String))
-            return NULL;
-        out =
-            gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", quote_part(strVal(&c->val)));
+            return false;
+        gh_buf_puts(out, out->len > 0 ? ", " : "");
+        gh_buf_puts(out, quote_part(strVal(&c->val)));
     }
-    return out;
+    return true;
+}
+
+static void take_search_path(gh_judge *j, const List *args)
+{
+    gh_buf value;
+
+    gh_buf_init(&value, 0);
+    if (put_search_path(args, &value))
+        j->plan->value = gh_str_of(keep(j, gh_buf_str(&value)));
+    else
+        gh_judge_refuse(j, GH_INVALID, "22023", -1, "invalid value for parameter \"search_path\"");
+    gh_buf_fini(&value);
 }
 
 /* SET ROLE and SET SESSION AUTHORIZATION to who one is already: pools and tools say so when they are done. */
@@ -192,16 +203,8 @@ static void take_virtual(gh_judge *j, const VariableSetStmt *v, const char *name
     send_text(j, "SET search_path TO \"pg_catalog\", \"pg_temp\"");
     if (v->kind == VAR_RESET)
         j->plan->tag = GH_STR("RESET");
-    if (v->kind == VAR_SET_VALUE) {
-        char *value = search_path_value(v->args);
-
-        if (value == NULL) {
-            gh_judge_refuse(j, GH_INVALID, "22023", -1,
-                            "invalid value for parameter \"search_path\"");
-            return;
-        }
-        j->plan->value = gh_str_of(keep(j, gh_str_of(value)));
-    }
+    if (v->kind == VAR_SET_VALUE)
+        take_search_path(j, v->args);
 }
 
 static void judge_set_multi(gh_judge *j, const VariableSetStmt *v)

@@ -69,11 +69,17 @@ gh_rc gh_path_new(gh_str text, gh_str user, gh_path **out, gh_err *err)
     /* One block: struct, at most one item per two bytes, text, names, user. */
     size_t items_max = text.len / 2 + 1;
     size_t size = sizeof(gh_path) + items_max * sizeof(gh_str) + 2 * text.len + user.len + 3;
-    gh_path *p = gh_alloc(size);
-    gh_str *items = (gh_str *)(void *)(p + 1);
-    char *pos = (char *)(items + items_max);
+    gh_path *p;
+    gh_str *items;
+    char *pos;
     size_t i = 0;
 
+    if (text.len > GH_SESSION_PATH_MAX)
+        return gh_fail(err, GH_LIMIT, "54000", "the search_path is longer than %d bytes",
+                       GH_SESSION_PATH_MAX);
+    p = gh_alloc(size);
+    items = (gh_str *)(void *)(p + 1);
+    pos = (char *)(items + items_max);
     p->references = 1;
     p->schemas.items = items;
     if (text.len > 0)

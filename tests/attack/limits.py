@@ -159,6 +159,25 @@ class Limits(unittest.TestCase):
         self.c.query('ROLLBACK')
         self.goes_on()
 
+    def test_search_path(self):
+        """However it is set; what is refused changes nothing. A session with the longest is taken over by another mode."""
+        n = BOUNDS['GH_SESSION_PATH_MAX']
+        past = ('54000', f'the search_path is longer than {n} bytes')
+        with a_proxy('paths', pool='mode: session, size: 50 }\n    mode: enforce #') as p, p.wire('alice') as self.c:
+            for is_past in (False, True):
+                value = 'w,' + 'x' * (n - 2 + is_past)
+                for sql, params in ((f"SELECT set_config('search_path', '{value}', false)", None), ("SELECT set_config('search_path', $1, false)", [value]),
+                                    ('SET search_path = w, ' + 'xxx, ' * ((n - 10) // 5) + 'x' * (n - 3 - (n - 10) // 5 * 5 + is_past), None)):
+                    with self.subTest(sql=sql[:50], is_past=is_past):
+                        got = self.c.extended(sql, params) if params else self.c.query(sql)[-1]
+                        self.assertEqual((got.sqlstate, (got.error or {}).get('M')), past if is_past else (None, None))
+                        self.assertEqual(self.c.one("SELECT length(current_setting('search_path'))"), [[str(n)]])
+            self.assertEqual(self.c.one('SELECT count(*) FROM t'), [['1']])
+            p.config.write_text(p.config.read_text().replace('mode: enforce', 'mode: observe'))
+            p.cli('reload', '--config', p.config)
+            gt.wait_for(lambda: 'event=session.renewed' in p.log(), 10, 'the other connection')
+            self.assertEqual(self.c.one('SELECT count(*) FROM t'), [['1']])
+
     def test_session_statements(self):
         n = BOUNDS['GH_SESSION_STATEMENTS_MAX']
         for i in range(n):
