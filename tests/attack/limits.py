@@ -274,7 +274,7 @@ class Connections(unittest.TestCase):
             self.assertEqual((kind, gt.error_fields(body)['C'], gt.error_fields(body)['M']), ('E', '53300', 'too many connections are logging in'))
             self.assertEqual(p.log().count('event=login.crowded'), 1)
             for c in waiting[1:] + [one_more]:  # nobody else was sent away
-                c.pending = gt.message('R', struct.pack('!I', 10)) + c.pending
+                c.pending[:0] = gt.message('R', struct.pack('!I', 10))
                 c.authenticate()
                 self.assertEqual(c.one('SELECT 1'), [['1']])
             self.assertEqual(inside.one('SELECT 1'), [['1']])

@@ -570,7 +570,7 @@ class Wire:
         self.user, self.password = user, password
         self.socket = socket.create_connection((host, port), timeout * SLOW, source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.pending = b''
+        self.pending = bytearray()  # grows and shrinks in place, whatever the size of a message
         self.log = []             # every (type, body) received, in order
         self.parameters = {}      # ParameterStatus
         self.key = None           # BackendKeyData
@@ -619,7 +619,8 @@ class Wire:
                 raise Closed('connection closed')
             self.pending += data
         size = 1 + struct.unpack('!I', self.pending[1:5])[0]
-        data, self.pending = self.pending[:size], self.pending[size:]
+        data = bytes(self.pending[:size])
+        del self.pending[:size]
         kind, body = chr(data[0]), data[5:]
         self.log.append((kind, body))
         if kind == 'S':
