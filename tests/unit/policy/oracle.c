@@ -12,6 +12,7 @@
  */
 #include "naive.h"
 #include "policy_priv.h"
+#include "rounds.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -222,12 +223,8 @@ static void compare(const random_world *w, const gh_decision *d)
 
 static uint64_t first_seed(size_t *count)
 {
-    const char *is_long = getenv("GH_LONG");
-
-    if (is_long == NULL || strcmp(is_long, "1") != 0)
-        return 1;
-    *count *= 10;
-    return (uint64_t)time(NULL) << 20;
+    *count = rounds(*count, 10 * *count);
+    return is_set("GH_LONG") ? (uint64_t)time(NULL) << 20 : 1;
 }
 
 START_TEST(decisions_follow_the_rule)

@@ -1,6 +1,8 @@
 /* Single changes: what they write, what they refuse, and that their check is the whole ACL's. */
 #include "world.h"
 
+#include "rounds.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -548,7 +550,7 @@ Suite *suite_edit(void)
     tcase_add_test(t, who_is_named_is_in_the_way);
     tcase_add_test(t, tags_and_masks_stay_while_something_names_them);
     tcase_add_test(t, a_name_may_be_guessed);
-    tcase_add_loop_test(t, neighbours_agree_with_the_whole, 0, 20);
+    tcase_add_loop_test(t, neighbours_agree_with_the_whole, 0, (int)rounds(20, 200));
     tcase_add_test(t, a_chain_of_roles_has_its_bound);
     tcase_add_test(t, rollback_is_a_change_of_its_own);
     tcase_add_test(t, rollback_lets_nobody_in);

@@ -4,6 +4,7 @@
  */
 #include "world.h"
 
+#include "rounds.h"
 #include "store_priv.h"
 
 #include <inttypes.h>
@@ -624,14 +625,6 @@ START_TEST(many_updates_end_in_a_whole_one)
 }
 END_TEST
 
-/** Whether the long suite was asked for. */
-static bool is_long(void)
-{
-    const char *value = getenv("GH_LONG");
-
-    return value != NULL && strcmp(value, "1") == 0;
-}
-
 Suite *suite_update(void)
 {
     Suite *s = suite_create("update");
@@ -639,7 +632,7 @@ Suite *suite_update(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, updates_agree_with_the_whole, 0, is_long() ? 200 : 10);
+    tcase_add_loop_test(t, updates_agree_with_the_whole, 0, (int)rounds(10, 200));
     tcase_add_test(t, the_next_version_only);
     tcase_add_test(t, a_history_with_gaps_is_none);
     tcase_add_test(t, a_history_that_was_changed_is_another_one);
