@@ -7,10 +7,7 @@
  */
 #include <gatehouse/config.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 typedef struct config_reading {
     gh_yaml_reader r;
@@ -47,14 +44,74 @@ static gh_str read_path(config_reading *g, const gh_yaml_node *n, const char *ke
     return gh_config_resolve(g->c->dir, path, g->r.arena);
 }
 
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Four numbers up to 255 without leading zeros, as inet_pton has it. */
+static bool is_ipv4(gh_str s)
+{
+    size_t parts = 0;
+    size_t i = 0;
+
+    for (;;) {
+        size_t start = i;
+        int value = 0;
+
+        for (; i < s.len && i - start < 3 && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++)
+            value = value * 10 + (s.ptr[i] - '0');
+        if (i == start || value > 255 || (s.ptr[start] == '0' && i - start > 1))
+            return false;
+        parts++;
+        if (parts == 4 || i == s.len || s.ptr[i] != '.')
+            break;
+        i++;
+    }
+    return parts == 4 && i == s.len;
+}
+
+/* Eight groups of up to four digits, of which `::` stands for one or more; the last two may be an IPv4 address. */
+static bool is_ipv6(gh_str s)
+{
+    bool has_gap = s.len >= 2 && s.ptr[0] == ':' && s.ptr[1] == ':';
+    size_t groups = 0;
+    size_t i = has_gap ? 2 : 0;
+
+    while (i < s.len) {
+        size_t start = i;
+
+        while (i < s.len && i - start < 4 && is_hex(s.ptr[i]))
+            i++;
+        if (i < s.len && s.ptr[i] == '.') {
+            groups += 2;
+            return is_ipv4((gh_str){ s.ptr + start, s.len - start }) &&
+                   (has_gap ? groups < 8 : groups == 8);
+        }
+        if (i == start)
+            return false;
+        groups++;
+        if (i == s.len)
+            break;
+        if (s.ptr[i] != ':' || i + 1 == s.len)
+            return false;
+        i++;
+        if (s.ptr[i] == ':') {
+            if (has_gap)
+                return false;
+            has_gap = true;
+            i++;
+        }
+    }
+    return has_gap ? groups < 8 : groups == 8;
+}
+
 /*
- * host:port or [ipv6]:port, or *:port for every address. No names, as gh_address_parse has it: what one means would
+ * 127.0.0.1:6432, [::1]:6432, or *:6432 for every address. No names, as gh_address_parse has it: what one means would
  * depend on a resolver.
  */
 static bool split_address(gh_str address, gh_config_listen *out)
 {
-    unsigned char bytes[sizeof(struct in6_addr)];
-    char text[INET6_ADDRSTRLEN];
     size_t colon = address.len;
     bool is_v6;
     int64_t port;
@@ -70,18 +127,11 @@ static bool split_address(gh_str address, gh_config_listen *out)
     is_v6 = host.ptr[0] == '[' && host.len > 2 && host.ptr[host.len - 1] == ']';
     if (is_v6)
         host = (gh_str){ host.ptr + 1, host.len - 2 };
-    if (host.len >= sizeof(text))
+    if (is_v6 ? !is_ipv6(host) : !is_ipv4(host) && !gh_str_is(host, "*"))
         return false;
-    memcpy(text, host.ptr, host.len);
-    text[host.len] = '\0';
-    out->is_loopback = false;
-    if (is_v6 || !gh_str_is(host, "*")) {
-        if (inet_pton(is_v6 ? AF_INET6 : AF_INET, text, bytes) != 1)
-            return false;
-        out->is_loopback =
-            is_v6 ? memcmp(bytes, &in6addr_loopback, sizeof(bytes)) == 0 : bytes[0] == 127;
-    }
     out->address = address;
+    out->is_loopback =
+        is_v6 ? gh_str_is(host, "::1") : host.len > 4 && memcmp(host.ptr, "127.", 4) == 0;
     return true;
 }
 
