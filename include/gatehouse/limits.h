@@ -40,11 +40,13 @@
 #define GH_SQL_COMMENT_DEPTH_MAX 32           /* nested comments: the lexer is quadratic */
 #define GH_SQL_LEXER_WORK_MAX                                                                      \
     (1u << 20) /* bytes that runs of operators may be read again, + 4 a byte */
-#define GH_SQL_INFER_STEPS_MAX 100000 /* of finding out types, + 16 a token */
-#define GH_SQL_DEPTH_MAX       500    /* nesting of the parse tree */
-#define GH_SQL_VIEW_DEPTH_MAX  16     /* views in views that are expanded */
-#define GH_SQL_RELATIONS_MAX   200    /* relations in one statement: planning is superlinear */
-#define GH_SQL_STATEMENTS_MAX  10000  /* statements in one Query */
+#define GH_SQL_INFER_STEPS_MAX 100000     /* of finding out types, + 16 a token */
+#define GH_SQL_DEPTH_MAX       500        /* nesting of the parse tree */
+#define GH_SQL_ASSIGNED_MAX    (1u << 24) /* of rows in SET (...) = (...): 4096 columns, squared */
+#define GH_SQL_SORTED_MAX      (1u << 24) /* columns of a result x what it is sorted by */
+#define GH_SQL_VIEW_DEPTH_MAX  16         /* views in views that are expanded */
+#define GH_SQL_RELATIONS_MAX   200        /* relations in one statement: planning is superlinear */
+#define GH_SQL_STATEMENTS_MAX  10000      /* statements in one Query */
 
 /* Policy */
 #define GH_POLICY_ROLE_DEPTH_MAX   64           /* roles in roles */

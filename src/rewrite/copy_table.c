@@ -7,19 +7,23 @@
  */
 #include "judge.h"
 
+static void put_name(const gh_judge *j, gh_buf *list, gh_str name)
+{
+    gh_buf_puts(list, list->len == 0 ? "" : ", ");
+    gh_sql_put_ident(list, name, j->is_ascii);
+}
+
 static char *copy_columns(gh_judge *j, const gh_item *item, const List *names)
 {
-    char *out = pstrdup("");
+    gh_buf out;
     ListCell *cell;
 
-    if (names == NIL) { /* as COPY does: every column that is not generated */
-        for (size_t i = 0; i < item->relation->column_count; i++) {
-            if (item->decision->columns[i].show != GH_HIDDEN &&
-                item->relation->columns[i].generated == 0)
-                out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ",
-                                      gh_judge_ident(j, item->relation->columns[i].name));
-        }
-        return out;
+    gh_buf_init(&out, 0);
+    for (size_t i = 0; names == NIL && i < item->relation->column_count; i++) {
+        /* As COPY does: every column that is not generated. */
+        if (item->decision->columns[i].show != GH_HIDDEN &&
+            item->relation->columns[i].generated == 0)
+            put_name(j, &out, item->relation->columns[i].name);
     }
     foreach (cell, names) {
         const gh_column *c = gh_relation_column(item->relation, gh_str_of(strVal(lfirst(cell))));
@@ -28,13 +32,13 @@ static char *copy_columns(gh_judge *j, const gh_item *item, const List *names)
             gh_judge_refuse(j, GH_DENIED, "42703", -1,
                             "column \"%s\" of relation \"%s\" does not exist", strVal(lfirst(cell)),
                             item->var->relname);
+            gh_buf_fini(&out);
             return NULL;
         }
         item->is_used[c - item->relation->columns] = true;
-        out =
-            gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", gh_judge_ident(j, c->name));
+        put_name(j, &out, c->name);
     }
-    return out;
+    return gh_judge_take(&out);
 }
 
 static bool is_keyword(const gh_judge *j, size_t i, const char *word)

@@ -120,7 +120,7 @@ char *gh_judge_cstr(gh_str s)
     return out;
 }
 
-static char *take(gh_buf *b)
+char *gh_judge_take(gh_buf *b)
 {
     char *out = gh_judge_cstr(gh_buf_str(b));
 
@@ -134,7 +134,7 @@ char *gh_judge_ident(const gh_judge *j, gh_str name)
 
     gh_buf_init(&b, 0);
     gh_sql_put_ident(&b, name, j->is_ascii);
-    return take(&b);
+    return gh_judge_take(&b);
 }
 
 char *gh_judge_literal(const gh_judge *j, gh_str value)
@@ -143,7 +143,7 @@ char *gh_judge_literal(const gh_judge *j, gh_str value)
 
     gh_buf_init(&b, 0);
     gh_sql_put_string(&b, value, j->is_ascii);
-    return take(&b);
+    return gh_judge_take(&b);
 }
 
 /* The only statement of trusted text; our own templates and compiled policy come here. */

@@ -276,6 +276,11 @@ size_t gh_judge_token(gh_judge *j, int location);
 char *gh_judge_printf(const char *fmt, ...) GH_PRINTF(1, 2);
 /* NUL-terminated copy in the parser's memory. */
 char *gh_judge_cstr(gh_str s);
+/*
+ * The same of a buffer, which is given back. For what is put together piece by piece, of as many as the client likes:
+ * by gh_judge_printf each piece would copy, and keep, all those before it.
+ */
+char *gh_judge_take(gh_buf *b);
 char *gh_judge_ident(const gh_judge *j, gh_str name);
 char *gh_judge_literal(const gh_judge *j, gh_str value);
 /* Parses trusted text: the expression after SELECT, the item after SELECT 1 FROM. NULL after

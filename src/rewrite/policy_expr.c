@@ -169,11 +169,16 @@ static void attribute(gh_policy_scope *p, FuncCall *f, bool is_array)
         sql = gh_judge_printf("CAST(%s AS \"pg_catalog\".\"text\")",
                               gh_judge_literal(j, a->values.items[0]));
     } else {
-        sql = pstrdup("CAST(ARRAY[");
-        for (size_t i = 0; i < a->values.count; i++)
-            sql = gh_judge_printf("%s%s%s", sql, i == 0 ? "" : ", ",
-                                  gh_judge_literal(j, a->values.items[i]));
-        sql = gh_judge_printf("%s] AS \"pg_catalog\".\"text\"[])", sql);
+        gh_buf list;
+
+        gh_buf_init(&list, 0);
+        gh_buf_puts(&list, "CAST(ARRAY[");
+        for (size_t i = 0; i < a->values.count; i++) {
+            gh_buf_puts(&list, i == 0 ? "" : ", ");
+            gh_sql_put_string(&list, a->values.items[i], j->is_ascii);
+        }
+        gh_buf_puts(&list, "] AS \"pg_catalog\".\"text\"[])");
+        sql = gh_judge_take(&list);
     }
     gh_judge_edit(j, first, close + 1, sql);
 }

@@ -543,7 +543,13 @@ static bool is_output_name(const SelectStmt *s, const SortBy *key)
 
 static void judge_order(gh_judge *j, const SelectStmt *s)
 {
+    uint64_t compared = (uint64_t)list_length(s->targetList) * (uint64_t)list_length(s->sortClause);
     ListCell *cell;
+
+    if (compared > GH_SQL_SORTED_MAX) {
+        gh_judge_refuse(j, GH_LIMIT, "54001", -1, "too many columns are sorted by too many");
+        return;
+    }
 
     foreach (cell, s->sortClause) {
         j->takes_reg = gh_reg_is_kept_in(j->block);

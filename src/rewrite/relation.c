@@ -286,7 +286,6 @@ static bool stands_in_list(gh_judge *j, const gh_item *item, size_t column)
 static char *column_list(gh_judge *j, gh_item *item)
 {
     gh_buf b;
-    char *out;
     bool is_first = true;
 
     gh_buf_init(&b, 0);
@@ -311,9 +310,7 @@ static char *column_list(gh_judge *j, gh_item *item)
         is_first = false;
     }
     gh_buf_puts(&b, gh_system_columns(j, item, false, is_first));
-    out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
+    return gh_judge_take(&b);
 }
 
 /* Which rows show: grants' filters joined by OR, then each deny. */
@@ -413,7 +410,6 @@ static bool prepare(gh_judge *j, gh_item *item)
 static const char *fence(gh_judge *j, const gh_item *item)
 {
     gh_buf b;
-    char *out;
     bool is_first = true;
 
     if (!gh_judge_is_fenced(j, item))
@@ -431,9 +427,7 @@ static const char *fence(gh_judge *j, const gh_item *item)
     }
     gh_buf_puts(&b, gh_system_columns(j, item, true, is_first));
     gh_buf_puts(&b, " WHERE false OFFSET 0");
-    out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
+    return gh_judge_take(&b);
 }
 
 /* What the sub-select reads: the relation, or the definition of a view that is expanded. */

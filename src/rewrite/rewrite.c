@@ -379,12 +379,12 @@ static bool is_semicolon(const gh_token *t)
     return t->kind == GH_TOKEN_SELF && strcmp(t->text, ";") == 0;
 }
 
-/* Tokens of a statement, without the semicolons around it. */
+/* Tokens of a statement, without the semicolons around it. *end: where the one before it ended; 0: it is the first. */
 static void span(const gh_sql_text *text, const RawStmt *raw, size_t *first, size_t *end)
 {
     uint32_t start = (uint32_t)raw->stmt_location;
     uint32_t stop = raw->stmt_len == 0 ? UINT32_MAX : start + (uint32_t)raw->stmt_len;
-    size_t i = 0;
+    size_t i = *end;
 
     while (i < text->token_count &&
            (text->tokens[i].start < start || is_semicolon(&text->tokens[i])))
@@ -496,6 +496,7 @@ static gh_rc plan_text(void *arg, gh_err *err)
     gh_rc rc = gh_sql_parse(run->sql, &text, err);
     gh_plan *reset = NULL;
     size_t added = 0;
+    size_t end = 0;
     size_t count;
 
     if (rc != GH_OK)
@@ -517,7 +518,6 @@ static gh_rc plan_text(void *arg, gh_err *err)
         RawStmt *raw = list_nth_node(RawStmt, text.stmts, (int)i);
         gh_plan *plan = &run->plans[i];
         size_t first;
-        size_t end;
 
         span(&text, raw, &first, &end);
         plan->source_start = text.tokens[first].start;
@@ -570,6 +570,7 @@ static gh_rc plan_bypass_parsed(void *arg, gh_err *err)
     gh_sql_text text;
     gh_rc rc = gh_sql_parse(run->in->sql, &text, err);
     size_t count = rc == GH_OK ? (size_t)list_length(text.stmts) : 0;
+    size_t end = 0;
 
     if (rc != GH_OK)
         return rc;
@@ -583,7 +584,6 @@ static gh_rc plan_bypass_parsed(void *arg, gh_err *err)
         const char *name = NULL;
         gh_plan *plan = &run->plans[i];
         size_t first;
-        size_t end;
 
         span(&text, raw, &first, &end);
         plan->kind = gh_bypass_kind(raw->stmt, &name);

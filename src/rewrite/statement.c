@@ -86,23 +86,26 @@ static char *constant_text(const A_Const *c)
 /* The value as SHOW would print a list: parts joined by comma; NULL if it is no constant. */
 static char *setting_value(const List *args)
 {
-    char *out = NULL;
+    gh_buf out;
     ListCell *cell;
 
+    gh_buf_init(&out, 0);
     foreach (cell, args) {
         const Node *n = lfirst(cell);
-        char *one;
+        const char *one = NULL;
 
         if (IsA(n, TypeCast)) /* SET TIME ZONE INTERVAL '...' HOUR TO MINUTE */
             n = ((const TypeCast *)n)->arg;
-        if (!IsA(n, A_Const) || ((const A_Const *)n)->isnull)
+        if (IsA(n, A_Const) && !((const A_Const *)n)->isnull)
+            one = constant_text((const A_Const *)n);
+        if (one == NULL) {
+            gh_buf_fini(&out);
             return NULL;
-        one = constant_text((const A_Const *)n);
-        if (one == NULL)
-            return NULL;
-        out = out == NULL ? one : gh_judge_printf("%s, %s", out, one);
+        }
+        gh_buf_puts(&out, foreach_current_index(cell) == 0 ? "" : ", ");
+        gh_buf_puts(&out, one);
     }
-    return out;
+    return gh_judge_take(&out);
 }
 
 /* A variable of the client's own by the name that it has upstream. */

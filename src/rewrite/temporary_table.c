@@ -319,8 +319,9 @@ static bool may_stand(const gh_item *item, bits32 options)
 /* The visible columns, as definitions. */
 static char *column_definitions(gh_judge *j, const gh_item *item)
 {
-    char *out = pstrdup("");
+    gh_buf out;
 
+    gh_buf_init(&out, 0);
     for (uint16_t i = 0; i < item->relation->column_count; i++) {
         const gh_column *c = &item->relation->columns[i];
         gh_show show = item->decision->columns[i].show;
@@ -328,11 +329,12 @@ static char *column_definitions(gh_judge *j, const gh_item *item)
         if (show == GH_HIDDEN)
             continue;
         item->is_used[i] = true;
-        out = gh_judge_printf("%s%s%s " GH_STR_FMT "%s", out, out[0] == '\0' ? "" : ", ",
-                              gh_judge_ident(j, c->name), GH_STR_ARG(c->type_sql),
-                              c->is_not_null && show == GH_CLEAR ? " NOT NULL" : "");
+        gh_buf_puts(&out, out.len == 0 ? "" : ", ");
+        gh_sql_put_ident(&out, c->name, j->is_ascii);
+        gh_buf_printf(&out, " " GH_STR_FMT "%s", GH_STR_ARG(c->type_sql),
+                      c->is_not_null && show == GH_CLEAR ? " NOT NULL" : "");
     }
-    return out;
+    return gh_judge_take(&out);
 }
 
 static List *parse_definitions(gh_judge *j, const char *definitions)
@@ -713,34 +715,41 @@ static bool judge_dropped(gh_judge *j, const DropStmt *s, RangeVar *v)
 }
 
 /* The names have no places in the text; what is sent is made of them. */
-static bool drop(gh_judge *j, const DropStmt *s)
+static bool put_dropped(gh_judge *j, const DropStmt *s, gh_buf *sql)
 {
-    char *names = pstrdup("");
-    char *sql;
-    gh_str kept;
     ListCell *cell;
 
-    if (s->removeType != OBJECT_TABLE && s->removeType != OBJECT_INDEX)
-        return false;
+    gh_buf_printf(sql, "DROP %s%s ", s->removeType == OBJECT_INDEX ? "INDEX" : "TABLE",
+                  s->missing_ok ? " IF EXISTS" : "");
     foreach (cell, s->objects) {
         RangeVar *v = name_of(lfirst(cell));
 
         if (!judge_dropped(j, s, v))
             return false;
         gh_temporary_withdraw(j, v->relname);
-        names =
-            gh_judge_printf("%s%s\"" GH_TEMPORARY_SCHEMA "\".%s", names,
-                            names[0] == '\0' ? "" : ", ", gh_judge_ident(j, gh_str_of(v->relname)));
+        gh_buf_printf(sql, "%s\"" GH_TEMPORARY_SCHEMA "\".",
+                      foreach_current_index(cell) == 0 ? "" : ", ");
+        gh_sql_put_ident(sql, gh_str_of(v->relname), j->is_ascii);
     }
-    changes(j);
-    sql = gh_judge_printf("DROP %s%s %s%s", s->removeType == OBJECT_INDEX ? "INDEX" : "TABLE",
-                          s->missing_ok ? " IF EXISTS" : "", names,
-                          s->behavior == DROP_CASCADE ? " CASCADE" : "");
-    kept = gh_arena_dup(j->arena, gh_str_of(sql));
-    if (kept.ptr == NULL)
-        gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
-    j->plan->sql = kept;
+    gh_buf_puts(sql, s->behavior == DROP_CASCADE ? " CASCADE" : "");
     return true;
+}
+
+static bool drop(gh_judge *j, const DropStmt *s)
+{
+    bool is_taken = s->removeType == OBJECT_TABLE || s->removeType == OBJECT_INDEX;
+    gh_buf sql;
+
+    gh_buf_init(&sql, 0);
+    is_taken = is_taken && put_dropped(j, s, &sql);
+    if (is_taken) {
+        changes(j);
+        j->plan->sql = gh_arena_dup(j->arena, gh_buf_str(&sql));
+        if (j->plan->sql.ptr == NULL)
+            gh_judge_refuse(j, GH_LIMIT, "54000", -1, "statement needs too much memory");
+    }
+    gh_buf_fini(&sql);
+    return is_taken;
 }
 
 static bool analyze(gh_judge *j, const VacuumStmt *s)

@@ -419,16 +419,27 @@ static const char *oid_of_name(gh_judge *j, const char *type, const char *text)
     return gh_judge_printf("%u", r != NULL ? r->oid : 0);
 }
 
+/* Bytes to where it ends; of one with escapes that is further than it gets. */
+static size_t element_len(const char *s, bool is_quoted)
+{
+    size_t len = 0;
+
+    while (s[len] != '\0' && (is_quoted ? s[len] != '"' : strchr(",{}\" \t\r\n", s[len]) == NULL))
+        len += s[len] == '\\' && s[len + 1] != '\0' ? 2 : 1;
+    return len;
+}
+
 /* One element of an array's text at *p, which ends behind its comma or bracket; NULL: no plain one. */
 static char *array_element(const char **p)
 {
     const char *s = *p + strspn(*p, " \t\r\n");
-    char *out = palloc(strlen(s) + 1);
-    size_t n = 0;
     bool is_quoted = *s == '"';
+    size_t n = 0;
+    char *out;
 
-    for (s += is_quoted; *s != '\0' && (is_quoted ? *s != '"' : strchr(",{}\" \t\r\n", *s) == NULL);
-         s++) {
+    s += is_quoted;
+    out = palloc(element_len(s, is_quoted) + 1);
+    for (; *s != '\0' && (is_quoted ? *s != '"' : strchr(",{}\" \t\r\n", *s) == NULL); s++) {
         if (*s == '\\' && *++s == '\0')
             return NULL;
         out[n++] = *s;
@@ -448,24 +459,28 @@ static void judge_text_array(gh_judge *j, const char *type, A_Const *arg)
     const char *text = strVal(&arg->val);
     const char *p = text + 1;
     size_t token = gh_judge_token(j, arg->location);
-    char *out = pstrdup("{");
-    char *element = out;
+    const char *element = text;
+    gh_buf out;
 
     if (text[0] != '{') {
         gh_judge_refuse(j, GH_DENIED, "22P02", -1, "malformed array literal: \"%s\"", text);
         return;
     }
+    gh_buf_init(&out, 0);
+    gh_buf_puts(&out, "{");
     while (j->rc == GH_OK && element != NULL && p[-1] != '}') {
         element = array_element(&p);
-        if (element != NULL)
-            out = gh_judge_printf("%s%s%s", out, out[1] == '\0' ? "" : ",",
-                                  oid_of_name(j, type, element));
+        if (element == NULL)
+            break;
+        gh_buf_puts(&out, out.len == 1 ? "" : ",");
+        gh_buf_puts(&out, oid_of_name(j, type, element));
     }
+    gh_buf_puts(&out, "}");
+    arg->val.sval.sval = gh_judge_take(&out);
     if (element == NULL || *p != '\0') {
         gh_judge_refuse(j, GH_DENIED, "42501", arg->location, "type %s is not allowed here", type);
         return;
     }
-    arg->val.sval.sval = gh_judge_printf("%s}", out);
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(strVal(&arg->val))));
 }
 

@@ -219,6 +219,7 @@ typedef struct gh_tree_check {
     unsigned depth;
     gh_rc rc;
     gh_err *err;
+    uint64_t assigned; /* columns of rows that are assigned, each time they are met */
 } gh_tree_check;
 
 static void check_node(struct Node **slot, void *arg)
@@ -232,6 +233,16 @@ static void check_node(struct Node **slot, void *arg)
                         GH_SQL_DEPTH_MAX);
         return;
     }
+    /*
+     * SECURITY: `SET (a, b, ...) = (1, 2, ...)` hangs the whole row below each of its columns, so every walk over the
+     * tree takes the square of their number: 100 KB took ten seconds. Attack: tests/attack/limits.
+     */
+    if (*slot != NULL && nodeTag(*slot) == T_MultiAssignRef)
+        c->assigned += (uint64_t)((const MultiAssignRef *)*slot)->ncolumns;
+    if (c->assigned > GH_SQL_ASSIGNED_MAX) {
+        c->rc = gh_fail(c->err, GH_LIMIT, "54001", "rows of too many columns are assigned");
+        return;
+    }
     c->depth++;
     if (!gh_sql_children(*slot, check_node, c) && c->rc == GH_OK) {
         c->rc = gh_fail(c->err, GH_DENIED, "42501",
@@ -243,7 +254,7 @@ static void check_node(struct Node **slot, void *arg)
 
 gh_rc gh_sql_check_tree(struct Node *node, gh_err *err)
 {
-    gh_tree_check c = { 0, GH_OK, err };
+    gh_tree_check c = { .rc = GH_OK, .err = err };
 
     check_node(&node, &c);
     return c.rc;

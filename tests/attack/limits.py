@@ -1,6 +1,7 @@
 """THREATS: denial of service. Every bound of include/gatehouse/limits.h that who connects can meet: at the bound it works, one past it is
 refused by the SQLSTATE and the text that names the bound, the session goes on and nobody else loses anything. What is tested elsewhere is listed."""
 import contextlib
+import math
 import os
 import re
 import socket
@@ -51,6 +52,12 @@ grants:
   - { to: [reader], tables: [w.long], rows: "region <> '%s'" }
 """ % ('x' * LONG_FILTER)
 
+
+def root(n):
+    """Of a square itself, of one more the next one's."""
+    return math.isqrt(n - 1) + 1
+
+
 # bound, what of n of them is made, SQLSTATE at the bound, SQLSTATE and text one past it
 STATEMENTS = [
     ('GH_SQL_COMMENT_DEPTH_MAX', lambda n: '/*' * n + '*/' * n + 'SELECT 1', None, '54001', 'comments nest deeper than {n}'),
@@ -58,6 +65,8 @@ STATEMENTS = [
     ('GH_SQL_STATEMENTS_MAX', lambda n: 'SELECT 1 / 0;' + 'SELECT 1;' * (n - 1), '22012', '54000', 'more than {n} statements in one query'),
     ('GH_SQL_SPECIAL_CALLS_MAX', lambda n: 'SELECT ' + ', '.join(["to_regclass('w.t')"] * n), None, '54000', 'statement asks the catalogs more than {n} questions'),
     ('GH_SQL_VIEW_DEPTH_MAX', lambda n: f'SELECT * FROM w.v{n}', None, '54001', 'views are nested deeper than {n}'),
+    ('GH_SQL_ASSIGNED_MAX', lambda n: 'UPDATE w.t SET (' + ','.join(['id'] * root(n)) + ') = (' + ','.join(['1'] * root(n)) + ')', '42501', '54001', 'rows of too many columns are assigned'),
+    ('GH_SQL_SORTED_MAX', lambda n: 'SELECT ' + ','.join(['1'] * 4096) + ' ORDER BY ' + ','.join(['1'] * -(-n // 4096)), '54011', '54001', 'too many columns are sorted by too many'),
     ('STATEMENT_BYTES', lambda n: 'SELECT 1 -- '.ljust(n, 'x'), None, '54000', 'the statement is longer than {n} bytes'),
 ]
 

@@ -192,6 +192,21 @@ class Floods(Case):
         self.survives('SELECT * FROM ' + '(SELECT * FROM ' * 3000 + 'shop.regions' + ') x' * 3000, codes=self.TOO_COMPLEX)
         self.survives(' UNION '.join(['SELECT 1'] * 5000), codes=(None, *self.TOO_COMPLEX))
 
+    @unittest.skipIf(gt.IS_SANITIZED, 'memory of a sanitizer build says nothing')
+    def test_long_lists(self):
+        """What is put together of a list's items takes memory for each, not for all before it as well: 80 KB took 2 GB."""
+        n = 30_000
+        before = gt.rss_kb(proxy.pid)
+        for sql in ('SET datestyle = ' + ','.join(['a'] * n),
+                    'SET search_path = ' + ','.join(['a'] * n),
+                    'DROP TABLE IF EXISTS ' + ','.join(['pg_temp.a'] * n),
+                    "SELECT 1 WHERE 1 = ANY ('{" + ','.join(['pg_class'] * n) + "}'::regclass[]::oid[])",
+                    'COPY shop.regions (' + ','.join(['code'] * n) + ') TO STDOUT',
+                    'UPDATE shop.orders SET (' + ','.join(['amount'] * n) + ') = (' + ','.join(['1'] * n) + ')'):
+            with self.subTest(sql=sql[:30]):
+                self.survives(sql)
+                self.assertLess(gt.rss_kb(proxy.pid) - before, 256 << 10)
+
     def test_nested_comments(self):
         self.survives('/*' * 40_000 + '*/' * 40_000 + 'SELECT 1', codes=self.TOO_COMPLEX)
         self.survives('/*' * 33 + '*/' * 33 + 'SELECT 1', codes=self.TOO_COMPLEX)

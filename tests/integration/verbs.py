@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VERBS = """serve; check; init; policy plan; policy apply; policy export; policy test; policy lint; policy import; policy unused;
 policy history; policy rollback; user add; user list; user show; user password; user disable; user enable; user drop;
 role add; role list; role show; role drop; member add; member drop; grant; deny; revoke; tag add; tag drop; tag list;
-mask add; mask drop; mask list; grants; who; explain; audit tail; audit search; audit show; audit stats;
+mask add; mask drop; mask list; grants; who; explain; audit tail; audit search; audit show; audit stats; audit verify;
 session list; session kill; reload; status; completion""".replace('\n', ' ').split('; ')
 
 POLICY = warehouse.POLICY + """\
@@ -249,6 +249,7 @@ JSON = (
     ('audit search', ['--user', 'alice'], 0),
     ('audit show', ['1'], 0),
     ('audit stats', ['--would-deny'], 0),
+    ('audit verify', [], 0),
     ('session list', [], 0),
     ('session kill', ['SESSION'], 0),
     ('status', [], 0),
