@@ -17,6 +17,9 @@ static const cli_option s_json[] = {
     { "--json", NULL, "an object a line, for programs" },
 };
 
+/* Where what a word means stands, behind an indent of two. */
+enum { SUMMARY_COLUMN = 32, OPTION_COLUMN = 24 };
+
 const cli_option *cli_shared_options(uint32_t bit, size_t *count)
 {
     *count = 1;
@@ -37,6 +40,15 @@ static void usage_line(FILE *out, const cli_verb *v)
                   v->args != NULL ? v->args : "");
 }
 
+/* Words that reach into the column of what they mean have a line of their own. */
+static void put_pair(FILE *out, const char *words, int column, const char *meaning)
+{
+    if (strlen(words) > (size_t)column)
+        (void)fprintf(out, "  %s\n  %-*s %s\n", words, column, "", meaning);
+    else
+        (void)fprintf(out, "  %-*s %s\n", column, words, meaning);
+}
+
 static void summary_line(FILE *out, const cli_verb *v)
 {
     char words[80];
@@ -44,7 +56,7 @@ static void summary_line(FILE *out, const cli_verb *v)
     (void)snprintf(words, sizeof(words), "%s%s%s%s%s", v->group != NULL ? v->group : "",
                    v->group != NULL ? " " : "", v->name, v->args != NULL ? " " : "",
                    v->args != NULL ? v->args : "");
-    (void)fprintf(out, "  %-32s %s\n", words, v->summary);
+    put_pair(out, words, SUMMARY_COLUMN, v->summary);
 }
 
 static void option_lines(FILE *out, const cli_option *options, size_t count)
@@ -54,7 +66,7 @@ static void option_lines(FILE *out, const cli_option *options, size_t count)
         (void)snprintf(words, sizeof(words), "%s%s%s", options[i].name,
                        options[i].value != NULL ? " " : "",
                        options[i].value != NULL ? options[i].value : "");
-        (void)fprintf(out, "  %-24s %s\n", words, options[i].help);
+        put_pair(out, words, OPTION_COLUMN, options[i].help);
     }
 }
 
@@ -73,7 +85,8 @@ void cli_help_verb(FILE *out, const cli_verb *v)
         const cli_option *shared = cli_shared_options(v->shared & bit, &count);
         option_lines(out, shared, count);
     }
-    (void)fprintf(out, "  %-24s %s\n\nExample:\n%s\n", "--help", "this text", v->example);
+    put_pair(out, "--help", OPTION_COLUMN, "this text");
+    (void)fprintf(out, "\nExample:\n%s\n", v->example);
 }
 
 void cli_help_group(FILE *out, const cli_verb *const *verbs, size_t count, const char *group)
