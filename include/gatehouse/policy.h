@@ -337,7 +337,8 @@ typedef struct gh_decision {
     bool exists; /* some privilege and some column: otherwise the relation is not there (42P01) */
     uint32_t privileges; /* that the user holds on some rows and columns */
     bool is_full;        /* select of every row and every column in clear: only qualify it */
-    bool is_open; /* full, and so would be with any column that somebody adds to the relation */
+    bool is_open;  /* full, and so would be with any column that somebody adds to the relation */
+    bool is_named; /* each column shows somewhere, if masked, and so would any that somebody adds */
     bool is_every_row;     /* no row filter and no row deny */
     bool is_through;       /* a view whose base tables' own rules apply inside */
     const gh_str *filters; /* texts of row filters; `attr()` and column names unresolved */

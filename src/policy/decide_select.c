@@ -349,6 +349,21 @@ static bool shows_new_columns(const pol_work *w)
     return is_given && !(w->is_tag_reached && w->p->tags->masking_count > 0);
 }
 
+/* Would it be there at all? */
+static bool names_new_columns(const pol_work *w)
+{
+    bool is_given = false;
+
+    for (size_t i = 0; i < w->rule_count; i++) {
+        const pol_applied *a = &w->rules[i];
+
+        if ((a->rule->flags & POL_DENY) != 0 && !a->is_whole)
+            return false;
+        is_given = is_given || (is_grant(a) && a->is_whole);
+    }
+    return is_given;
+}
+
 void pol_decide_select(pol_work *w, gh_decision *d)
 {
     uint64_t *rows;
@@ -360,9 +375,11 @@ void pol_decide_select(pol_work *w, gh_decision *d)
     d->row_denies = pol_filter_set(w, w->shares[0].deny_rows);
     d->is_every_row = d->rows_all && d->row_denies.count == 0;
     d->is_full = d->is_every_row && !d->is_through;
+    d->is_named = names_new_columns(w);
     for (uint16_t i = 0; i < w->column_count; i++) {
         decide_column(w, i, d->rows_all ? NULL : rows);
         d->is_full = d->is_full && w->columns[i].show == GH_CLEAR;
+        d->is_named = d->is_named && w->columns[i].show != GH_HIDDEN;
     }
     d->is_open = d->is_full && shows_new_columns(w);
 }

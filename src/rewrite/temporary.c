@@ -131,7 +131,7 @@ static const gh_decision *decide_temporary(const gh_judge *j, const gh_relation 
     *grant = (gh_write_grant){
         .privileges = d->privileges, .is_every_row = true, .is_blind = true, .columns = covered
     };
-    d->is_open = d->is_full; /* nobody else adds columns */
+    d->is_open = d->is_named = d->is_full; /* nobody else adds columns */
     d->columns = columns;
     d->column_count = r->column_count;
     d->writes = grant;

@@ -40,7 +40,7 @@ READS = ['SELECT * FROM t', 'SELECT t.* FROM t', 'TABLE t', 'SELECT t FROM t', '
          'SELECT to_jsonb(x) FROM (SELECT * FROM t) x', 'SELECT * FROM t a JOIN t b USING (id)', 'SELECT * FROM t NATURAL JOIN t u',
          'WITH c AS (SELECT * FROM t) SELECT c.*::text FROM c', 'SELECT * FROM t ORDER BY id FOR SHARE', 'SELECT t.* FROM t GROUP BY t.id',
          'COPY t TO STDOUT', 'COPY (SELECT * FROM t) TO STDOUT', 'SELECT * FROM ONLY t', 'SELECT (t).* FROM t', 'SELECT count(*), max(t::text) FROM t',
-         'DECLARE c CURSOR WITH HOLD FOR SELECT * FROM t']
+         'DECLARE c CURSOR WITH HOLD FOR SELECT * FROM t', "SELECT row_to_json(json_populate_record(NULL::t, '{}'))"]
 # By its name, which somebody may guess.
 NAMES = ['SELECT ssn FROM t', 'SELECT t.ssn FROM t', 'SELECT s FROM (SELECT ssn AS s FROM t) x', 'SELECT id, (SELECT max(ssn) FROM t u) FROM t',
          'SELECT (SELECT u.name || ssn FROM t u) FROM t', 'SELECT name FROM t GROUP BY name, ssn HAVING max(ssn) IS NOT NULL', 'SELECT lower(t.ssn) FROM t',
