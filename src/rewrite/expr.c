@@ -3,7 +3,7 @@
  * written with its schema, so that the upstream's search_path has no vote. What a switch here does
  * not name is walked through by gh_sql_children, which refuses node kinds that it does not know.
  */
-#include "judge.h"
+#include "function_list.h"
 
 #include "system_catalog.h"
 
@@ -301,9 +301,12 @@ static void judge_a_expr(gh_judge *j, A_Expr *e)
     compares = compares && gh_reg_is_comparison(e) && !is_array_cast(e->lexpr) &&
                !(is_array_cast(e->rexpr) && e->kind != AEXPR_OP_ANY && e->kind != AEXPR_OP_ALL);
     gh_operator_judge_name(j, e->name, e->location);
-    if (e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL)
-        gh_reg_array_as_oids(j, e->rexpr);
-    else if (e->kind == AEXPR_IN && list_length((List *)e->rexpr) == 1)
+    if (e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL) {
+        gh_reg_note_names(j, e->rexpr);
+        if (!gh_reg_is_noted(j, e->rexpr))
+            gh_reg_array_as_oids(j, e->rexpr);
+    }
+    if (e->kind == AEXPR_IN && list_length((List *)e->rexpr) == 1)
         gh_reg_array_as_oids(j, linitial((List *)e->rexpr));
     j->takes_reg = compares || is_in;
     gh_judge_expr(j, &e->lexpr);

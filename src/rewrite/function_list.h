@@ -61,6 +61,8 @@ const gh_reg_lookup *gh_reg_lookup_of(gh_str type); /* NULL: no such type */
 /* SQL of the OID of the first object that the text gt.t names along the client's path and that may be seen; NULL
  * after a refusal. */
 char *gh_reg_search(gh_judge *j, const gh_reg_lookup *l);
+/* What around a text gives the OID of what it names, in a column of that name; an error where it names nothing that may be seen. */
+gh_wrap gh_reg_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column);
 /* The same of a relation or index that a literal names, for which nobody's name is an error, which shows it as `shown`. */
 char *gh_reg_literal_class(gh_judge *j, const char *text, const char *shown);
 /* SQL of the OID of what the text gt.t names along the client's path, read as that reg* type would, if it
@@ -73,5 +75,13 @@ char *gh_function_find(gh_judge *j, const char *type);
 bool gh_text_search_judge(gh_judge *j, const FuncCall *f, const gh_special *special);
 /* ts_token_type('default'): a name, and no number. */
 bool gh_text_search_is_parser(const FuncCall *f, const gh_special *special);
+
+/* ---- reg_array.c ----------------------------------------------------------------------------- */
+
+/* Notes arrays of names, casts in what stands in ANY (...), of which OIDs are enough... */
+void gh_reg_note_names(gh_judge *j, Node *n);
+bool gh_reg_is_noted(const gh_judge *j, const Node *n);
+/* ...and puts those in the place of such a cast; false: it is none. */
+bool gh_reg_judge_names(gh_judge *j, Node **slot);
 
 #endif

@@ -610,12 +610,11 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     bool is_literal = c->location < 0 && gh_call_is_string(c->arg); /* regnamespace 'shop' */
     gh_placing p = { .args = &c->arg, .count = 1 };
     bool is_refused = gh_function_is_one_too_many(j, c->typeName->location);
-    char *sql = l != NULL && !is_refused ? gh_reg_search(j, l) : NULL;
-    char *guarded = l != NULL && !is_refused ? gh_system_expand(j, l->guard) : NULL;
-    char *prefix;
-    char *suffix;
+    gh_wrap w = { 0 };
     Node *built;
 
+    if (l != NULL && !is_refused)
+        w = gh_reg_wrap(j, l, gh_function_column_name(c->arg, type));
     if (j->rc != GH_OK)
         return;
     if (cast != SIZE_MAX && is_self(&j->text->tokens[cast], "::")) {
@@ -624,41 +623,24 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
         first = cast + 2;
         end = gh_sql_token_at(j->text, c->typeName->location) - 1;
     }
-    if (sql == NULL || guarded == NULL || (first == SIZE_MAX && !is_literal) ||
-        c->typeName->arrayBounds != NIL) {
+    if (w.prefix == NULL || (first == SIZE_MAX && !is_literal) || c->typeName->arrayBounds != NIL) {
         gh_judge_refuse(j, GH_DENIED, "42501", c->typeName->location,
                         "type " GH_STR_FMT " is not allowed here", GH_STR_ARG(type->name));
         return;
     }
-    /*
-     * A name that may not be seen, or is nobody's, fails as in PostgreSQL, where it is read: by the name of
-     * what never exists, which varies with the row, so that no planner reads it before.
-     */
-    prefix = gh_judge_printf(
-        "(SELECT CASE WHEN gr.o IS NULL AND gr.t IS NOT NULL THEN CAST(CAST('%s' || "
-        "pg_catalog.substr(gr.t, 1, 0) AS pg_catalog.%s) AS pg_catalog.oid) ELSE gr.o END AS %s "
-        "FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS pg_catalog.oid) WHEN gt.t = "
-        "'-' "
-        "THEN 0 ELSE %s END, gt.t FROM (SELECT CAST((",
-        l->absent, l->type, gh_judge_ident(j, gh_str_of(gh_function_column_name(c->arg, type))),
-        sql);
-    suffix = gh_judge_printf(
-        ") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o, t) WHERE gr.o IS NULL "
-        "OR gr.o = 0 OR %s)",
-        guarded);
     if (is_literal)
         gh_type_cast_literal(j, c,
-                             gh_judge_printf("%s%s%s", prefix,
+                             gh_judge_printf("%s%s%s", w.prefix,
                                              gh_judge_literal(j, gh_str_of(gh_call_string(c->arg))),
-                                             suffix));
+                                             w.suffix));
     else
-        gh_judge_edit(j, first, first, prefix);
-    built = build(j, gh_judge_printf("%s$1%s", prefix, suffix), &p);
+        gh_judge_edit(j, first, first, w.prefix);
+    built = build(j, gh_judge_printf("%s$1%s", w.prefix, w.suffix), &p);
     if (built == NULL || p.slot == NULL)
         return;
     c->arg = built;
     j->takes_reg = true;
     gh_judge_expr(j, p.slot); /* its own text stands within ours */
     if (!is_literal)
-        gh_judge_edit(j, end, end, suffix);
+        gh_judge_edit(j, end, end, w.suffix);
 }

@@ -191,6 +191,7 @@ typedef struct gh_judge {
     int special_calls; /* function_special.c */
     gh_block *block;
     List *items;         /* of gh_item *: every relation of the statement */
+    List *name_arrays;   /* of TypeCast *: reg_array.c */
     List *sequences;     /* of gh_sequence_use *, each once */
     List *blocks;        /* of gh_block *: every query that the walk entered */
     gh_memo types;       /* infer.c: of nodes within a block */
@@ -532,6 +533,7 @@ const char *gh_reg_of_call(const gh_judge *j, const FuncCall *f);
 const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after);
 /* Makes x::regtype[], which would be printed by a query, x::oid[] where the grammar would take that query for a set. */
 void gh_reg_array_as_oids(gh_judge *j, Node *n);
+
 /* Casts the expression that ends before the token `after`. */
 void gh_reg_flatten(gh_judge *j, Node **slot, size_t after, const char *type);
 

@@ -159,6 +159,32 @@ char *gh_reg_search(gh_judge *j, const gh_reg_lookup *l)
                            without_database(j));
 }
 
+/*
+ * A name that may not be seen, or is nobody's, fails as in PostgreSQL, where it is read: by the name of
+ * what never exists, which varies with the row, so that no planner reads it before.
+ */
+gh_wrap gh_reg_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column)
+{
+    char *sql = gh_reg_search(j, l);
+    char *guarded = sql != NULL ? gh_system_expand(j, l->guard) : NULL;
+    gh_wrap w = { 0 };
+
+    if (guarded == NULL)
+        return w;
+    w.prefix = gh_judge_printf(
+        "(SELECT CASE WHEN gr.o IS NULL AND gr.t IS NOT NULL THEN CAST(CAST('%s' || "
+        "pg_catalog.substr(gr.t, 1, 0) AS pg_catalog.%s) AS pg_catalog.oid) ELSE gr.o END AS %s "
+        "FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS pg_catalog.oid) WHEN gt.t = "
+        "'-' "
+        "THEN 0 ELSE %s END, gt.t FROM (SELECT CAST((",
+        l->absent, l->type, gh_judge_ident(j, gh_str_of(column)), sql);
+    w.suffix = gh_judge_printf(
+        ") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o, t) WHERE gr.o IS NULL "
+        "OR gr.o = 0 OR %s)",
+        guarded);
+    return w;
+}
+
 /* The name as the upstream would quote it in an error, so that the client reads its own words there; what nobody has
  * where a relation of pg_catalog that may not be seen has it. */
 static const char *absent_name(const gh_judge *j, const gh_reg_lookup *l, const char *shown)

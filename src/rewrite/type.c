@@ -552,7 +552,7 @@ void gh_judge_cast(gh_judge *j, Node **slot)
     A_Const *arg = (A_Const *)c->arg;
     bool is_text_const;
 
-    if (judge_name_array(j, c) || gh_print_reg_array(j, slot))
+    if (judge_name_array(j, c) || gh_reg_judge_names(j, slot) || gh_print_reg_array(j, slot))
         return;
     type = judge_type(j, c->typeName);
     if (type == NULL)
