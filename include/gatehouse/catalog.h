@@ -184,7 +184,8 @@ const gh_type *gh_catalog_type(const gh_catalog *c, gh_str schema, gh_str name);
 const gh_type *gh_catalog_type_by_oid(const gh_catalog *c, gh_oid oid);
 bool gh_catalog_is_cast_by_code(const gh_catalog *c, gh_oid type);
 bool gh_catalog_is_sorted_by_code(const gh_catalog *c, gh_oid type);
-bool gh_catalog_is_cast_by_code(const gh_catalog *c, gh_oid type);
+/* Did somebody make a cast that runs without a word? */
+bool gh_catalog_has_made_casts(const gh_catalog *c);
 /* All functions of one name, in any schema; iterate `count` pointers from the result. */
 const gh_function *const *gh_catalog_functions(const gh_catalog *c, gh_str name, size_t *count);
 const gh_function *gh_catalog_function_by_oid(const gh_catalog *c, gh_oid oid);

@@ -174,6 +174,7 @@ void gh_catalog_add_operator(gh_catalog_builder *b, const gh_operator *o)
 
 void gh_catalog_add_cast(gh_catalog_builder *b, const gh_cast *c)
 {
+    b->catalog->has_made_casts |= c->is_made && c->context != 'e';
     list_add(&b->catalog->casts, keep(b, c, sizeof(*c)));
 }
 

@@ -210,6 +210,11 @@ bool gh_catalog_is_sorted_by_code(const gh_catalog *c, gh_oid type)
     return t != NULL && t->is_sorted_by_code;
 }
 
+bool gh_catalog_has_made_casts(const gh_catalog *c)
+{
+    return c->has_made_casts;
+}
+
 bool gh_catalog_is_cast_by_code(const gh_catalog *c, gh_oid type)
 {
     const gh_type *t = c->has_type_code ? gh_catalog_type_by_oid(c, type) : NULL;

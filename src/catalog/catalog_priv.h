@@ -54,7 +54,8 @@ struct gh_catalog {
     gh_catalog_list functions;
     gh_catalog_list operators;
     gh_catalog_list casts;
-    bool has_type_code; /* some type is_sorted_by_code or is_cast_by_code */
+    bool has_type_code;  /* some type is_sorted_by_code or is_cast_by_code */
+    bool has_made_casts; /* somebody made one that is not explicit */
     gh_catalog_table relation_by_name;
     gh_catalog_table relation_by_oid;
     gh_catalog_table type_by_name;

@@ -189,18 +189,6 @@ static bool is_made_and_silent(const gh_cast *c)
            (c->context == 'i' || (c->context == 'a' && c->target == OID_BOOL));
 }
 
-bool gh_cast_is_any_made(const gh_catalog *c)
-{
-    size_t count;
-    const gh_cast *const *all = gh_catalog_casts(c, &count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (is_made_and_silent(all[i]))
-            return true;
-    }
-    return false;
-}
-
 bool gh_cast_is_made_from(const gh_catalog *c, gh_oid type)
 {
     const gh_type *t = gh_catalog_type_by_oid(c, without_domain(c, type));
@@ -208,7 +196,7 @@ bool gh_cast_is_made_from(const gh_catalog *c, gh_oid type)
     const gh_cast *const *all = gh_catalog_casts(c, &count);
 
     if (t == NULL || t->kind == 'p' || t->relation != 0)
-        return gh_cast_is_any_made(c);
+        return gh_catalog_has_made_casts(c);
     if (t->element != 0 && t->category == 'A' && gh_cast_is_made_from(c, t->element))
         return true;
     for (size_t i = 0; i < count; i++) {

@@ -605,9 +605,7 @@ void gh_cast_judge(gh_judge *j, const TypeCast *cast, gh_oid target);
 bool gh_cast_may_assign(gh_judge *j, gh_oid type);
 bool gh_cast_may_assign_from(gh_judge *j, gh_oid source, gh_oid type);
 bool gh_cast_may_assign_value(gh_judge *j, const Node *value, gh_oid type);
-/* Did somebody make a cast to a type of PostgreSQL's own that runs without a word in an expression? From the type, or an
- * element of it? */
-bool gh_cast_is_any_made(const gh_catalog *c);
+/* May somebody have made a cast from the type, or an element of it, that runs without a word in an expression? */
 bool gh_cast_is_made_from(const gh_catalog *c, gh_oid type);
 /* What is left of these where all of the statement is known: for a judge that keeps them. */
 void gh_cast_judge_unsure(gh_judge *j);

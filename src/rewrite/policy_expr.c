@@ -452,7 +452,7 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
                           .is_ascii = outer->is_ascii,
                           .memory_before = outer->memory_before,
                           .is_policy = true };
-    p.has_made_casts = gh_cast_is_any_made(outer->in->catalog);
+    p.has_made_casts = gh_catalog_has_made_casts(outer->in->catalog);
     if (expr.len > GH_POLICY_EXPR_MAX) {
         gh_policy_broken(&p, "is too long");
         return NULL;
