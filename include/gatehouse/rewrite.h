@@ -200,11 +200,12 @@ uint32_t gh_plan_position(const gh_plan *plan, uint32_t upstream_position);
 /*
  * The SQL that in->sql, a row filter of the policy or (with `value`, a column of r) an expression
  * mask, becomes over r, whose alias is "gh"; of `in`, only sql, catalog, view and database count.
+ * is_value: of a mask over text the value itself, of its own type, not what is printed of it.
  * GH_INVALID: public_msg says what is wrong with it.
  */
 GH_MUST_USE gh_rc gh_rewrite_expression(const gh_rewrite_input *in, const gh_relation *r,
-                                        const gh_column *value, gh_arena *a, gh_str *out,
-                                        gh_err *err);
+                                        const gh_column *value, bool is_value, gh_arena *a,
+                                        gh_str *out, gh_err *err);
 
 /* ---- expressions of the policy -------------------------------------------------------------- */
 

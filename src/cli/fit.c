@@ -85,8 +85,8 @@ void cli_fit_fini(cli_fit *f)
     *f = (cli_fit){ 0 };
 }
 
-static gh_rc compile(cli_fit *f, const gh_relation *r, const gh_column *value, gh_str expr,
-                     gh_str *out, gh_err *err)
+static gh_rc compile(cli_fit *f, const gh_relation *r, const gh_column *value, bool is_value,
+                     gh_str expr, gh_str *out, gh_err *err)
 {
     gh_rewrite_input in = { .sql = expr,
                             .catalog = f->live->catalog,
@@ -94,7 +94,7 @@ static gh_rc compile(cli_fit *f, const gh_relation *r, const gh_column *value, g
                             .database = f->live->warehouse->name,
                             .client_encoding = GH_STR("UTF8") };
 
-    return gh_rewrite_expression(&in, r, value, f->call->arena, out, err);
+    return gh_rewrite_expression(&in, r, value, is_value, f->call->arena, out, err);
 }
 
 static const char *const s_pointers[] = { " LINE 1:", " LOCATION:" };
@@ -133,7 +133,7 @@ gh_rc cli_fit_filter(cli_fit *f, const gh_relation *r, gh_str filter, gh_err *er
 {
     gh_link_rows rows;
     gh_str sql;
-    gh_rc rc = compile(f, r, NULL, filter, &sql, err);
+    gh_rc rc = compile(f, r, NULL, false, filter, &sql, err);
 
     if (rc != GH_OK)
         return rc;
@@ -183,8 +183,11 @@ static gh_rc fit_expression(cli_fit *f, const gh_relation *r, const gh_column *c
     const gh_catalog *catalog = f->live->catalog;
     gh_link_rows rows = { 0 };
     gh_str sql;
-    gh_rc rc = compile(f, r, column, m->expr, &sql, err);
+    gh_str value_sql;
+    gh_rc rc = compile(f, r, column, false, m->expr, &sql, err);
 
+    if (rc == GH_OK)
+        rc = compile(f, r, column, true, m->expr, &value_sql, err);
     if (rc != GH_OK)
         return rc;
     gh_str from = relation_sql(f, r);
@@ -192,7 +195,8 @@ static gh_rc fit_expression(cli_fit *f, const gh_relation *r, const gh_column *c
              gh_arena_printf(f->call->arena,
                              "SELECT (" GH_STR_FMT "), CAST((" GH_STR_FMT ") AS " GH_STR_FMT
                              ") FROM " GH_STR_FMT " LIMIT 0",
-                             GH_STR_ARG(sql), GH_STR_ARG(sql), GH_STR_ARG(column->type_sql),
+                             GH_STR_ARG(value_sql), GH_STR_ARG(sql),
+                             GH_STR_ARG(column->type_sql),
                              GH_STR_ARG(from)),
              &rows, err);
     if (rc != GH_OK || is_literal(m->expr) || rows.column_count < 1 ||

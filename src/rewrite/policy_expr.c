@@ -431,10 +431,10 @@ void gh_policy_walk(struct Node **slot, void *arg)
     }
 }
 
-/* Parses SELECT <expr>, compiles it, emits what follows SELECT. NULL where the policy's text is
- * broken: *why says how. */
+/* Parses SELECT <expr>, compiles it, emits what follows SELECT; of a mask the value, or the text that it becomes where the
+ * column is one. NULL where the policy's text is broken: *why says how. */
 static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_str expr,
-                     gh_err *why)
+                     bool is_value, gh_err *why)
 {
     gh_policy_scope p = {
         .relation = item->relation, .alias = item->inner, .value = value, .is_guard = item->is_guard
@@ -473,7 +473,10 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
     }
     if (gh_sql_check_tree((Node *)(uintptr_t)s, why) != GH_OK)
         return NULL;
-    gh_policy_value(&p, linitial_node(ResTarget, s->targetList)->val);
+    if (is_value)
+        gh_policy_walk((struct Node **)&linitial_node(ResTarget, s->targetList)->val, &p);
+    else
+        gh_policy_value(&p, linitial_node(ResTarget, s->targetList)->val);
     if (p.is_captured && item->is_flat) /* so it gets a name of ours, in a sub-select */
         item->is_captured = true;
     else if (p.is_captured)
@@ -508,7 +511,7 @@ static void refuse(gh_judge *j, const gh_relation *relation, const gh_err *why)
 char *gh_judge_filter(gh_judge *j, gh_item *item, gh_str filter)
 {
     gh_err why = { 0 };
-    char *sql = compile(j, item, NULL, filter, &why);
+    char *sql = compile(j, item, NULL, filter, false, &why);
 
     if (sql == NULL)
         refuse(j, item->relation, &why);
@@ -521,7 +524,7 @@ char *gh_judge_mask(gh_judge *j, gh_item *item, const gh_column *column, const g
     char *sql = NULL;
 
     if (mask->kind == GH_MASK_EXPR) {
-        sql = compile(j, item, column, mask->expr, &why);
+        sql = compile(j, item, column, mask->expr, false, &why);
         if (sql != NULL)
             sql = gh_overload_base(j->in->catalog, column->type_oid) == GH_OID_TIMESTAMPTZ
                       ? gh_policy_time_mask(sql, column->type_sql)
@@ -548,6 +551,7 @@ typedef struct expression_run {
     const gh_rewrite_input *in;
     const gh_relation *relation;
     const gh_column *value;
+    bool is_value;
     gh_arena *arena;
     gh_str out;
 } expression_run;
@@ -557,7 +561,7 @@ static gh_rc run_expression(void *arg, gh_err *err)
     expression_run *run = arg;
     gh_judge j = { .in = run->in, .arena = run->arena, .err = err, .rc = GH_OK };
     gh_item item = { .relation = run->relation, .inner = GH_INNER };
-    char *sql = compile(&j, &item, run->value, run->in->sql, err);
+    char *sql = compile(&j, &item, run->value, run->in->sql, run->is_value, err);
 
     if (sql == NULL)
         return gh_fail(err, GH_INVALID, "42601", "is not an expression");
@@ -568,9 +572,12 @@ static gh_rc run_expression(void *arg, gh_err *err)
 }
 
 gh_rc gh_rewrite_expression(const gh_rewrite_input *in, const gh_relation *r,
-                            const gh_column *value, gh_arena *a, gh_str *out, gh_err *err)
+                            const gh_column *value, bool is_value, gh_arena *a, gh_str *out,
+                            gh_err *err)
 {
-    expression_run run = { .in = in, .relation = r, .value = value, .arena = a };
+    expression_run run = {
+        .in = in, .relation = r, .value = value, .is_value = is_value, .arena = a
+    };
     gh_rc rc = gh_sql_guard(in->sql, err);
 
     if (rc == GH_OK)
