@@ -195,8 +195,7 @@ static gh_rc fit_expression(cli_fit *f, const gh_relation *r, const gh_column *c
              gh_arena_printf(f->call->arena,
                              "SELECT (" GH_STR_FMT "), CAST((" GH_STR_FMT ") AS " GH_STR_FMT
                              ") FROM " GH_STR_FMT " LIMIT 0",
-                             GH_STR_ARG(value_sql), GH_STR_ARG(sql),
-                             GH_STR_ARG(column->type_sql),
+                             GH_STR_ARG(value_sql), GH_STR_ARG(sql), GH_STR_ARG(column->type_sql),
                              GH_STR_ARG(from)),
              &rows, err);
     if (rc != GH_OK || is_literal(m->expr) || rows.column_count < 1 ||
