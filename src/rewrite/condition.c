@@ -8,6 +8,7 @@
 
 #define COLLATION_C     950
 #define COLLATION_POSIX 951
+#define PATTERN_MAX     256 /* of a longer one nothing is known */
 
 bool gh_judge_is_comparison(const List *name)
 {
@@ -45,6 +46,84 @@ bool gh_judge_is_safe_pattern(const Node *n)
 static bool is_deterministic(gh_oid collation)
 {
     return collation == 0 || collation == COLLATION_C || collation == COLLATION_POSIX;
+}
+
+/* Letters, digits, `_`, `-`, `.`, anchors, brackets around them and bars between; `*`, `+` and `?` behind one of them. */
+static bool is_plain_pattern(const char *s)
+{
+    size_t len = strlen(s);
+    int depth = 0;
+    bool is_atom = false; /* the byte before may be repeated */
+
+    if (len > PATTERN_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        bool was_atom = is_atom;
+
+        is_atom = false;
+        if (s[i] == '(') {
+            depth++;
+        } else if (s[i] == ')') {
+            is_atom = true;
+            if (--depth < 0)
+                return false;
+        } else if (s[i] == '*' || s[i] == '+' || s[i] == '?') {
+            if (!was_atom)
+                return false;
+        } else if ((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+                   (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '-' || s[i] == '.') {
+            is_atom = true;
+        } else if (s[i] != '^' && s[i] != '$' && s[i] != '|') {
+            return false;
+        }
+    }
+    return depth == 0;
+}
+
+static bool is_pattern_operator(const List *name)
+{
+    static const char *const names[] = { "~", "!~", "~*", "!~*" };
+
+    if (list_length(name) != 1 &&
+        (list_length(name) != 2 || strcmp(strVal(linitial(name)), "pg_catalog") != 0))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (strcmp(strVal(llast(name)), names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* psql writes COLLATE pg_catalog.default behind its patterns. */
+static const Node *without_default_collation(const Node *n)
+{
+    const CollateClause *c = (const CollateClause *)n;
+
+    if (n == NULL || !IsA(n, CollateClause) || list_length(c->collname) != 2 ||
+        strcmp(strVal(linitial(c->collname)), "pg_catalog") != 0 ||
+        strcmp(strVal(lsecond(c->collname)), "default") != 0)
+        return n;
+    return c->arg;
+}
+
+/*
+ * A regular expression of plain words over a name, which has 63 bytes: of it a machine is made that any such text goes through.
+ *
+ * SECURITY: a text of 256 MB and more is too large for it, so other texts are not meant. Attack: tests/unit/rewrite,
+ * patterns.
+ */
+static bool is_safe_match(gh_judge *j, const A_Expr *e)
+{
+    const Node *pattern = without_default_collation(e->rexpr);
+    gh_operand left;
+
+    if (e->kind != AEXPR_OP || e->lexpr == NULL || !is_pattern_operator(e->name) ||
+        !gh_operand_is_string(pattern))
+        return false;
+    left = gh_value(j, e->lexpr);
+    return left.class == GH_CLASS_TEXT && left.type == GH_OID_NAME && !left.is_cast &&
+           is_deterministic(left.collation) &&
+           is_plain_pattern(strVal(&((const A_Const *)pattern)->val));
 }
 
 /* Of a type that its neighbours have no say in: PostgreSQL looks at it more than once. */
@@ -210,6 +289,8 @@ static bool is_safe(gh_judge *j, const Node *n, bool is_condition)
     case T_BooleanTest:
         return gh_judge_is_safe(j, (const Node *)((const BooleanTest *)n)->arg);
     case T_A_Expr: /* each part is looked at once: conditions and values nest in each other */
+        if (is_safe_match(j, (const A_Expr *)n))
+            return true;
         if (((const A_Expr *)n)->kind == AEXPR_OP &&
             !gh_judge_is_comparison(((const A_Expr *)n)->name))
             break;

@@ -68,8 +68,8 @@ static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
     size_t count;
     const gh_function *const *all = gh_catalog_functions(c, name, &count);
     bool exists = false;
-    bool passes = !gh_function_listed_deny(name);
     bool is_allowed = gh_function_listed_allow(name);
+    bool passes = is_allowed || !gh_function_listed_deny(name);
 
     for (size_t i = 0; i < count; i++) {
         if (!gh_str_is(all[i]->schema, "pg_catalog"))
@@ -87,6 +87,22 @@ static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
     if (gh_function_special_find(name) != NULL)
         return GH_FUNCTION_SPECIAL;
     return passes ? GH_FUNCTION_ALLOWED : GH_FUNCTION_DENIED;
+}
+
+/* A statement may call one function ten thousand times. */
+static gh_function_rule recall_builtin(gh_judge *j, gh_str name)
+{
+    size_t count;
+    const void *list = gh_catalog_functions(j->in->catalog, name, &count);
+    size_t i = ((uintptr_t)list / sizeof(void *)) % GH_COUNT(j->builtins);
+
+    if (list == NULL)
+        return judge_builtin(j->in->catalog, name);
+    if (j->builtins[i].list != list) {
+        j->builtins[i].list = list;
+        j->builtins[i].rule = (uint32_t)judge_builtin(j->in->catalog, name);
+    }
+    return (gh_function_rule)j->builtins[i].rule;
 }
 
 static bool has_function(const gh_catalog *c, gh_str schema, gh_str name)
@@ -118,7 +134,7 @@ static bool is_lock(gh_str name)
     return false;
 }
 
-static gh_function_rule judge_in(const gh_judge *j, gh_str schema, gh_str name)
+static gh_function_rule judge_in(gh_judge *j, gh_str schema, gh_str name)
 {
     if (gh_str_is(schema, "pg_catalog")) {
         /* What NOTIFY and LISTEN are in SQL: of the session's own channels. */
@@ -127,7 +143,7 @@ static gh_function_rule judge_in(const gh_judge *j, gh_str schema, gh_str name)
             return GH_FUNCTION_ALLOWED;
         return is_lock(name) && gh_view_allows_function(j->in->view, schema, name)
                    ? GH_FUNCTION_ALLOWED
-                   : judge_builtin(j->in->catalog, name);
+                   : recall_builtin(j, name);
     }
     if (!has_function(j->in->catalog, schema, name))
         return GH_FUNCTION_UNKNOWN;
@@ -139,8 +155,7 @@ static gh_function_rule judge_in(const gh_judge *j, gh_str schema, gh_str name)
                                                               : GH_FUNCTION_UNKNOWN;
 }
 
-gh_function_rule gh_function_judge(const gh_judge *j, gh_str schema, gh_str name,
-                                   gh_str *found_schema)
+gh_function_rule gh_function_judge(gh_judge *j, gh_str schema, gh_str name, gh_str *found_schema)
 {
     gh_function_rule rule;
 

@@ -26,11 +26,12 @@ bool gh_call_is_string(const Node *n);
 const char *gh_call_string(const Node *n);
 /* Leaves it the function that it is, of pg_catalog. */
 void gh_call_qualify(gh_judge *j, gh_call *c);
-/* Puts SQL over the arguments gh.a1, gh.a2 ... in its place. */
-void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql);
+/* Puts SQL over the arguments gh.a1, gh.a2 ... in its place; `sets`: what it refers to beside them, as gh_system_sets_sql
+ * makes it, or empty. */
+void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql, const char *sets);
 /* The argument is NULL unless the condition over it, gh.a1, holds. */
 void gh_call_guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
-                            const char *condition);
+                            const char *condition, const char *sets);
 
 /* ---- function_setting.c ---------------------------------------------------------------------- */
 

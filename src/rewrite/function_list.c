@@ -174,8 +174,6 @@ static bool is_wire_function(gh_str name)
 
 bool gh_function_listed_deny(gh_str name)
 {
-    if (gh_function_listed_allow(name))
-        return false;
     if (is_listed(s_denied, GH_COUNT(s_denied), name) || is_wire_function(name))
         return true;
     if (is_listed(s_not_denied, GH_COUNT(s_not_denied), name))

@@ -13,7 +13,7 @@
 #include "judge.h"
 
 bool gh_function_listed_allow(gh_str name);
-bool gh_function_listed_deny(gh_str name);
+bool gh_function_listed_deny(gh_str name); /* of what is not allowed by name */
 /* Helpers of information_schema's own views that clients call. */
 bool gh_function_listed_information_schema(gh_str name);
 

@@ -50,13 +50,13 @@ void gh_call_setting(gh_judge *j, Node **slot, gh_call *c)
         char *condition = gh_system_expand(j, "pg_catalog.lower(gh.a1) IN (@settings)");
 
         if (condition != NULL)
-            gh_call_guard_argument(j, c, 0, "text", condition);
+            gh_call_guard_argument(j, c, 0, "text", condition, "");
         return;
     }
     name = gh_str_of(gh_call_string(arg));
     /* Whether the upstream has it is nobody's business: as one that nobody knows. */
     if (!gh_setting_may_show(name) && c->args == 2 && is_true(lsecond(c->f->args))) {
-        gh_call_replace(j, slot, c, "CAST(NULL AS pg_catalog.text)");
+        gh_call_replace(j, slot, c, "CAST(NULL AS pg_catalog.text)", "");
         return;
     }
     if (!gh_setting_may_show(name)) {
@@ -67,7 +67,8 @@ void gh_call_setting(gh_judge *j, Node **slot, gh_call *c)
         gh_str shown = gh_setting_virtual_value(j->in, name);
 
         gh_call_replace(j, slot, c,
-                        gh_judge_printf("CAST(%s AS pg_catalog.text)", gh_judge_literal(j, shown)));
+                        gh_judge_printf("CAST(%s AS pg_catalog.text)", gh_judge_literal(j, shown)),
+                        "");
         return;
     }
     gh_call_qualify(j, c);
@@ -158,7 +159,7 @@ static void set_config_bound(gh_judge *j, Node **slot, gh_call *c)
     j->plan->value_param = string_param(j, lsecond(c->f->args));
     j->plan->is_local = is_local->val.boolval.boolval;
     if (is_path)
-        gh_call_replace(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)");
+        gh_call_replace(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)", "");
     else
         gh_call_qualify(j, c);
 }
@@ -176,7 +177,7 @@ static void set_role(gh_judge *j, Node **slot, gh_call *c, bool is_whole)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "permission denied to set parameter \"role\"");
         return;
     }
-    gh_call_replace(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)");
+    gh_call_replace(j, slot, c, "CAST(gh.a2 AS pg_catalog.text)", "");
 }
 
 void gh_call_set_config(gh_judge *j, Node **slot, gh_call *c)
@@ -198,7 +199,7 @@ void gh_call_set_config(gh_judge *j, Node **slot, gh_call *c)
         return;
     }
     if (!gh_call_is_string(name) && gh_call_is_string(new_value)) {
-        gh_call_replace(j, slot, c, FAILS_IF_RUN);
+        gh_call_replace(j, slot, c, FAILS_IF_RUN, "");
         return;
     }
     if (gh_call_is_string(name) && !gh_call_is_string(new_value) && IsA(is_local, A_Const) &&
@@ -236,5 +237,6 @@ void gh_call_set_config(gh_judge *j, Node **slot, gh_call *c)
     j->plan->is_local = ((const A_Const *)is_local)->val.boolval.boolval;
     gh_call_replace(j, slot, c,
                     gh_judge_printf("CAST(%s AS pg_catalog.text)",
-                                    gh_judge_literal(j, gh_str_of(gh_call_string(new_value)))));
+                                    gh_judge_literal(j, gh_str_of(gh_call_string(new_value)))),
+                    "");
 }

@@ -194,7 +194,7 @@ static bool is_alone_in_set(const gh_judge *j, const gh_call *c)
 
 /* The whole call becomes a sub-select. Where it is a FROM item it must look like a call: COALESCE does, and
  * judge_range_function gives the item the call's name. */
-void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql)
+void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql, const char *sets)
 {
     bool is_from = j->is_from_function;
     bool is_wrapped = !is_from && is_alone_in_set(j, c);
@@ -216,7 +216,8 @@ void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql)
     prefix = gh_judge_printf("%s(SELECT %s AS \"%s\"%s",
                              is_wrapped ? "CASE WHEN true THEN " : (is_from ? "COALESCE(" : ""),
                              sql, c->name, n == 0 ? "" : " FROM (SELECT ");
-    suffix = n == 0 ? pstrdup(")") : gh_judge_printf("%s) AS gh (%s))", fence(c->f->args), columns);
+    suffix = n == 0 ? gh_judge_printf("%s)", sets)
+                    : gh_judge_printf("%s) AS gh (%s)%s)", fence(c->f->args), columns, sets);
     if (is_wrapped || is_from)
         suffix = gh_judge_printf("%s%s", suffix, is_wrapped ? " END" : ")");
     if (n == 0) {
@@ -230,13 +231,17 @@ void gh_call_replace(gh_judge *j, Node **slot, gh_call *c, const char *sql)
 
 static void value(gh_judge *j, Node **slot, gh_call *c)
 {
-    char *sql = gh_system_expand(j, c->special->sql);
+    char *sql;
+    char *sets;
 
+    gh_system_sets_beside(j);
+    sql = gh_system_expand(j, c->special->sql);
+    sets = gh_system_sets_sql(j, c->args == 0 ? " FROM " : ", ");
     /* SECURITY: of a literal the client asks about the server itself, not about what a catalog showed. */
     if (c->special->guarded != 0 && IsA(list_nth(c->f->args, c->special->guarded - 1), A_Const))
         gh_call_refuse(j, c);
     if (sql != NULL && j->rc == GH_OK)
-        gh_call_replace(j, slot, c, sql);
+        gh_call_replace(j, slot, c, sql, sets);
 }
 
 static void set(gh_judge *j, Node **slot, gh_call *c)
@@ -280,10 +285,10 @@ static void wrap_argument(gh_judge *j, gh_call *c, int index, const char *prefix
 }
 
 void gh_call_guard_argument(gh_judge *j, gh_call *c, int index, const char *type,
-                            const char *condition)
+                            const char *condition, const char *sets)
 {
-    char *suffix = gh_judge_printf(") AS pg_catalog.%s)%s) AS gh (a1) WHERE %s)", type,
-                                   fence(list_make1(list_nth(c->f->args, index))), condition);
+    char *suffix = gh_judge_printf(") AS pg_catalog.%s)%s) AS gh (a1)%s WHERE %s)", type,
+                                   fence(list_make1(list_nth(c->f->args, index))), sets, condition);
 
     wrap_argument(j, c, index, "(SELECT gh.a1 FROM (SELECT CAST((", suffix);
 }
@@ -308,9 +313,15 @@ static gh_wrap wrap_call(gh_judge *j, const gh_call *c)
 static void printed(gh_judge *j, Node **slot, gh_call *c)
 {
     gh_wrap w = wrap_call(j, c);
-    char *own = gh_system_expand(j, c->special->sql);
-    char *may = gh_system_expand(j, "@any(gh.a1, @rels)");
     int index = c->special->guarded - 1;
+    char *own;
+    char *may;
+    char *sets;
+
+    gh_system_sets_beside(j);
+    own = gh_system_expand(j, c->special->sql);
+    may = gh_system_expand(j, "@any(gh.a1, @rels)");
+    sets = gh_system_sets_sql(j, ", ");
 
     if (own == NULL || may == NULL)
         return;
@@ -318,8 +329,8 @@ static void printed(gh_judge *j, Node **slot, gh_call *c)
     wrap_argument(
         j, c, index,
         gh_judge_printf("(SELECT CASE WHEN %s THEN gh.a1 ELSE 0 END FROM (SELECT CAST((", own),
-        gh_judge_printf(") AS pg_catalog.oid)%s) AS gh (a1) WHERE %s OR %s)",
-                        fence(list_make1(list_nth(c->f->args, index))), own, may));
+        gh_judge_printf(") AS pg_catalog.oid)%s) AS gh (a1)%s WHERE %s OR %s)",
+                        fence(list_make1(list_nth(c->f->args, index))), sets, own, may));
     gh_print_place(j, &w, slot);
 }
 
@@ -332,7 +343,7 @@ static bool may_name(gh_judge *j, const Node *arg)
 }
 
 /* The same of an argument that names a relation by text or OID. */
-static void guard_named(gh_judge *j, gh_call *c, const char *condition)
+static void guard_named(gh_judge *j, gh_call *c, const char *condition, const char *sets)
 {
     char *find = gh_system_expand(j, "@find_relation");
 
@@ -343,22 +354,26 @@ static void guard_named(gh_judge *j, gh_call *c, const char *condition)
                             "CAST(gt.t AS pg_catalog.oid) ELSE %s END FROM (SELECT CAST((",
                             find),
             gh_judge_printf(") AS pg_catalog.text) OFFSET 0) AS gt (t) OFFSET 0) AS gh "
-                            "(a1) WHERE %s)",
-                            condition));
+                            "(a1)%s WHERE %s)",
+                            sets, condition));
 }
 
 static void guard(gh_judge *j, Node **slot, gh_call *c, bool is_named)
 {
-    char *condition = gh_system_expand(j, c->special->sql);
     gh_wrap w = wrap_call(j, c);
+    char *condition;
+    char *sets;
 
+    gh_system_sets_beside(j);
+    condition = gh_system_expand(j, c->special->sql);
+    sets = gh_system_sets_sql(j, ", ");
     if (condition == NULL)
         return;
     gh_print_wrap(j, &w, c->first, c->delimiters[c->args] + 1);
     if (is_named)
-        guard_named(j, c, condition);
+        guard_named(j, c, condition, sets);
     else
-        gh_call_guard_argument(j, c, c->special->guarded - 1, "oid", condition);
+        gh_call_guard_argument(j, c, c->special->guarded - 1, "oid", condition, sets);
     gh_print_place(j, &w, slot);
 }
 
@@ -455,7 +470,8 @@ static void search_call(gh_judge *j, Node **slot, gh_call *c)
         j, slot, c,
         gh_judge_printf("CAST((SELECT %s FROM (SELECT CAST(gh.a1 AS pg_catalog.text)) AS gt "
                         "(t)) AS pg_catalog.%s)",
-                        sql, l->type));
+                        sql, l->type),
+        "");
 }
 
 /* ---- text search ----------------------------------------------------------------------------------- */

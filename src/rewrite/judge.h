@@ -197,8 +197,12 @@ typedef struct gh_judge {
     gh_memo types;       /* infer.c: of nodes within a block */
     gh_memo occurs;      /* of types, among so many items */
     gh_memo types_named; /* of types, in the text */
-    uint64_t words[32];  /* relation.c: of the text, each a bit... */
-    bool has_words;      /* ...once they are noted */
+    struct {
+        const void *list; /* the catalog's, of all of one name */
+        uint32_t rule;
+    } builtins[16];     /* function.c: what was found out about functions of pg_catalog */
+    uint64_t words[32]; /* relation.c: of the text, each a bit... */
+    bool has_words;     /* ...once they are noted */
     size_t infer_steps;
     const struct gh_inferred *inferred; /* calls in FROM that are being looked at: infer_from.c */
     size_t memory_before;               /* bytes that parsing took; gh_judge_is_spent */
@@ -525,11 +529,11 @@ bool gh_reg_is(const gh_type *t);
 bool gh_reg_is_kept_in(const gh_block *b);
 bool gh_reg_is_comparison(const A_Expr *e);
 /* Does no parameter of the function take its type from its neighbours? */
-bool gh_reg_may_be_argument(const gh_judge *j, const FuncCall *f);
+bool gh_reg_may_be_argument(gh_judge *j, const FuncCall *f);
 /* May a function whose result holds values of a reg* type stand in this block's FROM? */
 bool gh_reg_may_stand_in_from(gh_judge *j, const FuncCall *f);
 /* What a value of a reg* type becomes where it may not stay one; NULL where it is of another type. */
-const char *gh_reg_of_call(const gh_judge *j, const FuncCall *f);
+const char *gh_reg_of_call(gh_judge *j, const FuncCall *f);
 const char *gh_reg_of_cast(const gh_judge *j, const TypeCast *c, size_t *after);
 /* Makes x::regtype[], which would be printed by a query, x::oid[] where the grammar would take that query for a set. */
 void gh_reg_array_as_oids(gh_judge *j, Node *n);
@@ -782,8 +786,7 @@ typedef enum gh_function_rule {
     GH_FUNCTION_SPECIAL /* has a meaning of its own: function.c rewrites it */
 } gh_function_rule;
 
-gh_function_rule gh_function_judge(const gh_judge *j, gh_str schema, gh_str name,
-                                   gh_str *found_schema);
+gh_function_rule gh_function_judge(gh_judge *j, gh_str schema, gh_str name, gh_str *found_schema);
 /* Is the call a cast in a function's clothes (`inet('::1')`)? *found_schema: the type's. */
 bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *found_schema);
 /* Rewrites a call that has a meaning of its own (current_database, current_setting, obj_description

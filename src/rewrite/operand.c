@@ -91,6 +91,7 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
         return (gh_operand){ .class = GH_CLASS_ENUM, .type = oid, .is_cast = t->is_cast_by_code };
     if (t != NULL && is_identifier(j, t))
         return (gh_operand){ .class = GH_CLASS_TEXT,
+                             .type = GH_OID_NAME,
                              .collation = collation,
                              .is_cast = t->is_cast_by_code ||
                                         gh_catalog_is_cast_by_code(j->in->catalog, GH_OID_NAME) };

@@ -243,14 +243,20 @@ static void strip_schema(gh_judge *j, ColumnRef *ref)
 }
 
 /* Does the reference mean something of this very part of FROM? */
-static bool is_of_part(const gh_judge *j, const ColumnRef *ref)
+static bool is_of_part(gh_judge *j, const ColumnRef *ref)
 {
     const char *name = strVal(linitial(ref->fields));
+    const gh_item *named =
+        list_length(ref->fields) > 2 ? gh_reference_item(j, ref) : NULL; /* with its schema */
     ListCell *cell;
 
     foreach (cell, j->block->items) {
         const gh_item *item = lfirst(cell);
 
+        if (named != NULL && item == named)
+            return true;
+        if (list_length(ref->fields) > 2)
+            continue;
         if (list_length(ref->fields) > 1
                 ? item->alias != NULL && strcmp(item->alias, name) == 0
                 : item->relation != NULL && !item->is_renamed && has_column(j, item, name))

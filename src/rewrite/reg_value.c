@@ -33,7 +33,7 @@ typedef struct gh_overloads {
     size_t count;
 } gh_overloads;
 
-static gh_overloads overloads_of(const gh_judge *j, const FuncCall *f)
+static gh_overloads overloads_of(gh_judge *j, const FuncCall *f)
 {
     gh_overloads o = { .name = gh_str_of(strVal(llast(f->funcname))) };
     gh_str schema = list_length(f->funcname) == 2 ? gh_str_of(strVal(linitial(f->funcname)))
@@ -57,7 +57,7 @@ static bool is_polymorphic(gh_oid type)
     return false;
 }
 
-bool gh_reg_may_be_argument(const gh_judge *j, const FuncCall *f)
+bool gh_reg_may_be_argument(gh_judge *j, const FuncCall *f)
 {
     gh_overloads o = overloads_of(j, f);
 
@@ -71,7 +71,7 @@ bool gh_reg_may_be_argument(const gh_judge *j, const FuncCall *f)
     return f->agg_order == NIL;
 }
 
-const char *gh_reg_of_call(const gh_judge *j, const FuncCall *f)
+const char *gh_reg_of_call(gh_judge *j, const FuncCall *f)
 {
     gh_overloads o = overloads_of(j, f);
 

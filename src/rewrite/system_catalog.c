@@ -488,19 +488,39 @@ static const char *order_of(const gh_relation *r)
                : "";
 }
 
-/* Their filters are no short ones, so whatever is on any relation of the statement fences them. */
-static bool is_fenced(const gh_judge *j)
+/*
+ * Is the filter decided where the row is read? That of these is one OR or CASE, whose sub-selects PostgreSQL makes no join
+ * of; of others rows that do not show may get as far as a join, and bring conditions there to run.
+ */
+static bool is_filtered_where_read(const gh_relation *r)
 {
-    return j->is_unsafe || j->has_unsafe || j->has_query_condition;
+    static const char *const names[] = { "pg_class",   "pg_attribute",   "pg_namespace",
+                                         "pg_type",    "pg_constraint",  "pg_index",
+                                         "pg_attrdef", "pg_description", "pg_proc",
+                                         "pg_am",      "pg_collation",   "pg_enum" };
+
+    if (!gh_str_is(r->schema, "pg_catalog"))
+        return false;
+    for (size_t i = 0; i < GH_COUNT(names); i++) {
+        if (gh_str_is(r->name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_fenced(const gh_judge *j, const gh_item *item)
+{
+    return j->is_unsafe || item->is_fenced || j->has_query_condition ||
+           (j->has_unsafe && !is_filtered_where_read(item->relation));
 }
 
 /*
  * SECURITY: a condition of the client's that ran before the filter would tell of hidden names by failing, so
  * the catalogs have the fence of governed relations. Attack: tests/attack, catalogs.
  */
-static void put_fence(const gh_judge *j, unsigned columns, gh_buf *b)
+static void put_fence(const gh_judge *j, const gh_item *item, unsigned columns, gh_buf *b)
 {
-    if (!is_fenced(j))
+    if (!is_fenced(j, item))
         return;
     if (j->asks_statistics) { /* as in relation.c; a NULL of no type takes the other arm's */
         gh_buf_puts(b, ") UNION ALL SELECT ");
@@ -589,7 +609,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     gh_system_sets_beside(j);
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, is_materialized(r) ? "(WITH gm AS MATERIALIZED " : "");
-    gh_buf_puts(&b, is_fenced(j) && j->asks_statistics ? "((SELECT " : "(SELECT ");
+    gh_buf_puts(&b, is_fenced(j, item) && j->asks_statistics ? "((SELECT " : "(SELECT ");
     for (uint16_t i = 0; i < r->column_count && j->rc == GH_OK; i++) {
         const gh_column *c = &r->columns[i];
         char *sql = is_wanted(item, i) ? figure(j, r, c) : NULL;
@@ -608,7 +628,7 @@ char *gh_system_relation_sql(gh_judge *j, const gh_item *item)
     columns += put_system_columns(j, r, &b);
     put_source(j, r, conditions(j, item), &b);
     gh_buf_puts(&b, order_of(r));
-    put_fence(j, columns, &b);
+    put_fence(j, item, columns, &b);
     gh_buf_puts(&b, is_materialized(r) ? ") SELECT * FROM gm)" : ")");
     out = j->rc == GH_OK && !b.failed ? gh_judge_cstr(gh_buf_str(&b)) : NULL;
     gh_buf_fini(&b);

@@ -424,6 +424,75 @@ START_TEST(joins_with_catalogs)
 }
 END_TEST
 
+/* Of names, and of nothing longer; a pattern of plain words. */
+START_TEST(patterns)
+{
+    static const struct {
+        const char *condition;
+        bool is_fenced;
+    } cases[] = {
+        { "o.note ~ '^(t5)$'", false },
+        { "o.note operator(pg_catalog.~) '^(a.*|b-_c?.+)$' collate pg_catalog.default", false },
+        { "o.note !~ '^pg_' and o.note !~* 'Temp'", false },
+        { "pg_catalog.pg_class.note ~ 'a'", false },
+        { "o.note ~ 'a{9}'", true },
+        { "o.note ~ '(a'", true },
+        { "o.note ~ 'a)('", true },
+        { "o.note ~ '*a'", true },
+        { "o.note ~ 'a**'", true },
+        { "o.note ~ '(?i)a'", true },
+        { "o.note ~ '***:a'", true },
+        { "o.note ~ '^*'", true },
+        { "o.note ~ E'\\\\d'", true },
+        { "o.note ~ '[a-z]'", true },
+        { "o.note ~ o.note", true },
+        { "(o.note || 'x') ~ 'a'", true },
+        { "'a' ~ o.note", true },
+        { "cast(o.note as text) ~ 'a'", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        bool has_alias = strncmp(cases[i].condition, "pg_catalog", 10) != 0;
+        char sql[256];
+
+        (void)snprintf(sql, sizeof(sql), "select 1 from pg_class%s where %s", has_alias ? " o" : "",
+                       cases[i].condition);
+        const gh_plan *p = plan_as("alice", sql);
+
+        ck_assert_msg(is_fenced(p, has_alias ? "o" : "pg_class") == cases[i].is_fenced, "%s: %s",
+                      cases[i].condition, p->sql.ptr);
+    }
+    ck_assert(is_fenced(plan_as("alice", "select 1 from words o where o.note ~ 'a'"), "o") ||
+              strstr(plan_as("alice", "select 1 from words o where o.note ~ 'a'")->sql.ptr,
+                     "CASE WHEN") != NULL);
+}
+END_TEST
+
+/* A catalog's filter is decided where its rows are read, so another relation's condition is none of its. */
+START_TEST(catalogs_beside_what_can_fail)
+{
+    const char *const sql = "select 1 from pg_class c join words o on o.note = 'a' where %s";
+    static const struct {
+        const char *condition;
+        bool is_fenced;
+    } cases[] = {
+        { "1 / o.id > 0", false },
+        { "1 / c.oid::int8 > 0", true },
+        { "1 / (o.id + c.oid::int8) > 0", true },
+        { "1 / 0 > 0", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), sql, cases[i].condition);
+        const gh_plan *p = plan_as("alice", text);
+
+        ck_assert_msg(is_fenced(p, "c") == cases[i].is_fenced, "%s: %s", text, p->sql.ptr);
+    }
+}
+END_TEST
+
 /* USING and NATURAL over what queries compute; the second of two joins compares with either side of the first. */
 START_TEST(joins_by_names)
 {
@@ -568,6 +637,8 @@ Suite *suite_fence(void)
     tcase_add_test(c, columns_of_sub_selects);
     tcase_add_test(c, only_what_a_condition_names_is_fenced);
     tcase_add_test(c, joins_with_catalogs);
+    tcase_add_test(c, patterns);
+    tcase_add_test(c, catalogs_beside_what_can_fail);
     tcase_add_test(c, joins_by_names);
     tcase_add_test(c, declared_parameters);
     tcase_add_test(c, views_are_fenced_from_what_runs_early);
