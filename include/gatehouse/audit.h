@@ -184,6 +184,7 @@ GH_MUST_USE gh_rc gh_audit_time_parse(gh_str text, int64_t now_us, int64_t *out,
 typedef struct gh_audit_chain {
     uint64_t seq;
     uint8_t hash[GH_AUDIT_HASH_LEN];
+    char hex[2 * GH_AUDIT_HASH_LEN]; /* the hash, where a link made it; else zeros */
 } gh_audit_chain;
 
 /* A SHA-256 that has eaten a body and waits for the link. */

@@ -75,14 +75,15 @@ size_t gh_audit_chain_link(gh_audit_chain *c, gh_audit_digest *d, char out[GH_AU
     c->seq++;
     len += gh_audit_u64_text(c->seq, out + len);
     len += put(out + len, ",\"prev\":\"", 9);
-    gh_audit_hex(c->hash, GH_AUDIT_HASH_LEN, out + len);
-    len += HEX_LEN;
+    if (c->hex[0] == '\0')
+        gh_audit_hex(c->hash, GH_AUDIT_HASH_LEN, c->hex);
+    len += put(out + len, c->hex, HEX_LEN);
     len += put(out + len, "\"", 1);
     must(EVP_DigestUpdate(d->ctx, out, len));
     must(EVP_DigestFinal_ex(d->ctx, c->hash, NULL));
     len += put(out + len, ",\"hash\":\"", 9);
-    gh_audit_hex(c->hash, GH_AUDIT_HASH_LEN, out + len);
-    len += HEX_LEN;
+    gh_audit_hex(c->hash, GH_AUDIT_HASH_LEN, c->hex);
+    len += put(out + len, c->hex, HEX_LEN);
     len += put(out + len, "\"}\n", 3);
     return len;
 }

@@ -29,6 +29,7 @@ import pgbouncer
 import tpch_data
 
 WAYS = ('proxy', 'sent', 'views', 'RLS')
+SERVER_RATIOS = (('sent', 'views'), ('proxy', 'sent'))
 LOOKUP_WAYS = ('proxy', 'sent', 'views', 'bouncer', 'RLS')
 # What the user may see: most rows of each table, so that the queries still have something to find.
 FILTERS = {
@@ -87,7 +88,7 @@ class Tpch:
                     self.wires = {'proxy': connect(proxy.port, 'bench', 'wh'), 'sent': connect(pg.port, 'sent', 'tpch'),
                                   'views': connect(pg.port, 'viewer', 'tpch'), 'bouncer': connect(bouncer.port, 'viewer', 'tpch'),
                                   'RLS': connect(pg.port, 'rls', 'tpch')}
-                    self.backends = {w: int(self.wires[w].one('SELECT pg_backend_pid()')[0][0]) for w in ('sent', 'views')}
+                    self.backends = {w: int(self.wires[w].one('SELECT pg_backend_pid()')[0][0]) for w in ('proxy', 'sent', 'views')}
                     cpu = next((l.split(':', 1)[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.machine())
                     self.say(f'{os.cpu_count()} × {cpu}; PostgreSQL 15; scale {o.scale}, {o.rounds} rounds; everything on one machine. '
                              f'{time.strftime("%Y-%m-%d")}, load average {os.getloadavg()[0]:.1f}.')
@@ -177,11 +178,11 @@ class Tpch:
     def row(self, name, seconds, server, count, unit, form):
         value = lambda w: form.format(seconds[w] * unit) if seconds[w] is not None else f'> {self.options.timeout} s'
         ratio = lambda a, b: f'{seconds[a] / seconds[b]:.2f}' if None not in (seconds[a], seconds[b]) else 'slow' if seconds[a] is None else 'fast'
-        of_server = f'{server["sent"] / server["views"]:.2f}' if len(server) == 2 else ''
-        self.say(f'| {name} | {count:,} | {" | ".join([*map(value, seconds), *(ratio(*pair) for pair in ratios(seconds)), of_server])} |')
+        of_server = [f'{server[a] / server[b]:.2f}' if a in server and b in server else '' for a, b in SERVER_RATIOS]
+        self.say(f'| {name} | {count:,} | {" | ".join([*map(value, seconds), *(ratio(*pair) for pair in ratios(seconds)), *of_server])} |')
 
     def head(self, what, ways, unit):
-        cells = [*(f'{w} {unit}' for w in ways), *(f'{a} / {b}' for a, b in ratios(ways)), 'server: sent / views']
+        cells = [*(f'{w} {unit}' for w in ways), *(f'{a} / {b}' for a, b in ratios(ways)), *(f'server: {a} / {b}' for a, b in SERVER_RATIOS)]
         self.say(f'\n| {what} | rows | {" | ".join(cells)} |')
         self.say('| --- |' + ' ---: |' * (1 + len(cells)))
 
