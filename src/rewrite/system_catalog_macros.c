@@ -110,12 +110,22 @@ static const gh_macro s_macros[] = {
       "($1.indpred IS NULL AND $1.indexprs IS NULL)) AND NOT EXISTS (SELECT FROM "
       "pg_catalog.unnest(CAST($1.indkey AS pg_catalog.int2[])) AS gk (n) WHERE gk.n <> 0 AND NOT "
       "@key($1.indrelid, gk.n))))" },
+    /*
+     * What is looked up by a number is EXISTS, for which the planner chooses between one look and a table of all; the aliases
+     * in it are nobody else's.
+     */
     { "indexid", 1,
+      "(EXISTS (SELECT FROM pg_catalog.pg_index AS gxi WHERE gxi.indexrelid = $1 AND "
+      "@index(gxi)))" },
+    /* The same of many. */
+    { "indexin", 1,
       "($1 IN (SELECT gi.indexrelid FROM pg_catalog.pg_index AS gi WHERE @index(gi)))" },
     { "owned", 1,
-      "($1 IN (SELECT gd.objid FROM pg_catalog.pg_depend AS gd JOIN pg_catalog.pg_class AS gs ON "
-      "gs.oid = gd.objid AND gs.relkind = 'S' WHERE gd.classid = 1259 AND gd.refclassid = 1259 AND "
-      "gd.objsubid = 0 AND gd.deptype IN ('a', 'i') AND @key(gd.refobjid, gd.refobjsubid)))" },
+      "(EXISTS (SELECT FROM pg_catalog.pg_depend AS gxd JOIN pg_catalog.pg_class AS gxs ON gxs.oid "
+      "= "
+      "gxd.objid AND gxs.relkind = 'S' WHERE gxd.objid = $1 AND gxd.classid = 1259 AND "
+      "gxd.refclassid = 1259 AND gxd.objsubid = 0 AND gxd.deptype IN ('a', 'i') AND "
+      "@key(gxd.refobjid, gxd.refobjsubid)))" },
     { "sequence", 1,
       "(@any($1, @fulls) OR $1 IN (SELECT gd.objid FROM pg_catalog.pg_depend AS gd WHERE "
       "gd.classid = 1259 AND gd.refclassid = 1259 AND gd.deptype IN ('a', 'i') AND "
@@ -134,17 +144,20 @@ static const gh_macro s_macros[] = {
       "CAST(pg_catalog.split_part(CAST($1 AS pg_catalog.text), '_', 3) AS pg_catalog.int8)) ELSE "
       "false END)" },
     { "rel", 1, "($1 < 16384 OR @any($1, @rels) OR @indexid($1) OR @owned($1))" },
-    { "attr", 2, "($1 < 16384 OR @key($1, $2) OR @indexid($1))" },
-    { "con", 1,
+    { "attr", 2, "($1 < 16384 OR @key($1, $2) OR @indexin($1))" },
+    { "conby", 2,
       "(CASE WHEN $1.contypid <> 0 THEN @type($1.contypid) WHEN $1.conrelid < 16384 THEN true "
       "WHEN NOT @any($1.conrelid, @rels) OR EXISTS (SELECT FROM pg_catalog.unnest($1.conkey) AS "
       "gk (n) WHERE NOT @key($1.conrelid, gk.n)) THEN false WHEN $1.contype = 'f' THEN "
       "@any($1.confrelid, @rels) AND NOT EXISTS (SELECT FROM pg_catalog.unnest($1.confkey) AS gk "
       "(n) WHERE NOT @key($1.confrelid, gk.n)) WHEN $1.contype = 'c' THEN "
-      "@any($1.conrelid, @fulls) WHEN $1.contype IN ('p', 'u', 'x') THEN @indexid($1.conindid) "
+      "@any($1.conrelid, @fulls) WHEN $1.contype IN ('p', 'u', 'x') THEN $2 "
       "WHEN $1.contype = "
       "'n' THEN true ELSE false END)" },
-    { "conid", 1, "($1 IN (SELECT gc.oid FROM pg_catalog.pg_constraint AS gc WHERE @con(gc)))" },
+    { "con", 1, "@conby($1, @indexid($1.conindid))" },
+    { "conin", 1, "@conby($1, @indexin($1.conindid))" }, /* of many */
+    { "conid", 1,
+      "(EXISTS (SELECT FROM pg_catalog.pg_constraint AS gxc WHERE gxc.oid = $1 AND @con(gxc)))" },
     { "part", 1,
       "(@any($1.partrelid, @rels) AND (@any($1.partrelid, @fulls) OR $1.partexprs IS NULL) AND "
       "NOT EXISTS (SELECT FROM pg_catalog.unnest(CAST($1.partattrs AS pg_catalog.int2[])) AS gk "
@@ -198,12 +211,12 @@ static const gh_macro s_macros[] = {
       "gn.oid = gc.relnamespace WHERE @attr(ga.attrelid, ga.attnum))) IS TRUE)" },
     { "conname", 2,
       "((($1, $2) IN (SELECT gn.nspname, gc.conname FROM pg_catalog.pg_constraint AS gc JOIN "
-      "pg_catalog.pg_namespace AS gn ON gn.oid = gc.connamespace WHERE @con(gc))) IS TRUE)" },
+      "pg_catalog.pg_namespace AS gn ON gn.oid = gc.connamespace WHERE @conin(gc))) IS TRUE)" },
     { "relcon", 4,
       "((($1, $2, $3, $4) IN (SELECT gn.nspname, gc.conname, gm.nspname, gr.relname FROM "
       "pg_catalog.pg_constraint AS gc JOIN pg_catalog.pg_namespace AS gn ON gn.oid = "
       "gc.connamespace JOIN pg_catalog.pg_class AS gr ON gr.oid = gc.conrelid JOIN "
-      "pg_catalog.pg_namespace AS gm ON gm.oid = gr.relnamespace WHERE @con(gc))) IS TRUE)" },
+      "pg_catalog.pg_namespace AS gm ON gm.oid = gr.relnamespace WHERE @conin(gc))) IS TRUE)" },
     { "typename", 2,
       "(EXISTS (SELECT FROM pg_catalog.pg_type AS gt JOIN pg_catalog.pg_namespace AS gn ON gn.oid "
       "= "
