@@ -144,6 +144,13 @@ typedef struct gh_cast {
     bool is_made;    /* PostgreSQL did not bring it */
 } gh_cast;
 
+/* A text search configuration or dictionary of the warehouse's own. */
+typedef struct gh_search_object {
+    gh_str schema;
+    gh_str name;
+    bool is_dictionary;
+} gh_search_object;
+
 typedef struct gh_catalog gh_catalog;
 typedef struct gh_catalog_builder gh_catalog_builder;
 
@@ -159,6 +166,7 @@ void gh_catalog_add_type(gh_catalog_builder *b, const gh_type *t);
 void gh_catalog_add_function(gh_catalog_builder *b, const gh_function *f);
 void gh_catalog_add_operator(gh_catalog_builder *b, const gh_operator *o);
 void gh_catalog_add_cast(gh_catalog_builder *b, const gh_cast *c);
+void gh_catalog_add_search_object(gh_catalog_builder *b, const gh_search_object *o);
 /* Facts of the server: its version number (150018), its account, its database. */
 void gh_catalog_set_server(gh_catalog_builder *b, int version_num, gh_str account, gh_str database);
 /* Consumes the builder. `epoch` grows with every snapshot whose contents differ. References: 1. */
@@ -194,6 +202,7 @@ const gh_operator *const *gh_catalog_operators(const gh_catalog *c, gh_str name,
 const gh_operator *const *gh_catalog_all_operators(const gh_catalog *c, size_t *count);
 const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target);
 const gh_cast *const *gh_catalog_casts(const gh_catalog *c, size_t *count);
+const gh_search_object *const *gh_catalog_search_objects(const gh_catalog *c, size_t *count);
 /* Every relation, ordered by schema and name. */
 const gh_relation *const *gh_catalog_relations(const gh_catalog *c, size_t *count);
 const gh_str *gh_catalog_schemas(const gh_catalog *c, size_t *count);

@@ -178,6 +178,15 @@ void gh_catalog_add_cast(gh_catalog_builder *b, const gh_cast *c)
     list_add(&b->catalog->casts, keep(b, c, sizeof(*c)));
 }
 
+void gh_catalog_add_search_object(gh_catalog_builder *b, const gh_search_object *o)
+{
+    gh_search_object copy = { .schema = intern(b, o->schema),
+                              .name = intern(b, o->name),
+                              .is_dictionary = o->is_dictionary };
+
+    list_add(&b->catalog->search_objects, keep(b, &copy, sizeof(copy)));
+}
+
 void gh_catalog_set_server(gh_catalog_builder *b, int version_num, gh_str account, gh_str database)
 {
     b->catalog->version_num = version_num;

@@ -35,6 +35,7 @@ void gh_catalog_release(gh_catalog *c)
     free(c->functions.items);
     free(c->operators.items);
     free(c->casts.items);
+    free(c->search_objects.items);
     gh_arena_free(c->arena);
     free(c);
 }
@@ -276,6 +277,12 @@ const gh_cast *gh_catalog_cast(const gh_catalog *c, gh_oid source, gh_oid target
     key k = { .a = source, .b = target };
 
     return find_item(&c->cast_by_types, gh_catalog_hash_oids(source, target), &k, match_cast);
+}
+
+const gh_search_object *const *gh_catalog_search_objects(const gh_catalog *c, size_t *count)
+{
+    *count = c->search_objects.count;
+    return (const gh_search_object *const *)(const void *)c->search_objects.items;
 }
 
 const gh_cast *const *gh_catalog_casts(const gh_catalog *c, size_t *count)

@@ -54,6 +54,7 @@ struct gh_catalog {
     gh_catalog_list functions;
     gh_catalog_list operators;
     gh_catalog_list casts;
+    gh_catalog_list search_objects;
     bool has_type_code;  /* some type is_sorted_by_code or is_cast_by_code */
     bool has_made_casts; /* somebody made one that is not explicit */
     gh_catalog_table relation_by_name;

@@ -176,13 +176,26 @@ static bool has_function(const lint *l, const cli_pattern *p)
     return false;
 }
 
+/* A text search configuration or dictionary. */
+static bool has_search_object(const lint *l, const cli_pattern *p)
+{
+    for (size_t i = 0; i < l->live_count; i++) {
+        size_t count;
+        const gh_search_object *const *all = gh_catalog_search_objects(l->lives[i].catalog, &count);
+        for (size_t j = 0; j < count; j++)
+            if (cli_pattern_fits(p, l->lives[i].warehouse->name, all[j]->schema, all[j]->name))
+                return true;
+    }
+    return false;
+}
+
 static void check_functions(lint *l)
 {
     for (size_t i = 0; i < l->acl->function_count; i++) {
         const gh_acl_function *f = &l->acl->functions[i];
         for (size_t j = 0; j < f->allow.count; j++) {
             cli_pattern p = cli_pattern_of(l->arena, f->allow.items[j]);
-            if (!has_function(l, &p))
+            if (!has_function(l, &p) && !has_search_object(l, &p))
                 lint_error(l, "no-such-function",
                            lint_at_text(l, (lint_place){ f->place, "functions", 0, { NULL, 0 } },
                                         f->allow.items[j]),

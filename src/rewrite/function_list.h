@@ -73,6 +73,10 @@ char *gh_function_find(gh_judge *j, const char *type);
 
 /* Judges what the first argument of a call names; false: the call is not allowed. */
 bool gh_text_search_judge(gh_judge *j, const FuncCall *f, const gh_special *special);
+/* Is the type one of text search whose literal `text` is a name? */
+bool gh_text_search_is_name(const gh_type *t, const char *text);
+/* Puts the schema to the name that a literal of such a type is, or refuses. */
+void gh_text_search_literal(gh_judge *j, A_Const *literal, bool is_dictionary);
 /* ts_token_type('default'): a name, and no number. */
 bool gh_text_search_is_parser(const FuncCall *f, const gh_special *special);
 

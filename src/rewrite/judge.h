@@ -592,6 +592,8 @@ bool gh_type_is_visible(gh_judge *j, const gh_type *t);
 /* The type that a call of this name casts to, or NULL. */
 const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name);
 bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid);
+/* Splits a qualified name as regclass's input does; of three parts the first is the database's name. */
+bool gh_type_split_name(const gh_judge *j, const char *s, char **schema, char **name);
 /* The visible relation that a regclass literal names, or NULL. */
 const gh_relation *gh_type_regclass(gh_judge *j, const char *text);
 /* SQL by which the upstream finds the OID of any other relation or index that it names and that may be seen; NULL

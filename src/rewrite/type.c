@@ -198,8 +198,7 @@ void gh_judge_type(gh_judge *j, TypeName *t)
 
 /* ---- casts ----------------------------------------------------------------------------------- */
 
-/* Splits a qualified name as regclass's input does; of three parts the first is the database's name. */
-static bool split_name(const gh_judge *j, const char *s, char **schema, char **name)
+bool gh_type_split_name(const gh_judge *j, const char *s, char **schema, char **name)
 {
     char *parts[3];
     int count = 0;
@@ -260,7 +259,7 @@ const gh_relation *gh_type_regclass(gh_judge *j, const char *text)
             r = gh_temporary_relation_by_oid(j, (gh_oid)strtoul(text, NULL, 10));
         return r != NULL && gh_relation_is_known(j, r) ? r : NULL;
     }
-    if (!split_name(j, text, &schema, &name))
+    if (!gh_type_split_name(j, text, &schema, &name))
         return NULL;
     item.var = makeNode(RangeVar);
     item.var->schemaname = schema;
@@ -273,7 +272,7 @@ char *gh_type_regclass_sql(gh_judge *j, const char *text)
     char *schema;
     char *name;
 
-    if (!split_name(j, text, &schema, &name)) {
+    if (!gh_type_split_name(j, text, &schema, &name)) {
         gh_judge_refuse(j, GH_DENIED, "42P01", -1, "relation \"%s\" does not exist", text);
         return NULL;
     }
@@ -568,6 +567,8 @@ void gh_judge_cast(gh_judge *j, Node **slot)
         judge_regclass(j, c);
     else if (is_text_const && gh_str_is(type->name, "regtype"))
         judge_regtype(j, arg);
+    else if (is_text_const && gh_text_search_is_name(type, strVal(&arg->val)))
+        gh_text_search_literal(j, arg, gh_str_is(type->name, "regdictionary"));
     else
         gh_function_reg_cast(j, slot, type);
 }

@@ -53,7 +53,9 @@ static const char s_digest_sql[] =
     "WHERE ev_class NOT IN (TABLE hidden_class) "
     "UNION ALL SELECT 11, inhrelid::int8, xmin::text::int8 FROM pg_inherits "
     "WHERE inhrelid NOT IN (TABLE hidden_class) "
-    "UNION ALL SELECT 12, oid::int8, xmin::text::int8 FROM pg_opclass), "
+    "UNION ALL SELECT 12, oid::int8, xmin::text::int8 FROM pg_opclass "
+    "UNION ALL SELECT 13, oid::int8, xmin::text::int8 FROM pg_ts_config WHERE oid >= 16384 "
+    "UNION ALL SELECT 14, oid::int8, xmin::text::int8 FROM pg_ts_dict WHERE oid >= 16384), "
     "sums AS (SELECT i, count(*) AS n, sum(hashint8extended(k, x)) AS h FROM versions GROUP BY i) "
     "SELECT concat_ws(' ', current_setting('server_version_num'), current_user, "
     "current_database(), string_agg(i || ':' || n || '/' || h, ' ' ORDER BY i)) FROM sums";
@@ -227,6 +229,11 @@ static const char s_casts_sql[] =
     "SELECT castsource, casttarget, castfunc, castcontext, castmethod, castfunc < 16384 OR EXISTS ("
     "SELECT FROM pg_depend d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid "
     "AND d.deptype = 'e'), c.oid >= 16384 FROM pg_cast c";
+
+static const char s_search_sql[] =
+    "SELECT n.nspname, c.cfgname, false FROM pg_ts_config c JOIN pg_namespace n "
+    "ON n.oid = c.cfgnamespace WHERE c.oid >= 16384 UNION ALL SELECT n.nspname, d.dictname, true "
+    "FROM pg_ts_dict d JOIN pg_namespace n ON n.oid = d.dictnamespace WHERE d.oid >= 16384";
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -504,6 +511,18 @@ static void take_casts(reading *rd, const PGresult *r)
     }
 }
 
+static void take_search_objects(reading *rd, const PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++) {
+        gh_search_object o = {
+            .schema = text_at(r, i, 0),
+            .name = text_at(r, i, 1),
+            .is_dictionary = bool_at(r, i, 2),
+        };
+        gh_catalog_add_search_object(rd->builder, &o);
+    }
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static gh_rc query(gh_catalog_reader *r, const char *sql, PGresult **out, gh_err *err)
@@ -604,6 +623,8 @@ static gh_rc read_all(gh_catalog_reader *r, reading *rd, gh_err *err)
         rc = read_one(r, s_operators_sql, rd, take_operators, err);
     if (rc == GH_OK)
         rc = read_one(r, s_casts_sql, rd, take_casts, err);
+    if (rc == GH_OK)
+        rc = read_one(r, s_search_sql, rd, take_search_objects, err);
     return rc;
 }
 

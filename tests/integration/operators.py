@@ -24,6 +24,9 @@ CREATE VIEW public.known AS SELECT p.id, email, l.name AS who, p.email IS DISTIN
 CREATE SCHEMA cellar;
 CREATE TABLE cellar.vault (id integer, email citext);
 CREATE FUNCTION cellar.mail_of(integer) RETURNS citext IMMUTABLE LANGUAGE sql AS 'SELECT ''x''::citext';
+CREATE TEXT SEARCH CONFIGURATION own.words (COPY = french);
+CREATE TEXT SEARCH CONFIGURATION public.words (COPY = english);
+CREATE TEXT SEARCH DICTIONARY public.stops (TEMPLATE = simple, STOPWORDS = english);
 CREATE TABLE public.plain (id integer, name text);
 CREATE FUNCTION own.same(text, integer) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT false';
 CREATE OPERATOR own.= (LEFTARG = text, RIGHTARG = integer, FUNCTION = own.same);
@@ -52,7 +55,7 @@ grants:
   - { to: [reader], tables: [public.known], through: true }
   - { to: [allowed], tables: [public.logins], privileges: [update] }
 functions:
-  - { to: [allowed], allow: [own.less, public.max, public.replace, public.regexp_match, public.similarity] }
+  - { to: [allowed], allow: [own.less, public.max, public.replace, public.regexp_match, public.similarity, public.words, public.stops] }
 """
 # What rita asks; each answer is the oracle's, by rows or by SQLSTATE.
 QUERIES = """
@@ -277,6 +280,16 @@ def answer(result):
     return result.sqlstate or sorted(map(repr, result.rows))
 
 
+# Which of them may be named, and as what, is decided here; who may not hears what is said of nothing.
+SEARCHES = """
+SELECT id FROM people WHERE to_tsvector('words', name) @@ to_tsquery('public.words', 'bobs')
+SELECT to_tsvector('words'::regconfig, 'les enfants walking'), to_tsvector(regconfig 'public.words', 'walking'), to_tsvector('"words"', 'the walking')
+SELECT ts_lexize('stops', 'the'), ts_lexize('public.stops'::regdictionary, 'Walk'), ts_headline('words', 'many walks', to_tsquery('words', 'walk'))
+SELECT ts_lexize('words', 'the')
+SELECT to_tsvector('stops', 'the')
+""".strip().splitlines()
+
+
 class Operators(unittest.TestCase):
     def both(self, user='rita', path=None):
         c = self.enterContext(proxy.wire(user))
@@ -299,6 +312,24 @@ class Operators(unittest.TestCase):
             with self.subTest(sql, types=types):
                 seen, wanted = (w.extended(sql, values, types) for w in (c, d))
                 self.assertEqual(answer(seen), answer(wanted), seen.error)
+
+    def test_text_search_of_the_warehouse(self):
+        rita, _ = self.both(path='own, public')
+        for path in ('public', 'own, public'): # to whom own.words is not allowed it is not there
+            c, d = self.both('wanda', path=path)
+            d.query('SET search_path = public')
+            for sql in SEARCHES:
+                with self.subTest(sql, path=path):
+                    seen = c.query(sql)[-1]
+                    self.assertEqual(answer(seen), answer(d.query(sql)[-1]), seen.error)
+        for sql in SEARCHES + ["SELECT to_tsvector('own.words', 'a')", "SELECT 'own.words'::regconfig"]:
+            with self.subTest(sql):
+                hidden, absent = (rita.query(s)[-1].error for s in (sql, sql.replace('words', 'nothing').replace('stops', 'nothing')))
+                self.assertEqual(hidden['C'], '42704')
+                self.assertEqual({k: v.replace('words', 'nothing').replace('stops', 'nothing') for k, v in hidden.items()}, absent)
+        c, d = self.both()
+        plan = "SELECT to_tsvector('english'::regconfig, name), to_tsvector('pg_catalog.simple'::regconfig, 'A'), 'english_stem'::regdictionary FROM people"
+        self.assertEqual(sorted(c.one(plan)), sorted(d.one(plan)))
 
     def test_the_path_decides(self):
         """Out of the path an extension's operators are not found, and pg_catalog's are; with one in front they are."""

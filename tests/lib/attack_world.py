@@ -54,6 +54,7 @@ CREATE TYPE lib.grade AS ENUM ('low', 'high', 'none');
 CREATE FUNCTION lib.grade_cmp(lib.grade, lib.grade) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
     $f$ BEGIN IF 'none' IN ($1, $2) THEN RAISE EXCEPTION 'CNRY-grade'; END IF; RETURN enum_cmp($1, $2); END $f$;
 CREATE OPERATOR CLASS lib.grade_ops DEFAULT FOR TYPE lib.grade USING btree AS FUNCTION 1 lib.grade_cmp(lib.grade, lib.grade);
+CREATE TEXT SEARCH CONFIGURATION lib.words (COPY = simple);
 -- Casts without a word, as one makes them for programs that compare texts with numbers.
 CREATE TYPE lib.size AS ENUM ('1', '2', 'x');
 CREATE CAST (lib.size AS integer) WITH INOUT AS IMPLICIT;
