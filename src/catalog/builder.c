@@ -158,6 +158,7 @@ void gh_catalog_add_function(gh_catalog_builder *b, const gh_function *f)
 
     copy.schema = intern(b, f->schema);
     copy.name = intern(b, f->name);
+    copy.extension = intern(b, f->extension);
     copy.args = keep(b, f->args, f->arg_count * sizeof(f->args[0]));
     copy.outputs = f->output_count > 0 ? keep_outputs(b, f) : NULL;
     list_add(&b->catalog->functions, keep(b, &copy, sizeof(copy)));

@@ -521,6 +521,8 @@ void gh_join_on_cover(gh_judge *j, JoinExpr *join);
 /* The schema of the function that a call without one means, where that is outside pg_catalog, though pg_catalog has
  * one of the name; refuses a call that cannot be told. */
 gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f);
+/* May a function outside pg_catalog be called, whichever of its overloads it is? */
+bool gh_function_may_call(const gh_judge *j, gh_str schema, gh_str name);
 
 /* ---- reg_value.c ----------------------------------------------------------------------------- */
 

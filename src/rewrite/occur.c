@@ -77,7 +77,7 @@ static bool word_leads_to(gh_judge *j, const gh_token *t, gh_oid type)
     const gh_type *found;
 
     for (size_t i = 0; i < count; i++) {
-        if ((f[i]->is_builtin || gh_view_allows_function(j->in->view, f[i]->schema, f[i]->name)) &&
+        if ((f[i]->is_builtin || gh_function_may_call(j, f[i]->schema, f[i]->name)) &&
             gh_infer_leads_to(j, f[i]->result, type, 0) && !needs_one(j, t, f[i], type))
             return true;
     }

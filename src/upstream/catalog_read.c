@@ -206,7 +206,10 @@ static const char s_functions_sql[] =
     "WITH " HIDDEN "SELECT p.oid, n.nspname, p.proname, p.prokind, p.provolatile, p.proisstrict, "
     "p.proleakproof, p.proretset, p.prosecdef, n.nspname = 'pg_catalog' AND p.oid < 16384 AND "
     "p.prolang IN (SELECT oid FROM pg_language WHERE lanname IN ('internal', 'c')), "
-    "p.provariadic, p.prorettype, p.proargtypes, p.pronargdefaults "
+    "p.provariadic, p.prorettype, p.proargtypes, p.pronargdefaults, "
+    "CASE WHEN p.oid >= 16384 THEN (SELECT e.extname FROM pg_depend d JOIN pg_extension e "
+    "ON e.oid = d.refobjid WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid "
+    "AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e') END "
     "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
     "WHERE p.pronamespace NOT IN (TABLE hidden) ORDER BY p.oid";
 
@@ -473,6 +476,7 @@ static void take_functions(reading *rd, const PGresult *r, const PGresult *outpu
             .default_count = (uint16_t)int_at(r, i, 13),
             .outputs = rd->outputs,
             .output_count = take_outputs(rd, outputs, &at, oid_at(r, i, 0)),
+            .extension = text_at(r, i, 14),
         };
         gh_catalog_add_function(rd->builder, &f);
     }
