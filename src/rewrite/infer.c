@@ -200,6 +200,24 @@ static void find_in_relation(const gh_judge *j, const gh_item *item, const char 
         gh_infer_take(f, gh_system_column_type(j, item, name));
 }
 
+/* FROM relation AS a (name, ...): by the places of the columns that show. */
+static void find_in_renamed(const gh_item *item, const char *name, gh_found *f)
+{
+    int place = 0;
+
+    for (uint16_t i = 0; i < item->relation->column_count; i++) {
+        const gh_column *c = &item->relation->columns[i];
+
+        if (item->decision->columns[i].show == GH_HIDDEN && !item->keeps_hidden)
+            continue;
+        if (place < list_length(item->names)
+                ? strcmp(strVal(list_nth(item->names, place)), name) == 0
+                : gh_str_is(c->name, name))
+            gh_infer_take(f, c->type_oid);
+        place++;
+    }
+}
+
 /* FROM (query) AS a (name, ...) */
 static void find_renamed(gh_judge *j, const Node *s, const List *names, const char *name,
                          gh_found *f, int depth)
@@ -258,6 +276,8 @@ void gh_infer_in_item(gh_judge *j, const gh_item *item, const char *name, gh_fou
         gh_infer_in_function(j, item->function, name, f, depth);
     else if (item->names != NIL && query != NULL)
         find_renamed(j, query, item->names, name, f, depth);
+    else if (item->names != NIL && item->relation != NULL && item->decision != NULL)
+        find_in_renamed(item, name, f);
     else if (item->names != NIL || (item->is_renamed && !item->is_covered))
         f->is_open = true;
     else if (item->relation != NULL)

@@ -172,6 +172,7 @@ SELECT id, (email, id) < ALL (SELECT email, p.id + 1 FROM logins WHERE id < 3), 
 SELECT id, (email, name) = (SELECT email, name FROM logins WHERE id = 1), (id, email) <> (SELECT id, email FROM logins WHERE id > 9) FROM people
 SELECT * FROM ROWS FROM (unnest(ARRAY['ann@x.org', 'BOB@x.org']::citext[]), generate_series(1, 2)) AS r (email, n) LEFT JOIN logins USING (email)
 SELECT * FROM jsonb_to_recordset('[{"email": "EVE@x.org", "n": 2}]') AS w (email citext, n int) NATURAL JOIN logins
+SELECT * FROM logins AS a (n, k) JOIN (SELECT email AS k FROM people) b USING (k) WHERE a.k > 'a'
 SELECT a.id FROM people a JOIN logins b USING (id)
 SELECT a.id FROM people a JOIN logins b USING (name)
 SELECT max(email), min(email), max(alias), count(DISTINCT email) FROM people
