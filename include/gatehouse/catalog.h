@@ -115,7 +115,7 @@ typedef struct gh_function {
     bool is_builtin; /* language internal or c in pg_catalog, oid < 16384 */
     bool is_security_definer;
     gh_str extension; /* that it is of; empty: of none */
-    gh_oid variadic; /* provariadic */
+    gh_oid variadic;  /* provariadic */
     gh_oid result;
     const gh_oid *args; /* input arguments, proargtypes */
     uint16_t arg_count;

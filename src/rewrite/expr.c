@@ -4,6 +4,7 @@
  * not name is walked through by gh_sql_children, which refuses node kinds that it does not know.
  */
 #include "function_list.h"
+#include "join_on.h"
 
 #include "system_catalog.h"
 

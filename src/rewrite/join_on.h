@@ -4,6 +4,10 @@
 
 #include "judge.h"
 
+/* A name or star that means what a join merged which is said with ON. */
+void gh_join_on_column_ref(gh_judge *j, const ColumnRef *ref);
+/* An alias is about to cover what the join joins. */
+void gh_join_on_cover(gh_judge *j, JoinExpr *join);
 /* Does a side of the join hold one that is said with ON, whose names this one merges, too? */
 bool gh_join_on_is_needed(gh_judge *j, const JoinExpr *join);
 /* Says the join with ON; false: it cannot be. */

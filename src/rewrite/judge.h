@@ -511,13 +511,6 @@ void gh_operator_bind(gh_judge *j, Node **slot);
 bool gh_operator_bind_not_in(gh_judge *j, Node **slot);
 /* Refuses a join's USING, or NATURAL's, that would compare by an extension's operator. */
 void gh_operator_judge_using(gh_judge *j, const JoinExpr *join);
-
-/* ---- join_on.c ------------------------------------------------------------------------------- */
-
-/* A name or star that means what a join merged which is said with ON. */
-void gh_join_on_column_ref(gh_judge *j, const ColumnRef *ref);
-/* An alias is about to cover what the join joins. */
-void gh_join_on_cover(gh_judge *j, JoinExpr *join);
 /* The schema of the function that a call without one means, where that is outside pg_catalog, though pg_catalog has
  * one of the name; refuses a call that cannot be told. */
 gh_str gh_operator_function_schema(gh_judge *j, const FuncCall *f);

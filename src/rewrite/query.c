@@ -8,7 +8,7 @@
  *
  * What a name of a column may mean: reference.c.
  */
-#include "judge.h"
+#include "join_on.h"
 
 /* ---- FROM ------------------------------------------------------------------------------------ */
 
