@@ -50,9 +50,11 @@ void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets)
         const gh_column *c = gh_relation_column(target->relation, gh_str_of(t->name));
         bool is_allowed;
 
-        if (c == NULL || j->rc != GH_OK)
+        if (j->rc != GH_OK)
             return;
-        if (t->indirection != NIL) /* a part, of another type */
+        if (c == NULL)
+            is_allowed = false;
+        else if (t->indirection != NIL) /* a part, of another type */
             is_allowed = gh_cast_may_assign(j, c->type_oid);
         else if (IsA(t->val, MultiAssignRef))
             is_allowed = may_assign_one_of(j, (const MultiAssignRef *)t->val, c->type_oid);

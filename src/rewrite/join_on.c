@@ -53,17 +53,6 @@ typedef struct gh_starred {
     gh_item *item;
 } gh_starred;
 
-static bool has_name(const List *names, const char *name)
-{
-    ListCell *cell;
-
-    foreach (cell, names) {
-        if (strcmp(lfirst(cell), name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* ---- one side ------------------------------------------------------------------------------------------ */
 
 /* One whose parts no alias covers yet. */
@@ -314,7 +303,7 @@ static List *rest(gh_judge *j, List *side, const List *names, bool *is_known)
             gh_infer_in_item(j, c->item, lfirst(name), &f, 0);
             *is_known = *is_known && !f.is_any && !f.is_open;
         }
-        if (c->name == NULL || !has_name(names, c->name))
+        if (c->name == NULL || !gh_judge_is_among(names, c->name))
             out = lappend(out, lfirst(cell));
     }
     return out;
@@ -459,7 +448,7 @@ bool gh_join_on_is_needed(gh_judge *j, const JoinExpr *join)
         if (!is_known)
             return true;
         foreach (name, on->names) {
-            if (has_name(names, lfirst(name)))
+            if (gh_judge_is_among(names, lfirst(name)))
                 return true;
         }
     }

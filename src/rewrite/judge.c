@@ -120,6 +120,17 @@ char *gh_judge_cstr(gh_str s)
     return out;
 }
 
+bool gh_judge_is_among(const List *names, const char *name)
+{
+    ListCell *cell;
+
+    foreach (cell, names) {
+        if (strcmp(lfirst(cell), name) == 0)
+            return true;
+    }
+    return false;
+}
+
 char *gh_judge_take(gh_buf *b)
 {
     char *out = gh_judge_cstr(gh_buf_str(b));

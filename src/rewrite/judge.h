@@ -286,6 +286,8 @@ char *gh_judge_cstr(gh_str s);
  * by gh_judge_printf each piece would copy, and keep, all those before it.
  */
 char *gh_judge_take(gh_buf *b);
+/* Is the name among these, of char *? */
+bool gh_judge_is_among(const List *names, const char *name);
 char *gh_judge_ident(const gh_judge *j, gh_str name);
 char *gh_judge_literal(const gh_judge *j, gh_str value);
 /* Parses trusted text: the expression after SELECT, the item after SELECT 1 FROM. NULL after

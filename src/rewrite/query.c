@@ -12,17 +12,6 @@
 
 /* ---- FROM ------------------------------------------------------------------------------------ */
 
-static bool has_name(const List *names, const char *name)
-{
-    ListCell *cell;
-
-    foreach (cell, names) {
-        if (strcmp(lfirst(cell), name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* What is known of the name that WITH brought into scope last; *is_found: is there one? */
 static const gh_query *cte_query(const gh_block *b, const char *name, bool *is_found)
 {
@@ -49,7 +38,7 @@ static bool is_cte(gh_judge *j, const RangeVar *v, gh_item *item)
 
         if (!is_found)
             continue;
-        if (has_name(b->bare_ctes, v->relname))
+        if (gh_judge_is_among(b->bare_ctes, v->relname))
             gh_judge_refuse(j, GH_INVALID, "0A000", v->location,
                             "WITH query \"%s\" does not have a RETURNING clause", v->relname);
         item->result = gh_query_named(q, v->alias != NULL ? v->alias->colnames : NIL);
