@@ -236,6 +236,7 @@ static int GH_PRINTF(3, 4) by_us(char *to, size_t room, const char *fmt, ...)
 START_TEST(format_is_the_librarys)
 {
     static const int numbers[] = { 0, 1, -1, 9, 10, -10, 12345, INT_MAX, INT_MIN };
+    static const long long longs[] = { 0, -7, LLONG_MAX, LLONG_MIN };
     const char *not_ended = "abc";
 
     CHECK_FORMAT("%s", "");
@@ -248,6 +249,8 @@ START_TEST(format_is_the_librarys)
     CHECK_FORMAT("a" GH_STR_FMT "b", GH_STR_ARG((gh_str){ 0 }));
     for (size_t i = 0; i < GH_COUNT(numbers); i++)
         CHECK_FORMAT("%d:%s", numbers[i], "x");
+    for (size_t i = 0; i < GH_COUNT(longs); i++)
+        CHECK_FORMAT("%lld%s", longs[i], "x");
     CHECK_FORMAT("%s %05d", "a", 42); /* theirs */
     CHECK_FORMAT("%s %zu %c", "a", (size_t)42, 'c');
     CHECK_FORMAT("%.3s|%5s", "abcdef", "a");
