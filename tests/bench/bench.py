@@ -90,13 +90,14 @@ class Bench:
         pg.sql("CREATE TABLE wide AS SELECT i AS id, repeat(md5(i::text), 32) AS filler FROM generate_series(1, 10240) i;"
                "GRANT SELECT ON ALL TABLES IN SCHEMA public TO bench, gatehouse; VACUUM ANALYZE", 'bench')
 
+    # Upstream sessions are kept between cells, as PgBouncer keeps its own: a new one faults in its share of shared_buffers first.
     def gatehouse(self, tls):
         return gt.Gatehouse(self.scratch, self.pg, self.certs, policy=POLICY, users={'bench': 'bench-password'}, warehouse='bench',
                             name=f'proxy-{"tls" if tls else "plain"}', tls='require' if tls else 'disable',
-                            workers=self.options.workers, pool=f'mode: session, size: {self.clients + 20}, idle: 5',
+                            workers=self.options.workers,
                             limits=f'clients: {self.clients + 100}',
                             warehouses=f'bench:\n  conninfo: "{self.pg.conninfo("bench", "gatehouse", tls)}"\n  password_file: wh.pass\n'
-                                       f'  pool: {{ mode: session, size: {self.clients + 20}, idle: 5 }}')
+                                       f'  pool: {{ mode: session, size: {self.clients + 20}, idle: {2 * self.options.clients} }}')
 
     def machine(self):
         o = self.options
