@@ -170,6 +170,7 @@ typedef struct gh_rewrite_input {
     const gh_session_name *cursors;
     size_t cursor_count;
     gh_oid took_number; /* gh_plan.takes_number of what ran last with one; 0: nothing did */
+    bool has_tls;       /* so the client came */
     bool is_extended;   /* one statement only: several are 42601, as PostgreSQL says */
     /* What the text may grow by before it is given up as GH_LIMIT with err.takes_long; 0: until it is refused. */
     size_t added_max;
@@ -229,6 +230,13 @@ GH_MUST_USE gh_rc gh_setting_check(gh_str name, gh_str value, gh_err *err);
 /* Kept by the session and never sent upstream: search_path, session_authorization, role,
  * is_superuser. */
 bool gh_setting_is_virtual(gh_str name);
+/*
+ * Reads one name of a search_path from text[*at] on, with the spaces around it and, where another follows, the comma: unquoted
+ * and folded into `to`, which has room for the rest of the text, or nowhere where that is NULL. Its length; SIZE_MAX: that is no name.
+ */
+size_t gh_setting_read_path(gh_str text, size_t *at, char *to);
+/* Is it a list of names, or empty? */
+bool gh_setting_is_path(gh_str text);
 /* May SET ROLE name it? The user's own, or none. */
 bool gh_setting_is_own_role(gh_str user, gh_str role);
 /* app.user_id: a variable of the client's own, which nothing upstream reads. */

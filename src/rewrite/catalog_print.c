@@ -106,7 +106,10 @@ static const char *before_name(const char *function)
     if (strcmp(function, "pg_get_constraintdef") == 0)
         return "^(FOREIGN KEY [(].*[)] REFERENCES )";
     /* of an expression, what cannot be within a string: a sequence, or the type of a constant */
-    return strcmp(function, "pg_get_expr") == 0 ? "^(nextval[(]'|'[^']*'::)" : NULL;
+    return strcmp(function, "pg_get_expr") == 0 ||
+                   strcmp(function, "pg_get_function_arg_default") == 0
+               ? "^(nextval[(]'|'[^']*'::)"
+               : NULL;
 }
 
 gh_wrap gh_print_call(gh_judge *j, const char *function)
@@ -125,15 +128,14 @@ gh_wrap gh_print_call(gh_judge *j, const char *function)
     };
 }
 
-const char *gh_print_default(gh_judge *j)
+const char *gh_print_default(gh_judge *j, const char *function, const char *column)
 {
-    gh_wrap w = gh_print_call(j, "pg_get_expr");
+    gh_wrap w = gh_print_call(j, function);
 
-    return w.prefix == NULL
-               ? "gh.column_default"
-               : gh_judge_printf("CAST(%sCAST(gh.column_default AS pg_catalog.text)%s AS "
-                                 "information_schema.character_data)",
-                                 w.prefix, w.suffix);
+    return w.prefix == NULL ? gh_judge_printf("gh.%s", column)
+                            : gh_judge_printf("CAST(%sCAST(gh.%s AS pg_catalog.text)%s AS "
+                                              "information_schema.character_data)",
+                                              w.prefix, column, w.suffix);
 }
 
 /* What of the text of a reg* type is replaced: the schema, or the whole name of a role. NULL: nothing. */

@@ -275,7 +275,9 @@ bool gh_function_listed_information_schema(gh_str name)
                                                  "pg_catalog.text) = " TEXT_OF(                    \
                                                      ns) ") AND @schema(gn.oid) LIMIT 1)"
 #define DATABASE_PRIVILEGE(db, priv)                                                               \
-    "(SELECT " TEXT_OF(priv) " ~* 'connect' FROM pg_catalog.pg_database AS gd WHERE gd.datname = " \
+    "(SELECT " TEXT_OF(priv) " !~* 'grant option' AND (" TEXT_OF(                                  \
+        priv) " ~* 'connect' OR (" TEXT_OF(priv) " ~* 'temp' AND @may_temporary)) "                \
+              "FROM pg_catalog.pg_database AS gd WHERE gd.datname = "                              \
                              "pg_catalog.current_database() AND " TEXT_OF(                         \
                                  db) " IN (CAST(@db AS pg_catalog.text), "                         \
                                      "CAST(gd.oid AS pg_catalog.text)))"
@@ -287,6 +289,13 @@ bool gh_function_listed_information_schema(gh_str name)
               " END FROM (SELECT " TEXT_OF(arg) " OFFSET 0) AS gt (t) OFFSET 0) AS gr (o))"
 #define FUNCTION_PRIVILEGE(arg, priv)                                                              \
     OBJECT_PRIVILEGE("@find_function", arg, "@func(gr.o)", priv, "execute")
+/* Everybody has it on each of PostgreSQL's own, though not one makes functions here. */
+#define LANGUAGE_PRIVILEGE(arg, priv)                                                              \
+    "(SELECT " TEXT_OF(priv) " ~* 'usage' AND " TEXT_OF(                                           \
+        priv) " !~* 'grant option' FROM pg_catalog.pg_language AS gl WHERE "                       \
+              "@builtin(gl.oid) AND " TEXT_OF(                                                     \
+                  arg) " IN (CAST(gl.lanname AS pg_catalog.text), CAST(gl.oid AS "                 \
+                       "pg_catalog.text)) LIMIT 1)"
 #define TYPE_PRIVILEGE(arg, priv) OBJECT_PRIVILEGE("@find_type", arg, "@type(gr.o)", priv, "usage")
 /* One column of the extensions that show, in the order of their names. */
 #define OF_EXTENSIONS(of, column)                                                                  \
@@ -474,7 +483,8 @@ static const gh_special s_specials[] = {
     VALUE("has_function_privilege", 3, 3, OF_USER("gh.a1", FUNCTION_PRIVILEGE("gh.a2", "gh.a3"))),
     VALUE("has_type_privilege", 2, 2, TYPE_PRIVILEGE("gh.a1", "gh.a2")),
     VALUE("has_type_privilege", 3, 3, OF_USER("gh.a1", TYPE_PRIVILEGE("gh.a2", "gh.a3"))),
-    VALUE("has_language_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
+    VALUE("has_language_privilege", 2, 2, LANGUAGE_PRIVILEGE("gh.a1", "gh.a2")),
+    VALUE("has_language_privilege", 3, 3, OF_USER("gh.a1", LANGUAGE_PRIVILEGE("gh.a2", "gh.a3"))),
     VALUE("has_tablespace_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
     VALUE("has_server_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),
     VALUE("has_foreign_data_wrapper_privilege", 2, 3, "CAST(NULL AS pg_catalog.bool)"),

@@ -551,7 +551,7 @@ gh_wrap gh_print_call(gh_judge *j, const char *function);
 /* The token behind a type's name and brackets; SIZE_MAX: it is nowhere. */
 size_t gh_print_type_end(const gh_judge *j, const TypeName *n);
 /* SQL of gh.column_default, of information_schema.columns, likewise. */
-const char *gh_print_default(gh_judge *j);
+const char *gh_print_default(gh_judge *j, const char *function, const char *column);
 /* The same around the operand of a cast from a reg* type to text. */
 gh_wrap gh_print_reg_cast(gh_judge *j, const TypeCast *c, const gh_type *target, size_t *first,
                           size_t *end);

@@ -63,17 +63,25 @@ static const gh_setting s_settings[] = {
     { "autovacuum_vacuum_cost_limit", GH_SETTING_SHOWN },
     { "autovacuum_vacuum_insert_scale_factor", GH_SETTING_SHOWN },
     { "autovacuum_vacuum_insert_threshold", GH_SETTING_SHOWN },
+    { "autovacuum_vacuum_max_threshold", GH_SETTING_SHOWN },
     { "autovacuum_vacuum_scale_factor", GH_SETTING_SHOWN },
     { "autovacuum_vacuum_threshold", GH_SETTING_SHOWN },
     { "autovacuum_work_mem", GH_SETTING_SHOWN },
+    { "autovacuum_worker_slots", GH_SETTING_SHOWN },
+    { "backend_flush_after", GH_SETTING_SHOWN },
     { "backslash_quote", GH_SETTING_SHOWN },
     { "bgwriter_delay", GH_SETTING_SHOWN },
+    { "bgwriter_flush_after", GH_SETTING_SHOWN },
     { "bgwriter_lru_maxpages", GH_SETTING_SHOWN },
+    { "bgwriter_lru_multiplier", GH_SETTING_SHOWN },
     { "block_size", GH_SETTING_SHOWN },
     { "bytea_output", GH_SETTING_ANY },
     { "check_function_bodies", GH_SETTING_ANY },
     { "checkpoint_completion_target", GH_SETTING_SHOWN },
+    { "checkpoint_flush_after", GH_SETTING_SHOWN },
     { "checkpoint_timeout", GH_SETTING_SHOWN },
+    { "checkpoint_warning", GH_SETTING_SHOWN },
+    { "client_connection_check_interval", GH_SETTING_SHOWN },
     { "client_encoding", GH_SETTING_ENCODING },
     { "client_min_messages", GH_SETTING_MESSAGES },
     { "commit_delay", GH_SETTING_SHOWN },
@@ -95,11 +103,14 @@ static const gh_setting s_settings[] = {
     { "default_transaction_deferrable", GH_SETTING_ANY },
     { "default_transaction_isolation", GH_SETTING_ANY },
     { "default_transaction_read_only", GH_SETTING_ANY },
+    { "default_with_oids", GH_SETTING_ANY }, /* there for old dumps alone */
     { "effective_cache_size", GH_SETTING_SHOWN },
     { "effective_io_concurrency", GH_SETTING_SHOWN },
     { "enable_async_append", GH_SETTING_ANY },
     { "enable_bitmapscan", GH_SETTING_ANY },
+    { "enable_distinct_reordering", GH_SETTING_SHOWN },
     { "enable_gathermerge", GH_SETTING_ANY },
+    { "enable_group_by_reordering", GH_SETTING_SHOWN },
     { "enable_hashagg", GH_SETTING_ANY },
     { "enable_hashjoin", GH_SETTING_ANY },
     { "enable_incremental_sort", GH_SETTING_ANY },
@@ -114,6 +125,8 @@ static const gh_setting s_settings[] = {
     { "enable_partition_pruning", GH_SETTING_ANY },
     { "enable_partitionwise_aggregate", GH_SETTING_SHOWN },
     { "enable_partitionwise_join", GH_SETTING_SHOWN },
+    { "enable_presorted_aggregate", GH_SETTING_SHOWN },
+    { "enable_self_join_elimination", GH_SETTING_SHOWN },
     { "enable_seqscan", GH_SETTING_ANY },
     { "enable_sort", GH_SETTING_ANY },
     { "enable_tidscan", GH_SETTING_ANY },
@@ -123,22 +136,36 @@ static const gh_setting s_settings[] = {
     { "fsync", GH_SETTING_SHOWN },
     { "full_page_writes", GH_SETTING_SHOWN },
     { "geqo", GH_SETTING_BOOL },
+    { "geqo_effort", GH_SETTING_SHOWN },
+    { "geqo_generations", GH_SETTING_SHOWN },
+    { "geqo_pool_size", GH_SETTING_SHOWN },
+    { "geqo_seed", GH_SETTING_SHOWN },
+    { "geqo_selection_bias", GH_SETTING_SHOWN },
     { "geqo_threshold", GH_SETTING_FEW },
     { "gin_fuzzy_search_limit", GH_SETTING_SHOWN },
+    { "gin_pending_list_limit", GH_SETTING_SHOWN },
     { "hash_mem_multiplier", GH_SETTING_SHOWN },
     { "hot_standby", GH_SETTING_SHOWN },
     { "hot_standby_feedback", GH_SETTING_SHOWN },
+    { "huge_page_size", GH_SETTING_SHOWN },
     { "huge_pages", GH_SETTING_SHOWN },
     { "idle_in_transaction_session_timeout", GH_SETTING_ANY },
     { "idle_session_timeout", GH_SETTING_ANY },
     { "in_hot_standby", GH_SETTING_SHOWN },
     { "integer_datetimes", GH_SETTING_SHOWN },
     { "intervalstyle", GH_SETTING_ANY },
+    { "io_combine_limit", GH_SETTING_SHOWN },
+    { "io_max_combine_limit", GH_SETTING_SHOWN },
+    { "io_max_concurrency", GH_SETTING_SHOWN },
+    { "io_method", GH_SETTING_SHOWN },
+    { "io_workers", GH_SETTING_SHOWN },
     { "is_superuser", GH_SETTING_VIRTUAL },
     { "jit", GH_SETTING_ANY },
     { "jit_above_cost", GH_SETTING_SHOWN },
+    { "jit_expressions", GH_SETTING_SHOWN },
     { "jit_inline_above_cost", GH_SETTING_SHOWN },
     { "jit_optimize_above_cost", GH_SETTING_SHOWN },
+    { "jit_tuple_deforming", GH_SETTING_SHOWN },
     { "join_collapse_limit", GH_SETTING_FEW },
     { "lc_collate", GH_SETTING_SHOWN },
     { "lc_ctype", GH_SETTING_SHOWN },
@@ -161,6 +188,8 @@ static const gh_setting s_settings[] = {
     { "max_parallel_maintenance_workers", GH_SETTING_SHOWN },
     { "max_parallel_workers", GH_SETTING_SHOWN },
     { "max_parallel_workers_per_gather", GH_SETTING_FEW },
+    { "max_pred_locks_per_page", GH_SETTING_SHOWN },
+    { "max_pred_locks_per_relation", GH_SETTING_SHOWN },
     { "max_pred_locks_per_transaction", GH_SETTING_SHOWN },
     { "max_prepared_transactions", GH_SETTING_SHOWN },
     { "max_replication_slots", GH_SETTING_SHOWN },
@@ -182,6 +211,8 @@ static const gh_setting s_settings[] = {
     { "plan_cache_mode", GH_SETTING_ANY },
     { "quote_all_identifiers", GH_SETTING_SHOWN },
     { "random_page_cost", GH_SETTING_SHOWN },
+    { "recursive_worktable_factor", GH_SETTING_SHOWN },
+    { "reserved_connections", GH_SETTING_SHOWN },
     { "role", GH_SETTING_VIRTUAL },
     { "row_security", GH_SETTING_BOOL },
     { "search_path", GH_SETTING_VIRTUAL },
@@ -193,14 +224,17 @@ static const gh_setting s_settings[] = {
     { "session_authorization", GH_SETTING_VIRTUAL },
     { "shared_buffers", GH_SETTING_SHOWN },
     { "ssl", GH_SETTING_SHOWN },
+    { "ssl_renegotiation_limit", GH_SETTING_ANY }, /* there for old drivers alone */
     { "standard_conforming_strings", GH_SETTING_ON },
     { "statement_timeout", GH_SETTING_ANY },
+    { "stats_fetch_consistency", GH_SETTING_SHOWN },
     { "superuser_reserved_connections", GH_SETTING_SHOWN },
     { "synchronize_seqscans", GH_SETTING_ANY },
     { "synchronous_commit", GH_SETTING_ANY },
     { "tcp_keepalives_count", GH_SETTING_SHOWN },
     { "tcp_keepalives_idle", GH_SETTING_SHOWN },
     { "tcp_keepalives_interval", GH_SETTING_SHOWN },
+    { "tcp_user_timeout", GH_SETTING_SHOWN },
     { "temp_buffers", GH_SETTING_SHOWN },
     { "temp_file_limit", GH_SETTING_SHOWN },
     { "temp_tablespaces", GH_SETTING_SHOWN },
@@ -209,6 +243,7 @@ static const gh_setting s_settings[] = {
     { "track_activities", GH_SETTING_SHOWN },
     { "track_activity_query_size", GH_SETTING_SHOWN },
     { "track_commit_timestamp", GH_SETTING_SHOWN },
+    { "track_cost_delay_timing", GH_SETTING_SHOWN },
     { "track_counts", GH_SETTING_SHOWN },
     { "track_functions", GH_SETTING_SHOWN },
     { "track_io_timing", GH_SETTING_SHOWN },
@@ -218,6 +253,7 @@ static const gh_setting s_settings[] = {
     { "transaction_read_only", GH_SETTING_ANY },
     { "transaction_timeout", GH_SETTING_ANY },
     { "transform_null_equals", GH_SETTING_SHOWN },
+    { "vacuum_buffer_usage_limit", GH_SETTING_SHOWN },
     { "vacuum_cost_delay", GH_SETTING_SHOWN },
     { "vacuum_cost_limit", GH_SETTING_SHOWN },
     { "vacuum_cost_page_dirty", GH_SETTING_SHOWN },
@@ -226,8 +262,11 @@ static const gh_setting s_settings[] = {
     { "vacuum_failsafe_age", GH_SETTING_SHOWN },
     { "vacuum_freeze_min_age", GH_SETTING_SHOWN },
     { "vacuum_freeze_table_age", GH_SETTING_SHOWN },
+    { "vacuum_max_eager_freeze_failure_rate", GH_SETTING_SHOWN },
+    { "vacuum_multixact_failsafe_age", GH_SETTING_SHOWN },
     { "vacuum_multixact_freeze_min_age", GH_SETTING_SHOWN },
     { "vacuum_multixact_freeze_table_age", GH_SETTING_SHOWN },
+    { "vacuum_truncate", GH_SETTING_SHOWN },
     { "wal_block_size", GH_SETTING_SHOWN },
     { "wal_buffers", GH_SETTING_SHOWN },
     { "wal_compression", GH_SETTING_SHOWN },
@@ -238,6 +277,7 @@ static const gh_setting s_settings[] = {
     { "wal_recycle", GH_SETTING_SHOWN },
     { "wal_segment_size", GH_SETTING_SHOWN },
     { "wal_sender_timeout", GH_SETTING_SHOWN },
+    { "wal_skip_threshold", GH_SETTING_SHOWN },
     { "wal_sync_method", GH_SETTING_SHOWN },
     { "wal_writer_delay", GH_SETTING_SHOWN },
     { "wal_writer_flush_after", GH_SETTING_SHOWN },
@@ -312,7 +352,7 @@ void gh_setting_put_own(gh_str name, bool is_sql, gh_buf *out)
 
 void gh_setting_refuse_show(gh_judge *j, gh_str name)
 {
-    if (gh_setting_is_custom(name))
+    if (gh_setting_is_custom(name) || !gh_setting_is_known(name))
         gh_judge_refuse(j, GH_DENIED, "42704", -1,
                         "unrecognized configuration parameter \"" GH_STR_FMT "\"",
                         GH_STR_ARG(name));
@@ -450,8 +490,12 @@ gh_rc gh_setting_check_name(gh_str name, gh_err *err)
 {
     const gh_setting *s = find(name);
 
-    /* Known and unknown names get one answer: which settings the upstream has (extensions' ones, or
-     * an operator's own) is nobody's business. */
+    if (!gh_setting_is_custom(name) && !gh_setting_is_known(name))
+        return gh_fail(err, GH_DENIED, "42704",
+                       "unrecognized configuration parameter \"" GH_STR_FMT "\"",
+                       GH_STR_ARG(name));
+    /* With a dot known and unknown names get one answer: which settings the upstream has (extensions'
+     * ones, or an operator's own) is nobody's business. */
     if (s == NULL || s->kind == GH_SETTING_SHOWN)
         return gh_fail(err, GH_DENIED, "42501",
                        "permission denied to set parameter \"" GH_STR_FMT "\"", GH_STR_ARG(name));
@@ -490,6 +534,10 @@ gh_rc gh_setting_check(gh_str name, gh_str value, gh_err *err)
 
     if (s == NULL || s->kind == GH_SETTING_SHOWN)
         return gh_setting_check_name(name, err);
+    if (gh_str_is(gh_str_of(s->name), "search_path") && !gh_setting_is_path(value))
+        return gh_fail(err, GH_INVALID, "22023",
+                       "invalid value for parameter \"search_path\": \"" GH_STR_FMT "\"",
+                       GH_STR_ARG(value));
     if (is_fine(s, value))
         return GH_OK;
     return gh_fail(err, GH_DENIED, "42501",

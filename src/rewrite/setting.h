@@ -10,6 +10,8 @@
 #define GH_SETTING_WORK_MEM_KB_MAX (1024u * 1024u)
 
 bool gh_setting_may_show(gh_str name);
+/* PostgreSQL of some version has it, whether it may be shown or not (setting_known.c). */
+bool gh_setting_is_known(gh_str name);
 /* Of a name that PostgreSQL leaves to others, app.user: what an operator keeps there is nobody's business. */
 bool gh_setting_is_custom(gh_str name);
 /* Refuses to show a setting that may not be shown. */

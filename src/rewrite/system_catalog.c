@@ -32,6 +32,7 @@
         NULL, NULL                                                                                 \
     }
 #define ROWS_BUILTIN "@builtin(gh.oid)"
+#define OWN_BACKEND  "gh.pid = pg_catalog.pg_backend_pid()"
 #define TABLE_FIGURES(name)                                                                        \
     {                                                                                              \
         name, "@rel(gh.relid)", NULL                                                               \
@@ -193,7 +194,7 @@ static const gh_system_relation s_relations[] = {
     { "pg_shdescription", "@builtin(gh.objoid)", NULL },
     { "pg_shseclabel", "false", NULL },
     /* What the own session does, and nothing that names a query, which was rewritten, or a peer. */
-    { "pg_stat_activity", "gh.pid = pg_catalog.pg_backend_pid()",
+    { "pg_stat_activity", OWN_BACKEND,
       COLUMNS{ { "datname", "@db" },
                { "usename", "@user" },
                { "usesysid", "@owner" },
@@ -271,7 +272,13 @@ static const gh_system_relation s_relations[] = {
     { "pg_stat_database", "gh.datname = pg_catalog.current_database()",
       COLUMNS{ { "datname", "@db" }, END } },
     { "pg_stat_database_conflicts", "false", NULL },
-    { "pg_stat_gssapi", "false", NULL },
+    /* of the client's own connection, which GSSAPI never secures */
+    { "pg_stat_gssapi", OWN_BACKEND,
+      COLUMNS{ { "gss_authenticated", "false" },
+               { "encrypted", "false" },
+               { "credentials_delegated", "false" },
+               HIDE("principal"),
+               END } },
     { "pg_stat_progress_analyze", "false", NULL },
     { "pg_stat_progress_basebackup", "false", NULL },
     { "pg_stat_progress_cluster", "false", NULL },
@@ -284,7 +291,16 @@ static const gh_system_relation s_relations[] = {
     { "pg_stat_replication", "false", NULL },
     { "pg_stat_replication_slots", "false", NULL },
     { "pg_stat_slru", "false", NULL },
-    { "pg_stat_ssl", "false", NULL },
+    /* the same: what the upstream's row says is how Gatehouse reaches it */
+    { "pg_stat_ssl", OWN_BACKEND,
+      COLUMNS{ { "ssl", "@has_tls" },
+               HIDE("version"),
+               HIDE("cipher"),
+               HIDE("bits"),
+               HIDE("client_dn"),
+               HIDE("client_serial"),
+               HIDE("issuer_dn"),
+               END } },
     { "pg_stat_subscription", "false", NULL },
     { "pg_stat_subscription_stats", "false", NULL },
     { "pg_stat_user_functions", "false", NULL },

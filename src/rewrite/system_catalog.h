@@ -25,6 +25,8 @@
  *     @current_schema @path @implicit_path @settings
  *     @statement_names @statement_texts @cursor_names @cursor_texts   text[]: what the session made
  *     @last_number   lastval()
+ *     @may_temporary @has_tls   false or true, of the user and of the client's connection
+ *     @column_default @parameter_default   that column, as the client's path prints it
  *     @find_relation @find_type @find_function  OID of what the text gt.t names, if it is visible
  *
  * Aliases inside macros begin with g, and nothing in them is unqualified, so nothing of a client's is

@@ -117,7 +117,7 @@ static const gh_system_relation s_views[] = {
     { "information_schema_catalog_name", NULL, NULL },
     { "key_column_usage",
       "@relcon(gh.constraint_schema, gh.constraint_name, gh.table_schema, gh.table_name)", NULL },
-    { "parameters", ROWS_ROUTINE, COLUMNS{ HIDE("parameter_default"), END } },
+    { "parameters", ROWS_ROUTINE, COLUMNS{ { "parameter_default", "@parameter_default" }, END } },
     { "referential_constraints", "@conname(gh.constraint_schema, gh.constraint_name)", NULL },
     { "role_column_grants", NULL, NULL },
     { "role_routine_grants", ROWS_ROUTINE " AND gh.grantee = 'PUBLIC'", PUBLIC_GRANTEE },

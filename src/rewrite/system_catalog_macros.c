@@ -300,7 +300,11 @@ static const char *value_of(gh_judge *j, gh_str name)
     if (gh_str_is(name, "settings"))
         return setting_names(j);
     if (gh_str_is(name, "column_default"))
-        return gh_print_default(j);
+        return gh_print_default(j, "pg_get_expr", "column_default");
+    if (gh_str_is(name, "parameter_default"))
+        return gh_print_default(j, "pg_get_function_arg_default", "parameter_default");
+    if (gh_str_is(name, "may_temporary"))
+        return (gh_view_may(j->in->view) & GH_MAY_TEMP_TABLES) != 0 ? "true" : "false";
     if (gh_str_is(name, "search_path"))
         return gh_judge_literal(j, j->in->search_path_text);
     return gh_system_session_value(j, name);

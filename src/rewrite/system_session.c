@@ -4,6 +4,8 @@
  * itself; so of each row that the session knows by name the text is put in its place, and no other row shows.
  *
  *     @statement_names ─▶ CAST(ARRAY['a', 'b'] AS text[])       @statement_texts ─▶ ... beside them
+ *
+ * In pg_stat_ssl stands of the client's connection what the client sees of it, not how the upstream is reached: @has_tls.
  */
 #include "system_catalog.h"
 
@@ -41,6 +43,8 @@ char *gh_system_session_value(gh_judge *j, gh_str name)
     if (gh_str_is(name, "last_number"))
         return gh_number_last(j);
     j->plan->reads_session = true;
+    if (gh_str_is(name, "has_tls"))
+        return in->has_tls ? pstrdup("true") : pstrdup("false");
     if (gh_str_is(name, "statement_names") || gh_str_is(name, "statement_texts"))
         return array(j, in->statements, in->statement_count, is_text);
     if (gh_str_is(name, "cursor_names") || gh_str_is(name, "cursor_texts"))

@@ -130,6 +130,7 @@ static gh_rewrite_input question(const gh_session *s, const gh_plan_key *key)
                                .param_types = key->param_types,
                                .param_count = key->param_count,
                                .took_number = s->took_number,
+                               .has_tls = gh_stream_has_tls(&s->client),
                                .is_extended = key->is_extended };
 }
 

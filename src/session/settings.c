@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include <gatehouse/rewrite.h>
+
 struct gh_savepoint {
     gh_savepoint *older;
     gh_settings_state state;
@@ -13,46 +15,6 @@ struct gh_savepoint {
 };
 
 /* ---- search_path ----------------------------------------------------------------------------- */
-
-static bool is_space(char ch)
-{
-    return ch == ' ' || (ch >= '\t' && ch <= '\r');
-}
-
-static bool is_name_byte(char ch)
-{
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-           ch == '_' || ch == '$' || ((unsigned char)ch) >= 0x80;
-}
-
-/* Copies one identifier from *i on to `to`, unquoted and folded; its length, or SIZE_MAX. */
-static size_t read_identifier(gh_str text, size_t *i, char *to)
-{
-    size_t len = 0;
-    bool is_closed = false;
-
-    if (text.ptr[*i] != '"') {
-        while (*i < text.len && is_name_byte(text.ptr[*i])) {
-            char ch = text.ptr[(*i)++];
-
-            to[len++] = ch >= 'A' && ch <= 'Z' ? (char)(ch + ('a' - 'A')) : ch;
-        }
-        return len > 0 ? len : SIZE_MAX;
-    }
-    (*i)++;
-    while (*i < text.len && !is_closed) {
-        char ch = text.ptr[(*i)++];
-
-        if (ch == '"' && !(*i < text.len && text.ptr[*i] == '"'))
-            is_closed = true;
-        else {
-            if (ch == '"')
-                (*i)++;
-            to[len++] = ch;
-        }
-    }
-    return is_closed ? len : SIZE_MAX;
-}
 
 static void add_schema(gh_path *p, gh_str *items, gh_str name, gh_str user)
 {
@@ -77,6 +39,8 @@ gh_rc gh_path_new(gh_str text, gh_str user, gh_path **out, gh_err *err)
     if (text.len > GH_SESSION_PATH_MAX)
         return gh_fail(err, GH_LIMIT, "54000", "the search_path is longer than %d bytes",
                        GH_SESSION_PATH_MAX);
+    if (!gh_setting_is_path(text))
+        return gh_fail(err, GH_INVALID, "22023", "invalid value for parameter \"search_path\"");
     p = gh_alloc(size);
     items = (gh_str *)(void *)(p + 1);
     pos = (char *)(items + items_max);
@@ -91,41 +55,16 @@ gh_rc gh_path_new(gh_str text, gh_str user, gh_path **out, gh_err *err)
     user.ptr = pos;
     pos += user.len + 1;
 
-    while (i < text.len && is_space(text.ptr[i]))
-        i++;
     while (i < text.len) {
-        size_t len = read_identifier(text, &i, pos);
+        size_t len = gh_setting_read_path(text, &i, pos);
 
-        if (len == SIZE_MAX)
+        if (len == SIZE_MAX) /* nothing but spaces */
             break;
         add_schema(p, items, (gh_str){ pos, len }, user);
         pos += len;
-        while (i < text.len && is_space(text.ptr[i]))
-            i++;
-        if (i == text.len) {
-            *out = p;
-            return GH_OK;
-        }
-        if (text.ptr[i] != ',')
-            break;
-        i++;
-        while (i < text.len && is_space(text.ptr[i]))
-            i++;
-        if (i == text.len)
-            break;
     }
-    if (text.len == 0 || p->schemas.count == 0) {
-        bool is_blank = true;
-
-        for (size_t k = 0; k < text.len; k++)
-            is_blank = is_blank && is_space(text.ptr[k]);
-        if (is_blank) {
-            *out = p;
-            return GH_OK;
-        }
-    }
-    free(p);
-    return gh_fail(err, GH_INVALID, "22023", "invalid value for parameter \"search_path\"");
+    *out = p;
+    return GH_OK;
 }
 
 gh_path *gh_path_acquire(gh_path *p)

@@ -265,7 +265,9 @@ class Governed(Temporary):
                     'DROP TABLE IF EXISTS t', 'CREATE INDEX ON t (a)', 'ALTER TABLE t ADD b int'):
             self.assertEqual(self.sqlstate(c, sql), '42501', sql)
             self.assertEqual(c.extended(sql).sqlstate, '42501', sql)
-        self.assertEqual(c.one('SELECT 1'), [['1']])
+        asks = "SELECT has_database_privilege(current_database(), p) FROM unnest(ARRAY['TEMP', 'temporary, create', 'CREATE', 'TEMP WITH GRANT OPTION']) p"
+        self.assertEqual(c.one(asks), [['f'], ['f'], ['f'], ['f']])
+        self.assertEqual(self.wire().one(asks), [['t'], ['t'], ['f'], ['f']])
 
     def test_refused(self):
         c = self.wire()

@@ -55,6 +55,20 @@ SELECT ARRAY['int', 'shop.zzcolour']::regtype[];
 SELECT ARRAY['int', 'nobodys']::regtype[];
 -- Atlas looks which server it is
 SELECT current_setting('server_version_num')::int > 100000, current_setting('default_table_access_method', true), current_setting('crdb_version', true), current_setting('nobodys.setting', true);
+-- probes for other servers and poolers, settings that nobody has
+SHOW pool_version;
+SHOW TABLES;
+SET ssl_renegotiation_limit = 0;
+SET default_with_oids = false;
+SET no_such_setting = 1;
+RESET no_such_setting;
+SELECT set_config('no_such_setting', '1', false);
+-- the own connection, and what one may
+SELECT count(*), count(version) FILTER (WHERE NOT ssl) FROM pg_stat_ssl WHERE pid = pg_backend_pid();
+SELECT gss_authenticated, principal, encrypted FROM pg_stat_gssapi;
+SELECT has_language_privilege('sql', 'USAGE'), has_language_privilege('gov', 13, 'usage');
+SELECT lanname, has_language_privilege(oid, 'USAGE') FROM pg_language ORDER BY 1;
+SELECT routine_name, p.parameter_name, p.parameter_default FROM information_schema.parameters p JOIN information_schema.routines USING (specific_schema, specific_name) WHERE specific_schema = 'shop' ORDER BY p.ordinal_position;
 -- GDAL asks by a function
 SELECT attnum, attname FROM pg_attribute WHERE attrelid = regclass('"shop"."orders"') AND attnum BETWEEN 1 AND 3 ORDER BY 1;
 SELECT description FROM pg_description WHERE objoid = regclass('shop.customers')::oid AND objsubid = 0;

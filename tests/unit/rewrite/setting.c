@@ -2,6 +2,11 @@
 
 #include <gatehouse/rewrite.h>
 
+static bool is_no_name(const char *name)
+{
+    return name[0] == '\0' || strcmp(name, "no_such_setting") == 0;
+}
+
 static bool may_set(const char *name, const char *value)
 {
     gh_err err = { 0 };
@@ -9,7 +14,7 @@ static bool may_set(const char *name, const char *value)
 
     ck_assert(rc == GH_OK || rc == GH_DENIED);
     if (rc != GH_OK) {
-        ck_assert_str_eq(err.sqlstate, "42501");
+        ck_assert_str_eq(err.sqlstate, is_no_name(name) ? "42704" : "42501");
         ck_assert_ptr_nonnull(strstr(err.public_msg, name));
     }
     return rc == GH_OK;
@@ -125,17 +130,51 @@ START_TEST(test_what_clients_must_not_set)
 }
 END_TEST
 
-/* A setting that the upstream has and one that nobody has get the same answer but for the name. */
+/* With a dot a setting that the upstream has and one that nobody has get the same answer but for the name. */
 START_TEST(test_unknown_answers_as_known)
 {
     gh_err known = { 0 };
     gh_err unknown = { 0 };
 
-    ck_assert_int_eq(gh_setting_check_name(GH_STR("log_statement"), &known), GH_DENIED);
-    ck_assert_int_eq(gh_setting_check_name(GH_STR("log_statemenx"), &unknown), GH_DENIED);
-    *strstr(unknown.public_msg, "menx") = '\0';
-    *strstr(known.public_msg, "ment") = '\0';
+    ck_assert_int_eq(gh_setting_check_name(GH_STR("auto_explain.log_analyze"), &known), GH_DENIED);
+    ck_assert_int_eq(gh_setting_check_name(GH_STR("auto_explain.log_analyzx"), &unknown),
+                     GH_DENIED);
+    ck_assert_str_eq(known.sqlstate, "42501");
+    ck_assert_str_eq(unknown.sqlstate, "42501");
+    *strstr(unknown.public_msg, "yzx") = '\0';
+    *strstr(known.public_msg, "yze") = '\0';
     ck_assert_str_eq(known.public_msg, unknown.public_msg);
+}
+END_TEST
+
+/* Without one it is the lists that know, whatever the upstream is. */
+START_TEST(test_names_that_no_version_has)
+{
+    gh_err err = { 0 };
+
+    ck_assert_int_eq(gh_setting_check_name(GH_STR("Log_Statement"), &err), GH_DENIED);
+    ck_assert_str_eq(err.sqlstate, "42501");
+    err = (gh_err){ 0 };
+    ck_assert_int_eq(gh_setting_check_name(GH_STR("tables"), &err), GH_DENIED);
+    ck_assert_str_eq(err.sqlstate, "42704");
+    ck_assert_str_eq(err.public_msg, "unrecognized configuration parameter \"tables\"");
+}
+END_TEST
+
+START_TEST(test_paths)
+{
+    static const char *const lists[] = { "",  " ",     "a",       "a, \"B c\" ,d-e",
+                                         "\"", "a,,b", "a,",      ",a",
+                                         "a b", "\"a", "\"a\"\"", "a\"b;c, \"\"" };
+
+    for (size_t i = 0; i < GH_COUNT(lists); i++) {
+        gh_err err = { 0 };
+        bool is_list = i < 4 || i == GH_COUNT(lists) - 1;
+
+        ck_assert_int_eq(gh_setting_check(GH_STR("search_path"), gh_str_of(lists[i]), &err),
+                         is_list ? GH_OK : GH_INVALID);
+        ck_assert_str_eq(err.sqlstate, is_list ? "" : "22023");
+    }
 }
 END_TEST
 
@@ -158,6 +197,8 @@ Suite *suite_setting(void)
     tcase_add_loop_test(t, test_what_clients_set, 0, GH_COUNT(s_may));
     tcase_add_loop_test(t, test_what_clients_must_not_set, 0, GH_COUNT(s_must_not));
     tcase_add_test(t, test_unknown_answers_as_known);
+    tcase_add_test(t, test_names_that_no_version_has);
+    tcase_add_test(t, test_paths);
     tcase_add_test(t, test_virtual_settings);
     suite_add_tcase(s, t);
     return s;
