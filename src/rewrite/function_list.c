@@ -277,10 +277,11 @@ bool gh_function_listed_information_schema(gh_str name)
 #define DATABASE_PRIVILEGE(db, priv)                                                               \
     "(SELECT " TEXT_OF(priv) " !~* 'grant option' AND (" TEXT_OF(                                  \
         priv) " ~* 'connect' OR (" TEXT_OF(priv) " ~* 'temp' AND @may_temporary)) "                \
-              "FROM pg_catalog.pg_database AS gd WHERE gd.datname = "                              \
-                             "pg_catalog.current_database() AND " TEXT_OF(                         \
-                                 db) " IN (CAST(@db AS pg_catalog.text), "                         \
-                                     "CAST(gd.oid AS pg_catalog.text)))"
+                                                 "FROM pg_catalog.pg_database AS gd WHERE "        \
+                                                 "gd.datname = "                                   \
+                                                 "pg_catalog.current_database() AND " TEXT_OF(     \
+                                                     db) " IN (CAST(@db AS pg_catalog.text), "     \
+                                                         "CAST(gd.oid AS pg_catalog.text)))"
 /* By name or OID. */
 #define OBJECT_PRIVILEGE(find, arg, guard, priv, word)                                             \
     "(SELECT CASE WHEN " guard " THEN " TEXT_OF(                                                   \

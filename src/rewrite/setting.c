@@ -492,8 +492,7 @@ gh_rc gh_setting_check_name(gh_str name, gh_err *err)
 
     if (!gh_setting_is_custom(name) && !gh_setting_is_known(name))
         return gh_fail(err, GH_DENIED, "42704",
-                       "unrecognized configuration parameter \"" GH_STR_FMT "\"",
-                       GH_STR_ARG(name));
+                       "unrecognized configuration parameter \"" GH_STR_FMT "\"", GH_STR_ARG(name));
     /* With a dot known and unknown names get one answer: which settings the upstream has (extensions'
      * ones, or an operator's own) is nobody's business. */
     if (s == NULL || s->kind == GH_SETTING_SHOWN)

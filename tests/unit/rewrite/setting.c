@@ -163,9 +163,9 @@ END_TEST
 
 START_TEST(test_paths)
 {
-    static const char *const lists[] = { "",  " ",     "a",       "a, \"B c\" ,d-e",
-                                         "\"", "a,,b", "a,",      ",a",
-                                         "a b", "\"a", "\"a\"\"", "a\"b;c, \"\"" };
+    static const char *const lists[] = { "",    " ",    "a",       "a, \"B c\" ,d-e",
+                                         "\"",  "a,,b", "a,",      ",a",
+                                         "a b", "\"a",  "\"a\"\"", "a\"b;c, \"\"" };
 
     for (size_t i = 0; i < GH_COUNT(lists); i++) {
         gh_err err = { 0 };
