@@ -376,6 +376,14 @@ const gh_decision *gh_view_decide_inside(gh_view *v, const gh_catalog *c, const 
 bool gh_view_names(gh_view *v, const gh_catalog *c, gh_str schema, gh_str name);
 
 /*
+ * What somebody worked out of the view and one catalog and nothing else, by the bytes: kept for as long as that catalog is the
+ * one that is asked of. gh_view_kept: how many there are, 0 without any; they are copied to `to` where that has room for just
+ * so many.
+ */
+void gh_view_keep(gh_view *v, const gh_catalog *c, const void *bytes, size_t size);
+size_t gh_view_kept(gh_view *v, const gh_catalog *c, void *to, size_t size);
+
+/*
  * For gatehouse.my_access: by index of each column that shows, the names of the user's roles (user:NAME for
  * the user) whose own grants show it, joined by ", "; and the first end of a grant of the relation that the
  * user holds, INT64_MAX without one. In the arena, which must have no budget. Not memoised.

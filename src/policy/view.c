@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define OID_TEXT         25
 #define MEMO_BUCKETS_MIN 16
@@ -37,6 +38,9 @@ struct gh_view {
     pol_memo **memo;
     size_t memo_mask;
     size_t memo_count;
+    uint64_t kept_epoch;
+    size_t kept_size; /* 0: nothing is kept */
+    void *kept;
 };
 
 /* ---- principals ----------------------------------------------------------------------------- */
@@ -233,6 +237,7 @@ void gh_view_release(gh_view *v)
     gh_arena_free(v->arena);
     (void)pthread_mutex_destroy(&v->lock);
     free(v->memo);
+    free(v->kept);
     free(v);
 }
 
@@ -459,6 +464,31 @@ const gh_decision *gh_view_decide(gh_view *v, const gh_catalog *c, const gh_rela
 const gh_decision *gh_view_decide_inside(gh_view *v, const gh_catalog *c, const gh_relation *r)
 {
     return decide(v, c, r, r->kind == 'v');
+}
+
+void gh_view_keep(gh_view *v, const gh_catalog *c, const void *bytes, size_t size)
+{
+    void *copy = gh_alloc(size);
+
+    memcpy(copy, bytes, size);
+    GH_ASSERT(pthread_mutex_lock(&v->lock) == 0);
+    free(v->kept);
+    v->kept = copy;
+    v->kept_size = size;
+    v->kept_epoch = gh_catalog_epoch(c);
+    GH_ASSERT(pthread_mutex_unlock(&v->lock) == 0);
+}
+
+size_t gh_view_kept(gh_view *v, const gh_catalog *c, void *to, size_t size)
+{
+    size_t kept;
+
+    GH_ASSERT(pthread_mutex_lock(&v->lock) == 0);
+    kept = v->kept_epoch == gh_catalog_epoch(c) ? v->kept_size : 0;
+    if (to != NULL && kept == size && size != 0)
+        memcpy(to, v->kept, size);
+    GH_ASSERT(pthread_mutex_unlock(&v->lock) == 0);
+    return kept;
 }
 
 /* A relation of that name with one column, whose name nobody can write. */

@@ -61,8 +61,9 @@ const gh_reg_lookup *gh_reg_lookup_of(gh_str type); /* NULL: no such type */
 /* SQL of the OID of the first object that the text gt.t names along the client's path and that may be seen; NULL
  * after a refusal. */
 char *gh_reg_search(gh_judge *j, const gh_reg_lookup *l);
-/* What around a text gives the OID of what it names, in a column of that name; an error where it names nothing that may be seen. */
-gh_wrap gh_reg_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column);
+/* What around a text gives the OID of what it names, in a column of that name; an error where it names nothing that
+ * may be seen. Of `number`, an expression that is an OID already, NULL where that is of nothing that may be. */
+gh_wrap gh_reg_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column, const Node *number);
 /* The same of a relation or index that a literal names, for which nobody's name is an error, which shows it as `shown`. */
 char *gh_reg_literal_class(gh_judge *j, const char *text, const char *shown);
 /* SQL of the OID of what the text gt.t names along the client's path, read as that reg* type would, if it

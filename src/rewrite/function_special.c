@@ -460,8 +460,12 @@ static void sequence(gh_judge *j, Node **slot, gh_call *c)
 static void search_call(gh_judge *j, Node **slot, gh_call *c)
 {
     const gh_reg_lookup *l = gh_reg_lookup_of(gh_str_of(c->name + 3));
-    char *sql = l != NULL ? gh_reg_search(j, l) : NULL;
+    char *sql;
+    char *sets;
 
+    gh_system_sets_beside(j);
+    sql = l != NULL ? gh_reg_search(j, l) : NULL;
+    sets = gh_system_sets_sql(j, ", ");
     if (sql == NULL) {
         gh_call_refuse(j, c);
         return;
@@ -471,7 +475,7 @@ static void search_call(gh_judge *j, Node **slot, gh_call *c)
         gh_judge_printf("CAST((SELECT %s FROM (SELECT CAST(gh.a1 AS pg_catalog.text)) AS gt "
                         "(t)) AS pg_catalog.%s)",
                         sql, l->type),
-        "");
+        sets);
 }
 
 /* ---- text search ----------------------------------------------------------------------------------- */
@@ -630,7 +634,8 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
     Node *built;
 
     if (l != NULL && !is_refused)
-        w = gh_reg_wrap(j, l, gh_function_column_name(c->arg, type));
+        w = gh_reg_wrap(j, l, gh_function_column_name(c->arg, type),
+                        gh_infer_type(j, c->arg) == OID_OID ? c->arg : NULL);
     if (j->rc != GH_OK)
         return;
     if (cast != SIZE_MAX && is_self(&j->text->tokens[cast], "::")) {

@@ -237,19 +237,19 @@ typedef struct gh_judge {
     const Node *sort_key;    /* of ORDER BY or DISTINCT ON: a name there may be a result's column */
     const ResTarget *naming; /* the result's column that is judged */
     bool takes_reg;          /* the expression judged next may be of a reg* type (reg_value.c) */
-    const gh_system_sets *sets; /* what the user may see, once something asked (system_catalog.h) */
-    bool has_sets_beside;       /* templates refer to its arrays as columns of gu... */
-    unsigned sets_beside;       /* ...and these did: bits */
-    List **announced;           /* of gh_announced *; NULL: nothing is (temporary.c) */
-    int view_depth;             /* the text is the definition of a view in so many */
-    int relations_outside;      /* of what is around the view: for the limit */
-    gh_block *view_block;       /* around the definition's query */
-    bool *is_computed;          /* see gh_item... */
-    int column_count;           /* ...of which there are so many */
-    gh_param_use params[64];    /* $1..$64 in the text; of others nobody knows */
-    List *casts;                /* of operands of unknown type, gh_cast_judge_unsure... */
-    bool keeps_casts;           /* ...will look at them... */
-    bool has_all_items;         /* ...when the statement has been judged */
+    gh_system_sets *sets;    /* what the user may see, once something asked (system_catalog.h) */
+    bool has_sets_beside;    /* templates refer to its arrays as columns of gu... */
+    unsigned sets_beside;    /* ...and these did: bits */
+    List **announced;        /* of gh_announced *; NULL: nothing is (temporary.c) */
+    int view_depth;          /* the text is the definition of a view in so many */
+    int relations_outside;   /* of what is around the view: for the limit */
+    gh_block *view_block;    /* around the definition's query */
+    bool *is_computed;       /* see gh_item... */
+    int column_count;        /* ...of which there are so many */
+    gh_param_use params[64]; /* $1..$64 in the text; of others nobody knows */
+    List *casts;             /* of operands of unknown type, gh_cast_judge_unsure... */
+    bool keeps_casts;        /* ...will look at them... */
+    bool has_all_items;      /* ...when the statement has been judged */
     const gh_oid *prepared_types; /* of PREPARE, in place of Parse's; NULL: it is none */
     size_t prepared_count;
 } gh_judge;

@@ -104,7 +104,7 @@ bool gh_reg_judge_names(gh_judge *j, Node **slot)
         return false;
     if (gh_function_is_one_too_many(j, c->typeName->location))
         return true;
-    element = gh_reg_wrap(j, lookup_of(j, c), "o");
+    element = gh_reg_wrap(j, lookup_of(j, c), "o", NULL);
     if (element.prefix == NULL || (first == SIZE_MAX && strcmp(t[cast].text, "::") == 0))
         return false;
     w.prefix =

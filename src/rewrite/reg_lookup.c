@@ -159,29 +159,58 @@ char *gh_reg_search(gh_judge *j, const gh_reg_lookup *l)
                            without_database(j));
 }
 
+/* Of a number, which needs no search; what is more than a column is computed once. */
+static gh_wrap number_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column,
+                           const Node *number)
+{
+    char *guarded;
+    char *sets;
+    gh_wrap w = { 0 };
+
+    gh_system_sets_beside(j);
+    guarded = gh_system_expand(j, l->guard);
+    sets = gh_system_sets_sql(j, ", ");
+    if (guarded == NULL)
+        return w;
+    w.prefix = gh_judge_printf("(SELECT gr.o AS %s FROM (SELECT CAST((",
+                               gh_judge_ident(j, gh_str_of(column)));
+    w.suffix = gh_judge_printf(") AS pg_catalog.oid)%s) AS gr (o)%s WHERE gr.o = 0 OR %s)",
+                               IsA(number, ColumnRef) ? "" : " OFFSET 0", sets, guarded);
+    return w;
+}
+
 /*
  * A name that may not be seen, or is nobody's, fails as in PostgreSQL, where it is read: by the name of
  * what never exists, which varies with the row, so that no planner reads it before.
+ *
+ * SECURITY: what the client wrote stands in a FROM item of its own that is not LATERAL, so that no name of ours is in its
+ * scope. Attack: tests/attack captured-names.
  */
-gh_wrap gh_reg_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column)
+gh_wrap gh_reg_wrap(gh_judge *j, const gh_reg_lookup *l, const char *column, const Node *number)
 {
-    char *sql = gh_reg_search(j, l);
-    char *guarded = sql != NULL ? gh_system_expand(j, l->guard) : NULL;
+    char *sql;
+    char *guarded;
+    char *sets;
     gh_wrap w = { 0 };
 
+    if (number != NULL)
+        return number_wrap(j, l, column, number);
+    gh_system_sets_beside(j);
+    sql = gh_reg_search(j, l);
+    guarded = sql != NULL ? gh_system_expand(j, l->guard) : NULL;
+    sets = gh_system_sets_sql(j, ", ");
     if (guarded == NULL)
         return w;
     w.prefix = gh_judge_printf(
         "(SELECT CASE WHEN gr.o IS NULL AND gr.t IS NOT NULL THEN CAST(CAST('%s' || "
         "pg_catalog.substr(gr.t, 1, 0) AS pg_catalog.%s) AS pg_catalog.oid) ELSE gr.o END AS %s "
-        "FROM (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN CAST(gt.t AS pg_catalog.oid) WHEN gt.t = "
-        "'-' "
-        "THEN 0 ELSE %s END, gt.t FROM (SELECT CAST((",
-        l->absent, l->type, gh_judge_ident(j, gh_str_of(column)), sql);
+        "FROM (SELECT CAST((",
+        l->absent, l->type, gh_judge_ident(j, gh_str_of(column)));
     w.suffix = gh_judge_printf(
-        ") AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o, t) WHERE gr.o IS NULL "
-        "OR gr.o = 0 OR %s)",
-        guarded);
+        ") AS pg_catalog.text)) AS gt (t)%s, LATERAL (SELECT CASE WHEN gt.t ~ '^[0-9]+$' THEN "
+        "CAST(gt.t AS pg_catalog.oid) WHEN gt.t = '-' THEN 0 ELSE %s END, gt.t OFFSET 0) AS gr (o, "
+        "t) WHERE gr.o IS NULL OR gr.o = 0 OR %s)",
+        sets, sql, guarded);
     return w;
 }
 
@@ -200,17 +229,20 @@ static const char *absent_name(const gh_judge *j, const gh_reg_lookup *l, const 
 char *gh_reg_literal_class(gh_judge *j, const char *text, const char *shown)
 {
     const gh_reg_lookup *l = gh_reg_lookup_of(GH_STR("regclass"));
-    char *search = gh_reg_search(j, l);
+    char *search;
+    char *sets;
 
+    gh_system_sets_beside(j);
+    search = gh_reg_search(j, l);
+    sets = gh_system_sets_sql(j, ", ");
     if (search == NULL)
         return NULL;
     return gh_judge_printf(
         "(SELECT CASE WHEN gr.o IS NULL THEN CAST(CAST(%s || pg_catalog.substr(gr.t, 1, 0) AS "
-        "pg_catalog.regclass) AS pg_catalog.oid) ELSE gr.o END AS regclass FROM (SELECT %s, gt.t "
-        "FROM "
-        "(SELECT CAST(%s AS pg_catalog.text)) AS gt (t) OFFSET 0) AS gr (o, t))",
-        gh_judge_literal(j, gh_str_of(absent_name(j, l, shown))), search,
-        gh_judge_literal(j, gh_str_of(text)));
+        "pg_catalog.regclass) AS pg_catalog.oid) ELSE gr.o END AS regclass FROM (SELECT CAST(%s AS "
+        "pg_catalog.text)) AS gt (t)%s, LATERAL (SELECT %s, gt.t OFFSET 0) AS gr (o, t))",
+        gh_judge_literal(j, gh_str_of(absent_name(j, l, shown))),
+        gh_judge_literal(j, gh_str_of(text)), sets, search);
 }
 
 char *gh_function_find(gh_judge *j, const char *type)

@@ -93,13 +93,12 @@ static void put_number(gh_buf *b, bool is_first, int64_t value)
     gh_buf_put(b, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-/* '{1,2,3}'::pg_catalog.oid[] */
-static const char *array_of(gh_numbers *n)
+/* '{1,2,3}'::pg_catalog.oid[], of sorted ones */
+static const char *array_of(const gh_numbers *n)
 {
     gh_buf b;
     char *out;
 
-    sort(n);
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, "CAST('{");
     for (size_t i = 0; i < n->count; i++) {
@@ -117,13 +116,12 @@ static const char *array_of(gh_numbers *n)
  * number that is one of them width_bucket() counts an odd number of these. A table of which all columns show
  * is two numbers, however many those are.
  */
-static const char *ranges_of(gh_numbers *n)
+static const char *ranges_of(const gh_numbers *n)
 {
     bool is_first = true;
     gh_buf b;
     char *out;
 
-    sort(n);
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, "CAST('{");
     for (size_t i = 0; i < n->count; i++) {
@@ -395,16 +393,11 @@ static void see_functions(const gh_judge *j, gh_system_sets *s)
     }
 }
 
-static const gh_system_sets *sets_of(gh_judge *j)
+static void see_all(gh_judge *j, gh_system_sets *s)
 {
-    gh_system_sets *s;
     size_t count;
-    const gh_relation *const *relations;
+    const gh_relation *const *relations = gh_catalog_relations(j->in->catalog, &count);
 
-    if (j->sets != NULL)
-        return j->sets;
-    s = palloc0(sizeof(*s));
-    relations = gh_catalog_relations(j->in->catalog, &count);
     for (size_t i = 0; i < count; i++) {
         see_relation(j, s, relations[i]);
         withhold_columns(j, s, relations[i]);
@@ -426,9 +419,74 @@ static const gh_system_sets *sets_of(gh_judge *j)
     see_schema(j, s, GH_STR("information_schema"));
     see_schema(j, s, GH_STR("public")); /* every database has it, in every client's path */
     for (unsigned i = 0; i < SETS; i++)
-        s->sql[i] = i == SET_KEYS ? ranges_of(&s->of[i]) : array_of(&s->of[i]);
+        sort(&s->of[i]);
+}
+
+/* ---- kept with the view ----------------------------------------------------------------------------- */
+
+/* Without temporary relations all of it follows from view and catalog: the counts, and the numbers behind them. */
+static bool recall(const gh_judge *j, gh_system_sets *s)
+{
+    size_t size = gh_view_kept(j->in->view, j->in->catalog, NULL, 0);
+    int64_t *numbers;
+    size_t at = SETS;
+
+    if (size == 0)
+        return false;
+    numbers = palloc(size);
+    if (gh_view_kept(j->in->view, j->in->catalog, numbers, size) != size)
+        return false; /* another catalog came meanwhile */
+    for (unsigned i = 0; i < SETS; i++) {
+        s->of[i] = (gh_numbers){ numbers + at, (size_t)numbers[i], (size_t)numbers[i] };
+        at += (size_t)numbers[i];
+    }
+    GH_ASSERT(at * sizeof(*numbers) == size);
+    return true;
+}
+
+static void keep(const gh_judge *j, const gh_system_sets *s)
+{
+    size_t count = SETS;
+    size_t at = SETS;
+    int64_t *numbers;
+
+    for (unsigned i = 0; i < SETS; i++)
+        count += s->of[i].count;
+    numbers = palloc(count * sizeof(*numbers));
+    for (unsigned i = 0; i < SETS; i++) {
+        numbers[i] = (int64_t)s->of[i].count;
+        if (s->of[i].count != 0)
+            memcpy(numbers + at, s->of[i].items, s->of[i].count * sizeof(*numbers));
+        at += s->of[i].count;
+    }
+    gh_view_keep(j->in->view, j->in->catalog, numbers, count * sizeof(*numbers));
+}
+
+static gh_system_sets *sets_of(gh_judge *j)
+{
+    gh_system_sets *s;
+
+    if (j->sets != NULL)
+        return j->sets;
+    s = palloc0(sizeof(*s));
+    if (j->in->temporary != NULL) {
+        see_all(j, s);
+    } else if (!recall(j, s)) {
+        see_all(j, s);
+        keep(j, s);
+    }
     j->sets = s;
     return s;
+}
+
+/* Written when it is asked for: few templates use all of them. */
+static const char *sql_of(gh_judge *j, unsigned set)
+{
+    gh_system_sets *s = sets_of(j);
+
+    if (s->sql[set] == NULL)
+        s->sql[set] = set == SET_KEYS ? ranges_of(&s->of[set]) : array_of(&s->of[set]);
+    return s->sql[set];
 }
 
 bool gh_system_schema_is_visible(gh_judge *j, gh_oid oid)
@@ -449,7 +507,7 @@ const char *gh_system_set_sql(gh_judge *j, gh_str name)
         if (!gh_str_is(name, s_set_names[i]))
             continue;
         if (!j->has_sets_beside)
-            return sets_of(j)->sql[i];
+            return sql_of(j, i);
         j->sets_beside |= 1u << i;
         return gh_judge_printf("gu.%s", s_set_names[i]);
     }
@@ -480,7 +538,7 @@ char *gh_system_sets_sql(gh_judge *j, const char *glue)
     for (unsigned i = 0; i < SETS; i++) {
         if ((j->sets_beside & (1u << i)) == 0)
             continue;
-        gh_buf_printf(&b, "%s%s AS %s", is_first ? "" : ", ", sets_of(j)->sql[i], s_set_names[i]);
+        gh_buf_printf(&b, "%s%s AS %s", is_first ? "" : ", ", sql_of(j, i), s_set_names[i]);
         is_first = false;
     }
     gh_buf_puts(&b, ") AS gu");

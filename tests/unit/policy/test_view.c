@@ -332,6 +332,35 @@ START_TEST(memo_is_shared_by_threads)
 }
 END_TEST
 
+START_TEST(what_is_kept_is_of_one_catalog)
+{
+    gh_catalog *first = table_of("s", "t", "c", 1);
+    gh_catalog *next = table_of("s", "t", "c", 2);
+    char bytes[] = "four";
+    gh_view *v;
+
+    world_user(&s_world, S("alice"), (gh_str_list){ 0 });
+    compile();
+    v = view("alice", 0);
+    ck_assert_uint_eq(gh_view_kept(v, first, NULL, 0), 0);
+    gh_view_keep(v, first, "1234", 4);
+    ck_assert_uint_eq(gh_view_kept(v, first, NULL, 0), 4);
+    ck_assert_uint_eq(gh_view_kept(v, first, bytes, 3), 4);
+    ck_assert_str_eq(bytes, "four");
+    ck_assert_uint_eq(gh_view_kept(v, next, bytes, 4), 0);
+    ck_assert_str_eq(bytes, "four");
+    ck_assert_uint_eq(gh_view_kept(v, first, bytes, 4), 4);
+    ck_assert_str_eq(bytes, "1234");
+    gh_view_keep(v, next, "56", 2);
+    ck_assert_uint_eq(gh_view_kept(v, first, bytes, 4), 0);
+    ck_assert_uint_eq(gh_view_kept(v, next, bytes, 2), 2);
+    ck_assert_str_eq(bytes, "5634");
+    gh_view_release(v);
+    gh_catalog_release(first);
+    gh_catalog_release(next);
+}
+END_TEST
+
 Suite *policy_view_suite(void)
 {
     Suite *s = suite_create("policy views");
@@ -350,6 +379,7 @@ Suite *policy_view_suite(void)
     tcase_add_test(t, functions);
     tcase_add_test(t, memo);
     tcase_add_test(t, memo_is_shared_by_threads);
+    tcase_add_test(t, what_is_kept_is_of_one_catalog);
     suite_add_tcase(s, t);
     return s;
 }
