@@ -32,12 +32,15 @@ typedef struct gh_column {
     bool is_altered_by_insert; /* a BEFORE ROW trigger may write it */
     bool is_altered_by_update;
     gh_str
-        default_sql; /* pg_get_expr() of a default that begins as a literal, or is the time; else empty */
+        default_sql; /* pg_get_expr() of a default that begins as a literal, is the time, a random uuid or
+                        the next number of the column's own sequence; of an identity the options of
+                        its sequence; else empty */
 } gh_column;
 
 /* PRIMARY KEY, UNIQUE or EXCLUDE. */
 typedef struct gh_constraint {
     gh_str name;
+    char kind;              /* pg_constraint.contype: p u x */
     const int16_t *columns; /* attnums; 0 for an expression */
     uint16_t column_count;
 } gh_constraint;

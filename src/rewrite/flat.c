@@ -316,26 +316,27 @@ void gh_flat_note_guard(gh_judge *j, SelectStmt *s)
  * Could it be false or NULL for every row, whatever that holds (an attribute that the user lacks)? PostgreSQL then throws
  * what stands within CASE away before it has computed its constants, among which one may fail as it would without rows.
  */
-static bool may_hold_for_none(const gh_item *item)
+bool gh_flat_may_hold_for_none(const char *where, const char *inner)
 {
-    const char *at = strcasestr(item->where, "null");
+    const char *at = strcasestr(where, "null");
 
     for (; at != NULL; at = strcasestr(at + 1, "null")) {
-        bool is_test = at - item->where >= 4 &&
+        bool is_test = at - where >= 4 &&
                        (strncasecmp(at - 3, "is ", 3) == 0 || strncasecmp(at - 4, "not ", 4) == 0);
 
         if (!is_test)
             return true;
     }
-    return strstr(item->where, item->inner) == NULL;
+    return strstr(where, inner) == NULL;
 }
 
 /* Of several queries each has conditions of its own, which may meet here. */
 bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item)
 {
     return item->block->may_guard && !item->calls_code &&
-           (item->is_locked || (!item->has_query && item->block->select->lockingClause == NIL &&
-                                list_length(j->blocks) == 1 && !may_hold_for_none(item)));
+           (item->is_locked ||
+            (!item->has_query && item->block->select->lockingClause == NIL &&
+             list_length(j->blocks) == 1 && !gh_flat_may_hold_for_none(item->where, item->inner)));
 }
 
 /* ---- their masks and filters ------------------------------------------------------------------- */

@@ -23,6 +23,7 @@
  *     early.c      what is computed before a view's own joins
  *     aggregate.c  what is computed from aggregates: of visible rows alone
  *     system_column.c position.c   tableoid, xmin and ctid of what is filtered
+ *     like.c default.c what LIKE takes along of a relation that does not show in full; defaults of columns
  *     function.c setting.c system_catalog.c   allow-lists
  *     number.c     lastval()
  *     catalog_print.c names of objects as the client's search_path prints them
@@ -659,6 +660,8 @@ bool gh_flat_prepare(gh_judge *j, gh_item *item);
 void gh_flat_note_guard(gh_judge *j, SelectStmt *s);
 /* May it stand so, fence or not, since the client's WHERE runs behind its row condition? */
 bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item);
+/* Could the condition hold for no row at all, whatever that holds? */
+bool gh_flat_may_hold_for_none(const char *where, const char *inner);
 /* Puts the row conditions and masks of the query's relations that do into it. */
 void gh_flat_place_filters(gh_judge *j, gh_block *b);
 

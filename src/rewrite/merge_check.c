@@ -18,6 +18,7 @@
  * SECURITY: a value that is computed twice is checked once and stored another time. Attack:
  * tests/integration/checked_writes, Merge.
  */
+#include "default.h"
 #include "infer.h"
 #include "merge.h"
 
@@ -202,78 +203,6 @@ static char *as_stored(gh_judge *j, const gh_column *c, const char *value)
                : gh_judge_printf("CAST(%s AS " GH_STR_FMT ")", sql, GH_STR_ARG(c->type_sql));
 }
 
-/* SQL of a default that is the time of the transaction, which is the same wherever it is asked for; NULL for any other. */
-static char *time_default(gh_judge *j, const gh_column *c)
-{
-    const Node *n = gh_judge_parse_expr(j, gh_judge_cstr(c->default_sql));
-
-    if (n != NULL && IsA(n, FuncCall))
-        return pstrdup("pg_catalog.now()");
-    return n != NULL && IsA(n, SQLValueFunction) ? gh_judge_cstr(c->default_sql) : NULL;
-}
-
-/* SQL of a literal; NULL of any other. */
-static const char *literal(gh_judge *j, const A_Const *a)
-{
-    const char *text = "NULL";
-
-    if (!a->isnull) {
-        if (IsA(&a->val, String))
-            text = gh_judge_literal(j, gh_str_of(strVal(&a->val)));
-        else if (IsA(&a->val, Integer))
-            text = gh_judge_printf("%d", intVal(&a->val));
-        else if (IsA(&a->val, Float))
-            text = ((const Float *)&a->val)->fval;
-        else if (IsA(&a->val, Boolean))
-            text = boolVal(&a->val) ? "true" : "false";
-        else
-            return NULL;
-    }
-    return text;
-}
-
-/* The type that a default casts to, in SQL; NULL: it is neither PostgreSQL's own nor the column's, or has a length. */
-static const char *cast_type(gh_judge *j, const gh_column *c, const TypeName *t)
-{
-    const gh_type *type = gh_catalog_type_by_oid(j->in->catalog, gh_infer_named_type(j, t));
-
-    if (type == NULL || t->typmods != NIL ||
-        (type->oid != c->type_oid && !gh_str_is(type->schema, "pg_catalog")))
-        return NULL;
-    return gh_judge_printf("%s.%s", gh_judge_ident(j, type->schema), gh_judge_ident(j, type->name));
-}
-
-/* A literal and each cast of it: '2024-01-01 05:00'::date::timestamp has lost its hour. NULL: not understood. */
-static const char *cast_literal(gh_judge *j, const gh_column *c, const Node *n)
-{
-    const char *type;
-    const char *value;
-
-    if (IsA(n, A_Const))
-        return literal(j, (const A_Const *)n);
-    if (!IsA(n, TypeCast))
-        return NULL;
-    type = cast_type(j, c, ((const TypeCast *)n)->typeName);
-    value = type == NULL ? NULL : cast_literal(j, c, ((const TypeCast *)n)->arg);
-    return value == NULL ? NULL : gh_judge_printf("CAST(%s AS %s)", value, type);
-}
-
-/* SQL of a default that is a literal or the time; NULL for any other. */
-static char *known_default(gh_judge *j, const gh_column *c)
-{
-    const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, c->type_oid);
-    const Node *n;
-    const char *value;
-
-    if (!c->has_default && c->identity == 0 && t != NULL && t->kind != 'd') /* which has its own */
-        return gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql));
-    n = c->default_sql.len == 0 ? NULL : gh_judge_parse_expr(j, gh_judge_cstr(c->default_sql));
-    if (n == NULL)
-        return NULL;
-    value = cast_literal(j, c, n);
-    return value != NULL ? pstrdup(value) : time_default(j, c);
-}
-
 /* ---- each column ----------------------------------------------------------------------------------- */
 
 /* The value that the client gave is the one that is stored. */
@@ -294,7 +223,7 @@ static char *other_value(gh_judge *j, gh_merge_action *a, const gh_column *c, gh
 
     if (v->slot == NULL && a->is_update)
         return gh_judge_printf("%s.%s", a->target->inner, gh_judge_ident(j, c->name));
-    value = c->identity == 0 ? known_default(j, c) : NULL;
+    value = c->identity == 0 ? gh_default_known(j, c) : NULL;
     if (value == NULL) {
         refuse(j, a->target, WHY_DEFAULT);
     } else if (v->slot != NULL) {

@@ -10,7 +10,7 @@
  * SECURITY: PostgreSQL's own tells of any sequence, of one that a trigger took for a table that is hidden, too. Of a table's this
  * tells no more than RETURNING would: columns that show in clear count. Attack: tests/attack/cases/01-functions.txt.
  */
-#include "judge.h"
+#include "default.h"
 
 #define GH_NUMBER_OF_SEVERAL 1u /* no relation has this OID */
 
@@ -20,7 +20,8 @@ static bool may_be(const gh_decision *d, const gh_relation *r, size_t column)
     const gh_column *c = &r->columns[column];
 
     return d->columns[column].show == GH_CLEAR && c->generated == 0 &&
-           (c->identity != 0 || (c->has_default && c->default_sql.len == 0));
+           (c->identity != 0 ||
+            (c->has_default && (c->default_sql.len == 0 || gh_default_is_number(c))));
 }
 
 void gh_number_note(gh_judge *j, gh_oid of)

@@ -12,7 +12,7 @@
  * What is not about a temporary table is not judged here but refused by its kind, hidden and absent
  * names alike.
  */
-#include "judge.h"
+#include "default.h"
 
 /* pg_class.relpersistence */
 #define TEMPORARY 't'
@@ -316,27 +316,6 @@ static bool may_stand(const gh_item *item, bits32 options)
             (item->decision->privileges & GH_INSERT) != 0);
 }
 
-/* The visible columns, as definitions. */
-static char *column_definitions(gh_judge *j, const gh_item *item)
-{
-    gh_buf out;
-
-    gh_buf_init(&out, 0);
-    for (uint16_t i = 0; i < item->relation->column_count; i++) {
-        const gh_column *c = &item->relation->columns[i];
-        gh_show show = item->decision->columns[i].show;
-
-        if (show == GH_HIDDEN)
-            continue;
-        item->is_used[i] = true;
-        gh_buf_puts(&out, out.len == 0 ? "" : ", ");
-        gh_sql_put_ident(&out, c->name, j->is_ascii);
-        gh_buf_printf(&out, " " GH_STR_FMT "%s", GH_STR_ARG(c->type_sql),
-                      c->is_not_null && show == GH_CLEAR ? " NOT NULL" : "");
-    }
-    return gh_judge_take(&out);
-}
-
 static List *parse_definitions(gh_judge *j, const char *definitions)
 {
     gh_sql_text t;
@@ -382,16 +361,14 @@ static List *judge_like(gh_judge *j, TableLikeClause *l)
     item->is_filtered = palloc0((size_t)item->relation->column_count + 1);
     item->is_placed = true;
     j->items = lappend(j->items, item);
-    definitions = column_definitions(j, item);
     if (may_stand(item, l->options)) {
+        (void)gh_like_elements(j, item, 0);
         place_name(j, v, item->relation->schema, item->relation->name);
         return list_make1(l);
     }
-    if ((l->options & ~(bits32)LIKE_HARMLESS) != 0) {
-        gh_judge_refuse(j, GH_DENIED, "42501", v->location,
-                        "LIKE with these options is not allowed for table %s", v->relname);
+    definitions = gh_like_elements(j, item, l->options);
+    if (j->rc != GH_OK)
         return NIL;
-    }
     gh_judge_edit(j, token - 1, like_end(j, end), definitions);
     return parse_definitions(j, definitions);
 }

@@ -150,30 +150,50 @@ static const char s_relations_sql[] =
     "EXISTS (SELECT FROM altered x WHERE x.oid = a.attrelid AND x." event                          \
     " AND lower(a.attname::text COLLATE \"C\") = ANY (x.columns))"
 
+/* The sequence that is the column's own: of an identity, or of serial. */
+#define SEQUENCE_OF(relation, column, dependency)                                                  \
+    "p.refclassid = 'pg_class'::regclass AND p.refobjid = " relation                               \
+    " AND p.refobjsubid = " column                                                                 \
+    " AND p.classid = 'pg_class'::regclass AND p.deptype = '" dependency "'"
+
 /* Of relations that can be read or whose row can be a value; an index's columns are nobody's. */
 static const char s_columns_sql[] =
     "WITH RECURSIVE " HIDDEN ALTERED COMPUTED
     "SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, "
     "format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity, "
     "a.attgenerated, c.relkind = 'v' AND EXISTS (SELECT FROM computed p WHERE p.oid = a.attrelid "
-    "AND p.resno IN (0, a.attnum)), d.sql, " ALTERS("on_insert") ", " ALTERS(
-        "on_update") " FROM pg_attribute a JOIN pg_class c ON c.oid = "
-                     "a.attrelid "
-                     "LEFT JOIN (SELECT adrelid, adnum, pg_get_expr(adbin, adrelid) AS sql FROM "
-                     "pg_attrdef) d "
-                     "ON a.atthasdef AND a.attgenerated = '' AND d.adrelid = a.attrelid AND "
-                     "d.adnum = a.attnum "
-                     "AND d.sql ~ "
-                     "'^([(]*(''|[0-9])|true$|false$|NULL::|(now\\(\\)|CURRENT_TIMESTAMP|CURRENT_"
-                     "DATE|"
-                     "LOCALTIMESTAMP)$)' AND length(d.sql) < 200 "
+    "AND p.resno IN (0, a.attnum)), " ALTERS("on_insert") ", " ALTERS(
+        "on_update") " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
                      "WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind NOT IN ('t', 'i', "
                      "'I') "
                      "AND c.relnamespace NOT IN (TABLE hidden) ORDER BY a.attrelid, a.attnum";
 
+/* gh_column.default_sql */
+static const char s_defaults_sql[] =
+    "WITH " HIDDEN
+    "SELECT a.attrelid, a.attnum, CASE WHEN a.attidentity = '' THEN d.sql ELSE (SELECT "
+    "format('START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s%s', s.seqstart, "
+    "s.seqincrement, s.seqmin, s.seqmax, CASE WHEN s.seqcycle THEN ' CYCLE' END) FROM pg_depend p "
+    "JOIN pg_sequence s ON s.seqrelid = p.objid WHERE " SEQUENCE_OF(
+        "a.attrelid", "a.attnum",
+        "i") ") END FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+             "LEFT JOIN (SELECT adrelid, adnum, pg_get_expr(adbin, adrelid) AS sql FROM "
+             "pg_attrdef) d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+             "AND length(d.sql) < 200 AND (d.sql ~ "
+             "'^([(]*(''|[0-9])|[(]*(true|false|NULL|now\\(\\)|CURRENT_TIMESTAMP|CURRENT_DATE|"
+             "LOCALTIMESTAMP)([)]*::|$)|"
+             "((clock|statement|transaction)_timestamp|gen_random_uuid)\\(\\)$)' "
+             "OR d.sql LIKE 'nextval(%' AND EXISTS (SELECT FROM pg_depend p WHERE " SEQUENCE_OF(
+                 "d.adrelid", "d.adnum",
+                 "a") " AND d.sql = format('nextval(%L::regclass)', p.objid::regclass::text))) "
+                      "WHERE a.attnum > 0 AND (a.attidentity <> '' OR a.atthasdef AND "
+                      "a.attgenerated = '' AND d.sql IS NOT NULL) AND c.relkind NOT IN "
+                      "('t', 'i', 'I') AND c.relnamespace NOT IN (TABLE hidden) "
+                      "ORDER BY a.attrelid, a.attnum";
+
 /* What ON CONFLICT ON CONSTRAINT can name. */
 static const char s_constraints_sql[] =
-    "WITH " HIDDEN "SELECT conrelid, conname, conkey FROM pg_constraint "
+    "WITH " HIDDEN "SELECT conrelid, conname, conkey, contype FROM pg_constraint "
     "WHERE contype IN ('p', 'u', 'x') AND conrelid <> 0 AND connamespace NOT IN (TABLE hidden) "
     "ORDER BY conrelid, conname";
 
@@ -329,13 +349,28 @@ static void take_column(gh_column *c, const PGresult *r, int row)
         .identity = char_at(r, row, 9),
         .generated = char_at(r, row, 10),
         .is_computed = bool_at(r, row, 11),
-        .default_sql = text_at(r, row, 12),
-        .is_altered_by_insert = bool_at(r, row, 13),
-        .is_altered_by_update = bool_at(r, row, 14),
+        .is_altered_by_insert = bool_at(r, row, 12),
+        .is_altered_by_update = bool_at(r, row, 13),
     };
 }
 
 /* Of the relation, from row *next on. */
+static void take_defaults(reading *rd, const gh_relation *rel, const PGresult *r, int *next)
+{
+    int end = PQntuples(r);
+    uint16_t at = 0;
+
+    while (*next < end && oid_at(r, *next, 0) < rel->oid)
+        (*next)++;
+    for (; *next < end && oid_at(r, *next, 0) == rel->oid; (*next)++) {
+        while (at < rel->column_count && rd->columns[at].attnum < int_at(r, *next, 1))
+            at++;
+        if (at < rel->column_count && rd->columns[at].attnum == int_at(r, *next, 1))
+            rd->columns[at].default_sql = text_at(r, *next, 2);
+    }
+}
+
+/* The same. */
 static void take_constraints(reading *rd, gh_relation *rel, const PGresult *r, int *next)
 {
     int end = PQntuples(r);
@@ -349,7 +384,9 @@ static void take_constraints(reading *rd, gh_relation *rel, const PGresult *r, i
 
         if (rel->constraint_count == CONSTRAINTS_MAX)
             continue;
-        *c = (gh_constraint){ .name = text_at(r, *next, 1), .columns = columns };
+        *c = (gh_constraint){ .name = text_at(r, *next, 1),
+                              .kind = char_at(r, *next, 3),
+                              .columns = columns };
         c->column_count = (uint16_t)numbers_at(r, *next, 2, rd->numbers, INDEX_COLUMNS_MAX);
         for (size_t k = 0; k < c->column_count; k++)
             columns[k] = (int16_t)rd->numbers[k];
@@ -373,9 +410,11 @@ static void take_partial_keys(reading *rd, gh_relation *rel, const PGresult *r, 
 
 /* All ordered by the relation's OID: one pass. */
 static void take_relations(reading *rd, const PGresult *relations, const PGresult *columns,
-                           const PGresult *constraints, const PGresult *partial_keys)
+                           const PGresult *defaults, const PGresult *constraints,
+                           const PGresult *partial_keys)
 {
     int next = 0;
+    int next_default = 0;
     int next_key = 0;
     int next_constraint = 0;
     int columns_end = PQntuples(columns);
@@ -412,6 +451,7 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
             rel.column_count++;
             next++;
         }
+        take_defaults(rd, &rel, defaults, &next_default);
         take_constraints(rd, &rel, constraints, &next_constraint);
         take_partial_keys(rd, &rel, partial_keys, &next_key);
         gh_catalog_add_relation(rd->builder, &rel);
@@ -565,6 +605,7 @@ static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
 {
     PGresult *relations = NULL;
     PGresult *columns = NULL;
+    PGresult *defaults = NULL;
     PGresult *constraints = NULL;
     PGresult *partial_keys = NULL;
     gh_rc rc = query(r, s_relations_sql, &relations, err);
@@ -572,13 +613,16 @@ static gh_rc read_relations(gh_catalog_reader *r, reading *rd, gh_err *err)
     if (rc == GH_OK)
         rc = query(r, s_columns_sql, &columns, err);
     if (rc == GH_OK)
+        rc = query(r, s_defaults_sql, &defaults, err);
+    if (rc == GH_OK)
         rc = query(r, s_constraints_sql, &constraints, err);
     if (rc == GH_OK)
         rc = query(r, s_partial_keys_sql, &partial_keys, err);
     if (rc == GH_OK)
-        take_relations(rd, relations, columns, constraints, partial_keys);
+        take_relations(rd, relations, columns, defaults, constraints, partial_keys);
     PQclear(relations);
     PQclear(columns);
+    PQclear(defaults);
     PQclear(constraints);
     PQclear(partial_keys);
     return rc;
