@@ -5,6 +5,7 @@
  */
 #include "function_list.h"
 #include "join_on.h"
+#include "row_value.h"
 
 #include "system_catalog.h"
 
@@ -495,6 +496,12 @@ void gh_judge_expr(gh_judge *j, Node **slot)
     case T_CollateClause:
         judge_collation(j, (CollateClause *)n);
         judge_children(j, n);
+        return;
+    case T_A_Indirection:
+        if (gh_row_tell_made(j, (A_Indirection *)n))
+            return;
+        judge_children(j, n);
+        gh_row_tell_field(j, (const A_Indirection *)n);
         return;
     case T_RowExpr:
         judge_row(j, (RowExpr *)n);

@@ -1,7 +1,7 @@
 /*
  * from_function.c: functions in FROM.
  */
-#include "judge.h"
+#include "row_value.h"
 
 /* "name, version)" */
 static List *names_of(const char *columns)
@@ -84,6 +84,8 @@ void gh_judge_range_function(gh_judge *j, RangeFunction *f)
     foreach (cell, f->functions) { /* lists of a call and its column definitions */
         List *pair = lfirst(cell);
 
+        if (gh_row_tell_populate(j, f, pair))
+            continue;
         if (linitial(pair) != NULL) {
             bool was_from_function = j->is_from_function;
             const Node *was = linitial(pair);

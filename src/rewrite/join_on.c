@@ -361,7 +361,7 @@ static const char *sql_of(const List *columns)
     return out;
 }
 
-static void tell(gh_judge *j, size_t first, size_t end, const char *text)
+void gh_join_on_tell(gh_judge *j, size_t first, size_t end, const char *text)
 {
     gh_edit *e = palloc(sizeof(*e));
 
@@ -476,14 +476,14 @@ bool gh_join_on_say(gh_judge *j, const JoinExpr *join)
 
         if (natural == SIZE_MAX)
             return false;
-        tell(j, natural, natural + 1, "");
-        tell(j, place, place, sql);
+        gh_join_on_tell(j, natural, natural + 1, "");
+        gh_join_on_tell(j, place, place, sql);
     } else {
         size_t close = gh_sql_token_closing(j->text, place + 1);
 
         if (!gh_operator_is_word(j, place, "using") || close == SIZE_MAX)
             return false;
-        tell(j, place, close + 1, sql);
+        gh_join_on_tell(j, place, close + 1, sql);
     }
     j->block->on_joins = lappend(j->block->on_joins, on);
     return true;
@@ -512,7 +512,7 @@ void gh_join_on_cover(gh_judge *j, JoinExpr *join)
         gh_judge_refuse(j, GH_DENIED, "42501", -1,
                         "a join by names with an alias is not allowed here: write ON");
     else
-        tell(j, open + 1, open + 1, gh_judge_printf("SELECT %s FROM", star));
+        gh_join_on_tell(j, open + 1, open + 1, gh_judge_printf("SELECT %s FROM", star));
     covered->join = join;
     foreach (cell, columns) {
         const gh_starred *c = lfirst(cell);
@@ -670,7 +670,7 @@ static void tell_name(gh_judge *j, const ColumnRef *ref, const char *name)
         return;
     }
     token = gh_judge_token(j, ref->location);
-    tell(j, token, token + 1, said(j, ref, name, side));
+    gh_join_on_tell(j, token, token + 1, said(j, ref, name, side));
 }
 
 static void tell_star(gh_judge *j, const ColumnRef *ref)
@@ -690,7 +690,7 @@ static void tell_star(gh_judge *j, const ColumnRef *ref)
         gh_judge_refuse(j, GH_DENIED, "42501", ref->location,
                         "* over this join is not allowed: name the columns");
     else
-        tell(j, token, token + 1, j->block->told_star);
+        gh_join_on_tell(j, token, token + 1, j->block->told_star);
 }
 
 void gh_join_on_column_ref(gh_judge *j, const ColumnRef *ref)

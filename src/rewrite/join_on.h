@@ -14,6 +14,8 @@ bool gh_join_on_is_needed(gh_judge *j, const JoinExpr *join);
 bool gh_join_on_say(gh_judge *j, const JoinExpr *join);
 /* The type of the columns of that name on either side, 0: not known, or several have it. */
 void gh_join_on_types(gh_judge *j, const JoinExpr *join, const char *name, gh_oid types[2]);
+/* The text stands in place of these tokens of the client's where the statement is told anew. */
+void gh_join_on_tell(gh_judge *j, size_t first, size_t end, const char *text);
 /* The statement as it is told then, NUL-terminated, and where its tokens come from. */
 GH_MUST_USE gh_rc gh_join_on_retell(gh_judge *j, size_t first, size_t end, char **out,
                                     gh_buf *offsets);

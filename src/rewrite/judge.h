@@ -587,6 +587,8 @@ const char *gh_function_column_name(const Node *operand, const gh_type *type);
 void gh_judge_type(gh_judge *j, TypeName *t);
 void gh_judge_cast(gh_judge *j, Node **slot);
 bool gh_type_is_visible(gh_judge *j, const gh_type *t);
+/* Is there one of the name, of one part or two, for the user? */
+bool gh_type_is_named(gh_judge *j, const TypeName *t);
 /* The type that a call of this name casts to, or NULL. */
 const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name);
 bool gh_type_param_is_allowed(gh_judge *j, gh_oid oid);

@@ -175,6 +175,15 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
     return type;
 }
 
+bool gh_type_is_named(gh_judge *j, const TypeName *t)
+{
+    gh_str schema = { NULL, 0 };
+
+    if (list_length(t->names) == 2)
+        schema = gh_str_of(strVal(linitial(t->names)));
+    return find_type(j, schema, gh_str_of(strVal(llast(t->names)))) != NULL;
+}
+
 /* The built-in type to which `name(x)` casts, where no function has that name. PostgreSQL does so by the type's
  * text alone, never by a cast that somebody made. */
 const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name)

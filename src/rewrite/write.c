@@ -4,7 +4,8 @@
  * be covered by one grant; a new or changed row must satisfy that grant's filter as it is finally
  * stored. What the statement reads of the target obeys select (write_target.c).
  */
-#include "judge.h"
+#include "infer.h"
+#include "operand.h"
 
 static const gh_column *written_column(gh_judge *j, const gh_item *item, const ResTarget *t)
 {
@@ -325,22 +326,33 @@ void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool 
     gh_write_close_block(j);
 }
 
-/* The block of a query that was judged, found by the relations in its FROM; NULL without any. */
-static const gh_block *block_of(const gh_judge *j, const SelectStmt *s)
+/* How many columns the item has; 0: not known. If that were wrong, PostgreSQL would count otherwise and refuse. */
+static size_t item_width(gh_judge *j, const gh_item *item)
 {
-    ListCell *cell;
+    const SelectStmt *arm = item->query;
+    const gh_query *q;
+    size_t width = 0;
 
-    foreach (cell, j->items) {
-        const gh_item *item = lfirst(cell);
-
-        if (item->block != NULL && item->block->select == s)
-            return item->block;
-    }
-    return NULL;
+    if (item->is_covered)
+        return 0;
+    if (item->function != NULL)
+        return (size_t)list_length(gh_infer_function_columns(j, item->function));
+    while (arm != NULL && arm->op != SETOP_NONE)
+        arm = arm->larg;
+    if (arm != NULL && arm->valuesLists != NIL)
+        return (size_t)list_length(linitial(arm->valuesLists));
+    q = arm != NULL ? gh_query_of(j, (const Node *)arm) : item->result;
+    if (q != NULL)
+        return q->is_complete ? (size_t)q->output_count : 0;
+    if (item->relation == NULL || item->decision == NULL)
+        return 0;
+    for (size_t i = 0; i < item->relation->column_count; i++)
+        width += item->decision->columns[i].show != GH_HIDDEN;
+    return width;
 }
 
 /* How many columns a star of the block stands for, of all its items or of one alone; 0: not known. */
-static size_t star_width(const gh_block *b, const ColumnRef *ref)
+static size_t star_width(gh_judge *j, const gh_block *b, const ColumnRef *ref)
 {
     size_t width = 0;
     ListCell *cell;
@@ -349,20 +361,21 @@ static size_t star_width(const gh_block *b, const ColumnRef *ref)
         return 0;
     foreach (cell, b->items) {
         const gh_item *item = lfirst(cell);
+        size_t one;
 
         if (list_length(ref->fields) == 2 &&
             (item->alias == NULL || strcmp(item->alias, strVal(linitial(ref->fields))) != 0))
             continue;
-        if (item->relation == NULL || item->decision == NULL || item->is_covered)
+        one = item_width(j, item);
+        if (one == 0)
             return 0;
-        for (size_t i = 0; i < item->relation->column_count; i++)
-            width += item->decision->columns[i].show != GH_HIDDEN;
+        width += one;
     }
     return width;
 }
 
 /* Width of the rows to insert, 0 where it is not known. */
-static size_t source_width(const gh_judge *j, const SelectStmt *s)
+static size_t source_width(gh_judge *j, const SelectStmt *s)
 {
     size_t width = 0;
     ListCell *cell;
@@ -375,7 +388,7 @@ static size_t source_width(const gh_judge *j, const SelectStmt *s)
         const Node *v = lfirst_node(ResTarget, cell)->val;
 
         if (IsA(v, ColumnRef) && IsA(llast(((const ColumnRef *)v)->fields), A_Star)) {
-            size_t star = star_width(block_of(j, s), (const ColumnRef *)v);
+            size_t star = star_width(j, gh_infer_block(j, (const Node *)s), (const ColumnRef *)v);
 
             if (star == 0)
                 return 0;
@@ -413,6 +426,8 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
 
     if (width == 0 && sees_every_column(target))
         return; /* what the table's first columns are is the same to both */
+    if (width == 0 && j->retold != NIL)
+        width = 1; /* what is told anew says it */
     if (width == 0) {
         gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
                         "INSERT of a star without a list of columns is not allowed");
