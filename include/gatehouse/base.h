@@ -1,7 +1,7 @@
 /*
  * base: what every module stands on. Results and errors, borrowed strings, arenas with a budget,
  * growing buffers with a bound, readers and writers of network order with a sticky error, secrets,
- * logging. No I/O but the log's write to stderr.
+ * logging, threads. No I/O but the log's write to stderr.
  *
  *     bytes ──▶ gh_rd ──▶ values          values ──▶ gh_buf ──▶ bytes
  *     statement ──▶ gh_arena (budget) ──▶ everything that lives as long as the statement
@@ -12,6 +12,7 @@
 #ifndef GATEHOUSE_BASE_H
 #define GATEHOUSE_BASE_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -211,6 +212,15 @@ void gh_secret_init(gh_secret *s, const void *bytes, size_t len);
 void gh_secret_fini(gh_secret *s);
 bool gh_secret_eq(const void *a, const void *b, size_t len);
 void gh_cleanse(void *p, size_t len);
+
+/* ---- threads ----------------------------------------------------------------------------------- */
+
+/*
+ * Starts fn(arg) with all signals masked: they are the main thread's, whose loop answers them. `stack_bytes` 0: the
+ * system's default. 0, or why not as an errno; who gets 0 joins the thread. Source: pthread_create(3), signal(7).
+ */
+GH_MUST_USE int gh_thread_start(pthread_t *out, size_t stack_bytes, void *(*fn)(void *arg),
+                                void *arg);
 
 /* ---- log --------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 gh_rc gh_auditlog_ticket_state(gh_auditlog *log, gh_auditlog_ticket t)
@@ -87,15 +86,8 @@ static void *run(void *arg)
 
 gh_rc gh_sync_start(gh_auditlog *log, gh_err *err)
 {
-    sigset_t all;
-    sigset_t old;
-    int errnum;
+    int errnum = gh_thread_start(&log->syncer, 0, run, log);
 
-    /* Signals are the main thread's business. */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    errnum = pthread_create(&log->syncer, NULL, run, log);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (errnum != 0)
         return gh_audit_failed(err, "start the thread that syncs", log->dir, errnum);
     return GH_OK;

@@ -262,7 +262,7 @@ gh_rc srv_catalogs_start(srv *v, gh_err *err)
     for (size_t i = 0; i < v->config->warehouse_count; i++) {
         srv_catalog *c = &v->catalogs[i];
 
-        if (pthread_create(&c->thread, NULL, catalog_main, c) != 0)
+        if (gh_thread_start(&c->thread, 0, catalog_main, c) != 0)
             return gh_fail(err, GH_IO, "58000", "cannot start a catalog thread");
         c->is_started = true;
     }

@@ -35,6 +35,19 @@ static void harden(void)
     }
 }
 
+/*
+ * A SIGHUP that nobody handles yet, or any more, would end the process; it waits for the loop instead. SIGTERM and
+ * SIGINT keep doing that: there is nothing to drain.
+ */
+static void hold_reloads(int how)
+{
+    sigset_t hangup;
+
+    (void)sigemptyset(&hangup);
+    (void)sigaddset(&hangup, SIGHUP);
+    (void)pthread_sigmask(how, &hangup, NULL);
+}
+
 /* ---- audit records of the process ------------------------------------------------------------ */
 
 static void no_wake(void *arg)
@@ -220,6 +233,7 @@ static gh_rc start(srv *v, gh_err *err)
     v->signals[0] = gh_signal_new(v->loop, SIGTERM, on_stop, v);
     v->signals[1] = gh_signal_new(v->loop, SIGINT, on_stop, v);
     v->signals[2] = gh_signal_new(v->loop, SIGHUP, srv_on_reload, v);
+    hold_reloads(SIG_UNBLOCK);
     rc = srv_workers_start(v, err);
     if (rc != GH_OK)
         return rc;
@@ -294,6 +308,7 @@ gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *a
     srv *v = gh_alloc(sizeof(*v));
     gh_rc rc;
 
+    hold_reloads(SIG_BLOCK);
     harden();
     v->config = config;
     v->live = *config;
@@ -313,6 +328,7 @@ gh_rc gh_server_run(const gh_config *config, gh_server_reload_fn reload, void *a
         rc = gh_loop_run(v->loop, err);
         gh_log(GH_INFO, "server.stopped", "rc=%s", gh_rc_name(rc));
     }
+    hold_reloads(SIG_BLOCK);
     tear_down(v);
     free(v);
     return rc;

@@ -166,23 +166,15 @@ static void *worker_main(void *arg)
 
 gh_rc srv_workers_start(srv *v, gh_err *err)
 {
-    pthread_attr_t attr;
-    gh_rc rc = GH_OK;
-
-    (void)pthread_attr_init(&attr);
-    (void)pthread_attr_setstacksize(&attr, SRV_STACK_BYTES);
-    for (size_t i = 0; i < v->worker_count && rc == GH_OK; i++) {
+    for (size_t i = 0; i < v->worker_count; i++) {
         srv_worker *w = &v->workers[i];
 
-        if (pthread_create(&w->thread, &attr, worker_main, w) != 0) {
-            rc = gh_fail(err, GH_IO, "58000", "cannot start a worker");
-            break;
-        }
+        if (gh_thread_start(&w->thread, SRV_STACK_BYTES, worker_main, w) != 0)
+            return gh_fail(err, GH_IO, "58000", "cannot start a worker");
         w->is_started = true;
         v->workers_running++;
     }
-    (void)pthread_attr_destroy(&attr);
-    return rc;
+    return GH_OK;
 }
 
 void srv_workers_free(srv *v)

@@ -122,19 +122,15 @@ static void *thread_main(void *arg)
 gh_rc gh_judge_pool_new(size_t threads, gh_judge_pool **out, gh_err *err)
 {
     gh_judge_pool *p = gh_alloc(sizeof(*p));
-    pthread_attr_t attr;
 
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->wake, NULL);
     gh_judge_line_init(&p->line);
     if (threads > GH_JUDGE_THREADS_MAX)
         threads = GH_JUDGE_THREADS_MAX;
-    (void)pthread_attr_init(&attr);
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     while (p->thread_count < threads &&
-           pthread_create(&p->threads[p->thread_count], &attr, thread_main, p) == 0)
+           gh_thread_start(&p->threads[p->thread_count], STACK_BYTES, thread_main, p) == 0)
         p->thread_count++;
-    (void)pthread_attr_destroy(&attr);
     if (p->thread_count < threads) {
         gh_judge_pool_free(p);
         return gh_fail(err, GH_IO, "58000", "cannot start a thread that judges statements");

@@ -8,7 +8,6 @@
  *
  * An attempt is the connector's between the two posts; `is_abandoned` is the worker's always.
  */
-#include <signal.h>
 #include <stdlib.h>
 
 #include "open_priv.h"
@@ -168,11 +167,8 @@ static void *connector_main(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's. */
 static gh_rc connector_start(gh_upstream *u, gh_err *err)
 {
-    sigset_t all;
-    sigset_t before;
     gh_rc rc = GH_OK;
 
     (void)pthread_mutex_lock(&u->lock);
@@ -181,14 +177,12 @@ static gh_rc connector_start(gh_upstream *u, gh_err *err)
         rc = gh_loop_new_immediate(&loop, err);
         if (rc == GH_OK) {
             u->loop = loop;
-            (void)sigfillset(&all);
-            (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-            int failed = pthread_create(&u->thread, NULL, connector_main, u);
-            (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+            int failed = gh_thread_start(&u->thread, 0, connector_main, u);
             if (failed != 0) {
                 u->loop = NULL;
                 gh_loop_free(loop);
-                rc = gh_upstream_unavailable(GH_IO, err, "pthread_create: %s", strerror(failed));
+                rc = gh_upstream_unavailable(GH_IO, err, "a thread for connections: %s",
+                                             strerror(failed));
             }
         }
     }

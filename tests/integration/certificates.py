@@ -1,7 +1,9 @@
 """Client certificates, and what binds a password's proof to the server's certificate."""
 import base64
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,6 +11,7 @@ import ssl
 import struct
 import sys
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -219,6 +222,36 @@ class Reload(unittest.TestCase):
             env['PGCHANNELBINDING'] = 'require'  # the new certificate's hash is what is bound to
             log_in = lambda: gt.run(gt.PG_BIN / 'psql', '-XAtqwc', 'SELECT 1', env=env, check=False).stdout == '1\n'
             gt.wait_for(log_in, 5, 'the new certificate')
+
+    def read_by_the_proxy(self, fifo):
+        def opened():
+            with contextlib.suppress(OSError):
+                return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        return open(gt.wait_for(opened, 10, 'it is read'), 'wb')
+
+    def test_while_it_starts(self):
+        """A SIGHUP before the proxy can handle one waits until it can; the threads that it starts never see a signal."""
+        with start('early') as p:
+            p.stop()
+            certificate = p.dir / 'slow.crt'
+            os.mkfifo(certificate)
+            p.config.write_text(p.config.read_text().replace(str(certs.server[0]), str(certificate)))
+            p.start(wait=False)
+            with self.read_by_the_proxy(certificate) as slow:
+                os.kill(p.pid, signal.SIGHUP)
+                time.sleep(0.05)
+                slow.write(certs.server[0].read_bytes())
+            gt.wait_for(lambda: not p.alive() or p.log().count('event=server.ready') == 2, 10, 'it starts')
+            self.assertTrue(p.alive())
+            self.assertNotIn('event=server.reloaded', p.log())
+            with self.read_by_the_proxy(certificate) as slow:
+                slow.write(certs.server[0].read_bytes())
+            gt.wait_for(lambda: 'event=server.reloaded' in p.log(), 10, 'what was asked for')
+            masks = {int(t.name): int(re.search(r'SigBlk:\t(\w+)', (t / 'status').read_text()).group(1), 16) for t in Path(f'/proc/{p.pid}/task').iterdir()}
+            asked = sum(1 << s - 1 for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+            self.assertEqual(masks.pop(p.pid) & asked, 0)
+            self.assertGreater(len(masks), 4)
+            self.assertEqual({mask & asked for mask in masks.values()}, {asked})
 
     def test_limits(self):
         with start('limits') as p:
