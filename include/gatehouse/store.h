@@ -23,12 +23,15 @@
 #include <gatehouse/policy.h>
 
 #define GH_STORE_SCHEMA_VERSION 1    /* a file of a newer one is refused */
-#define GH_STORE_BUSY_MS        5000 /* how long another process' change is waited for */
+#define GH_STORE_BUSY_MS        5000 /* how long another process' change is waited for... */
+#define GH_STORE_WATCH_BUSY_MS                                                                     \
+    1000 /* ...by who looks again soon, and has other things to tell meanwhile */
 
 typedef struct gh_store gh_store;
 
 typedef enum gh_store_mode {
     GH_STORE_READ = 0, /* the file must exist; nothing is ever written */
+    GH_STORE_WATCH,    /* the same, again and again */
     GH_STORE_WRITE,    /* must exist */
     GH_STORE_CREATE    /* made, empty, if absent */
 } gh_store_mode;

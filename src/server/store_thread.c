@@ -87,8 +87,14 @@ static void note_stale(srv *v, const char *event, const gh_err *err)
 
 gh_rc srv_policy_load_first(srv *v, gh_err *err)
 {
-    gh_rc rc = gh_store_open(v->config->acl.ptr, GH_STORE_READ, &v->store, err);
+    gh_rc rc = GH_AGAIN;
 
+    /* Nothing can be served meanwhile, so this is as patient as others are. */
+    for (int waited_ms = 0; rc == GH_AGAIN && waited_ms < GH_STORE_BUSY_MS;
+         waited_ms += GH_STORE_WATCH_BUSY_MS) {
+        gh_err_init(err);
+        rc = gh_store_open(v->config->acl.ptr, GH_STORE_WATCH, &v->store, err);
+    }
     if (rc == GH_OK)
         rc = load(v->store, &v->policy, &v->hash_key, err);
     if (rc == GH_OK)
@@ -300,7 +306,7 @@ static void *store_main(void *arg)
         gh_err err = { 0 };
 
         if (store == NULL &&
-            gh_store_open(v->config->acl.ptr, GH_STORE_READ, &store, &err) != GH_OK) {
+            gh_store_open(v->config->acl.ptr, GH_STORE_WATCH, &store, &err) != GH_OK) {
             note_stale(v, "policy.unreadable", &err);
             store = NULL;
         }
@@ -323,7 +329,7 @@ static void *store_main(void *arg)
 gh_rc srv_store_start(srv *v, gh_err *err)
 {
     v->first_policy = gh_policy_acquire(v->policy);
-    if (pthread_create(&v->store_thread, NULL, store_main, v) != 0) {
+    if (gh_thread_start(&v->store_thread, 0, store_main, v) != 0) {
         gh_policy_release(v->first_policy);
         return gh_fail(err, GH_IO, "58000", "cannot start the store thread");
     }

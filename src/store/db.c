@@ -18,13 +18,23 @@ enum {
     STORE_HASH_KEY_BYTES = 32
 };
 
+static bool only_reads(const gh_store *st)
+{
+    return st->mode == GH_STORE_READ || st->mode == GH_STORE_WATCH;
+}
+
+static int busy_ms(const gh_store *st)
+{
+    return st->mode == GH_STORE_WATCH ? GH_STORE_WATCH_BUSY_MS : GH_STORE_BUSY_MS;
+}
+
 gh_rc store_fail(gh_store *st, int sqlite_rc, gh_err *err)
 {
     switch (sqlite_rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return gh_fail(err, GH_AGAIN, "55P03", "%s: locked by another process for %d s", st->path,
-                       GH_STORE_BUSY_MS / 1000);
+                       busy_ms(st) / 1000);
     case SQLITE_NOTADB:
         return gh_fail(err, GH_INVALID, "XX001", "%s: not an ACL file", st->path);
     case SQLITE_CORRUPT:
@@ -341,7 +351,7 @@ static gh_rc open_db(gh_store *st, gh_err *err)
     if (rc != SQLITE_OK)
         return store_fail(st, rc, err);
     (void)sqlite3_extended_result_codes(st->db, 1);
-    (void)sqlite3_busy_timeout(st->db, GH_STORE_BUSY_MS);
+    (void)sqlite3_busy_timeout(st->db, busy_ms(st));
     (void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* FULL: what was said to be done survives power loss; WAL: readers and a writer do not wait. */
@@ -355,10 +365,9 @@ static gh_rc open_db(gh_store *st, gh_err *err)
         grc = check_version(st, err);
     if (grc == GH_OK)
         grc = store_exec(st,
-                         st->mode == GH_STORE_READ
-                             ? "PRAGMA query_only = 1; PRAGMA cell_size_check = 1"
-                             : "PRAGMA synchronous = FULL; PRAGMA cell_size_check = 1; "
-                               "PRAGMA journal_size_limit = 16777216",
+                         only_reads(st) ? "PRAGMA query_only = 1; PRAGMA cell_size_check = 1"
+                                        : "PRAGMA synchronous = FULL; PRAGMA cell_size_check = 1; "
+                                          "PRAGMA journal_size_limit = 16777216",
                          err);
     if (grc == GH_OK) {
         rc = sqlite3_prepare_v3(st->db, "PRAGMA data_version", -1, SQLITE_PREPARE_PERSISTENT,
@@ -501,7 +510,7 @@ gh_rc gh_store_load_change(gh_store *st, uint64_t since, gh_arena *a, gh_acl_cha
         return gh_fail(err, GH_CLOSED, "58030", "%s: not open", st->path);
     gh_rc rc = read_data_version(st, &version, err);
     /* Of a store that only reads, temporary tables are all that is written meanwhile. */
-    if (rc == GH_OK && st->mode == GH_STORE_READ)
+    if (rc == GH_OK && only_reads(st))
         rc = store_exec(st, "PRAGMA query_only = 0", err);
     if (rc == GH_OK)
         rc = store_exec(st, "BEGIN", err);
@@ -510,7 +519,7 @@ gh_rc gh_store_load_change(gh_store *st, uint64_t since, gh_arena *a, gh_acl_cha
     if (rc == GH_OK)
         rc = store_history_mark(st, change.now.version, &mark, err);
     store_rollback(st);
-    if (st->mode == GH_STORE_READ && store_exec(st, "PRAGMA query_only = 1", NULL) != GH_OK)
+    if (only_reads(st) && store_exec(st, "PRAGMA query_only = 1", NULL) != GH_OK)
         rc = rc == GH_OK ? gh_fail(err, GH_AGAIN, "58030", "%s: not ready", st->path) : rc;
     if (rc != GH_OK)
         return rc;
