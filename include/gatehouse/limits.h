@@ -66,11 +66,13 @@
 #define GH_SESSION_UPSTREAM_STATEMENTS_MAX 500   /* of them that the upstream keeps */
 #define GH_SESSION_LOOKUPS_MAX             64    /* beside them: lookup.c */
 #define GH_SESSION_KEPT_MAX                16384 /* bytes of messages that may be taken again: lookup_parse.c */
-#define GH_SESSION_TEMPORARY_MAX           1000  /* temporary relations of a session, indexes too */
-#define GH_SESSION_PATH_MAX                8192  /* bytes of a search_path */
-#define GH_LOGIN_TIMEOUT_MS                60000 /* limits.login_timeout */
-#define GH_LOGINS_MAX                      1000  /* a worker's, not logged in yet; limits.logins */
-#define GH_CLIENTS_MAX                     10000 /* limits.clients */
+#define GH_SESSION_TEMPORARY_MAX           1000 /* temporary relations of a session, indexes too */
+#define GH_SESSION_PATH_MAX                8192 /* bytes of a search_path */
+#define GH_SESSION_SAVEPOINT_BYTES_MAX                                                             \
+    (16u << 20)                   /* that a transaction's savepoints keep of the settings */
+#define GH_LOGIN_TIMEOUT_MS 60000 /* limits.login_timeout */
+#define GH_LOGINS_MAX       1000  /* a worker's, not logged in yet; limits.logins */
+#define GH_CLIENTS_MAX      10000 /* limits.clients */
 
 /* Relay */
 #define GH_RELAY_BUFFER_BYTES 65536 /* one I/O buffer; an idle client owns none */

@@ -10,6 +10,7 @@
 struct gh_savepoint {
     gh_savepoint *older;
     gh_settings_state state;
+    size_t bytes; /* its share of savepoint_bytes */
     size_t name_len;
     char name[];
 };
@@ -45,6 +46,7 @@ gh_rc gh_path_new(gh_str text, gh_str user, gh_path **out, gh_err *err)
     items = (gh_str *)(void *)(p + 1);
     pos = (char *)(items + items_max);
     p->references = 1;
+    p->bytes = size;
     p->schemas.items = items;
     if (text.len > 0)
         memcpy(pos, text.ptr, text.len);
@@ -103,6 +105,7 @@ static void drop_savepoint(gh_settings *s)
     gh_savepoint *sp = s->savepoints;
 
     s->savepoints = sp->older;
+    s->savepoint_bytes -= sp->bytes;
     state_fini(&sp->state);
     free(sp);
 }
@@ -181,10 +184,35 @@ void gh_settings_rollback(gh_settings *s)
     s->now = state_copy(&s->committed);
 }
 
+static size_t bytes_of(const gh_path *p, const gh_path *before)
+{
+    return p == NULL || p == before ? 0 : p->bytes;
+}
+
+/* What a savepoint of now would keep. */
+static size_t savepoint_bytes(const gh_settings *s, gh_str name)
+{
+    const gh_settings_state *before = s->savepoints != NULL ? &s->savepoints->state : &s->committed;
+
+    return sizeof(gh_savepoint) + name.len + bytes_of(s->now.session, before->session) +
+           bytes_of(s->now.local, before->local);
+}
+
+gh_rc gh_settings_check_savepoint(const gh_settings *s, gh_err *err)
+{
+    if (s->savepoint_bytes < GH_SESSION_SAVEPOINT_BYTES_MAX)
+        return GH_OK;
+    return gh_fail(err, GH_LIMIT, "54000",
+                   "too many savepoints in one transaction: they keep more than %u bytes",
+                   GH_SESSION_SAVEPOINT_BYTES_MAX);
+}
+
 void gh_settings_savepoint(gh_settings *s, gh_str name)
 {
     gh_savepoint *sp = gh_alloc(sizeof(*sp) + name.len);
 
+    sp->bytes = savepoint_bytes(s, name);
+    s->savepoint_bytes += sp->bytes;
     sp->name_len = name.len;
     if (name.len > 0)
         memcpy(sp->name, name.ptr, name.len);

@@ -15,6 +15,7 @@
 /* A search_path: its text as SHOW prints it, and its schemas. Counted and immutable. */
 typedef struct gh_path {
     uint32_t references;
+    size_t bytes; /* of all of it */
     gh_str text;
     gh_str_list schemas; /* without pg_catalog; `$user` is the user's name */
 } gh_path;
@@ -36,6 +37,7 @@ typedef struct gh_settings {
     gh_settings_state now;
     gh_settings_state committed; /* as before the transaction */
     gh_savepoint *savepoints;    /* newest first */
+    size_t savepoint_bytes; /* that they keep, with each path that the one before does not have */
 } gh_settings;
 
 void gh_settings_init(gh_settings *s, gh_path *initial); /* takes the reference */
@@ -46,7 +48,9 @@ void gh_settings_set(gh_settings *s, gh_path *path, bool is_local);
 bool gh_settings_is_changed(const gh_settings *s); /* since the last commit */
 void gh_settings_commit(gh_settings *s);
 void gh_settings_rollback(gh_settings *s);
-void gh_settings_savepoint(gh_settings *s, gh_str name);
+/* GH_LIMIT: one more would keep more than GH_SESSION_SAVEPOINT_BYTES_MAX. */
+GH_MUST_USE gh_rc gh_settings_check_savepoint(const gh_settings *s, gh_err *err);
+void gh_settings_savepoint(gh_settings *s, gh_str name); /* it is there upstream: is not refused */
 void gh_settings_release(gh_settings *s, gh_str name);
 void gh_settings_rollback_to(gh_settings *s, gh_str name);
 

@@ -134,9 +134,11 @@ gh_rc gh_session_check_names(gh_session *s, const gh_plan_set *set, gh_err *err)
     for (size_t i = 0; i < set->count && rc == GH_OK; i++) {
         const gh_plan *p = &set->plans[i];
 
-        if (p->is_bypassed)
+        if (p->kind == GH_STMT_SAVEPOINT)
+            rc = gh_settings_check_savepoint(&s->settings, err);
+        else if (p->is_bypassed)
             continue;
-        if (p->kind == GH_STMT_EXECUTE)
+        else if (p->kind == GH_STMT_EXECUTE)
             rc = check_use(s, &s->statements, p->name, err);
         else if (p->kind == GH_STMT_FETCH)
             rc = check_use(s, &s->portals, p->name, err);

@@ -187,6 +187,20 @@ class Limits(unittest.TestCase):
             gt.wait_for(lambda: 'event=session.renewed' in p.log(), 10, 'the other connection')
             self.assertEqual(self.c.one('SELECT count(*) FROM t'), [['1']])
 
+    def test_savepoints(self):
+        """Each keeps a path of its own: 8 times the text, and more."""
+        bound, n = BOUNDS['GH_SESSION_SAVEPOINT_BYTES_MAX'], 0
+        self.c.query('BEGIN')
+        while (got := self.c.query(f"SELECT set_config('search_path', 'w,{'x' * (BOUNDS['GH_SESSION_PATH_MAX'] - 6)}{n:04}', true); SAVEPOINT s")[-1]).error is None:
+            n += 1
+        self.assertEqual((got.sqlstate, got.error['M']), ('54000', f'too many savepoints in one transaction: they keep more than {bound} bytes'))
+        self.assertLess(bound // 12, n * BOUNDS['GH_SESSION_PATH_MAX'])
+        self.assertLess(n * BOUNDS['GH_SESSION_PATH_MAX'], bound)
+        self.c.query('ROLLBACK TO s; RELEASE s')
+        self.assertIsNone(self.c.query('SAVEPOINT again')[-1].error)
+        self.c.query('ROLLBACK')
+        self.goes_on()
+
     def test_session_statements(self):
         n = BOUNDS['GH_SESSION_STATEMENTS_MAX']
         for i in range(n):

@@ -449,6 +449,37 @@ START_TEST(test_settings_follow_transactions)
 }
 END_TEST
 
+/* What savepoints keep is bounded, by their number and by the paths that they alone hold; what goes away gives its share back. */
+START_TEST(test_savepoints_are_bounded)
+{
+    for (int has_paths = 0; has_paths < 2; has_paths++) {
+        char path[GH_SESSION_PATH_MAX + 1];
+        gh_settings s;
+        size_t count = 0;
+
+        gh_settings_init(&s, path_of("public"));
+        memset(path, 'x', GH_SESSION_PATH_MAX);
+        path[GH_SESSION_PATH_MAX] = '\0';
+        while (gh_settings_check_savepoint(&s, NULL) == GH_OK) {
+            if (has_paths != 0)
+                set(&s, path, count % 2 == 0);
+            gh_settings_savepoint(&s, GH_STR("x"));
+            count++;
+            ck_assert_uint_le(s.savepoint_bytes,
+                              GH_SESSION_SAVEPOINT_BYTES_MAX + 10 * sizeof(path));
+        }
+        ck_assert_uint_gt(count, has_paths != 0 ? 100 : 100000);
+        ck_assert_uint_lt(count, has_paths != 0 ? 1000 : 1000000);
+        ck_assert_int_eq(gh_settings_check_savepoint(&s, NULL), GH_LIMIT);
+        gh_settings_release(&s, GH_STR("x")); /* the newest of that name */
+        ck_assert_int_eq(gh_settings_check_savepoint(&s, NULL), GH_OK);
+        gh_settings_rollback(&s);
+        ck_assert_uint_eq(s.savepoint_bytes, 0);
+        gh_settings_fini(&s);
+    }
+}
+END_TEST
+
 START_TEST(test_setting_sql)
 {
     gh_buf b;
@@ -595,6 +626,7 @@ int main(void)
     tcase_add_test(tc, test_names_end_with_their_batch);
     tcase_add_test(tc, test_paths);
     tcase_add_test(tc, test_settings_follow_transactions);
+    tcase_add_test(tc, test_savepoints_are_bounded);
     tcase_add_test(tc, test_setting_sql);
     tcase_add_test(tc, test_fingerprints);
     tcase_add_test(tc, test_messages_without_literals);
