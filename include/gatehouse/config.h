@@ -139,15 +139,18 @@ const char *gh_config_suggest(gh_str word, const char *const *known, size_t know
 
 /* ---- the config file ------------------------------------------------------------------------- */
 
-#define GH_CONFIG_BYTES_MAX      (1u << 20)
-#define GH_CONFIG_LISTEN_MAX     64
-#define GH_CONFIG_WAREHOUSES_MAX 1000
-#define GH_CONFIG_WORKERS_MAX    256
-#define GH_CONFIG_POOL_MAX       100000
-#define GH_CONFIG_CLIENT_MAP_MAX 10000
+#define GH_CONFIG_BYTES_MAX       (1u << 20)
+#define GH_CONFIG_LISTEN_MAX      64
+#define GH_CONFIG_WAREHOUSES_MAX  1000
+#define GH_CONFIG_WORKERS_MAX     256
+#define GH_CONFIG_POOL_MAX        100000
+#define GH_CONFIG_CLIENT_MAP_MAX  10000
+#define GH_CONFIG_SOCKET_PATH_MAX 107 /* bytes; unix(7): sun_path with its NUL */
 
 typedef struct gh_config_listen {
     gh_str address;   /* 127.0.0.1:6432, [::1]:6432, *:6432: numbers, no names */
+    gh_str host;      /* of it, without brackets */
+    uint16_t port;    /* 0: there is no address */
     bool is_loopback; /* 127.0.0.0/8 or ::1 */
 } gh_config_listen;
 

@@ -130,9 +130,39 @@ static bool split_address(gh_str address, gh_config_listen *out)
     if (is_v6 ? !is_ipv6(host) : !is_ipv4(host) && !gh_str_is(host, "*"))
         return false;
     out->address = address;
+    out->host = host;
+    out->port = (uint16_t)port;
     out->is_loopback =
         is_v6 ? gh_str_is(host, "::1") : host.len > 4 && memcmp(host.ptr, "127.", 4) == 0;
     return true;
+}
+
+/* Every address, or every one of IPv4, has the other among them. */
+static bool covers(gh_str host, gh_str other)
+{
+    return gh_str_eq(host, other) || gh_str_is(host, "*") || gh_str_is(host, "::") ||
+           (gh_str_is(host, "0.0.0.0") && memchr(other.ptr, ':', other.len) == NULL);
+}
+
+/* Would the second of the two find its port taken? */
+static bool are_one_place(const gh_config_listen *a, const gh_config_listen *b)
+{
+    return a->port != 0 && a->port == b->port &&
+           (covers(a->host, b->host) || covers(b->host, a->host));
+}
+
+/* None of these may have it. */
+static void want_own_place(config_reading *g, const gh_yaml_node *at, const char *key,
+                           const gh_config_listen *l, const gh_config_listen *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!are_one_place(l, &list[i]))
+            continue;
+        gh_yaml_fault(&g->r, at, key,
+                      GH_STR_FMT " is listened on already, as " GH_STR_FMT " under listen",
+                      GH_STR_ARG(l->address), GH_STR_ARG(list[i].address));
+        return;
+    }
 }
 
 static void read_listen(config_reading *g, const gh_yaml_node *root)
@@ -163,6 +193,8 @@ static void read_listen(config_reading *g, const gh_yaml_node *root)
             gh_yaml_fault(&g->r, address, "address",
                           "expected 127.0.0.1:6432, [::1]:6432 or *:6432, found \"" GH_STR_FMT "\"",
                           GH_STR_ARG(text));
+        else
+            want_own_place(g, address, "address", &list[i], list, i);
     }
     g->c->listen = list;
     g->c->listen_count = n->count;
@@ -431,6 +463,16 @@ static void read_admin(config_reading *g, const gh_yaml_node *n)
         gh_yaml_fault(&g->r, address, "admin.address",
                       "metrics ask nobody who they are: expected a loopback address, or "
                       "`insecure: true`");
+    else
+        want_own_place(g, address, "admin.address", admin, g->c->listen, g->c->listen_count);
+}
+
+static void read_control(config_reading *g, const gh_yaml_node *n)
+{
+    g->c->control = read_path(g, n, "control", "");
+    if (g->c->control.len > GH_CONFIG_SOCKET_PATH_MAX)
+        gh_yaml_fault(&g->r, n, "control", "expected a path of at most %d bytes, found " GH_STR_FMT,
+                      GH_CONFIG_SOCKET_PATH_MAX, GH_STR_ARG(g->c->control));
 }
 
 static void read_root(config_reading *g, const gh_yaml_node *root)
@@ -445,7 +487,7 @@ static void read_root(config_reading *g, const gh_yaml_node *root)
     read_audit(g, root);
     read_warehouses(g, root);
     read_workers(g, root);
-    g->c->control = read_path(g, gh_yaml_get(root, "control"), "control", "");
+    read_control(g, gh_yaml_get(root, "control"));
     read_admin(g, gh_yaml_get(root, "admin"));
     read_limits(g, root);
 }

@@ -170,6 +170,76 @@ START_TEST(config_refuses_bad_addresses)
 }
 END_TEST
 
+START_TEST(config_two_of_one_place)
+{
+    static const struct {
+        const char *first;
+        const char *second;
+        bool is_taken;
+    } all[] = {
+        { "127.0.0.1:6432", "127.0.0.1:6432", true },
+        { "127.0.0.1:6432", "127.0.0.1:06432", true },
+        { "[::1]:6432", "[::1]:6432", true },
+        { "*:6432", "127.0.0.1:6432", true },
+        { "[::1]:6432", "*:6432", true },
+        { "0.0.0.0:6432", "127.0.0.1:6432", true },
+        { "10.0.0.1:6432", "0.0.0.0:6432", true },
+        { "0.0.0.0:6432", "[::]:6432", true },
+        { "0.0.0.0:6432", "[::1]:6432", false },
+        { "127.0.0.1:6432", "127.0.0.1:6433", false },
+        { "127.0.0.1:6432", "127.0.0.2:6432", false },
+        { "*:6432", "127.0.0.1:6433", false },
+    };
+    gh_arena *a = gh_arena_new(0);
+
+    for (size_t i = 0; i < GH_COUNT(all); i++) {
+        const char *first = all[i].first;
+        const char *second = all[i].second;
+        const char *fault =
+            gh_arena_printf(a, "%s is listened on already, as %s under listen\n", second, first)
+                .ptr;
+        const char *two =
+            gh_arena_printf(a, "listen: [{ address: '%s' }, { address: '%s' }]\n" GOOD_TAIL, first,
+                            second)
+                .ptr;
+        const char *admin = gh_arena_printf(a,
+                                            "listen: [{ address: '%s' }]\n" GOOD_TAIL
+                                            "admin: { address: '%s', insecure: true }\n",
+                                            first, second)
+                                .ptr;
+
+        if (!all[i].is_taken) {
+            accepted("g.yaml", two);
+            accepted("g.yaml", admin);
+            continue;
+        }
+        refused(two, gh_arena_printf(
+                         a, "g.yaml:1:%zu: address: %s",
+                         strlen("listen: [{ address: '' }, { address: ") + strlen(first) + 1, fault)
+                         .ptr);
+        refused(admin, gh_arena_printf(a, "g.yaml:8:19: admin.address: %s", fault).ptr);
+    }
+    gh_arena_free(a);
+}
+END_TEST
+
+START_TEST(config_control_path)
+{
+    char path[GH_CONFIG_SOCKET_PATH_MAX + 2] = "/";
+    const char *head = "listen: [{ address: '127.0.0.1:1' }]\n" GOOD_TAIL;
+    gh_arena *a = gh_arena_new(0);
+
+    memset(path + 1, 'x', GH_CONFIG_SOCKET_PATH_MAX - 1);
+    accepted("/g/g.yaml", gh_arena_printf(a, "%scontrol: %s\n", head, path).ptr);
+    refused(
+        gh_arena_printf(a, "%scontrol: %sx\n", head, path).ptr,
+        gh_arena_printf(a, "g.yaml:8:10: control: expected a path of at most %d bytes, found %sx\n",
+                        GH_CONFIG_SOCKET_PATH_MAX, path)
+            .ptr);
+    gh_arena_free(a);
+}
+END_TEST
+
 #define DISABLED(address, more)                                                                    \
     "listen:\n  - address: '" address "'\n"                                                        \
     "tls: { mode: disable" more " }\n"                                                             \
@@ -380,6 +450,8 @@ Suite *suite_config(void)
     tcase_add_test(t, config_reports_every_fault);
     tcase_add_test(t, config_takes_addresses);
     tcase_add_test(t, config_refuses_bad_addresses);
+    tcase_add_test(t, config_two_of_one_place);
+    tcase_add_test(t, config_control_path);
     tcase_add_test(t, config_plaintext_is_for_loopback);
     tcase_add_test(t, config_refuses_what_is_not_there);
     tcase_add_test(t, config_client_certificates);
