@@ -46,7 +46,8 @@ static bool broken(gh_session *s, const char *what)
         return false;
     gh_log(GH_ERROR, "upstream.protocol", "peer=%s what=%s", s->peer, what);
     s->is_upstream_lost = true;
-    gh_session_fatal_text(s, "08006", "the connection to the warehouse was lost");
+    gh_session_fatal_text(s, "08P01",
+                          "the warehouse broke the protocol: the connection to it was given up");
     return false;
 }
 
@@ -95,17 +96,20 @@ static bool trim_row(gh_session *s, char *head, size_t len)
     return true;
 }
 
-/* `head`: the message's first bytes, seven where it is a row that is trimmed. */
+/* `head`: the message's first bytes, seven where it is a row that is trimmed; no row is shorter. */
 static bool begin_stream(gh_session *s, uint8_t type, char *head, size_t len)
 {
     gh_answer how = gh_session_answer_begin(s, type, len);
 
     if (how == GH_ANSWER_BROKEN)
         return broken(s, "unexpected data");
-    s->answer_left = (uint32_t)len;
     s->answer_trim = 0;
+    /* Before anything of the row counts as sent: behind a part of one the client could not be told why. */
+    if (how == GH_ANSWER_RELAY && gh_session_answer_trim(s, type) != 0 && !trim_row(s, head, len))
+        return false;
+    s->answer_left = (uint32_t)len;
     s->is_relaying = how == GH_ANSWER_RELAY;
-    return !s->is_relaying || gh_session_answer_trim(s, type) == 0 || trim_row(s, head, len);
+    return true;
 }
 
 /* How much of a streamed message's beginning must lie together. */

@@ -302,7 +302,7 @@ static void end_statements(gh_session *s, const char *sqlstate)
         gh_expect *e = gh_expect_at(&s->queue, i);
 
         if (e->has_intent && e->sqlstate[0] == '\0')
-            memcpy(e->sqlstate, s->is_upstream_lost ? "08006" : sqlstate, sizeof("08006"));
+            memcpy(e->sqlstate, sqlstate, sizeof(e->sqlstate));
         gh_session_record_outcome(s, e);
     }
 }
@@ -356,7 +356,7 @@ void gh_session_close(gh_session *s)
     if (s->state == GH_SESSION_CLOSED)
         return;
     if (s->state == GH_SESSION_READY)
-        end_statements(s, "08003");
+        end_statements(s, s->is_upstream_lost ? "08006" : "08003");
     gh_session_record_logout(s);
     s->state = GH_SESSION_CLOSED;
     release_upstream(s);

@@ -8,10 +8,9 @@
 
 #include <gatehouse/upstream.h>
 
-#define GH_CONN_PARAMETERS_MAX 64
-#define GH_CONN_PARAMETER_VALUE_MAX                                                                \
-    GH_SESSION_PATH_MAX /* the longest of those that servers report */
-#define GH_CANCEL_TIMEOUT_MS 10000
+#define GH_CONN_PARAMETERS_MAX      64
+#define GH_CONN_PARAMETER_VALUE_MAX 30000 /* libpq takes no longer ParameterStatus */
+#define GH_CANCEL_TIMEOUT_MS        10000
 
 /* ---- errors (error.c) ----------------------------------------------------------------------- */
 

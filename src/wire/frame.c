@@ -133,6 +133,12 @@ static uint32_t backend_body_max(uint8_t type)
     return 0;
 }
 
+/* The least body of one that is passed on without being read; the others are checked by who reads them. */
+static uint32_t backend_body_min(uint8_t type)
+{
+    return type == GH_WIRE_B_DATA_ROW ? 2 : 0; /* its count of columns */
+}
+
 gh_rc gh_wire_frame_backend(gh_str bytes, gh_wire_frame *out, gh_err *err)
 {
     gh_rd r = wire_reader(bytes);
@@ -149,7 +155,7 @@ gh_rc gh_wire_frame_backend(gh_str bytes, gh_wire_frame *out, gh_err *err)
     if (bytes.len < TYPED_HEADER)
         return GH_AGAIN;
     len = gh_rd_u32(&r);
-    if (len < 4 || len - 4 > body_max)
+    if (len < 4 || len - 4 < backend_body_min(type) || len - 4 > body_max)
         return gh_fail(err, GH_BADMSG, "08P01", "lost synchronization with server");
     fill_frame(out, type, TYPED_HEADER, len - 4, bytes);
     return GH_OK;

@@ -13,12 +13,12 @@ import re
 import socket
 import struct
 import sys
-import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
 import attack_world as world
 import gatehouse_test as gt
+from lying_relay import Relay
 
 LONG = os.environ.get('GH_LONG') == '1'
 BIG = "SELECT repeat('x', 300000), g FROM generate_series(1, 30) g"
@@ -85,54 +85,6 @@ def drained(c, seconds=0.05):
     except OSError:
         pass
     return got
-
-
-class Relay:
-    """Between proxy and PostgreSQL: passes all, but for what PostgreSQL says once it is told to lie."""
-
-    def __init__(self, port):
-        self.port, self.lie, self.open = port, None, set()
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
-        self.address = self.listener.getsockname()[1]
-        self.ended = False
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while not self.ended:
-            try:
-                a, _ = self.listener.accept()
-                b = socket.create_connection(('127.0.0.1', self.port), 10)
-            except OSError:
-                continue
-            self.open |= {a, b}
-            threading.Thread(target=self.pump, args=(a, b, False), daemon=True).start()
-            threading.Thread(target=self.pump, args=(b, a, True), daemon=True).start()
-
-    def pump(self, source, target, is_server):
-        try:
-            while data := source.recv(1 << 16):
-                lie = self.lie
-                if is_server and lie is not None:
-                    data = lie(data)
-                target.sendall(data)
-        except OSError:
-            pass
-        for s in (source, target):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            self.open.discard(s)
-            s.close()
-
-    def close(self):
-        self.ended = True
-        self.listener.close()
-        for s in list(self.open):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 class Run:

@@ -12,17 +12,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
 import gatehouse_test as gt
 import warehouse
+from lying_relay import Relay
 
 BYPASS = warehouse.POLICY.replace('users:\n', '  trusted: { description: unrestricted, may: [bypass] }\nusers:\n'
-                                  '  loader: { roles: [trusted] }\n', 1)
+                                  '  loader: { roles: [trusted] }\n', 1).replace(
+    'denies:\n', """  - { to: [analyst], tables: [sales.orders], privileges: [insert], rows: "region = attr('region')" }\ndenies:\n""")
 
 
 def setUpModule():
-    global scratch, certs, pg, proxy
+    global scratch, certs, pg, proxy, relay
     scratch, certs, pg = gt.module_fixture()
     warehouse.load(pg)
+    pg.sql('GRANT INSERT ON sales.orders TO gatehouse', 'wh')
+    relay = Relay(pg.port)
+    unittest.addModuleCleanup(relay.close)
+    upstreams = {'wh': pg.conninfo('wh', 'gatehouse'), 'lie': pg.conninfo('wh', 'gatehouse', tls=False).replace(f'port={pg.port}', f'port={relay.address}')}
+    warehouses = ''.join(f'{name}:\n  conninfo: "{info}"\n  password_file: wh.pass\n  pool: {{ mode: session, size: 50, idle: 5 }}\n' for name, info in upstreams.items())
     proxy = unittest.enterModuleContext(
-        gt.Gatehouse(scratch, pg, certs, policy=BYPASS, users={**warehouse.USERS, 'loader': 'loader'}, tls='prefer'))
+        gt.Gatehouse(scratch, pg, certs, policy=BYPASS, users={**warehouse.USERS, 'loader': 'loader'}, tls='prefer', warehouses=warehouses))
 
 
 def running(text):
@@ -234,6 +241,88 @@ class Vanishing(unittest.TestCase):
         ended = [r['session'] for r in proxy.audit() if r['kind'] == 'logout']
         self.assertEqual(len(ended), len(set(ended)), 'one logout a session')
         self.assertLessEqual(set(ended), set(sessions))
+
+
+class BrokenUpstream(unittest.TestCase):
+    """A server that breaks the protocol: the session ends at once and says so, whatever it waited for, and nobody else is touched."""
+
+    ROWS, WRITE = 'SELECT id FROM sales.orders', "INSERT INTO sales.orders (id, region) VALUES (-1, 'EU')"  # a row that is relayed, one that is swallowed
+
+    def told(self, sql, lie, user='alice'):
+        with proxy.wire(user, tls='disable', database='lie') as c:
+            c.query('BEGIN')
+            relay.lie = lie
+            try:
+                c.send(gt.query_message(sql))
+                while True:
+                    kind, body = c.receive()
+                    if kind == 'E':
+                        return gt.error_fields(body)
+                    self.assertNotEqual(kind, 'Z', 'the answer is whole')
+            finally:
+                relay.lie = None
+
+    @staticmethod
+    def changed(kind, change):
+        """The first message of the kind with another body; those behind it as they were."""
+        def lie(data):
+            at = 0
+            while at < len(data) and data[at:at + 1] != kind:
+                at += 1 + struct.unpack('!I', data[at + 1:at + 5])[0]
+            if at >= len(data):
+                return data
+            end = at + 1 + struct.unpack('!I', data[at + 1:at + 5])[0]
+            body = change(data[at + 5:end])
+            return data[:at] + kind + struct.pack('!I', 4 + len(body)) + body + data[end:]
+        return lie
+
+    @staticmethod
+    def pieces(lie, size):
+        return lambda data: [lie(data)[i:i + size] for i in range(0, len(lie(data)), size)]
+
+    def broken(self, sql, lie):
+        error = self.told(sql, lie)
+        self.assertEqual((error['S'], error['C'], error['M']), ('FATAL', '08P01', 'the warehouse broke the protocol: the connection to it was given up'))
+        with proxy.wire('alice', tls='disable') as c:
+            self.assertEqual(c.one('SELECT 1'), [['1']])
+
+    def test_rows_without_a_count(self):
+        for sql in (self.ROWS, self.WRITE):
+            for size in (0, 1):
+                short = self.changed(b'D', lambda body: body[:size])
+                for lie in (short, self.pieces(short, 3)):
+                    with self.subTest(sql=sql, size=size):
+                        self.broken(sql, lie)
+
+    def test_a_check_that_is_none(self):
+        """A row without the column that stays behind, and one without the room for it."""
+        sql = self.WRITE + ' RETURNING id'
+        for row in (b'\0\0', b'\0\1', b'\0\2\0\0\0', b'\0\0\xff\xff\xff\xff'):
+            for lie in (self.changed(b'D', lambda body: row), self.pieces(self.changed(b'D', lambda body: row), 5)):
+                with self.subTest(row=row):
+                    self.broken(sql, lie)
+
+    def test_other_messages(self):
+        for sql, kind, body in ((self.WRITE, b'T', b''), (self.WRITE, b'T', b'\0\2x\0'), (self.ROWS, b'T', b'\0\1x'), (self.ROWS, b'C', b''),
+                                (self.ROWS, b'C', b'SELECT 1'), (self.ROWS, b'Z', b''), (self.ROWS, b'Z', b'X'), (self.ROWS, b'Z', b'TT'),
+                                (self.WRITE, b'D', b'')):
+            with self.subTest(sql=sql, kind=kind, body=body):
+                self.broken(sql, self.changed(kind, lambda _: body))
+        for message in (b'S\0\0\0\4', b'Sx\0\0\0', b'S\0\0\0\5x', gt.message('S', b'name\0' + b'x' * 30000 + b'\0'), gt.message('E', b''), gt.message('E', b'Sx'),
+                        gt.message('N', b'SNOTICE'), b'W\0\0\0\4', b'K\0\0\0\4', b'D\x7f\xff\xff\xff', b'?\0\0\0\4', b'C\0\0\0\3'):
+            with self.subTest(message=message[:20]):
+                self.broken(self.ROWS, lambda data: message + data)
+
+    def test_a_long_parameter(self):
+        """PostgreSQL 18 reports the search_path, of which the proxy's own bound is no bypassing client's."""
+        for size in (9000, 29000):
+            with proxy.wire('loader', tls='disable', database='lie') as c:
+                relay.lie = lambda data: gt.message('S', b'search_path\0' + b'x' * size + b'\0') + data
+                try:
+                    self.assertEqual(c.one('SELECT 1'), [['1']])
+                finally:
+                    relay.lie = None
+                self.assertEqual(c.parameters['search_path'], 'x' * size)
 
 
 class Reset(unittest.TestCase):

@@ -155,7 +155,10 @@ START_TEST(frame_backend_bound)
             ck_assert_int_eq(frame_server((uint8_t)type, 4, &f, &err), GH_BADMSG);
             continue;
         }
-        ck_assert_int_eq(frame_server((uint8_t)type, 4, &f, &err), GH_OK);
+        uint32_t min = type == 'D' ? 6 : 4;
+
+        ck_assert_int_eq(frame_server((uint8_t)type, min, &f, &err), GH_OK);
+        ck_assert_int_eq(frame_server((uint8_t)type, min - 1, &f, &err), GH_BADMSG);
         ck_assert_int_eq(frame_server((uint8_t)type, max, &f, &err), GH_OK);
         ck_assert_uint_eq(gh_wire_frame_len(&f), (size_t)max + 1);
         ck_assert_int_eq(frame_server((uint8_t)type, max + 1, &f, &err), GH_BADMSG);
