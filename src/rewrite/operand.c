@@ -53,7 +53,7 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
         { GH_OID_FLOAT8, GH_CLASS_FLOAT, 0 },
         { GH_OID_TEXT, GH_CLASS_TEXT, 0 },
         { 1043, GH_CLASS_TEXT, 0 },
-        { 1042, GH_CLASS_TEXT, 0 },
+        { GH_OID_BPCHAR, GH_CLASS_TEXT, 0 },
         { GH_OID_NAME, GH_CLASS_TEXT, 0 },
         { GH_OID_DATE, GH_CLASS_TIME_POINT, 0 },
         { GH_OID_TIMESTAMP, GH_CLASS_TIME_POINT, 0 },

@@ -18,6 +18,7 @@
 #define GH_OID_INT4      23
 #define GH_OID_TEXT      25
 #define GH_OID_FLOAT8    701
+#define GH_OID_BPCHAR    1042
 #define GH_OID_DATE      1082
 #define GH_OID_TIMESTAMP 1114
 #define GH_OID_TIMETZ    1266

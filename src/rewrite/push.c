@@ -410,7 +410,7 @@ static void copy_to(gh_copies *c, gh_place at, const A_Expr *condition)
     c->made[c->made_count++] = (gh_copy){ at, condition };
 }
 
-/* Of one type and collation, so that what is compared with one compares alike with the other. */
+/* Of one type and collation, so that what compares with one compares alike with the other. */
 static void note_equality(gh_copies *c, gh_place from, gh_place to)
 {
     if (c->equality_count < PAIRS_MAX && from.column->type_oid == to.column->type_oid &&
@@ -474,10 +474,18 @@ static void copy_joins(gh_copies *c, const Node *n)
     c->below = NULL;
 }
 
+/* LIKE sees the blanks that char(n) is filled up with, and = does not: 'a ' is 'a', but not LIKE 'a'. */
+static bool sees_no_more_than_equality(const gh_copy *copy)
+{
+    return copy->condition->kind != AEXPR_LIKE || copy->at.column->type_oid != GH_OID_BPCHAR;
+}
+
 /* Each round carries a condition one equality further. */
 static void carry_on(gh_copies *c)
 {
     for (size_t i = 0; i < c->made_count; i++) {
+        if (!sees_no_more_than_equality(&c->made[i]))
+            continue;
         for (size_t k = 0; k < c->equality_count; k++) {
             const gh_equality *e = &c->equalities[k];
 

@@ -33,6 +33,7 @@ CREATE TABLE shop.events (id bigint, at timestamptz, kind text, payload jsonb, i
 CREATE TABLE shop.events_02 PARTITION OF shop.events FOR VALUES FROM ('2024-02-01 00:00+00') TO ('2024-03-01 00:00+00');
 CREATE TABLE shop.events_03 PARTITION OF shop.events FOR VALUES FROM ('2024-03-01 00:00+00') TO ('2024-04-01 00:00+00');
 CREATE TABLE shop.jobs (id int GENERATED ALWAYS AS IDENTITY (START 1000) PRIMARY KEY, queue text, payload jsonb, state text DEFAULT 'new', locked_by text, run_at timestamptz DEFAULT '2024-05-01 00:00+00', region text DEFAULT 'EU');
+CREATE TABLE shop.codes (short char(3), long char(5), n int, region text);
 CREATE FUNCTION shop.spread(n int, OUT lo int, OUT hi int) LANGUAGE sql IMMUTABLE AS 'SELECT n - 1, n + 1';
 CREATE FUNCTION shop.steps(n int) RETURNS TABLE (step int, label text) LANGUAGE sql IMMUTABLE AS $$SELECT i, 's' || i FROM generate_series(1, n) i$$;
 CREATE FUNCTION shop.pair(a anyelement, OUT one anyelement, OUT two anyarray) LANGUAGE sql IMMUTABLE AS 'SELECT a, ARRAY[a, a]';
@@ -41,6 +42,7 @@ CREATE TABLE shop.logins (id int PRIMARY KEY, login citext UNIQUE, customer_id i
 CREATE TABLE shop.tickets (id serial PRIMARY KEY, ref uuid UNIQUE DEFAULT gen_random_uuid(), made timestamptz NOT NULL DEFAULT now(), day date DEFAULT CURRENT_DATE, kind text NOT NULL DEFAULT 'bug',
     state shop.state DEFAULT 'new', tags text[] DEFAULT '{}', weight numeric(5, 2) DEFAULT 1.5, open bool DEFAULT true, region text, twice int GENERATED ALWAYS AS (cardinality(tags) * 2) STORED, secret text DEFAULT 'HIDDEN');
 INSERT INTO shop.tickets (kind, tags, region) SELECT (ARRAY['bug', 'ask'])[1 + i % 2], (ARRAY['a', 'b', 'c'])[1 : i % 4], (ARRAY['EU', 'US'])[1 + i % 2] FROM generate_series(1, 10) i;
+INSERT INTO shop.codes VALUES ('a', 'a', 1, 'EU'), ('b', 'c', 2, 'EU'), ('b', 'b', 0, 'US'), ('d', 'd', 0, 'US');
 INSERT INTO shop.countries VALUES ('DE', 'Germany', 'EU'), ('FR', 'France', 'EU'), ('US', 'United States', 'US'), ('JP', 'Japan', 'APAC');
 INSERT INTO shop.customers SELECT i, 'Name ' || i, CASE WHEN i % 5 > 0 THEN 'c' || i || '@' || (ARRAY['example.org', 'mail.test'])[1 + i % 2] END, 'HIDDEN-' || i, (ARRAY['EU', 'US', 'APAC'])[1 + i % 3], i % 4,
     i % 2 = 0, date '1980-01-01' + i * 100, CASE WHEN i % 7 > 0 THEN (ARRAY['vip', 'new', 'old', 'x'])[1 + i % 2 : 2 + i % 3] END, ROW('Street ' || i, 'City ' || i % 3, (10000 + i * 77)::text)::shop.address,
@@ -71,6 +73,7 @@ grants:
   - { to: [clerk], tables: [shop.events], columns: { except: [ip] }, rows: "region = attr('region')", privileges: [select, insert] }
   - { to: [clerk], tables: [shop.events_02, shop.events_03], columns: { except: [ip] }, rows: "region = attr('region')" }
   - { to: [clerk], tables: [shop.jobs], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
+  - { to: [clerk], tables: [shop.codes], rows: "region = attr('region')" }
   - { to: [clerk], tables: [shop.logins], columns: { except: [secret] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.tickets], columns: { except: [secret] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.jobs_id_seq, shop.numbers], privileges: [update] }
@@ -88,6 +91,7 @@ DELETE FROM shop.orders WHERE region IS DISTINCT FROM 'EU';
 DELETE FROM shop.customers WHERE region IS DISTINCT FROM 'EU';
 DELETE FROM shop.events WHERE region IS DISTINCT FROM 'EU';
 DELETE FROM shop.jobs WHERE region IS DISTINCT FROM 'EU';
+DELETE FROM shop.codes WHERE region IS DISTINCT FROM 'EU';
 DELETE FROM shop.logins WHERE region IS DISTINCT FROM 'EU';
 DELETE FROM shop.tickets WHERE region IS DISTINCT FROM 'EU';
 ALTER TABLE shop.staff ALTER dept DROP DEFAULT; -- who may not insert is told of none
