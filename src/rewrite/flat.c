@@ -371,7 +371,6 @@ static const char *where_of(const gh_item *item)
 static char *conditions_of(gh_judge *j, const List *items, size_t *first, char **plain)
 {
     gh_buf b;
-    char *out;
     ListCell *cell;
 
     *plain = pstrdup("");
@@ -391,9 +390,7 @@ static char *conditions_of(gh_judge *j, const List *items, size_t *first, char *
                 gh_judge_printf("%s%s%s", *plain, (*plain)[0] == '\0' ? "" : " AND ", item->where);
         *first = behind(j, item);
     }
-    out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
+    return gh_judge_take(&b);
 }
 
 static bool has_fenced(const gh_judge *j, const gh_block *b)
@@ -410,20 +407,16 @@ static bool has_fenced(const gh_judge *j, const gh_block *b)
 /* What is safe of the client's condition, so that indexes serve. */
 static const char *copies_of(gh_judge *j, const gh_block *b)
 {
-    const char *out = "";
+    List *all = NIL;
     ListCell *cell;
-    ListCell *pushed;
 
     foreach (cell, b->items) {
         const gh_item *item = lfirst(cell);
 
-        if (!item->is_flat || !gh_judge_is_fenced(j, item))
-            continue;
-        foreach (pushed, item->pushed_flat)
-            out = gh_judge_printf("%s AND (%s)", out, (const char *)lfirst(pushed));
-        j->reads_literal = true; /* it stands in two places now */
+        if (item->is_flat && gh_judge_is_fenced(j, item))
+            all = list_concat(all, item->pushed_flat);
     }
-    return out;
+    return gh_judge_copies(j, all);
 }
 
 /* As one condition, which the parser has made flat. */

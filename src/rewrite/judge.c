@@ -131,6 +131,27 @@ bool gh_judge_is_among(const List *names, const char *name)
     return false;
 }
 
+char *gh_judge_join(const List *texts, const char *glue)
+{
+    size_t glue_len = strlen(glue);
+    size_t len = 1;
+    char *out;
+    char *end;
+    ListCell *cell;
+
+    foreach (cell, texts)
+        len += strlen(lfirst(cell)) + glue_len;
+    out = palloc(len);
+    end = out;
+    *end = '\0';
+    foreach (cell, texts) {
+        if (foreach_current_index(cell) > 0)
+            end = stpcpy(end, glue);
+        end = stpcpy(end, lfirst(cell));
+    }
+    return out;
+}
+
 char *gh_judge_take(gh_buf *b)
 {
     char *out = gh_judge_cstr(gh_buf_str(b));

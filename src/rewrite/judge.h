@@ -283,9 +283,11 @@ char *gh_judge_printf(const char *fmt, ...) GH_PRINTF(1, 2);
 /* NUL-terminated copy in the parser's memory. */
 char *gh_judge_cstr(gh_str s);
 /*
- * The same of a buffer, which is given back. For what is put together piece by piece, of as many as the client likes:
- * by gh_judge_printf each piece would copy, and keep, all those before it.
+ * What is put together piece by piece, of as many as the client, the policy or the catalog likes: texts (char *) with
+ * `glue` between them; "" of none. By gh_judge_printf each piece would copy, and keep, all those before it.
  */
+char *gh_judge_join(const List *texts, const char *glue);
+/* The same of a buffer, which is given back. */
 char *gh_judge_take(gh_buf *b);
 /* Is the name among these, of char *? */
 bool gh_judge_is_among(const List *names, const char *name);
@@ -745,6 +747,8 @@ void gh_judge_note_early_keys(gh_judge *j, const SelectStmt *s);
 
 /* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
 void gh_judge_push(gh_judge *j, SelectStmt *s);
+/* The copies as more conjuncts, each with AND before it; "" of none. */
+const char *gh_judge_copies(gh_judge *j, const List *pushed);
 /* The same for what a write joins its target with. */
 void gh_judge_push_write(gh_judge *j, const List *from, const Node *where);
 /* Is the item behind a fence? */

@@ -125,19 +125,20 @@ static bool is_nameable(const gh_judge *j, const gh_item *item)
     return has_any;
 }
 
-static char *name_columns(const gh_judge *j, const gh_item *item, char *out)
+static List *name_columns(const gh_judge *j, const gh_item *item, List *names)
 {
     const char *alias =
         gh_judge_ident(j, gh_str_of(item->invented != NULL ? item->invented : item->alias));
 
     if (!is_nameable(j, item))
-        return gh_judge_printf("%s%s%s.*", out, out[0] == '\0' ? "" : ", ", alias);
+        return lappend(names, gh_judge_printf("%s.*", alias));
     for (size_t i = 0; i < item->relation->column_count; i++) {
         if (item->decision->columns[i].show != GH_HIDDEN)
-            out = gh_judge_printf("%s%s%s.%s", out, out[0] == '\0' ? "" : ", ", alias,
-                                  gh_judge_ident(j, item->relation->columns[i].name));
+            names =
+                lappend(names, gh_judge_printf("%s.%s", alias,
+                                               gh_judge_ident(j, item->relation->columns[i].name)));
     }
-    return out;
+    return names;
 }
 
 /* SQL for `alias.*` or `*`; NULL where it is neither, or is to stay. */
@@ -145,7 +146,7 @@ static char *named_star(gh_judge *j, const Node *n)
 {
     const ColumnRef *ref = (const ColumnRef *)n;
     const gh_item *only = NULL;
-    char *out = pstrdup("");
+    List *names = NIL;
     bool names_any = false;
     ListCell *cell;
 
@@ -164,9 +165,9 @@ static char *named_star(gh_judge *j, const Node *n)
         if (only != NULL && item != only)
             continue;
         names_any |= is_nameable(j, item);
-        out = name_columns(j, item, out);
+        names = name_columns(j, item, names);
     }
-    return names_any ? out : NULL;
+    return names_any ? gh_judge_join(names, ", ") : NULL;
 }
 
 /* The columns judged later have the place of the star. */

@@ -242,9 +242,9 @@ static char *update_check(gh_judge *j, gh_item *target, MergeWhenClause *w, cons
 }
 
 /* Without a list of columns INSERT means the first of the table: of the table that the user sees. */
-static char *list_columns(gh_judge *j, const gh_item *target, MergeWhenClause *w)
+static List *list_columns(gh_judge *j, const gh_item *target, MergeWhenClause *w)
 {
-    char *out = pstrdup("");
+    List *names = NIL;
 
     for (size_t i = 0; i < target->relation->column_count; i++) {
         ResTarget *t;
@@ -256,13 +256,12 @@ static char *list_columns(gh_judge *j, const gh_item *target, MergeWhenClause *w
         t->name = gh_judge_cstr(target->relation->columns[i].name);
         t->location = -1;
         w->targetList = lappend(w->targetList, t);
-        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ",
-                              gh_judge_ident(j, target->relation->columns[i].name));
+        names = lappend(names, gh_judge_ident(j, target->relation->columns[i].name));
     }
     if (list_length(w->targetList) < list_length(w->values))
         gh_judge_refuse(j, GH_INVALID, "42601", -1,
                         "INSERT has more expressions than target columns");
-    return out;
+    return names;
 }
 
 /* Each given value, which stand between `at` and `close`. */
@@ -290,28 +289,31 @@ static void insert_values(const gh_judge *j, const gh_item *target, MergeWhenCla
 
 /* Lists of columns and values as they are by now; `place`: behind INSERT; `values`: the bracket before those, SIZE_MAX: there
  * are none. */
-static void edit_lists(gh_judge *j, const gh_merge_action *a, const char *columns, size_t place,
+static void edit_lists(gh_judge *j, const gh_merge_action *a, List *columns, size_t place,
                        size_t values)
 {
-    const char *comma = a->added_columns[0] == '\0' ? "" : ", ";
+    const char *added_columns = gh_judge_join(a->added_columns, ", ");
+    const char *added_values = gh_judge_join(a->added_values, ", ");
+    bool has_added = a->added_columns != NIL;
 
     if (values == SIZE_MAX) { /* DEFAULT VALUES */
-        if (comma[0] != '\0')
+        if (has_added)
             gh_judge_edit(j, place, place + 2,
-                          gh_judge_printf("(%s) VALUES (%s)", a->added_columns, a->added_values));
+                          gh_judge_printf("(%s) VALUES (%s)", added_columns, added_values));
         return;
     }
-    if (columns != NULL)
-        gh_judge_edit(j, place, place,
-                      gh_judge_printf("(%s%s%s)", columns, comma, a->added_columns));
-    if (comma[0] == '\0')
+    if (columns != NIL)
+        gh_judge_edit(
+            j, place, place,
+            gh_judge_printf("(%s)", gh_judge_join(list_concat(columns, a->added_columns), ", ")));
+    if (!has_added)
         return;
-    if (columns == NULL) {
+    if (columns == NIL) {
         place = gh_sql_token_closing(j->text, place);
-        gh_judge_edit(j, place, place, gh_judge_printf(", %s", a->added_columns));
+        gh_judge_edit(j, place, place, gh_judge_printf(", %s", added_columns));
     }
     values = gh_sql_token_closing(j->text, values);
-    gh_judge_edit(j, values, values, gh_judge_printf(", %s", a->added_values));
+    gh_judge_edit(j, values, values, gh_judge_printf(", %s", added_values));
 }
 
 static char *insert_check(gh_judge *j, gh_item *target, MergeWhenClause *w, const merge_clause *c)
@@ -320,10 +322,9 @@ static char *insert_check(gh_judge *j, gh_item *target, MergeWhenClause *w, cons
     size_t values = w->values == NIL ? SIZE_MAX : find(j, c->then, c->end, "values") + 1;
     gh_merge_action a = { .target = target,
                           .when = w,
-                          .values = palloc0(target->relation->column_count * sizeof(*a.values) + 1),
-                          .added_columns = pstrdup(""),
-                          .added_values = pstrdup("") };
-    char *columns = NULL;
+                          .values =
+                              palloc0(target->relation->column_count * sizeof(*a.values) + 1) };
+    List *columns = NIL;
     char *check;
 
     gh_judge_expr_list(j, w->values);

@@ -23,8 +23,8 @@ typedef struct gh_merge_action {
     gh_merge_value *values; /* by column */
     const bool *written;
     bool is_update;
-    char *added_columns; /* INSERT: columns that are to be named besides... */
-    char *added_values;  /* ...their values... */
+    List *added_columns; /* INSERT: SQL of the columns that are to be named besides... */
+    List *added_values;  /* ...of their values... */
     List *
         added; /* ...and the same as trees, for the end of the list, which slots point into until then */
 } gh_merge_action;

@@ -162,15 +162,10 @@ static char *sent(gh_judge *j, size_t first, size_t end)
 typedef struct merge_row {
     const gh_merge_value
         *once;    /* the value that is computed once; NULL: each means the same twice */
-    char *given;  /* SQL of the others, each under its column's name... */
-    char *copies; /* ...and of the same, out of GIVEN... */
-    char *casts;  /* ...and of what is computed once, out of VALUE */
+    List *given;  /* SQL of the others, each under its column's name... */
+    List *copies; /* ...and of the same, out of GIVEN... */
+    List *casts;  /* ...and of what is computed once, out of VALUE */
 } merge_row;
-
-static char *append(char *list, const char *item)
-{
-    return gh_judge_printf("%s%s%s", list, list[0] == '\0' ? "" : ", ", item);
-}
 
 /* The n-th name that no column of the relation has. */
 static const char *unused_name(const gh_relation *r, int n)
@@ -236,8 +231,8 @@ static char *other_value(gh_judge *j, gh_merge_action *a, const gh_column *c, gh
         t->location = -1;
         a->when->targetList = lappend(a->when->targetList, t);
         a->added = lappend(a->added, gh_judge_parse_expr(j, value));
-        a->added_columns = append(a->added_columns, gh_judge_ident(j, c->name));
-        a->added_values = append(a->added_values, value);
+        a->added_columns = lappend(a->added_columns, gh_judge_ident(j, c->name));
+        a->added_values = lappend(a->added_values, value);
     }
     return value == NULL ? NULL : as_stored(j, c, value);
 }
@@ -254,7 +249,7 @@ static bool computes_once(gh_judge *j, const gh_merge_action *a, const gh_column
     value = as_stored(j, c, value);
     if (value != NULL)
         row->casts =
-            append(row->casts, gh_judge_printf("%s AS %s", value, gh_judge_ident(j, c->name)));
+            lappend(row->casts, gh_judge_printf("%s AS %s", value, gh_judge_ident(j, c->name)));
     return true;
 }
 
@@ -287,8 +282,8 @@ static void take_column(gh_judge *j, gh_merge_action *a, size_t i, merge_row *ro
     }
     if (value == NULL || j->rc != GH_OK)
         return;
-    row->given = append(row->given, gh_judge_printf("%s AS %s", value, name));
-    row->copies = append(row->copies, gh_judge_printf(GIVEN ".%s AS %s", name, name));
+    row->given = lappend(row->given, gh_judge_printf("%s AS %s", value, name));
+    row->copies = lappend(row->copies, gh_judge_printf(GIVEN ".%s AS %s", name, name));
 }
 
 /* ---- the check around a value ------------------------------------------------------------------------ */
@@ -310,20 +305,21 @@ static void close_query(gh_judge *j, SelectStmt *s, size_t bracket)
 
 /* Its columns under names of ours; `values`: of what it gives, `results`: of what comes out with the check in the first. */
 static void name_values(const gh_item *target, const gh_merge_value *once, const char *condition,
-                        char **values, char **results, char **names)
+                        List **values, List **results, List **names)
 {
     int width = once->query != NULL ? once->width : 1;
 
-    *values = *results = *names = pstrdup("");
+    *values = *results = *names = NIL;
     for (int i = 0; i < width; i++) {
         const char *name = unused_name(target->relation, i);
 
-        *names = append(*names, name);
-        *values = append(*values, gh_judge_printf(VALUE ".%s", name));
-        *results =
-            i > 0 ? append(*results, gh_judge_printf(GH_INNER ".%s", name))
+        *names = lappend(*names, pstrdup(name));
+        *values = lappend(*values, gh_judge_printf(VALUE ".%s", name));
+        *results = lappend(
+            *results,
+            i > 0 ? gh_judge_printf(GH_INNER ".%s", name)
                   : gh_judge_printf("CASE WHEN %s THEN " GH_INNER ".%s WHEN %s THEN NULL END",
-                                    condition, name, gh_write_failure("\"pg_catalog\".\"bool\""));
+                                    condition, name, gh_write_failure("\"pg_catalog\".\"bool\"")));
     }
 }
 
@@ -336,9 +332,9 @@ static void check_around(gh_judge *j, const gh_item *target, const merge_row *ro
     size_t before =
         once->first -
         1; /* `=`, a bracket or a comma: a name behind it may have been given its schema */
-    char *values;
-    char *results;
-    char *names;
+    List *values;
+    List *results;
+    List *names;
     char *head;
     char *tail;
     Node *tree;
@@ -347,10 +343,12 @@ static void check_around(gh_judge *j, const gh_item *target, const merge_row *ro
     JoinExpr *join;
 
     name_values(target, once, condition, &values, &results, &names);
-    values = append(row->copies, gh_judge_printf("%s, %s", row->casts, values));
+    values = list_concat(list_concat(list_copy(row->copies), row->casts), values);
     head = gh_judge_printf("(SELECT %s FROM (SELECT %s FROM (SELECT %s) AS " GIVEN " LEFT JOIN ",
-                           results, values, row->given);
-    tail = gh_judge_printf(" AS " VALUE " (%s) ON true) AS " GH_INNER ")", names);
+                           gh_judge_join(results, ", "), gh_judge_join(values, ", "),
+                           gh_judge_join(row->given, ", "));
+    tail =
+        gh_judge_printf(" AS " VALUE " (%s) ON true) AS " GH_INNER ")", gh_judge_join(names, ", "));
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s(SELECT 1)%s", head, tail));
     if (is_query) {
         client = once->query->subselect;
@@ -381,7 +379,7 @@ static void check_around(gh_judge *j, const gh_item *target, const merge_row *ro
 char *gh_merge_check(gh_judge *j, gh_merge_action *a)
 {
     gh_item as_read = *a->target; /* the target as filters are to see it: under another name */
-    merge_row row = { .given = pstrdup(""), .copies = pstrdup(""), .casts = pstrdup("") };
+    merge_row row = { .once = NULL };
     bool is_blind;
     char *condition;
 
@@ -401,7 +399,8 @@ char *gh_merge_check(gh_judge *j, gh_merge_action *a)
         check_around(j, a->target, &row, condition);
         return pstrdup("");
     }
-    if (row.given[0] == '\0') /* it is of the user alone */
+    if (row.given == NIL) /* it is of the user alone */
         return condition;
-    return gh_judge_printf("(SELECT %s FROM (SELECT %s) AS " GH_INNER ")", condition, row.given);
+    return gh_judge_printf("(SELECT %s FROM (SELECT %s) AS " GH_INNER ")", condition,
+                           gh_judge_join(row.given, ", "));
 }

@@ -44,15 +44,16 @@ static char *of_table(gh_judge *j, const gh_relation *r, const gh_decision *d)
     char *table =
         gh_judge_literal(j, gh_str_of(gh_judge_printf("%s.%s", gh_judge_ident(j, r->schema),
                                                       gh_judge_ident(j, r->name))));
-    char *out = pstrdup("");
+    List *sequences = NIL;
 
     for (size_t i = 0; i < r->column_count; i++) {
         if (may_be(d, r, i))
-            out = gh_judge_printf("%s%spg_catalog.pg_get_serial_sequence(%s, %s)", out,
-                                  out[0] == '\0' ? "" : ", ", table,
-                                  gh_judge_literal(j, r->columns[i].name));
+            sequences =
+                lappend(sequences, gh_judge_printf("pg_catalog.pg_get_serial_sequence(%s, %s)",
+                                                   table, gh_judge_literal(j, r->columns[i].name)));
     }
-    return out[0] == '\0' ? NULL : gh_judge_printf("COALESCE(%s)", out);
+    return sequences == NIL ? NULL
+                            : gh_judge_printf("COALESCE(%s)", gh_judge_join(sequences, ", "));
 }
 
 char *gh_number_last(gh_judge *j)

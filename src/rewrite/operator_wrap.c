@@ -406,14 +406,14 @@ void gh_operator_bind_rows(gh_judge *j, A_Expr *e)
 
 /* "NULLIF(CAST(ARRAY[gh.c1] AS ...), ...), gh.c2 ..." and "c1, c2 ..."; false: it cannot be written. */
 static bool columns_of_query(gh_judge *j, const SubLink *s, const RowExpr *row, const char *name,
-                             gh_wrapping *wraps, char **values, char **names)
+                             gh_wrapping *wraps, List **values, List **names)
 {
     gh_candidates all = gh_operator_candidates(j, name, false, true);
     const gh_operator *any = NULL;
     ListCell *cell;
 
-    *values = pstrdup("");
-    *names = pstrdup("");
+    *values = NIL;
+    *names = NIL;
     foreach (cell, row->args) {
         int i = foreach_current_index(cell);
         gh_oid types[2] = { gh_infer_type(j, lfirst(cell)),
@@ -425,10 +425,9 @@ static bool columns_of_query(gh_judge *j, const SubLink *s, const RowExpr *row, 
             return false;
         }
         any = any != NULL ? any : o;
-        *values =
-            gh_judge_printf("%s%s%sgh.c%d%s", *values, i > 0 ? ", " : "",
-                            o != NULL ? wraps[i].open : "", i, o != NULL ? wraps[i].close : "");
-        *names = gh_judge_printf("%s%sc%d", *names, i > 0 ? ", " : "", i);
+        *values = lappend(*values, gh_judge_printf("%sgh.c%d%s", o != NULL ? wraps[i].open : "", i,
+                                                   o != NULL ? wraps[i].close : ""));
+        *names = lappend(*names, gh_judge_printf("c%d", i));
     }
     return any != NULL && j->rc == GH_OK;
 }
@@ -442,12 +441,16 @@ void gh_operator_bind_row_query(gh_judge *j, RowExpr *row, SubLink *s, const cha
     gh_wrapping *wraps = palloc0(((size_t)list_length(row->args) + 1) * sizeof(wraps[0]));
     size_t open = gh_judge_token(j, s->location);
     size_t close;
-    char *values;
-    char *names;
+    List *all_values;
+    List *all_names;
+    const char *values;
+    const char *names;
     SelectStmt *around;
 
-    if (!columns_of_query(j, s, row, name, wraps, &values, &names) || open == SIZE_MAX)
+    if (!columns_of_query(j, s, row, name, wraps, &all_values, &all_names) || open == SIZE_MAX)
         return;
+    values = gh_judge_join(all_values, ", ");
+    names = gh_judge_join(all_names, ", ");
     if (gh_operator_is_word(j, open, "operator")) /* (schema.name) */
         open = gh_sql_token_closing(j->text, open + 1) + 1;
     while (open < j->end && !gh_operator_is_word(j, open, "("))

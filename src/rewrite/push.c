@@ -248,33 +248,19 @@ static char *constant_sql(gh_judge *j, const Node *n)
     return NULL;
 }
 
-/* In two passes: an IN list may hold a hundred thousand items. */
 static char *list_sql(gh_judge *j, const List *list, const char *glue)
 {
-    const char **items = palloc((size_t)list_length(list) * sizeof(*items));
-    size_t glue_len = strlen(glue);
-    size_t len = 1;
-    char *out;
-    char *end;
+    List *items = NIL;
     ListCell *cell;
 
     foreach (cell, list) {
-        int i = foreach_current_index(cell);
+        char *item = constant_sql(j, lfirst(cell));
 
-        items[i] = constant_sql(j, lfirst(cell));
-        if (items[i] == NULL)
+        if (item == NULL)
             return NULL;
-        len += strlen(items[i]) + glue_len;
+        items = lappend(items, item);
     }
-    out = palloc(len);
-    end = out;
-    for (int i = 0; i < list_length(list); i++) {
-        if (i > 0)
-            end = stpcpy(end, glue);
-        end = stpcpy(end, items[i]);
-    }
-    *end = '\0';
-    return out;
+    return gh_judge_join(items, glue);
 }
 
 static bool is_constant(const gh_judge *j, const Node *n)
@@ -493,6 +479,14 @@ static void carry_on(gh_copies *c)
                 copy_to(c, e->to, c->made[i].condition);
         }
     }
+}
+
+const char *gh_judge_copies(gh_judge *j, const List *pushed)
+{
+    if (pushed == NIL)
+        return "";
+    j->reads_literal = true; /* it stands in two places now */
+    return gh_judge_printf(" AND (%s)", gh_judge_join(pushed, ") AND ("));
 }
 
 /* ---- the block ------------------------------------------------------------------------------- */

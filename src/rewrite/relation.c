@@ -154,16 +154,16 @@ bool gh_judge_resolve(gh_judge *j, gh_item *item)
 /* (f1) OR (f2), or with suffix IS TRUE on each; "" for an empty set. */
 char *gh_relation_any_of(gh_judge *j, gh_item *item, gh_filter_set set, const char *suffix)
 {
-    char *out = pstrdup("");
+    List *filters = NIL;
 
     for (uint16_t i = 0; i < set.count; i++) {
         char *f = gh_judge_filter(j, item, item->decision->filters[set.items[i]]);
 
         if (f == NULL)
             return NULL;
-        out = gh_judge_printf("%s%s(%s)%s", out, i == 0 ? "" : " OR ", f, suffix);
+        filters = lappend(filters, gh_judge_printf("(%s)%s", f, suffix));
     }
-    return out;
+    return gh_judge_join(filters, " OR ");
 }
 
 static char *column_ref(const gh_judge *j, const gh_item *item, const gh_column *c)
@@ -180,14 +180,14 @@ static char *arm_value(gh_judge *j, gh_item *item, const gh_column *c, const gh_
 /* A cell that depends on its row: CASE over the arms, in the type of the column. */
 static char *by_cell(gh_judge *j, gh_item *item, const gh_column *c, const gh_column_decision *d)
 {
-    char *out = pstrdup("CASE");
+    List *arms = NIL;
 
     if (d->null_where.count != 0) {
         char *deny = gh_relation_any_of(j, item, d->null_where, " IS NOT FALSE");
 
         if (deny == NULL)
             return NULL;
-        out = gh_judge_printf("%s WHEN %s THEN NULL", out, deny);
+        arms = lappend(arms, gh_judge_printf("WHEN %s THEN NULL", deny));
     }
     for (uint16_t i = 0; i < d->arm_count; i++) {
         const gh_arm *arm = &d->arms[i];
@@ -197,12 +197,12 @@ static char *by_cell(gh_judge *j, gh_item *item, const gh_column *c, const gh_co
 
         if (when == NULL || value == NULL || (!arm->is_always && arm->when.count == 0))
             return NULL;
-        out = gh_judge_printf("%s WHEN %s THEN %s", out, when, value);
+        arms = lappend(arms, gh_judge_printf("WHEN %s THEN %s", when, value));
     }
     if (d->arm_count == 0)
         return gh_judge_printf("CAST(NULL AS " GH_STR_FMT ")", GH_STR_ARG(c->type_sql));
-    return gh_judge_printf("CAST(%s ELSE NULL END AS " GH_STR_FMT ")", out,
-                           GH_STR_ARG(c->type_sql));
+    return gh_judge_printf("CAST(CASE %s ELSE NULL END AS " GH_STR_FMT ")",
+                           gh_judge_join(arms, " "), GH_STR_ARG(c->type_sql));
 }
 
 char *gh_relation_column_sql(gh_judge *j, gh_item *item, size_t i)
@@ -317,46 +317,40 @@ static char *column_list(gh_judge *j, gh_item *item)
 char *gh_relation_row_condition(gh_judge *j, gh_item *item)
 {
     const gh_decision *d = item->decision;
-    char *out = pstrdup("");
-    const char *glue = "";
+    List *all = NIL;
 
     if (d->is_every_row)
-        return out;
+        return pstrdup("");
     if (!d->rows_all) {
         char *rows = gh_relation_any_of(j, item, d->rows, "");
 
         if (rows == NULL)
             return NULL;
-        out = d->rows.count == 0 ? pstrdup("false") : gh_judge_printf("(%s)", rows);
-        glue = " AND ";
+        all = list_make1(d->rows.count == 0 ? pstrdup("false") : gh_judge_printf("(%s)", rows));
     }
     for (uint16_t i = 0; i < d->row_denies.count; i++) {
         char *f = gh_judge_filter(j, item, d->filters[d->row_denies.items[i]]);
 
         if (f == NULL)
             return NULL;
-        out = gh_judge_printf("%s%s(%s) IS FALSE", out, glue, f);
-        glue = " AND ";
+        all = lappend(all, gh_judge_printf("(%s) IS FALSE", f));
     }
-    return out;
+    return gh_judge_join(all, " AND ");
 }
 
 /* The row condition and, behind the fence, the client's conditions that are copied inside. */
 static const char *inner_condition(gh_judge *j, const gh_item *item)
 {
-    const char *out = item->where;
-    ListCell *cell;
+    const char *copies;
 
-    if (item->is_locked && item->has_query && out[0] != '\0') /* so that it is no join */
-        return gh_judge_printf("CASE WHEN %s THEN true ELSE false END", out);
-
+    if (item->is_locked && item->has_query && item->where[0] != '\0') /* so that it is no join */
+        return gh_judge_printf("CASE WHEN %s THEN true ELSE false END", item->where);
     if (!gh_judge_is_fenced(j, item))
-        return out;
-    foreach (cell, item->pushed) {
-        out = gh_judge_printf("%s%s(%s)", out, out[0] == '\0' ? "" : " AND ", (char *)lfirst(cell));
-        j->reads_literal = true; /* it stands in two places now */
-    }
-    return out;
+        return item->where;
+    copies = gh_judge_copies(j, item->pushed);
+    if (item->where[0] != '\0')
+        return gh_judge_printf("%s%s", item->where, copies);
+    return copies[0] == '\0' ? copies : copies + strlen(" AND ");
 }
 
 /* A composite type, or an array of one. */
@@ -433,7 +427,7 @@ static const char *fence(gh_judge *j, const gh_item *item)
 /* What the sub-select reads: the relation, or the definition of a view that is expanded. */
 static char *source(gh_judge *j, const gh_item *item)
 {
-    char *names = pstrdup("");
+    List *names = NIL;
 
     if (item->body == NULL)
         return gh_judge_printf("%s%s.%s AS " GH_INNER "%s", item->var->inh ? "" : "ONLY ",
@@ -441,9 +435,8 @@ static char *source(gh_judge *j, const gh_item *item)
                                gh_judge_ident(j, item->relation->name),
                                item->sample != NULL ? item->sample : "");
     for (size_t i = 0; i < item->relation->column_count; i++)
-        names = gh_judge_printf("%s%s%s", names, i == 0 ? "" : ", ",
-                                gh_judge_ident(j, item->relation->columns[i].name));
-    return gh_judge_printf("(%s) AS " GH_INNER "(%s)", item->body, names);
+        names = lappend(names, gh_judge_ident(j, item->relation->columns[i].name));
+    return gh_judge_printf("(%s) AS " GH_INNER "(%s)", item->body, gh_judge_join(names, ", "));
 }
 
 char *gh_relation_governed_sql(gh_judge *j, gh_item *item)

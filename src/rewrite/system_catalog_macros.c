@@ -33,52 +33,52 @@ static char *current_schema(gh_judge *j)
 
 static char *path_names(gh_judge *j, bool is_implicit)
 {
-    char *out = pstrdup("");
+    List *names = NIL;
 
     if (is_implicit && gh_system_temporary_schema(j) != 0)
-        out = gh_judge_printf(
-            "%s, ", name_literal(j, gh_catalog_schemas(j->in->temporary, &(size_t){ 0 })[0]));
+        names = lappend(names,
+                        name_literal(j, gh_catalog_schemas(j->in->temporary, &(size_t){ 0 })[0]));
     if (is_implicit)
-        out = gh_judge_printf("%s%s", out, name_literal(j, GH_STR("pg_catalog")));
+        names = lappend(names, name_literal(j, GH_STR("pg_catalog")));
     for (size_t i = 0; i < j->in->search_path.count; i++) {
         gh_str name = j->in->search_path.items[i];
         gh_oid oid = gh_catalog_schema(j->in->catalog, name);
 
         if (!gh_system_schema_is_visible(j, oid) || (is_implicit && gh_str_is(name, "pg_catalog")))
             continue;
-        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", name_literal(j, name));
+        names = lappend(names, name_literal(j, name));
     }
-    return gh_judge_printf("CAST(ARRAY[%s] AS pg_catalog.name[])", out);
+    return gh_judge_printf("CAST(ARRAY[%s] AS pg_catalog.name[])", gh_judge_join(names, ", "));
 }
 
 static char *path_oids(const gh_judge *j)
 {
     gh_oid temporary = gh_system_temporary_schema(j);
-    char *out = gh_judge_printf("%u", gh_catalog_schema(j->in->catalog, GH_STR("pg_catalog")));
+    List *oids =
+        list_make1(gh_judge_printf("%u", gh_catalog_schema(j->in->catalog, GH_STR("pg_catalog"))));
 
     if (temporary != 0)
-        out = gh_judge_printf("%s,%u", out, temporary);
+        oids = lappend(oids, gh_judge_printf("%u", temporary));
     for (size_t i = 0; i < j->in->search_path.count; i++) {
         gh_oid oid = gh_catalog_schema(j->in->catalog, j->in->search_path.items[i]);
 
         if (oid != 0)
-            out = gh_judge_printf("%s,%u", out, oid);
+            oids = lappend(oids, gh_judge_printf("%u", oid));
     }
-    return gh_judge_printf("CAST('{%s}' AS pg_catalog.oid[])", out);
+    return gh_judge_printf("CAST('{%s}' AS pg_catalog.oid[])", gh_judge_join(oids, ","));
 }
 
 /* Settings whose upstream value may be seen: not the virtual ones. */
 static char *setting_names(const gh_judge *j)
 {
-    char *out = pstrdup("");
+    List *names = NIL;
     const char *name;
 
     for (size_t i = 0; (name = gh_setting_name(i)) != NULL; i++) {
         if (!gh_setting_is_virtual(gh_str_of(name)))
-            out = gh_judge_printf("%s%s%s", out, i == 0 ? "" : ", ",
-                                  gh_judge_literal(j, gh_str_of(name)));
+            names = lappend(names, gh_judge_literal(j, gh_str_of(name)));
     }
-    return out;
+    return gh_judge_join(names, ", ");
 }
 
 /* ---- macros --------------------------------------------------------------------------------------- */

@@ -97,7 +97,6 @@ static void put_number(gh_buf *b, bool is_first, int64_t value)
 static const char *array_of(const gh_numbers *n)
 {
     gh_buf b;
-    char *out;
 
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, "CAST('{");
@@ -106,9 +105,7 @@ static const char *array_of(const gh_numbers *n)
             put_number(&b, i == 0, n->items[i]);
     }
     gh_buf_puts(&b, "}' AS pg_catalog.oid[])");
-    out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
+    return gh_judge_take(&b);
 }
 
 /*
@@ -120,7 +117,6 @@ static const char *ranges_of(const gh_numbers *n)
 {
     bool is_first = true;
     gh_buf b;
-    char *out;
 
     gh_buf_init(&b, 0);
     gh_buf_puts(&b, "CAST('{");
@@ -133,9 +129,7 @@ static const char *ranges_of(const gh_numbers *n)
             put_number(&b, false, n->items[i] + 1);
     }
     gh_buf_puts(&b, "}' AS pg_catalog.int8[])");
-    out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
+    return gh_judge_take(&b);
 }
 
 /* ---- what is visible ------------------------------------------------------------------------------ */
@@ -528,7 +522,6 @@ char *gh_system_sets_sql(gh_judge *j, const char *glue)
 {
     bool is_first = true;
     gh_buf b;
-    char *out;
 
     j->has_sets_beside = false;
     if (j->sets_beside == 0)
@@ -542,7 +535,5 @@ char *gh_system_sets_sql(gh_judge *j, const char *glue)
         is_first = false;
     }
     gh_buf_puts(&b, ") AS gu");
-    out = gh_judge_cstr(gh_buf_str(&b));
-    gh_buf_fini(&b);
-    return out;
+    return gh_judge_take(&b);
 }

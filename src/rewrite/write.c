@@ -65,19 +65,6 @@ void gh_write_close_block(gh_judge *j)
 
 /* ---- the condition of UPDATE and DELETE, and of ON CONFLICT DO UPDATE ------------------------ */
 
-/* What is safe of the client's condition, so that indexes serve. */
-static const char *copies(gh_judge *j, const gh_item *target)
-{
-    const char *out = "";
-    ListCell *cell;
-
-    foreach (cell, target->pushed) {
-        out = gh_judge_printf("%s AND (%s)", out, (const char *)lfirst(cell));
-        j->reads_literal = true; /* it stands in two places now */
-    }
-    return out;
-}
-
 void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
                     size_t where_end, const char *keyword, const char *condition)
 {
@@ -95,8 +82,8 @@ void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t whe
     }
     is_safe = gh_judge_is_safe(j, *where);
     before = is_safe ? gh_judge_printf("%s AND (", condition)
-                     : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition, copies(j, target),
-                                       condition);
+                     : gh_judge_printf("%s%s AND CASE WHEN %s THEN (", condition,
+                                       gh_judge_copies(j, target->pushed), condition);
     after = is_safe ? ")" : gh_flat_case_end(j, j->block, *where);
     tree = gh_judge_parse_expr(j, gh_judge_printf("%s$0%s", before, after));
     if (tree == NULL)
@@ -422,7 +409,7 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
 {
     size_t width = source_width(j, (const SelectStmt *)s->selectStmt);
     size_t n = 0;
-    char *out = pstrdup("");
+    List *names = NIL;
 
     if (width == 0 && sees_every_column(target))
         return; /* what the table's first columns are is the same to both */
@@ -441,8 +428,7 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
         t = makeNode(ResTarget);
         t->name = gh_judge_cstr(target->relation->columns[i].name);
         s->cols = lappend(s->cols, t);
-        out = gh_judge_printf("%s%s%s", out, n == 0 ? "" : ", ",
-                              gh_judge_ident(j, target->relation->columns[i].name));
+        names = lappend(names, gh_judge_ident(j, target->relation->columns[i].name));
         n++;
     }
     if (n < width) {
@@ -450,7 +436,7 @@ static void add_column_list(gh_judge *j, InsertStmt *s, const gh_item *target, s
                         "INSERT has more expressions than target columns");
         return;
     }
-    gh_judge_edit(j, place, place, gh_judge_printf("(%s)", out));
+    gh_judge_edit(j, place, place, gh_judge_printf("(%s)", gh_judge_join(names, ", ")));
 }
 
 /* Does a row of VALUES leave its column at this place to the default? */
@@ -674,7 +660,7 @@ void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool 
 /* COPY FROM without a list of columns means all of them: all that the user may write. */
 static char *copy_list(gh_judge *j, CopyStmt *c, const gh_item *target)
 {
-    char *out = pstrdup("");
+    List *names = NIL;
 
     for (size_t i = 0; i < target->relation->column_count; i++) {
         const gh_column *column = &target->relation->columns[i];
@@ -682,10 +668,9 @@ static char *copy_list(gh_judge *j, CopyStmt *c, const gh_item *target)
         if (!gh_write_is_insertable(target, i) || column->generated != 0)
             continue;
         c->attlist = lappend(c->attlist, makeString(gh_judge_cstr(column->name)));
-        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ",
-                              gh_judge_ident(j, column->name));
+        names = lappend(names, gh_judge_ident(j, column->name));
     }
-    return gh_judge_printf("(%s)", out);
+    return gh_judge_printf("(%s)", gh_judge_join(names, ", "));
 }
 
 /*

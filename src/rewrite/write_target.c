@@ -531,7 +531,7 @@ List *gh_write_row_star(gh_judge *j, const Node *n)
 /* is_named: what is no plain column keeps the column's name. */
 static char *star_columns(gh_judge *j, gh_item *item, bool is_named)
 {
-    char *out = pstrdup("");
+    List *columns = NIL;
 
     for (size_t i = 0; i < item->relation->column_count; i++) {
         const gh_column *c = &item->relation->columns[i];
@@ -544,17 +544,18 @@ static char *star_columns(gh_judge *j, gh_item *item, bool is_named)
                   : gh_relation_column_sql(j, item, i);
         if (sql == NULL)
             return NULL;
-        out = gh_judge_printf("%s%s%s", out, out[0] == '\0' ? "" : ", ", sql);
         if (is_named && item->decision->columns[i].show != GH_CLEAR)
-            out = gh_judge_printf("%s AS %s", out, gh_judge_ident(j, c->name));
+            sql = gh_judge_printf("%s AS %s", sql, gh_judge_ident(j, c->name));
+        columns = lappend(columns, sql);
     }
     item->has_star = true;
-    return out;
+    return gh_judge_join(columns, ", ");
 }
 
 /* What a bare star takes in beside the target: one `alias.*` an item of FROM or USING. */
-static char *other_stars(gh_judge *j, const gh_item *target, char *out)
+static char *other_stars(gh_judge *j, const gh_item *target, char *columns)
 {
+    List *all = list_make1(columns);
     ListCell *cell;
 
     if (j->block->merges_columns) /* a bare star would show the merged column once */
@@ -567,9 +568,9 @@ static char *other_stars(gh_judge *j, const gh_item *target, char *out)
         if (item->alias == NULL)
             return NULL;
         item->has_star = true;
-        out = gh_judge_printf("%s, %s.*", out, gh_judge_ident(j, gh_str_of(item->alias)));
+        all = lappend(all, gh_judge_printf("%s.*", gh_judge_ident(j, gh_str_of(item->alias))));
     }
-    return out;
+    return gh_judge_join(all, ", ");
 }
 
 /* `*` or `target.*` as the visible columns; NULL where it is neither. */
@@ -659,16 +660,18 @@ static bool covers(const gh_item *item, const gh_write_grant *g, const bool *wri
     return true;
 }
 
-static char *and_denies(gh_judge *j, gh_item *item, gh_filter_set denies, char *out)
+static char *and_denies(gh_judge *j, gh_item *item, gh_filter_set denies, char *condition)
 {
-    for (uint16_t i = 0; out != NULL && i < denies.count; i++) {
+    List *all = condition[0] == '\0' ? NIL : list_make1(condition);
+
+    for (uint16_t i = 0; i < denies.count; i++) {
         char *f = gh_judge_filter(j, item, item->decision->filters[denies.items[i]]);
 
-        out = f == NULL
-                  ? NULL
-                  : gh_judge_printf("%s%s(%s) IS FALSE", out, out[0] == '\0' ? "" : " AND ", f);
+        if (f == NULL)
+            return NULL;
+        all = lappend(all, gh_judge_printf("(%s) IS FALSE", f));
     }
-    return out;
+    return gh_judge_join(all, " AND ");
 }
 
 /* Grants that cover all columns written, as one OR; *count of them. */
@@ -677,7 +680,7 @@ static char *grants_condition(gh_judge *j, gh_item *item, uint32_t privilege, co
 {
     const gh_decision *d = item->decision;
     bool is_every_row = false;
-    char *out = pstrdup("");
+    List *any = NIL;
 
     for (uint16_t i = 0; i < d->write_count; i++) {
         const gh_write_grant *g = &d->writes[i];
@@ -694,11 +697,11 @@ static char *grants_condition(gh_judge *j, gh_item *item, uint32_t privilege, co
         f = gh_judge_filter(j, item, d->filters[g->filter]);
         if (f == NULL)
             return NULL;
-        out = gh_judge_printf("%s%s(%s) IS TRUE", out, out[0] == '\0' ? "" : " OR ", f);
+        any = lappend(any, gh_judge_printf("(%s) IS TRUE", f));
     }
-    if (is_every_row || out[0] == '\0')
+    if (is_every_row || any == NIL)
         return pstrdup("");
-    return gh_judge_printf("(%s)", out);
+    return gh_judge_printf("(%s)", gh_judge_join(any, " OR "));
 }
 
 char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written,
