@@ -330,13 +330,25 @@ void gh_policy_leave(gh_policy_scope *p, List *outer)
     p->outer_names = list_copy_tail(p->outer_names, 1);
 }
 
+const Node *gh_policy_enter_value(gh_policy_scope *p, const SubLink *s, List **outer)
+{
+    const SelectStmt *q = (const SelectStmt *)s->subselect;
+
+    if (!IsA(q, SelectStmt) || q->targetList == NIL)
+        return NULL;
+    *outer = gh_policy_enter(p, q);
+    return linitial_node(ResTarget, q->targetList)->val;
+}
+
 static void sub_select(gh_policy_scope *p, SelectStmt *s)
 {
     List *outer;
 
     p->has_query = true;
-    if (s->op != SETOP_NONE || s->withClause != NULL || s->intoClause != NULL ||
-        s->lockingClause != NIL) {
+    /* SECURITY: the columns of VALUES have types that nothing here knows, so the session would have a say in their text
+     * and time. Attack: tests/integration/policy_print.py. */
+    if (s->op != SETOP_NONE || s->valuesLists != NIL || s->withClause != NULL ||
+        s->intoClause != NULL || s->lockingClause != NIL) {
         gh_policy_broken(p, "sub-select is more than SELECT ... FROM ... WHERE ...");
         return;
     }

@@ -41,6 +41,8 @@ void gh_policy_walk_children(gh_policy_scope *p, Node *n);
 /* Opens the scope of a sub-select; returns what to close it with. */
 List *gh_policy_enter(gh_policy_scope *p, const SelectStmt *s);
 void gh_policy_leave(gh_policy_scope *p, List *outer);
+/* Does so for a sub-select that stands for its first column, which it returns. NULL: there is none, and nothing to close. */
+const Node *gh_policy_enter_value(gh_policy_scope *p, const SubLink *s, List **outer);
 bool gh_policy_is_inner_column(const gh_policy_scope *p, gh_str name);
 void gh_policy_column(gh_policy_scope *p, ColumnRef *ref);
 /* Writes the schema of a function of PostgreSQL's own; false: it is none, and the expression is broken. */

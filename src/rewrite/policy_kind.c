@@ -133,14 +133,16 @@ static gh_time_kind kind_of_sum(gh_policy_scope *p, const A_Expr *e)
 
 static gh_time_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
 {
-    const SelectStmt *q = (const SelectStmt *)s->subselect;
+    const Node *value;
     gh_time_kind kind;
     List *outer;
 
-    if (s->subLinkType != EXPR_SUBLINK || !IsA(q, SelectStmt) || q->targetList == NIL)
+    if (s->subLinkType != EXPR_SUBLINK)
         return GH_TIME_NONE;
-    outer = gh_policy_enter(p, q);
-    kind = gh_policy_time_kind(p, linitial_node(ResTarget, q->targetList)->val);
+    value = gh_policy_enter_value(p, s, &outer);
+    if (value == NULL)
+        return GH_TIME_NONE;
+    kind = gh_policy_time_kind(p, value);
     gh_policy_leave(p, outer);
     return kind;
 }

@@ -13,6 +13,9 @@
  */
 #include "policy_expr.h"
 
+#define OID_MONEY   790
+#define OID_TSQUERY 3615
+
 typedef enum gh_print_kind {
     PRINT_PLAIN = 0,
     PRINT_FLOAT,
@@ -96,14 +99,44 @@ static gh_print_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
     return kind;
 }
 
+/* Floats of operands that are none: powers, roots, distances (but of a text search's words), money by money. */
+static bool makes_float(gh_policy_scope *p, const A_Expr *e, const char *name)
+{
+    return strcmp(name, "^") == 0 || strcmp(name, "|/") == 0 || strcmp(name, "||/") == 0 ||
+           (strcmp(name, "<->") == 0 && gh_policy_type(p, e->rexpr) != OID_TSQUERY) ||
+           (strcmp(name, "/") == 0 && gh_policy_type(p, e->rexpr) == OID_MONEY);
+}
+
+/* An operator of somebody's own: what any of its name gives. */
+static gh_print_kind kind_of_made(const gh_policy_scope *p, const char *name)
+{
+    size_t count;
+    const gh_operator *const *all =
+        gh_catalog_operators(p->judge.in->catalog, gh_str_of(name), &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!gh_str_is(all[i]->schema, "pg_catalog") &&
+            kind_of_type(p, all[i]->result) != PRINT_PLAIN)
+            return PRINT_OPAQUE;
+    }
+    return PRINT_PLAIN;
+}
+
 static gh_print_kind kind_of_operation(gh_policy_scope *p, const A_Expr *e)
 {
     const char *name = gh_policy_own_name(e->name);
     gh_print_kind left;
+    gh_print_kind right;
 
     if (e->kind == AEXPR_NULLIF)
         return kind_of(p, e->lexpr);
-    if (e->kind != AEXPR_OP || strpbrk(name, "<>=~") != NULL)
+    if (e->kind != AEXPR_OP)
+        return PRINT_PLAIN;
+    if (name[0] == '\0')
+        return kind_of_made(p, strVal(llast(e->name)));
+    if (makes_float(p, e, name))
+        return PRINT_FLOAT;
+    if (strpbrk(name, "<>=~") != NULL)
         return PRINT_PLAIN;
     if (gh_policy_time_kind(p, (const Node *)e) != GH_TIME_NONE)
         return PRINT_PLAIN;
@@ -111,40 +144,44 @@ static gh_print_kind kind_of_operation(gh_policy_scope *p, const A_Expr *e)
         gh_policy_time_kind(p, e->lexpr) != GH_TIME_DAY)
         return PRINT_INTERVAL;
     left = kind_of(p, e->lexpr);
+    right = kind_of(p, e->rexpr);
+    if (left == PRINT_OPAQUE || right == PRINT_OPAQUE) /* one more element of an array */
+        return PRINT_OPAQUE;
     if (strcmp(name, "||") == 0)
-        return left == PRINT_BYTES || kind_of(p, e->rexpr) == PRINT_BYTES ? PRINT_BYTES
-                                                                          : PRINT_PLAIN;
-    return left == PRINT_PLAIN || left == PRINT_FLOAT
-               ? (kind_of(p, e->rexpr) != PRINT_PLAIN ? kind_of(p, e->rexpr) : left)
-               : left;
+        return left == PRINT_BYTES || right == PRINT_BYTES ? PRINT_BYTES : PRINT_PLAIN;
+    return left == PRINT_PLAIN || left == PRINT_FLOAT ? (right != PRINT_PLAIN ? right : left)
+                                                      : left;
 }
 
-static gh_print_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
-{
-    const SelectStmt *q = (const SelectStmt *)s->subselect;
-    gh_print_kind kind;
-    List *outer;
-
-    if (s->subLinkType != EXPR_SUBLINK || !IsA(q, SelectStmt) || q->targetList == NIL)
-        return PRINT_PLAIN;
-    outer = gh_policy_enter(p, q);
-    kind = kind_of(p, linitial_node(ResTarget, q->targetList)->val);
-    gh_policy_leave(p, outer);
-    return kind;
-}
-
-/* ROW(at, ratio) */
-static gh_print_kind kind_of_row(gh_policy_scope *p, const RowExpr *r)
+/* ROW(at, ratio), ARRAY[at, ratio] */
+static gh_print_kind kind_of_parts(gh_policy_scope *p, const List *parts)
 {
     ListCell *cell;
 
-    foreach (cell, r->args) {
+    foreach (cell, parts) {
         const Node *n = lfirst(cell);
 
         if (kind_of(p, n) != PRINT_PLAIN || gh_policy_time_kind(p, n) != GH_TIME_NONE)
             return PRINT_OPAQUE;
     }
     return PRINT_PLAIN;
+}
+
+static gh_print_kind kind_of_query(gh_policy_scope *p, const SubLink *s)
+{
+    const Node *value;
+    gh_print_kind kind;
+    List *outer;
+
+    if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
+        return PRINT_PLAIN;
+    value = gh_policy_enter_value(p, s, &outer);
+    if (value == NULL)
+        return PRINT_PLAIN;
+    kind = s->subLinkType == EXPR_SUBLINK ? kind_of(p, value)
+                                          : kind_of_parts(p, list_make1((void *)(uintptr_t)value));
+    gh_policy_leave(p, outer);
+    return kind;
 }
 
 static gh_print_kind kind_of(gh_policy_scope *p, const Node *n)
@@ -155,10 +192,11 @@ static gh_print_kind kind_of(gh_policy_scope *p, const Node *n)
     case T_ColumnRef:
     case T_TypeCast:
     case T_A_Indirection:
-    case T_A_ArrayExpr:
         return kind_of_type(p, gh_policy_type(p, n));
+    case T_A_ArrayExpr:
+        return kind_of_parts(p, ((const A_ArrayExpr *)n)->elements);
     case T_RowExpr:
-        return kind_of_row(p, (const RowExpr *)n);
+        return kind_of_parts(p, ((const RowExpr *)n)->args);
     case T_FuncCall:
         return kind_of_call(p, (const FuncCall *)n);
     case T_A_Expr:

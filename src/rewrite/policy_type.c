@@ -202,15 +202,16 @@ static gh_oid type_of_part(gh_policy_scope *p, const A_Indirection *a)
 
 static gh_oid type_of_query(gh_policy_scope *p, const SubLink *s)
 {
-    const SelectStmt *q = (const SelectStmt *)s->subselect;
+    const Node *value;
     gh_oid type;
     List *outer;
 
-    if ((s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK) ||
-        !IsA(q, SelectStmt) || q->targetList == NIL)
+    if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
         return 0;
-    outer = gh_policy_enter(p, q);
-    type = gh_policy_type(p, linitial_node(ResTarget, q->targetList)->val);
+    value = gh_policy_enter_value(p, s, &outer);
+    if (value == NULL)
+        return 0;
+    type = gh_policy_type(p, value);
     gh_policy_leave(p, outer);
     return s->subLinkType == EXPR_SUBLINK ? type : gh_infer_array(&p->judge, type);
 }
