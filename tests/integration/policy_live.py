@@ -33,8 +33,7 @@ def setUpModule():
 
 class Live(unittest.TestCase):
     def setUp(self):
-        proxy.apply(warehouse.POLICY)
-        time.sleep(0.3 * gt.SLOW)
+        proxy.obey(warehouse.POLICY)
 
     def settled(self, c, sql, code):
         """The first answer with this SQLSTATE (None: success) must come soon; returns the seconds it took."""

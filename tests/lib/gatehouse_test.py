@@ -26,6 +26,7 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import struct
 import subprocess
@@ -315,6 +316,15 @@ class Gatehouse:
         else:
             path = policy
         return self.cli('policy', 'apply', '--acl', self.acl, path)
+
+    def obey(self, policy):
+        """Makes it the policy, and waits until every worker has it: each answers `status` behind what it was told before."""
+        self.apply(policy)
+        with contextlib.closing(sqlite3.connect(self.acl)) as db:
+            version = int(db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()[0])
+        socket_path = self.dir / 'gatehouse.sock'
+        has_it = lambda: json.loads(self.cli('status', '--json', '--control', socket_path).stdout)['policy']['version'] == version
+        wait_for(lambda: has_it() and has_it(), 10, 'the policy is obeyed')  # the first may have been asked before
 
     def cli(self, *argv, check=True, stdin='', timeout=60):
         return run(BINARY, *argv, check=check, stdin=stdin, timeout=timeout, env=self._environment())
