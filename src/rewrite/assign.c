@@ -38,7 +38,7 @@ static bool may_assign_one_of(gh_judge *j, const MultiAssignRef *m, gh_oid type)
     if (!IsA(source, SubLink))
         return gh_cast_may_assign(j, type);
     given = gh_infer_output(j, ((const SubLink *)source)->subselect, m->colno - 1);
-    return gh_cast_may_assign_from(j, given == GH_OID_UNKNOWN ? GH_OID_TEXT : given, type);
+    return gh_cast_may_assign_from(j, gh_infer_settled(given), type);
 }
 
 void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets)
@@ -130,8 +130,8 @@ void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, co
             (value != NULL && gh_cast_may_assign_value(j, value, c->type_oid)))
             continue;
         type = gh_infer_output(j, (const Node *)s, i);
-        if (is_settled(s) && type == GH_OID_UNKNOWN)
-            type = GH_OID_TEXT;
+        if (is_settled(s))
+            type = gh_infer_settled(type);
         if (!gh_cast_may_assign_from(j, type, c->type_oid))
             refuse(j, target, -1);
     }

@@ -40,7 +40,7 @@ static gh_oid common(gh_judge *j, const List *list, int depth)
 }
 
 /* A literal alone becomes text. */
-static gh_oid settled(gh_oid oid)
+gh_oid gh_infer_settled(gh_oid oid)
 {
     return oid == GH_OID_UNKNOWN ? GH_OID_TEXT : oid;
 }
@@ -74,7 +74,7 @@ gh_oid gh_infer_found(gh_judge *j, const gh_block *b, const char *name, const gh
     if (f->is_open || !f->is_any)
         return 0;
     if (!f->is_mixed)
-        return settled(f->type);
+        return gh_infer_settled(f->type);
     return gh_infer_merges(b, name) ? gh_infer_common(j, f->type, f->other) : 0;
 }
 
@@ -483,7 +483,7 @@ static void find_in_values(gh_judge *j, const SelectStmt *s, const char *name, i
     if (type == 0)
         f->is_open = true;
     else
-        gh_infer_take(f, settled(type));
+        gh_infer_take(f, gh_infer_settled(type));
 }
 
 /* Of UNION and kin: what both arms become. */
@@ -550,10 +550,10 @@ static gh_oid output_at(gh_judge *j, const Node *query, int place, int depth)
         f = (gh_found){ 0 };
         find_output(j, query, name, -1, &f, depth);
     }
-    return f.is_open || f.is_mixed ? 0 : settled(f.type);
+    return f.is_open || f.is_mixed ? 0 : f.type;
 }
 
-gh_oid gh_infer_output_at(gh_judge *j, const Node *query, int place)
+gh_oid gh_infer_output(gh_judge *j, const Node *query, int place)
 {
     return output_at(j, query, place, 0);
 }
@@ -594,7 +594,7 @@ static gh_oid infer_case(gh_judge *j, const CaseExpr *c, int depth)
     foreach (cell, c->args)
         out = gh_infer_common(j, out,
                               infer(j, (const Node *)lfirst_node(CaseWhen, cell)->result, depth));
-    return settled(out);
+    return gh_infer_settled(out);
 }
 
 static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
@@ -603,7 +603,7 @@ static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
 
     if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
         return OID_BOOL;
-    first = output_at(j, s->subselect, 0, depth);
+    first = gh_infer_settled(output_at(j, s->subselect, 0, depth));
     return s->subLinkType == ARRAY_SUBLINK && first != 0 ? gh_infer_array(j, first) : first;
 }
 
@@ -680,13 +680,13 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
     case T_CaseExpr:
         return infer_case(j, (const CaseExpr *)n, depth);
     case T_CoalesceExpr:
-        return settled(common(j, ((const CoalesceExpr *)n)->args, depth));
+        return gh_infer_settled(common(j, ((const CoalesceExpr *)n)->args, depth));
     case T_MinMaxExpr:
-        return settled(common(j, ((const MinMaxExpr *)n)->args, depth));
+        return gh_infer_settled(common(j, ((const MinMaxExpr *)n)->args, depth));
     case T_SubLink:
         return infer_sublink(j, (const SubLink *)n, depth);
     case T_A_ArrayExpr:
-        element = settled(common(j, ((const A_ArrayExpr *)n)->elements, depth));
+        element = gh_infer_settled(common(j, ((const A_ArrayExpr *)n)->elements, depth));
         return element == 0 ? 0 : gh_infer_array(j, element);
     case T_A_Indirection:
         return infer_indirection(j, (const A_Indirection *)n, depth);
@@ -746,12 +746,4 @@ gh_oid gh_infer_at(gh_judge *j, const Node *n, int depth)
 gh_oid gh_infer_type(gh_judge *j, const Node *n)
 {
     return infer(j, n, 0);
-}
-
-gh_oid gh_infer_output(gh_judge *j, const Node *query, int position)
-{
-    gh_found f = { 0 };
-
-    find_output(j, query, "", position, &f, 0);
-    return f.is_open || f.is_mixed ? 0 : f.type;
 }

@@ -30,8 +30,6 @@ typedef struct gh_outputs {
 void gh_infer_take(gh_found *f, gh_oid type);
 /* The type of an expression at a depth; 0: not known. */
 gh_oid gh_infer_at(gh_judge *j, const Node *n, int depth);
-/* The type of what a judged query gives at a place, from 0; of a literal it may be GH_OID_UNKNOWN; 0: not known. */
-gh_oid gh_infer_output(gh_judge *j, const Node *query, int position);
 gh_oid gh_infer_named_type(const gh_judge *j, const TypeName *t);
 gh_oid gh_infer_element(const gh_judge *j, gh_oid array);
 gh_oid gh_infer_array(const gh_judge *j, gh_oid element);

@@ -417,7 +417,7 @@ static bool columns_of_query(gh_judge *j, const SubLink *s, const RowExpr *row, 
     foreach (cell, row->args) {
         int i = foreach_current_index(cell);
         gh_oid types[2] = { gh_infer_type(j, lfirst(cell)),
-                            gh_infer_output_at(j, s->subselect, i) };
+                            gh_infer_settled(gh_infer_output(j, s->subselect, i)) };
         const gh_operator *o = gh_operator_meant(j, all, types, 2, name, s->location);
 
         if (o != NULL && !make_wrap(j, o, true, &wraps[i])) {

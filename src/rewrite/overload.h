@@ -109,8 +109,10 @@ bool gh_operator_escape(gh_judge *j, const gh_operator *o, A_Expr *e, size_t end
 
 /* The type of an expression whose parts are judged: 0 where it is not known. */
 gh_oid gh_infer_type(gh_judge *j, const Node *n);
-/* The type of a query's column at this place, which is judged; 0 where it is not known. */
-gh_oid gh_infer_output_at(gh_judge *j, const Node *query, int place);
+/* The type of what a judged query gives at a place, from 0; of a literal GH_OID_UNKNOWN; 0: not known. */
+gh_oid gh_infer_output(gh_judge *j, const Node *query, int place);
+/* The same to who reads the query as a table: a literal has become text. */
+gh_oid gh_infer_settled(gh_oid type);
 /* Can some expression of the statement, of those judged so far, be of a type outside pg_catalog? */
 bool gh_infer_may_occur(gh_judge *j, gh_oid type);
 /* Can a value of `from` turn into one of `type` on its way: its element, its base, a field of it? */
