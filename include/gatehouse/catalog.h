@@ -17,6 +17,62 @@
 
 typedef uint32_t gh_oid; /* 0 is InvalidOid */
 
+/*
+ * Numbers of PostgreSQL's own types, which no version changes, and the first of what anybody made. Source:
+ * src/include/catalog/pg_type.dat; access/transam.h, FirstNormalObjectId.
+ */
+#define GH_OID_BOOL            16
+#define GH_OID_BYTEA           17
+#define GH_OID_CHAR            18
+#define GH_OID_NAME            19
+#define GH_OID_INT8            20
+#define GH_OID_INT2            21
+#define GH_OID_INT4            23
+#define GH_OID_REGPROC         24
+#define GH_OID_TEXT            25
+#define GH_OID_OID             26
+#define GH_OID_TID             27
+#define GH_OID_XID             28
+#define GH_OID_JSON            114
+#define GH_OID_XML             142
+#define GH_OID_PG_NODE_TREE    194
+#define GH_OID_FLOAT4          700
+#define GH_OID_FLOAT8          701
+#define GH_OID_UNKNOWN         705 /* a literal that has no type yet */
+#define GH_OID_MONEY           790
+#define GH_OID_ACL_ARRAY       1034
+#define GH_OID_BPCHAR          1042
+#define GH_OID_VARCHAR         1043
+#define GH_OID_DATE            1082
+#define GH_OID_TIME            1083
+#define GH_OID_TIMESTAMP       1114
+#define GH_OID_TIMESTAMPTZ     1184
+#define GH_OID_INTERVAL        1186
+#define GH_OID_TIMETZ          1266
+#define GH_OID_BIT             1560
+#define GH_OID_NUMERIC         1700
+#define GH_OID_REGCLASS        2205
+#define GH_OID_RECORD          2249
+#define GH_OID_ANY             2276
+#define GH_OID_ANYARRAY        2277
+#define GH_OID_VOID            2278
+#define GH_OID_ANYELEMENT      2283
+#define GH_OID_RECORD_ARRAY    2287
+#define GH_OID_ANYNONARRAY     2776
+#define GH_OID_UUID            2950
+#define GH_OID_ANYENUM         3500
+#define GH_OID_TSQUERY         3615
+#define GH_OID_JSONB           3802
+#define GH_OID_ANYRANGE        3831
+#define GH_OID_ANYMULTIRANGE   4537
+#define GH_OID_ANYCOMPATMULTI  4538
+#define GH_OID_ANYCOMPATIBLE   5077
+#define GH_OID_ANYCOMPATARRAY  5078
+#define GH_OID_ANYCOMPATNONARR 5079
+#define GH_OID_ANYCOMPATRANGE  5080
+
+#define GH_OID_MADE_MIN 16384
+
 typedef struct gh_column {
     gh_str name;
     int16_t attnum; /* 1-based; dropped columns are absent, so numbers may have gaps */

@@ -394,11 +394,20 @@ static const struct {
     gh_oid oid; /* of pg_type, fixed in every version */
     pol_type type;
 } s_types[] = {
-    { 25, POL_TYPE_TEXT },          { 1043, POL_TYPE_TEXT },    { 1042, POL_TYPE_TEXT },
-    { 19, POL_TYPE_TEXT },          { 21, POL_TYPE_INT2 },      { 23, POL_TYPE_INT4 },
-    { 20, POL_TYPE_INT8 },          { 1700, POL_TYPE_NUMERIC }, { 700, POL_TYPE_FLOAT4 },
-    { 701, POL_TYPE_FLOAT8 },       { 1082, POL_TYPE_DATE },    { 1114, POL_TYPE_TIMESTAMP },
-    { 1184, POL_TYPE_TIMESTAMPTZ }, { 2950, POL_TYPE_UUID },
+    { GH_OID_TEXT, POL_TYPE_TEXT },
+    { GH_OID_VARCHAR, POL_TYPE_TEXT },
+    { GH_OID_BPCHAR, POL_TYPE_TEXT },
+    { GH_OID_NAME, POL_TYPE_TEXT },
+    { GH_OID_INT2, POL_TYPE_INT2 },
+    { GH_OID_INT4, POL_TYPE_INT4 },
+    { GH_OID_INT8, POL_TYPE_INT8 },
+    { GH_OID_NUMERIC, POL_TYPE_NUMERIC },
+    { GH_OID_FLOAT4, POL_TYPE_FLOAT4 },
+    { GH_OID_FLOAT8, POL_TYPE_FLOAT8 },
+    { GH_OID_DATE, POL_TYPE_DATE },
+    { GH_OID_TIMESTAMP, POL_TYPE_TIMESTAMP },
+    { GH_OID_TIMESTAMPTZ, POL_TYPE_TIMESTAMPTZ },
+    { GH_OID_UUID, POL_TYPE_UUID },
 };
 
 gh_oid pol_base_type(const gh_catalog *c, gh_oid oid)
@@ -437,7 +446,7 @@ static bool is_whole(gh_str n)
 /* varchar(n) and char(n) shorter than a pseudonym would cut it, and different values could meet. */
 static bool holds_hash(const gh_column *column)
 {
-    bool is_bounded = column->type_oid == 1043 || column->type_oid == 1042;
+    bool is_bounded = column->type_oid == GH_OID_VARCHAR || column->type_oid == GH_OID_BPCHAR;
 
     return !is_bounded || column->typmod < 0 || column->typmod - 4 >= 32;
 }

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OID_TEXT         25
 #define MEMO_BUCKETS_MIN 16
 
 const pol_held pol_holds_nothing;
@@ -494,7 +493,7 @@ size_t gh_view_kept(gh_view *v, const gh_catalog *c, void *to, size_t size)
 /* A relation of that name with one column, whose name nobody can write. */
 bool gh_view_names(gh_view *v, const gh_catalog *c, gh_str schema, gh_str name)
 {
-    gh_column column = { .name = GH_STR(""), .attnum = 1, .type_oid = OID_TEXT };
+    gh_column column = { .name = GH_STR(""), .attnum = 1, .type_oid = GH_OID_TEXT };
     gh_relation r = {
         .schema = schema, .name = name, .kind = 'c', .columns = &column, .column_count = 1
     };

@@ -13,14 +13,7 @@
  */
 #include "infer.h"
 
-#define OID_MAX_BUILTIN 16384u
-#define OID_RECORD      2249u
-#define OID_INT8        20u
-#define OID_NUMERIC     1700u
-#define OID_BOOL        16u
-#define OID_JSON        114u
-#define OID_JSONB       3802u
-#define NESTING_MAX     16
+#define NESTING_MAX 16
 
 static bool calls_what_is_allowed(const gh_judge *j, const gh_cast *c)
 {
@@ -48,7 +41,7 @@ static bool may_be_of(gh_judge *j, gh_oid source, gh_oid type)
     if (source != 0)
         return source == type || without_domain(j->in->catalog, source) == type;
     t = gh_catalog_type_by_oid(j->in->catalog, type);
-    return t == NULL || type < OID_MAX_BUILTIN ||
+    return t == NULL || type < GH_OID_MADE_MIN ||
            (gh_type_is_visible(j, t) && (!j->has_all_items || gh_infer_may_occur(j, type)));
 }
 
@@ -161,7 +154,7 @@ bool gh_cast_may_assign(gh_judge *j, gh_oid type)
 
 bool gh_cast_may_assign_from(gh_judge *j, gh_oid source, gh_oid type)
 {
-    if (source == OID_RECORD || source == GH_OID_UNKNOWN)
+    if (source == GH_OID_RECORD || source == GH_OID_UNKNOWN)
         source = 0;
     return (source != 0 && source == type) || is_allowed(j, source, type, false, 0);
 }
@@ -177,16 +170,16 @@ bool gh_cast_may_assign_value(gh_judge *j, const Node *value, gh_oid type)
         return true;
     if (IsA(value, A_Const) &&
         IsA(&((const A_Const *)value)->val, Float)) /* too large a number, or a fraction */
-        return is_allowed(j, OID_INT8, type, false, 0) &&
-               is_allowed(j, OID_NUMERIC, type, false, 0);
+        return is_allowed(j, GH_OID_INT8, type, false, 0) &&
+               is_allowed(j, GH_OID_NUMERIC, type, false, 0);
     return gh_cast_may_assign_from(j, gh_infer_type(j, value), type);
 }
 
 /* Does it run without a word, in an expression of PostgreSQL's own operators and functions? */
 static bool is_made_and_silent(const gh_cast *c)
 {
-    return c->is_made && c->target < OID_MAX_BUILTIN &&
-           (c->context == 'i' || (c->context == 'a' && c->target == OID_BOOL));
+    return c->is_made && c->target < GH_OID_MADE_MIN &&
+           (c->context == 'i' || (c->context == 'a' && c->target == GH_OID_BOOL));
 }
 
 bool gh_cast_is_made_from(const gh_catalog *c, gh_oid type)
@@ -218,7 +211,7 @@ bool gh_cast_may_check(const gh_judge *j, gh_oid type, int depth)
     const gh_function *f;
     const gh_relation *r;
 
-    if (t == NULL || type < OID_MAX_BUILTIN)
+    if (t == NULL || type < GH_OID_MADE_MIN)
         return true;
     if (depth == NESTING_MAX)
         return false;
@@ -324,7 +317,7 @@ void gh_cast_judge_inner(gh_judge *j, const FuncCall *f, gh_str name)
                         " is not allowed over a type whose checks call a function",
                         GH_STR_ARG(name));
     if (memmem(name.ptr, name.len, "json", 4) != NULL && takes_anything(j, name))
-        source = unwanted_cast(j, f->args, OID_JSON, OID_JSONB);
+        source = unwanted_cast(j, f->args, GH_OID_JSON, GH_OID_JSONB);
     else if (gh_str_is(name, "quote_literal") || gh_str_is(name, "quote_nullable") ||
              gh_str_is(name, "textanycat") || gh_str_is(name, "anytextcat"))
         source = unwanted_cast(j, f->args, GH_OID_TEXT, GH_OID_TEXT);
@@ -400,7 +393,7 @@ bool gh_cast_may_be_argument(gh_judge *j, Node *value)
         return true;
     if (type == GH_OID_UNKNOWN) /* 'x' COLLATE "C" */
         type = GH_OID_TEXT;
-    if (type == OID_RECORD) /* whose fields may be of any */
+    if (type == GH_OID_RECORD) /* whose fields may be of any */
         type = 0;
     if (!has_unwanted_cast(j, type) && (element == 0 || !has_unwanted_cast(j, element)))
         return true;

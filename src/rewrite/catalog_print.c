@@ -17,11 +17,6 @@
  */
 #include "system_catalog.h"
 
-#define OID_REGPROC   24
-#define OID_ACL_ARRAY 1034
-
-/* ---- the path ------------------------------------------------------------------------------------ */
-
 static bool is_in_path(const gh_judge *j, gh_str name)
 {
     for (size_t i = 0; i < j->in->search_path.count; i++) {
@@ -386,9 +381,9 @@ gh_wrap gh_print_system_column(gh_judge *j, const gh_relation *r, const gh_colum
 {
     if (!gh_str_is(r->schema, "pg_catalog"))
         return (gh_wrap){ 0 };
-    if (c->type_oid == OID_REGPROC)
+    if (c->type_oid == GH_OID_REGPROC)
         return (gh_wrap){ .prefix = "CAST(", .suffix = " AS pg_catalog.regproc)" };
-    if (c->type_oid == OID_ACL_ARRAY &&
+    if (c->type_oid == GH_OID_ACL_ARRAY &&
         (gh_str_is(r->name, "pg_class") || gh_str_is(r->name, "pg_namespace")))
         return acl_wrap(j, c);
     return (gh_wrap){ 0 };

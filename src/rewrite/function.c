@@ -14,9 +14,6 @@
 
 #include "function_list.h"
 
-#define OID_MAX_BUILTIN 16384u
-
-/* Types that name an object, or through which a server's internals would be called. */
 static bool is_naming_type(const gh_catalog *c, gh_oid oid)
 {
 #define NAME(s)                                                                                    \
@@ -65,7 +62,7 @@ static bool has_harmless_shape(const gh_catalog *c, const gh_function *f)
 
 static bool is_harmless(const gh_catalog *c, const gh_function *f)
 {
-    return f->oid < OID_MAX_BUILTIN && !f->returns_set && has_harmless_shape(c, f);
+    return f->oid < GH_OID_MADE_MIN && !f->returns_set && has_harmless_shape(c, f);
 }
 
 static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
@@ -81,7 +78,7 @@ static gh_function_rule judge_builtin(const gh_catalog *c, gh_str name)
             continue;
         exists = true;
         /* A function that someone put into pg_catalog would be picked by its types. */
-        if (all[i]->oid >= OID_MAX_BUILTIN)
+        if (all[i]->oid >= GH_OID_MADE_MIN)
             return GH_FUNCTION_DENIED;
         passes = passes && (is_allowed || is_harmless(c, all[i]));
     }

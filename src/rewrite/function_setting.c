@@ -5,10 +5,6 @@
 #include "setting.h"
 #include "system_catalog.h"
 
-#define OID_TEXT    25
-#define OID_UNKNOWN 705
-#define OID_VARCHAR 1043
-
 static bool is_true(const Node *n)
 {
     return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
@@ -122,7 +118,7 @@ static uint16_t string_param(const gh_judge *j, const Node *n)
     if (!IsA(p, ParamRef) || p->number < 1 || p->number > UINT16_MAX || !j->in->is_extended)
         return 0;
     type = gh_judge_param_type(j, p);
-    return type == 0 || type == OID_UNKNOWN || type == OID_TEXT || type == OID_VARCHAR
+    return type == 0 || type == GH_OID_UNKNOWN || type == GH_OID_TEXT || type == GH_OID_VARCHAR
                ? (uint16_t)p->number
                : 0;
 }

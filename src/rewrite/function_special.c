@@ -19,10 +19,6 @@
 #include "system_catalog.h"
 
 /* pg_type.oid */
-#define OID_INT8     20
-#define OID_INT4     23
-#define OID_OID      26
-#define OID_REGCLASS 2205
 
 void gh_call_refuse(gh_judge *j, const gh_call *c)
 {
@@ -339,7 +335,8 @@ static bool may_name(gh_judge *j, const Node *arg)
 {
     gh_oid type = gh_infer_type(j, arg);
 
-    return type != OID_OID && type != OID_REGCLASS && type != OID_INT4 && type != OID_INT8;
+    return type != GH_OID_OID && type != GH_OID_REGCLASS && type != GH_OID_INT4 &&
+           type != GH_OID_INT8;
 }
 
 /* The same of an argument that names a relation by text or OID. */

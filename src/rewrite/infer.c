@@ -12,9 +12,6 @@
 
 #define DEPTH_MAX  60
 #define VALUES_MAX 100 /* rows that are looked at */
-#define OID_BOOL   16
-#define OID_XML    142
-#define OID_JSONB  3802
 
 static gh_oid infer(gh_judge *j, const Node *n, int depth);
 
@@ -566,7 +563,7 @@ static gh_oid infer_a_expr(gh_judge *j, const A_Expr *e, int depth)
     case AEXPR_NULLIF:
         return infer(j, e->lexpr, depth);
     default:
-        return OID_BOOL;
+        return GH_OID_BOOL;
     }
 }
 
@@ -577,12 +574,14 @@ static gh_oid infer_const(const A_Const *c)
     if (c->isnull || IsA(&c->val, String))
         return GH_OID_UNKNOWN;
     if (IsA(&c->val, Integer))
-        return 23;
+        return GH_OID_INT4;
     if (IsA(&c->val, Boolean))
-        return OID_BOOL;
+        return GH_OID_BOOL;
     if (IsA(&c->val, BitString))
-        return 1560;
-    return strpbrk(c->val.fval.fval, ".eE") == NULL && strlen(c->val.fval.fval) < 19 ? 20 : 1700;
+        return GH_OID_BIT;
+    return strpbrk(c->val.fval.fval, ".eE") == NULL && strlen(c->val.fval.fval) < 19
+               ? GH_OID_INT8
+               : GH_OID_NUMERIC;
 }
 
 static gh_oid infer_case(gh_judge *j, const CaseExpr *c, int depth)
@@ -602,7 +601,7 @@ static gh_oid infer_sublink(gh_judge *j, const SubLink *s, int depth)
     gh_oid first;
 
     if (s->subLinkType != EXPR_SUBLINK && s->subLinkType != ARRAY_SUBLINK)
-        return OID_BOOL;
+        return GH_OID_BOOL;
     first = gh_infer_settled(output_at(j, s->subselect, 0, depth));
     return s->subLinkType == ARRAY_SUBLINK && first != 0 ? gh_infer_array(j, first) : first;
 }
@@ -628,26 +627,26 @@ static gh_oid infer_indirection(gh_judge *j, const A_Indirection *a, int depth)
             return 0;
         }
     }
-    return !is_array || is_slice || type == OID_JSONB ? type : gh_infer_element(j, type);
+    return !is_array || is_slice || type == GH_OID_JSONB ? type : gh_infer_element(j, type);
 }
 
 static gh_oid infer_value_function(const SQLValueFunction *f)
 {
     switch (f->op) {
     case SVFOP_CURRENT_DATE:
-        return 1082;
+        return GH_OID_DATE;
     case SVFOP_CURRENT_TIME:
     case SVFOP_CURRENT_TIME_N:
-        return 1266;
+        return GH_OID_TIMETZ;
     case SVFOP_CURRENT_TIMESTAMP:
     case SVFOP_CURRENT_TIMESTAMP_N:
         return GH_OID_TIMESTAMPTZ;
     case SVFOP_LOCALTIME:
     case SVFOP_LOCALTIME_N:
-        return 1083;
+        return GH_OID_TIME;
     case SVFOP_LOCALTIMESTAMP:
     case SVFOP_LOCALTIMESTAMP_N:
-        return 1114;
+        return GH_OID_TIMESTAMP;
     default:
         return 19; /* name */
     }
@@ -676,7 +675,7 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
     case T_BoolExpr:
     case T_NullTest:
     case T_BooleanTest:
-        return OID_BOOL;
+        return GH_OID_BOOL;
     case T_CaseExpr:
         return infer_case(j, (const CaseExpr *)n, depth);
     case T_CoalesceExpr:
@@ -697,9 +696,9 @@ static gh_oid infer_any(gh_judge *j, const Node *n, int depth)
     case T_RowExpr:
         return 2249; /* record */
     case T_GroupingFunc:
-        return 23;
+        return GH_OID_INT4;
     case T_XmlExpr:
-        return ((const XmlExpr *)n)->op == IS_DOCUMENT ? OID_BOOL : OID_XML;
+        return ((const XmlExpr *)n)->op == IS_DOCUMENT ? GH_OID_BOOL : GH_OID_XML;
     case T_XmlSerialize:
         return gh_infer_named_type(j, ((const XmlSerialize *)n)->typeName);
     default:

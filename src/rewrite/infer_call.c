@@ -8,12 +8,6 @@
  */
 #include "infer.h"
 
-#define OID_BOOL   16
-#define OID_RECORD 2249
-#define OID_VOID   2278
-
-/* ---- ranges ------------------------------------------------------------------------------------------ */
-
 static const gh_type *base_of(const gh_judge *j, gh_oid oid)
 {
     return gh_catalog_type_by_oid(j->in->catalog, gh_overload_base(j->in->catalog, oid));
@@ -84,24 +78,24 @@ typedef struct gh_family {
 static gh_family family_of(gh_oid type)
 {
     switch (type) {
-    case OID_ANYELEMENT:
-    case OID_ANYNONARRAY:
-    case OID_ANYENUM:
+    case GH_OID_ANYELEMENT:
+    case GH_OID_ANYNONARRAY:
+    case GH_OID_ANYENUM:
         return (gh_family){ GH_ELEMENT, false };
-    case OID_ANYARRAY:
+    case GH_OID_ANYARRAY:
         return (gh_family){ GH_ARRAY, false };
-    case OID_ANYRANGE:
+    case GH_OID_ANYRANGE:
         return (gh_family){ GH_RANGE, false };
-    case OID_ANYMULTIRANGE:
+    case GH_OID_ANYMULTIRANGE:
         return (gh_family){ GH_MULTIRANGE, false };
-    case OID_ANYCOMPATIBLE:
-    case OID_ANYCOMPATNONARR:
+    case GH_OID_ANYCOMPATIBLE:
+    case GH_OID_ANYCOMPATNONARR:
         return (gh_family){ GH_ELEMENT, true };
-    case OID_ANYCOMPATARRAY:
+    case GH_OID_ANYCOMPATARRAY:
         return (gh_family){ GH_ARRAY, true };
-    case OID_ANYCOMPATRANGE:
+    case GH_OID_ANYCOMPATRANGE:
         return (gh_family){ GH_RANGE, true };
-    case OID_ANYCOMPATMULTI:
+    case GH_OID_ANYCOMPATMULTI:
         return (gh_family){ GH_MULTIRANGE, true };
     default:
         return (gh_family){ GH_PLAIN, false };
@@ -151,7 +145,7 @@ static gh_oid resolved(gh_judge *j, gh_oid result, const gh_candidate *c, const 
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, result);
     gh_oid element = GH_OID_UNKNOWN;
 
-    if (t == NULL || t->kind != 'p' || result == OID_RECORD || result == OID_VOID)
+    if (t == NULL || t->kind != 'p' || result == GH_OID_RECORD || result == GH_OID_VOID)
         return result;
     if (wants.shape == GH_PLAIN)
         return 0;
@@ -283,9 +277,9 @@ gh_oid gh_infer_operator(gh_judge *j, const A_Expr *e, int depth)
     bool is_bool = count > 0;
 
     for (size_t i = 0; i < count && is_bool; i++)
-        is_bool = found[i]->result == OID_BOOL;
+        is_bool = found[i]->result == GH_OID_BOOL;
     if (is_bool)
-        return OID_BOOL;
+        return GH_OID_BOOL;
     types[0] = gh_infer_at(j, is_prefix ? e->rexpr : e->lexpr, depth);
     if (!is_prefix)
         types[1] = gh_infer_at(j, e->rexpr, depth);

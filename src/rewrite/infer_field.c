@@ -9,7 +9,6 @@
 #include "infer.h"
 
 #define DEPTH_MAX 60
-#define OID_INT4  23
 
 static void take(gh_found *f, gh_oid type)
 {
@@ -253,6 +252,6 @@ void gh_infer_in_table(gh_judge *j, const gh_item *item, const char *name, gh_fo
             i < list_length(item->names) ? strVal(list_nth(item->names, i)) : c->colname;
 
         if (strcmp(is, name) == 0)
-            take(f, c->for_ordinality ? OID_INT4 : gh_infer_named_type(j, c->typeName));
+            take(f, c->for_ordinality ? GH_OID_INT4 : gh_infer_named_type(j, c->typeName));
     }
 }

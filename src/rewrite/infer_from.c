@@ -7,9 +7,6 @@
  */
 #include "infer.h"
 
-#define OID_INT8 20
-
-/* The columns of one item of FROM, counted until the one that is meant is met. */
 typedef struct gh_columns {
     const RangeFunction *from;
     const char *name;
@@ -133,7 +130,7 @@ static bool add_all(gh_judge *j, gh_columns *c, int depth)
             return false;
     }
     if (c->from->ordinality)
-        add(c, "ordinality", OID_INT8);
+        add(c, "ordinality", GH_OID_INT8);
     return true;
 }
 

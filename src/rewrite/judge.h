@@ -46,9 +46,6 @@
  * be captured. */
 #define GH_INNER "\"gh\""
 
-/* pg_type.oid of timestamp with time zone. */
-#define GH_OID_TIMESTAMPTZ 1184
-
 typedef struct gh_block gh_block;
 typedef struct gh_query gh_query; /* operand.h */
 typedef struct gh_system_relation gh_system_relation;

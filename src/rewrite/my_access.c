@@ -14,12 +14,9 @@
 #include <inttypes.h>
 #include <time.h>
 
-#define OID_TEXT        25
-#define OID_TIMESTAMPTZ 1184
-
 #define TEXT_COLUMN(n, label)                                                                      \
     {                                                                                              \
-        .name = { label, sizeof(label) - 1 }, .attnum = n, .type_oid = OID_TEXT, .typmod = -1,     \
+        .name = { label, sizeof(label) - 1 }, .attnum = n, .type_oid = GH_OID_TEXT, .typmod = -1,  \
         .collation = 100, .type_sql = {                                                            \
             "text",                                                                                \
             4                                                                                      \
@@ -38,7 +35,7 @@ static const gh_column s_columns[COLUMNS] = {
     TEXT_COLUMN(7, "roles"),
     { .name = { "valid_until", 11 },
       .attnum = 8,
-      .type_oid = OID_TIMESTAMPTZ,
+      .type_oid = GH_OID_TIMESTAMPTZ,
       .typmod = -1,
       .type_sql = { "timestamp with time zone", 24 } },
 };

@@ -4,8 +4,6 @@
  */
 #include "overload.h"
 
-#define OID_MAX_BUILTIN 16384u
-
 bool gh_infer_leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
 {
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, from);
@@ -13,7 +11,7 @@ bool gh_infer_leads_to(const gh_judge *j, gh_oid from, gh_oid type, int depth)
 
     if (from == type)
         return true;
-    if (t == NULL || from < OID_MAX_BUILTIN || depth > 8)
+    if (t == NULL || from < GH_OID_MADE_MIN || depth > 8)
         return false;
     if ((t->element != 0 && gh_infer_leads_to(j, t->element, type, depth + 1)) ||
         (t->kind == 'd' && gh_infer_leads_to(j, t->base, type, depth + 1)))
@@ -157,7 +155,7 @@ static bool is_among_temporary(gh_judge *j, gh_oid type)
 
 bool gh_infer_may_occur(gh_judge *j, gh_oid type)
 {
-    if (type < OID_MAX_BUILTIN)
+    if (type < GH_OID_MADE_MIN)
         return true;
     if (j->view_depth > 0 || is_among_temporary(j, type))
         return true;

@@ -6,7 +6,6 @@
 
 #define COLLATION_DEFAULT 100
 #define COLLATION_C       950
-#define OID_FLOAT4        700
 
 static const gh_operand s_none = { 0 };
 
@@ -49,23 +48,23 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
         { GH_OID_INT2, GH_CLASS_INTEGER, 5 },
         { GH_OID_INT4, GH_CLASS_INTEGER, 10 },
         { GH_OID_NUMERIC, GH_CLASS_NUMERIC, 0 },
-        { OID_FLOAT4, GH_CLASS_FLOAT, 0 },
+        { GH_OID_FLOAT4, GH_CLASS_FLOAT, 0 },
         { GH_OID_FLOAT8, GH_CLASS_FLOAT, 0 },
         { GH_OID_TEXT, GH_CLASS_TEXT, 0 },
-        { 1043, GH_CLASS_TEXT, 0 },
+        { GH_OID_VARCHAR, GH_CLASS_TEXT, 0 },
         { GH_OID_BPCHAR, GH_CLASS_TEXT, 0 },
         { GH_OID_NAME, GH_CLASS_TEXT, 0 },
         { GH_OID_DATE, GH_CLASS_TIME_POINT, 0 },
         { GH_OID_TIMESTAMP, GH_CLASS_TIME_POINT, 0 },
         { GH_OID_TIMESTAMPTZ, GH_CLASS_TIME_POINT, 0 },
-        { 1083, GH_CLASS_TIME, 0 },
+        { GH_OID_TIME, GH_CLASS_TIME, 0 },
         { GH_OID_TIMETZ, GH_CLASS_TIME, 0 },
-        { 1186, GH_CLASS_INTERVAL, 0 },
-        { 2950, GH_CLASS_UUID, 0 },
-        { 17, GH_CLASS_BYTEA, 0 },
-        { 26, GH_CLASS_OID, 0 },
+        { GH_OID_INTERVAL, GH_CLASS_INTERVAL, 0 },
+        { GH_OID_UUID, GH_CLASS_UUID, 0 },
+        { GH_OID_BYTEA, GH_CLASS_BYTEA, 0 },
+        { GH_OID_OID, GH_CLASS_OID, 0 },
         { 2205, GH_CLASS_OID, 0 },
-        { 18, GH_CLASS_CHAR, 0 },
+        { GH_OID_CHAR, GH_CLASS_CHAR, 0 },
     };
     const gh_type *t;
 
@@ -419,8 +418,8 @@ gh_operand gh_operand_cast(const gh_judge *j, const TypeCast *c)
 /* Of two numbers' types the later one here is that of their sum; 0: it is no number. */
 static int width(gh_operand o)
 {
-    static const gh_oid types[] = { GH_OID_INT2,    GH_OID_INT4, GH_OID_INT8,
-                                    GH_OID_NUMERIC, OID_FLOAT4,  GH_OID_FLOAT8 };
+    static const gh_oid types[] = { GH_OID_INT2,    GH_OID_INT4,   GH_OID_INT8,
+                                    GH_OID_NUMERIC, GH_OID_FLOAT4, GH_OID_FLOAT8 };
 
     for (size_t i = 0; i < GH_COUNT(types); i++) {
         if (types[i] == o.type)

@@ -11,19 +11,6 @@
 
 #include "judge.h"
 
-#define GH_OID_BOOL      16
-#define GH_OID_NAME      19
-#define GH_OID_INT8      20
-#define GH_OID_INT2      21
-#define GH_OID_INT4      23
-#define GH_OID_TEXT      25
-#define GH_OID_FLOAT8    701
-#define GH_OID_BPCHAR    1042
-#define GH_OID_DATE      1082
-#define GH_OID_TIMESTAMP 1114
-#define GH_OID_TIMETZ    1266
-#define GH_OID_NUMERIC   1700
-
 typedef enum gh_type_class {
     GH_CLASS_NONE = 0, /* not known to be safe */
     GH_CLASS_BOOL,

@@ -19,10 +19,6 @@
  */
 #include "overload.h"
 
-#define OID_MAX_BUILTIN 16384u
-
-/* ---- what may be called ---------------------------------------------------------------------- */
-
 static bool is_allowed(const gh_judge *j, const gh_operator *o)
 {
     const gh_function *f = gh_catalog_function_by_oid(j->in->catalog, o->function);
@@ -37,7 +33,7 @@ bool gh_operator_is_seen(gh_judge *j, gh_oid type)
 {
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, type);
 
-    return type >= OID_MAX_BUILTIN && t != NULL && gh_type_is_visible(j, t);
+    return type >= GH_OID_MADE_MIN && t != NULL && gh_type_is_visible(j, t);
 }
 
 gh_candidates gh_operator_known(gh_judge *j, gh_candidates all)

@@ -11,11 +11,8 @@
  */
 #include "overload.h"
 
-#define OID_MAX_BUILTIN  16384u
-#define ARGS_MAX         8
-#define NESTING_MAX      16
-#define OID_RECORD       2249
-#define OID_RECORD_ARRAY 2287
+#define ARGS_MAX    8
+#define NESTING_MAX 16
 
 gh_oid gh_overload_base(const gh_catalog *c, gh_oid oid)
 {
@@ -133,23 +130,23 @@ static bool fits_polymorphic(const gh_judge *j, gh_oid type, gh_oid target, bool
 
     *is_poly = true;
     switch (target) {
-    case OID_ANY:
-    case OID_ANYELEMENT:
-    case OID_ANYCOMPATIBLE:
+    case GH_OID_ANY:
+    case GH_OID_ANYELEMENT:
+    case GH_OID_ANYCOMPATIBLE:
         return true;
-    case OID_ANYARRAY:
-    case OID_ANYCOMPATARRAY:
+    case GH_OID_ANYARRAY:
+    case GH_OID_ANYCOMPATARRAY:
         return type == GH_OID_UNKNOWN || is_array(t);
-    case OID_ANYNONARRAY:
-    case OID_ANYCOMPATNONARR:
+    case GH_OID_ANYNONARRAY:
+    case GH_OID_ANYCOMPATNONARR:
         return !is_array(t);
-    case OID_ANYENUM:
+    case GH_OID_ANYENUM:
         return t != NULL && t->kind == 'e';
-    case OID_ANYRANGE:
-    case OID_ANYCOMPATRANGE:
+    case GH_OID_ANYRANGE:
+    case GH_OID_ANYCOMPATRANGE:
         return type == GH_OID_UNKNOWN || (t != NULL && t->kind == 'r');
-    case OID_ANYMULTIRANGE:
-    case OID_ANYCOMPATMULTI:
+    case GH_OID_ANYMULTIRANGE:
+    case GH_OID_ANYCOMPATMULTI:
         return type == GH_OID_UNKNOWN || (t != NULL && t->kind == 'm');
     default:
         *is_poly = false;
@@ -177,11 +174,11 @@ static bool can_coerce(const gh_judge *j, gh_oid type, gh_oid target, int depth)
         return true;
     if (is_poly)
         return fits;
-    if (target == OID_RECORD && is_composite(from))
+    if (target == GH_OID_RECORD && is_composite(from))
         return true;
     if (to == NULL || from == NULL || depth == NESTING_MAX)
         return false;
-    if (is_array(from) && target == OID_RECORD_ARRAY)
+    if (is_array(from) && target == GH_OID_RECORD_ARRAY)
         return is_composite(type_of(j, from->element));
     target = gh_overload_base(j->in->catalog, target);
     cast = gh_catalog_cast(j->in->catalog, base, target);
@@ -209,11 +206,11 @@ static bool is_consistent(const gh_judge *j, const gh_candidate *c, const gh_oid
 
         if (types[i] == GH_OID_UNKNOWN)
             continue;
-        if (c->args[i] == OID_ANYARRAY)
+        if (c->args[i] == GH_OID_ANYARRAY)
             own = t != NULL ? t->element : 0;
-        else if (c->args[i] == OID_ANYELEMENT || c->args[i] == OID_ANYNONARRAY ||
-                 c->args[i] == OID_ANYENUM || c->args[i] == OID_ANYRANGE ||
-                 c->args[i] == OID_ANYMULTIRANGE)
+        else if (c->args[i] == GH_OID_ANYELEMENT || c->args[i] == GH_OID_ANYNONARRAY ||
+                 c->args[i] == GH_OID_ANYENUM || c->args[i] == GH_OID_ANYRANGE ||
+                 c->args[i] == GH_OID_ANYMULTIRANGE)
             own = types[i];
         else
             continue;

@@ -5,23 +5,7 @@
 #include "judge.h"
 
 /* PostgreSQL's types that stand for others. */
-#define OID_ANY             2276
-#define OID_ANYARRAY        2277
-#define OID_ANYELEMENT      2283
-#define OID_ANYNONARRAY     2776
-#define OID_ANYENUM         3500
-#define OID_ANYRANGE        3831
-#define OID_ANYMULTIRANGE   4537
-#define OID_ANYCOMPATIBLE   5077
-#define OID_ANYCOMPATARRAY  5078
-#define OID_ANYCOMPATNONARR 5079
-#define OID_ANYCOMPATRANGE  5080
-#define OID_ANYCOMPATMULTI  4538
 
-#define GH_OID_UNKNOWN 705 /* a literal that has no type yet */
-#define GH_OID_TEXT    25
-
-/* One operator or function. */
 typedef struct gh_candidate {
     const gh_oid *args;
     int count;

@@ -5,17 +5,14 @@
 #include "infer.h"
 #include "policy_expr.h"
 
-#define OID_DATE      1082
-#define OID_TIMESTAMP 1114
-
 static gh_time_kind kind_of_type(gh_oid type)
 {
     switch (type) {
     case GH_OID_TIMESTAMPTZ:
         return GH_TIME_INSTANT;
-    case OID_TIMESTAMP:
+    case GH_OID_TIMESTAMP:
         return GH_TIME_STAMP;
-    case OID_DATE:
+    case GH_OID_DATE:
         return GH_TIME_DAY;
     default:
         return GH_TIME_NONE;

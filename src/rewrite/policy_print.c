@@ -13,9 +13,6 @@
  */
 #include "policy_expr.h"
 
-#define OID_MONEY   790
-#define OID_TSQUERY 3615
-
 typedef enum gh_print_kind {
     PRINT_PLAIN = 0,
     PRINT_FLOAT,
@@ -29,12 +26,12 @@ static gh_print_kind kind_of_type(const gh_policy_scope *p, gh_oid type)
     unsigned traits = gh_policy_traits(p, type);
 
     switch (gh_policy_base(p, type)) {
-    case 700:
-    case 701:
+    case GH_OID_FLOAT4:
+    case GH_OID_FLOAT8:
         return PRINT_FLOAT;
-    case 17:
+    case GH_OID_BYTEA:
         return PRINT_BYTES;
-    case 1186:
+    case GH_OID_INTERVAL:
         return PRINT_INTERVAL;
     default:
         return (traits & GH_TRAIT_PRINTS) != 0 && (traits & GH_TRAIT_HOLDS) != 0 ? PRINT_OPAQUE
@@ -103,8 +100,8 @@ static gh_print_kind kind_of_call(gh_policy_scope *p, const FuncCall *f)
 static bool makes_float(gh_policy_scope *p, const A_Expr *e, const char *name)
 {
     return strcmp(name, "^") == 0 || strcmp(name, "|/") == 0 || strcmp(name, "||/") == 0 ||
-           (strcmp(name, "<->") == 0 && gh_policy_type(p, e->rexpr) != OID_TSQUERY) ||
-           (strcmp(name, "/") == 0 && gh_policy_type(p, e->rexpr) == OID_MONEY);
+           (strcmp(name, "<->") == 0 && gh_policy_type(p, e->rexpr) != GH_OID_TSQUERY) ||
+           (strcmp(name, "/") == 0 && gh_policy_type(p, e->rexpr) == GH_OID_MONEY);
 }
 
 /* An operator of somebody's own: what any of its name gives. */

@@ -241,7 +241,7 @@ static bool comparison(gh_policy_scope *p, const A_Expr *e)
 
 static bool is_text(gh_oid type)
 {
-    static const gh_oid types[] = { 25, 1043, 1042, 19 };
+    static const gh_oid types[] = { GH_OID_TEXT, GH_OID_VARCHAR, GH_OID_BPCHAR, GH_OID_NAME };
 
     for (size_t i = 0; i < GH_COUNT(types); i++) {
         if (types[i] == type)

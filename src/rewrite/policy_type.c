@@ -12,16 +12,6 @@
 #include "infer.h"
 #include "policy_expr.h"
 
-#define OID_BYTEA    17
-#define OID_FLOAT4   700
-#define OID_FLOAT8   701
-#define OID_DATE     1082
-#define OID_STAMP    1114
-#define OID_INTERVAL 1186
-#define OID_TIMETZ   1266
-#define OID_RECORD   2249
-
-/* Of types in types. */
 #define NESTING_MAX 8
 
 gh_oid gh_policy_base(const gh_policy_scope *p, gh_oid type)
@@ -69,16 +59,16 @@ static unsigned traits(const gh_policy_scope *p, gh_oid type, int depth)
     switch (t->oid) {
     case GH_OID_TIMESTAMPTZ:
         return GH_TRAIT_ZONE | GH_TRAIT_STYLE | GH_TRAIT_PRINTS;
-    case OID_TIMETZ:
+    case GH_OID_TIMETZ:
         return GH_TRAIT_ZONE;
-    case OID_DATE:
-    case OID_STAMP:
+    case GH_OID_DATE:
+    case GH_OID_TIMESTAMP:
         return GH_TRAIT_STYLE | GH_TRAIT_PRINTS;
-    case OID_INTERVAL:
+    case GH_OID_INTERVAL:
         return GH_TRAIT_INTERVAL | GH_TRAIT_PRINTS;
-    case OID_FLOAT4:
-    case OID_FLOAT8:
-    case OID_BYTEA:
+    case GH_OID_FLOAT4:
+    case GH_OID_FLOAT8:
+    case GH_OID_BYTEA:
         return GH_TRAIT_PRINTS;
     default:
         break;
@@ -192,7 +182,7 @@ static gh_oid type_of_part(gh_policy_scope *p, const A_Indirection *a)
         if (IsA(n, String))
             type = gh_infer_field_of(&p->judge, type, strVal(n));
         else if (IsA(n, A_Indices) && !((const A_Indices *)n)->is_slice)
-            type = is_geometric(type) ? OID_FLOAT8 : gh_infer_element(&p->judge, type);
+            type = is_geometric(type) ? GH_OID_FLOAT8 : gh_infer_element(&p->judge, type);
         else if (!IsA(n, A_Indices))
             return 0;
         type = gh_policy_base(p, type);
@@ -254,7 +244,7 @@ gh_oid gh_policy_type(gh_policy_scope *p, const Node *n)
         type = type_of_any(p, ((const A_ArrayExpr *)n)->elements);
         return type != 0 ? gh_infer_array(&p->judge, type) : 0;
     case T_RowExpr:
-        return OID_RECORD;
+        return GH_OID_RECORD;
     case T_CoalesceExpr:
         return type_of_any(p, ((const CoalesceExpr *)n)->args);
     case T_MinMaxExpr:
@@ -373,7 +363,7 @@ void gh_policy_check_neighbours(gh_policy_scope *p, const A_Expr *e, bool is_com
         return;
     foreach (cell, sides) {
         has_literal |= gh_policy_literal(lfirst(cell)) != NULL;
-        has_timetz |= gh_policy_type(p, lfirst(cell)) == OID_TIMETZ;
+        has_timetz |= gh_policy_type(p, lfirst(cell)) == GH_OID_TIMETZ;
     }
     if (!has_literal && !has_timetz)
         return;
@@ -384,7 +374,7 @@ void gh_policy_check_neighbours(gh_policy_scope *p, const A_Expr *e, bool is_com
         if (n != NULL && gh_policy_time_kind(p, n) != GH_TIME_NONE)
             one = is_plus ? GH_TRAIT_INTERVAL : is_kept ? one : one & ~GH_TRAIT_ZONE;
         if (has_timetz && n != NULL && gh_policy_literal(n) == NULL &&
-            gh_policy_type(p, n) != OID_TIMETZ)
+            gh_policy_type(p, n) != GH_OID_TIMETZ)
             gh_policy_broken(p, "time with time zone beside another type: TimeZone would decide");
         if (n != NULL && gh_policy_is_interval(p, n))
             one |= GH_TRAIT_INTERVAL;

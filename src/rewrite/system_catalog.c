@@ -14,12 +14,6 @@
  */
 #include "system_catalog.h"
 
-#define OID_REGPROC      24
-#define OID_OID          26
-#define OID_NAME         19
-#define OID_PG_NODE_TREE 194
-#define OID_ACL          1034
-
 #define COLUMNS (const gh_system_column[])
 
 /* Shorthands of the lists below. */
@@ -373,18 +367,18 @@ static char *plain_column(gh_judge *j, const gh_relation *r, const gh_column *c)
     if (gh_str_is(r->schema, "information_schema"))
         return information_column(j, c);
     switch (c->type_oid) {
-    case OID_ACL:
-    case OID_PG_NODE_TREE:
+    case GH_OID_ACL_ARRAY:
+    case GH_OID_PG_NODE_TREE:
         return nothing(j, c);
-    case OID_REGPROC: /* the OID alone: see reg_value.c */
+    case GH_OID_REGPROC: /* the OID alone: see reg_value.c */
         return gh_judge_printf("CASE WHEN CAST(gh.%s AS pg_catalog.oid) < 16384 THEN CAST(gh.%s AS "
                                "pg_catalog.oid) ELSE CAST(0 AS pg_catalog.oid) END",
                                name, name);
-    case OID_OID:
+    case GH_OID_OID:
         if (ends_with(c->name, "owner") || gh_str_is(c->name, "datdba"))
             return gh_system_expand(j, "@owner");
         break;
-    case OID_NAME:
+    case GH_OID_NAME:
         if (ends_with(c->name, "owner"))
             return gh_system_expand(j, "@user");
         break;

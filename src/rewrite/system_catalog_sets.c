@@ -12,9 +12,8 @@
  */
 #include "system_catalog.h"
 
-#define OID_MAX_BUILTIN 16384u
-#define OID_PG_TOAST    99
-#define ATTRIBUTES      2048 /* a relation has 1,600 at most */
+#define OID_PG_TOAST 99
+#define ATTRIBUTES   2048 /* a relation has 1,600 at most */
 
 typedef struct gh_numbers {
     int64_t *items;
@@ -166,7 +165,7 @@ static void see_type(const gh_judge *j, gh_system_sets *s, gh_oid oid)
     const gh_type *t;
     const gh_relation *r;
 
-    if (oid < OID_MAX_BUILTIN || contains(&s->of[SET_TYPES], oid))
+    if (oid < GH_OID_MADE_MIN || contains(&s->of[SET_TYPES], oid))
         return;
     t = gh_catalog_type_by_oid(j->in->catalog, oid);
     if (t == NULL)
@@ -233,7 +232,7 @@ static void see_decided(const gh_judge *j, gh_system_sets *s, const gh_relation 
 
 static void see_relation(const gh_judge *j, gh_system_sets *s, const gh_relation *r)
 {
-    if (r->kind != '\0' && strchr("rpvmfS", r->kind) != NULL && r->oid >= OID_MAX_BUILTIN &&
+    if (r->kind != '\0' && strchr("rpvmfS", r->kind) != NULL && r->oid >= GH_OID_MADE_MIN &&
         !is_system_schema(r->schema))
         see_decided(j, s, r);
 }
@@ -268,7 +267,7 @@ static void withhold(const gh_judge *j, gh_system_sets *s, gh_oid oid)
     const gh_type *t;
     const gh_relation *r;
 
-    if (oid < OID_MAX_BUILTIN || contains(&s->withheld, oid))
+    if (oid < GH_OID_MADE_MIN || contains(&s->withheld, oid))
         return;
     t = gh_catalog_type_by_oid(j->in->catalog, oid);
     if (t == NULL)
@@ -285,7 +284,7 @@ static void withhold_columns(const gh_judge *j, gh_system_sets *s, const gh_rela
 {
     const gh_decision *d;
 
-    if (r->kind == 'c' || r->oid < OID_MAX_BUILTIN || is_system_schema(r->schema))
+    if (r->kind == 'c' || r->oid < GH_OID_MADE_MIN || is_system_schema(r->schema))
         return;
     d = gh_view_decide(j->in->view, j->in->catalog, r);
     for (uint16_t i = 0; i < r->column_count; i++) {
@@ -327,7 +326,7 @@ static void see_named_types(const gh_judge *j, gh_system_sets *s)
     for (size_t i = 0; i < count; i++) {
         const gh_type *t = all[i];
 
-        if (t->oid >= OID_MAX_BUILTIN && t->kind != '\0' && strchr("edcrm", t->kind) != NULL &&
+        if (t->oid >= GH_OID_MADE_MIN && t->kind != '\0' && strchr("edcrm", t->kind) != NULL &&
             !is_system_schema(t->schema) && !contains(&s->withheld, t->oid) && is_named(j, t))
             see_type(j, s, t->oid);
     }
@@ -340,7 +339,7 @@ static void see_operands(const gh_judge *j, gh_system_sets *s)
     const gh_operator *const *all = gh_catalog_all_operators(j->in->catalog, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (all[i]->oid < OID_MAX_BUILTIN || !all[i]->is_trusted)
+        if (all[i]->oid < GH_OID_MADE_MIN || !all[i]->is_trusted)
             continue;
         if (contains(&s->of[SET_TYPES], all[i]->left))
             see_type(j, s, all[i]->right);
@@ -377,7 +376,7 @@ static void see_functions(const gh_judge *j, gh_system_sets *s)
     for (size_t i = 0; i < count; i++) {
         const gh_function *f = all[i];
 
-        if (f->oid < OID_MAX_BUILTIN || !gh_view_allows_function(j->in->view, f->schema, f->name))
+        if (f->oid < GH_OID_MADE_MIN || !gh_view_allows_function(j->in->view, f->schema, f->name))
             continue;
         add(&s->of[SET_FUNCS], f->oid);
         see_schema(j, s, f->schema);

@@ -14,17 +14,13 @@
  */
 #include "judge.h"
 
-#define OID_OID 26
-#define OID_TID 27
-#define OID_XID 28
-
 static const struct {
     const char *name;
     const char *type;
     gh_oid oid;
-} s_columns[] = { { "tableoid", "pg_catalog.oid", OID_OID },
-                  { "xmin", "pg_catalog.xid", OID_XID },
-                  { "ctid", "pg_catalog.tid", OID_TID } };
+} s_columns[] = { { "tableoid", "pg_catalog.oid", GH_OID_OID },
+                  { "xmin", "pg_catalog.xid", GH_OID_XID },
+                  { "ctid", "pg_catalog.tid", GH_OID_TID } };
 
 /* ---- which ------------------------------------------------------------------------------------------- */
 
@@ -42,9 +38,9 @@ static bool has(const gh_judge *j, const gh_item *item, size_t column)
     if (item->relation == NULL || item->decision == NULL || item->body != NULL ||
         item->keeps_hidden || item->is_covered || item->decision->is_through)
         return false;
-    if (s_columns[column].oid == OID_OID)
+    if (s_columns[column].oid == GH_OID_OID)
         return strchr("rpmf", item->relation->kind) != NULL;
-    if (s_columns[column].oid == OID_TID)
+    if (s_columns[column].oid == GH_OID_TID)
         return j->positions != NIL && gh_position_is_single(j, item->relation, item->var->inh);
     return strchr("rpm", item->relation->kind) != NULL && is_all_clear(item);
 }
@@ -148,7 +144,7 @@ char *gh_system_column_table(gh_judge *j, const gh_item *item)
  */
 static void refuse_whole(gh_judge *j, const gh_item *item, gh_oid type)
 {
-    if (type == OID_TID)
+    if (type == GH_OID_TID)
         gh_judge_refuse(j, GH_DENIED, "42501", item->var->location,
                         "ctid is not allowed beside %s read as a whole row", item->var->relname);
 }
@@ -168,7 +164,7 @@ char *gh_system_columns(gh_judge *j, const gh_item *item, bool is_empty, bool is
         }
         out = gh_judge_printf("%s%s%s AS %s", out, is_first ? "" : ", ",
                               is_empty ? gh_judge_printf("CAST(NULL AS %s)", s_columns[i].type)
-                              : s_columns[i].oid == OID_OID
+                              : s_columns[i].oid == GH_OID_OID
                                   ? gh_system_column_table(j, item)
                                   : gh_judge_printf("%s.%s", item->inner, name),
                               name);

@@ -6,8 +6,6 @@
 #include "function_list.h"
 #include "system_catalog.h"
 
-#define OID_MAX_BUILTIN 16384
-
 static const char *const s_reg_types[] = { "regclass",      "regcollation", "regconfig",
                                            "regdictionary", "regnamespace", "regoper",
                                            "regoperator",   "regproc",      "regprocedure",
@@ -77,7 +75,7 @@ bool gh_type_is_visible(gh_judge *j, const gh_type *t)
     t = innermost(j->in->catalog, t);
     if (t == NULL)
         return false;
-    if (t->oid < OID_MAX_BUILTIN && t->kind != 'c')
+    if (t->oid < GH_OID_MADE_MIN && t->kind != 'c')
         return !is_listed(s_denied_types, GH_COUNT(s_denied_types), t->name);
     if (is_row_type(j, t, &r))
         return r != NULL && !gh_str_is(r->schema, "pg_catalog") &&
@@ -91,7 +89,7 @@ static bool may_name(gh_judge *j, const gh_type *t)
     const gh_type *inner = innermost(j->in->catalog, t);
 
     return gh_type_is_visible(j, t) ||
-           (j->view_depth > 0 && inner != NULL && inner->oid >= OID_MAX_BUILTIN);
+           (j->view_depth > 0 && inner != NULL && inner->oid >= GH_OID_MADE_MIN);
 }
 
 /* By name as the client wrote it; NULL where it does not exist for the user. */
@@ -165,7 +163,7 @@ static const gh_type *judge_type(gh_judge *j, TypeName *t)
     }
     j->asks_statistics =
         j->asks_statistics ||
-        (type->kind == 'd' && type->oid >= OID_MAX_BUILTIN); /* of its own collation */
+        (type->kind == 'd' && type->oid >= GH_OID_MADE_MIN); /* of its own collation */
     if (parts == 1) {
         size_t token = gh_judge_token(j, t->location);
 
@@ -190,7 +188,7 @@ const gh_type *gh_type_of_call(gh_judge *j, gh_str schema, gh_str name)
 {
     const gh_type *type = find_type(j, schema, name);
 
-    if (type == NULL || type->oid >= OID_MAX_BUILTIN || type->kind == 'c' ||
+    if (type == NULL || type->oid >= GH_OID_MADE_MIN || type->kind == 'c' ||
         type->category == 'A' || is_reg_type(innermost(j->in->catalog, type)))
         return NULL;
     return type;
@@ -353,7 +351,7 @@ static const gh_type *type_of_name(gh_judge *j, gh_str schema, gh_str name)
 
     if (type == NULL && (schema.len == 0 || gh_str_is(schema, "pg_catalog")))
         type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"), name);
-    return type != NULL && (type->oid < OID_MAX_BUILTIN || gh_type_is_visible(j, type)) ? type
+    return type != NULL && (type->oid < GH_OID_MADE_MIN || gh_type_is_visible(j, type)) ? type
                                                                                         : NULL;
 }
 

@@ -393,7 +393,7 @@ static gh_operand cast_value(gh_judge *j, const TypeCast *c)
     of = gh_value(j, c->arg);
     if (of.type == type && of.class != GH_CLASS_ENUM)
         return of;
-    if (of.class == GH_CLASS_TEXT && (type == GH_OID_TEXT || type == 1043) &&
+    if (of.class == GH_CLASS_TEXT && (type == GH_OID_TEXT || type == GH_OID_VARCHAR) &&
         !gh_catalog_is_sorted_by_code(j->in->catalog, type)) {
         of.type = type;
         of.is_cast = gh_catalog_is_cast_by_code(j->in->catalog, type);

@@ -23,9 +23,6 @@
 #include <stdlib.h>
 
 #define USES_BEFORE 3 /* as Queries: what comes once or twice is not worth a Parse */
-#define OID_INT4    23u
-
-/* ---- which there are ------------------------------------------------------------------------- */
 
 static void forget(gh_lookup *l)
 {
@@ -123,7 +120,7 @@ static void put_parse(gh_session *s, gh_str name, gh_str sql, gh_str text, const
     gh_wire_put_string(&s->up_out, sql);
     gh_buf_put_u16(&s->up_out, (uint16_t)t->slot_count);
     for (uint32_t i = 0; i < t->slot_count; i++)
-        gh_buf_put_u32(&s->up_out, text.ptr[t->slots[i].start] == '\'' ? 0 : OID_INT4);
+        gh_buf_put_u32(&s->up_out, text.ptr[t->slots[i].start] == '\'' ? 0 : GH_OID_INT4);
     gh_wire_end(&s->up_out, at);
 }
 
