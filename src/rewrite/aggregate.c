@@ -11,6 +11,7 @@
  * sees columns of an outer one is run for the outer one's rows, hidden ones among them: it has no part in this.
  * Attack: tests/attack early-predicates.
  */
+#include "fence.h"
 #include "judge.h"
 
 /* No name reaches a column of an outer query: what the block computes is the same for all of its rows. */

@@ -14,6 +14,7 @@
  * much; so a constant may be guessed of columns that the user may insert. Attack: tests/attack writes.
  */
 #include "judge.h"
+#include "write.h"
 
 /* ---- one way to say it ---------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
  * COPY casts nothing: each column's type reads the client's text.
  */
 #include "infer.h"
+#include "write.h"
 
 static const gh_column *column_at(const gh_item *target, const List *columns, int place)
 {

@@ -11,6 +11,7 @@
  * SECURITY: a function that reads hidden tables would run without ever being named. Attack: tests/attack
  * code-behind-names.
  */
+#include "fence.h"
 #include "infer.h"
 
 #define NESTING_MAX 16

@@ -15,6 +15,7 @@
  *     pg_class.relacl     rights of the role @owner       ─▶ text, in which the role goes by the user's name
  *     pg_class.*          both, where no part of the statement reads them but the star of the final result
  */
+#include "fence.h"
 #include "system_catalog.h"
 
 static bool is_in_path(const gh_judge *j, gh_str name)

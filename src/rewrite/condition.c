@@ -3,6 +3,7 @@
  * and do nothing else. What is safe is decided by a short list of shapes over values that cannot fail
  * (value.c); everything that is not on it is unsafe.
  */
+#include "fence.h"
 #include "operand.h"
 #include "overload.h"
 

@@ -11,6 +11,7 @@
  * The text is told apart by its words alone. If that were wrong, what is sent would not parse to the tree that was
  * judged, and be refused; where the words do not give as many conjuncts as the tree has, all of WHERE goes behind CASE.
  */
+#include "fence.h"
 #include "operand.h"
 #include "overload.h"
 

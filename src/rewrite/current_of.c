@@ -14,6 +14,7 @@
  * that the policy allows may have opened the cursor. Attack: tests/integration/checked_writes, CurrentOf.
  */
 #include "overload.h"
+#include "write.h"
 
 bool gh_write_is_current(const Node *where)
 {

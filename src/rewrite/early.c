@@ -13,6 +13,7 @@
  * SECURITY: what fails there tells of rows that the view leaves out. relation.c fences the views of such a
  * statement. Attack: tests/attack views.
  */
+#include "fence.h"
 #include "operand.h"
 
 /* Does it name any column? */

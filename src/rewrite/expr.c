@@ -3,9 +3,12 @@
  * written with its schema, so that the upstream's search_path has no vote. What a switch here does
  * not name is walked through by gh_sql_children, which refuses node kinds that it does not know.
  */
+#include "allow.h"
+#include "fence.h"
 #include "function_list.h"
 #include "join_on.h"
 #include "row_value.h"
+#include "write.h"
 
 #include "system_catalog.h"
 

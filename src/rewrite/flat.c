@@ -17,7 +17,9 @@
  * masked one is that column of the result, and is replaced.
  * Attack: tests/attack new_column, places; tests/unit/rewrite "filters_stand_in_where", "masks_stand_in_results".
  */
+#include "fence.h"
 #include "judge.h"
+#include "write.h"
 
 /* A column of the result that is a masked column of the relation. */
 typedef struct gh_flat_result {

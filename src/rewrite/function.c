@@ -10,6 +10,7 @@
  * argument that names an object, and something to work on. Attack: tests/attack corpora sqltext, files,
  * lowlevel, stats, exists; the list that comes out is tests/golden/allowed_functions_15.txt.
  */
+#include "allow.h"
 #include "overload.h"
 
 #include "function_list.h"

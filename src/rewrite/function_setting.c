@@ -1,6 +1,7 @@
 /*
  * current_setting() and set_config(): of what SHOW and SET know alone.
  */
+#include "allow.h"
 #include "function_call.h"
 #include "setting.h"
 #include "system_catalog.h"

@@ -12,7 +12,9 @@
  * condition looks at its value. A guarded function is strict or has been given NULL by clients before, so
  * what may not be seen answers as what is not there.
  */
+#include "allow.h"
 #include "function_call.h"
+#include "write.h"
 
 #include "overload.h"
 #include "setting.h"
@@ -632,7 +634,7 @@ void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type)
 
     if (l != NULL && !is_refused)
         w = gh_reg_wrap(j, l, gh_function_column_name(c->arg, type),
-                        gh_infer_type(j, c->arg) == OID_OID ? c->arg : NULL);
+                        gh_infer_type(j, c->arg) == GH_OID_OID ? c->arg : NULL);
     if (j->rc != GH_OK)
         return;
     if (cast != SIZE_MAX && is_self(&j->text->tokens[cast], "::")) {

@@ -4,6 +4,7 @@
  * GROUP BY; since the key is unique among the visible rows, the groups stay the same. Beside grouping sets they
  * become a part of each set; a column that a set names itself is none of them, as it is NULL in the other sets.
  */
+#include "fence.h"
 #include "judge.h"
 
 static bool is_clear(const gh_item *item, size_t column)

@@ -8,7 +8,10 @@
  *     f(x), x op y  what the overload that is meant gives
  */
 #include "infer.h"
+
+#include "fence.h"
 #include "operand.h"
+#include "write.h"
 
 #define DEPTH_MAX  60
 #define VALUES_MAX 100 /* rows that are looked at */

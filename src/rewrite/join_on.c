@@ -13,6 +13,7 @@
  * refused. Tests: tests/integration/operators.py, tests/differential/everyday.txt.
  */
 #include "join_on.h"
+#include "write.h"
 
 #include "infer.h"
 #include "operand.h"

@@ -28,6 +28,8 @@
  *     number.c     lastval()
  *     catalog_print.c names of objects as the client's search_path prints them
  *
+ * What writes, fences and the lists of what is allowed share beside this: write.h, fence.h, allow.h.
+ *
  * Everything here lives in the parser's memory context (palloc) and dies with gh_sql_run; what the
  * plan keeps is copied into the caller's arena.
  */
@@ -324,109 +326,6 @@ void gh_judge_copy_table(gh_judge *j, CopyStmt *c);
 /* The plan kind of a statement that is sent as it is. */
 gh_stmt_kind gh_bypass_kind(const Node *stmt, const char **name);
 
-/* ---- write.c, write_target.c ----------------------------------------------------------------- */
-
-void gh_judge_insert(gh_judge *j, InsertStmt *s, size_t first, size_t end, bool is_top);
-void gh_judge_update(gh_judge *j, UpdateStmt *s, size_t first, size_t end, bool is_top);
-void gh_judge_delete(gh_judge *j, DeleteStmt *s, size_t first, size_t end, bool is_top);
-/* Top-level keyword within the tokens [first, end), at no depth of brackets; SIZE_MAX without. */
-size_t gh_write_find_keyword(const gh_judge *j, size_t first, size_t end, const char *keyword);
-/*
- * The client's condition goes behind the row condition: beside it where it is safe, else inside a
- * CASE that PostgreSQL may not look into before the row condition held.
- */
-void gh_write_guard_where(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
-                          size_t where_end, const char *condition);
-/* The same for a condition that stands behind another keyword. */
-void gh_write_guard(gh_judge *j, const gh_item *target, Node **where, size_t where_token,
-                    size_t where_end, const char *keyword, const char *condition);
-void gh_write_open_block(gh_judge *j, const Node *write);
-void gh_write_close_block(gh_judge *j);
-/* Judges SET, or INSERT's list of columns: by index, which columns are written. */
-bool *gh_write_set_list(gh_judge *j, gh_item *target, List *sets);
-bool *gh_write_insert_list(gh_judge *j, const gh_item *target, const List *columns);
-/* Refuses a cast that SET, or the values and the query of an INSERT into these columns (NIL: all of the table's), would run. */
-void gh_assign_set(gh_judge *j, const gh_item *target, const List *sets);
-void gh_assign_rows(gh_judge *j, const gh_item *target, const List *columns, const List *rows);
-void gh_assign_query(gh_judge *j, const gh_item *target, const List *columns, const SelectStmt *s);
-/* Does ON CONFLICT (...) WHERE say what a unique index's own condition says? As it was parsed. */
-bool gh_arbiter_is_named(gh_judge *j, const gh_item *target, const Node *where);
-/* A cell that the user does not see in clear cannot be written, unless the grants say blind. */
-void gh_write_refuse_unseen(gh_judge *j, const gh_item *target, const bool *written, bool is_blind);
-/* Nothing that the filters read is written, by the statement, a trigger or a generated column. */
-bool gh_write_stays_inside(const gh_item *target, const bool *written);
-/* Is the column one of those that INSERT without a list means? */
-bool gh_write_is_insertable(const gh_item *target, size_t column);
-void gh_judge_copy_from(gh_judge *j, CopyStmt *c);
-/* Puts a new item for the target of a write into the block, with the privilege that it needs. */
-gh_item *gh_write_add_target(gh_judge *j, RangeVar *v, uint32_t privilege);
-/* A column that every table has: ctid ... */
-bool gh_write_is_system_column(const char *name);
-/* May a word of the text be the name of one? */
-bool gh_write_names_system_column(gh_judge *j);
-/* Is there a target around the current block? */
-bool gh_judge_is_of_write(const gh_judge *j);
-/* A reference that reaches the target of a write shows what SELECT would. is_expanded: a star stands for columns here,
- * not for the row. */
-void gh_write_column_ref(gh_judge *j, Node **slot, bool is_expanded);
-/* ROW(t.*) of a target: the columns that the star stands for; NIL where it is none of that. */
-List *gh_write_row_star(gh_judge *j, const Node *n);
-/* Columns in place of a star that has this name, or NULL. */
-void gh_write_edit_star(gh_judge *j, const ColumnRef *ref, const char *name, const char *columns);
-/* RETURNING judged, with its stars as the visible columns. */
-List *gh_write_returning(gh_judge *j, gh_item *target, List *targets);
-/*
- * The condition under which `privilege` holds for a row of the target, given the columns written:
- * some grant that covers them all gives the row, and no deny takes row or cell. "" for always; NULL
- * after a refusal (42501: no grant covers the columns). *is_blind: every such grant may write what
- * is not seen.
- */
-char *gh_write_condition(gh_judge *j, gh_item *target, uint32_t privilege, const bool *written,
-                         bool *is_blind);
-/* Replaces every $0 in the tree by `with`. */
-void gh_judge_fill(Node **slot, Node *with);
-
-/* ---- number.c ----------------------------------------------------------------------------------- */
-
-/* The statement takes a number of this sequence, or of those of a table's columns. */
-void gh_number_note(gh_judge *j, gh_oid of);
-/* ...by what a row of the target is not `given`, where that may come of a sequence; by column. */
-void gh_number_note_row(gh_judge *j, const gh_item *target, const bool *given);
-/* SQL of what the session's last such number was. */
-char *gh_number_last(gh_judge *j);
-
-/* ---- row_check.c ----------------------------------------------------------------------------- */
-
-/* Adds the check of a written row to RETURNING, as far as one is needed. */
-List *gh_write_check(gh_judge *j, gh_item *target, const char *condition, List *returning,
-                     size_t end, bool is_top);
-/* SQL of the type that fails, and says GH_CHECK_MARK, whenever it is computed. */
-char *gh_write_failure(const char *type);
-/* Does it hold a column or a sub-select? */
-bool gh_write_reads_column(Node *n);
-/* Computing it tells nothing of a row: it fails for none. */
-bool gh_write_is_quiet(gh_judge *j, Node *n);
-/* Where the value that begins at `at` ends: at a comma outside of brackets, or with the list. */
-size_t gh_write_value_end(const gh_judge *j, size_t at, size_t end);
-
-/* ---- current_of.c ---------------------------------------------------------------------------- */
-
-bool gh_write_is_current(const Node *where);
-/*
- * Keeps values of SET that may fail from a row that does not fulfil the condition; `where`: the list's end. Unless the
- * row is checked elsewhere, some value fails for it.
- */
-void gh_write_guard_sets(gh_judge *j, const gh_item *target, const UpdateStmt *s,
-                         bool is_checked_elsewhere, size_t where, const char *condition);
-
-/* ---- truncate.c ------------------------------------------------------------------------------ */
-
-void gh_judge_truncate(gh_judge *j, TruncateStmt *s);
-
-/* ---- merge.c --------------------------------------------------------------------------------- */
-
-void gh_judge_merge(gh_judge *j, MergeStmt *s, size_t end);
-
 /* ---- query.c --------------------------------------------------------------------------------- */
 
 void gh_judge_select(gh_judge *j, SelectStmt *s);
@@ -648,43 +547,6 @@ bool gh_relation_stands(const gh_item *item);
 void gh_judge_place_items(gh_judge *j);
 void gh_judge_note_touches(gh_judge *j);
 
-/* ---- flat.c ---------------------------------------------------------------------------------- */
-
-/* May the relation stand as it is, its row condition in the query's WHERE and its masks in the query's result?
- * Known when the statement was judged; a fence is another reason why not. */
-bool gh_flat_may_stand(gh_judge *j, gh_item *item);
-/* The SQL name of one that stands so. */
-char *gh_flat_name(const gh_judge *j, const gh_item *item);
-/* Compiles its row condition and masks; false: they cannot be. */
-bool gh_flat_prepare(gh_judge *j, gh_item *item);
-/* Notes whether the relations of the query, which is judged, may stand so though its WHERE may fail. */
-void gh_flat_note_guard(gh_judge *j, SelectStmt *s);
-/* May it stand so, fence or not, since the client's WHERE runs behind its row condition? */
-bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item);
-/* Could the condition hold for no row at all, whatever that holds? */
-bool gh_flat_may_hold_for_none(const char *where, const char *inner);
-/* Puts the row conditions and masks of the query's relations that do into it. */
-void gh_flat_place_filters(gh_judge *j, gh_block *b);
-
-/* ---- conjunct.c ------------------------------------------------------------------------------ */
-
-/* Conjuncts of a WHERE, one behind the other. */
-typedef struct gh_flat_run {
-    int from; /* of BoolExpr.args */
-    int to;
-    size_t first; /* tokens */
-    size_t end;
-} gh_flat_run;
-
-/* Of a WHERE that may be guarded: this conjunct may fail or not. */
-void gh_flat_note_conjunct(gh_judge *j, const Node *where, int index, bool is_safe);
-/* All that may fail of the WHERE whose condition is these tokens; false: that is not in one place, or not found. */
-bool gh_flat_find_run(gh_judge *j, const gh_block *b, const List *args, size_t first, size_t end,
-                      gh_flat_run *run);
-
-/* What closes `CASE WHEN ... THEN (` behind a condition of the block. */
-const char *gh_flat_case_end(gh_judge *j, gh_block *b, const Node *guarded);
-
 /* ---- through.c ------------------------------------------------------------------------------- */
 
 /* What a relation inside a view shows. */
@@ -731,94 +593,5 @@ char *gh_judge_mask(gh_judge *j, gh_item *item, const gh_column *column, const g
 /* The text as UTF-8; *must_escape: what is sent must be ASCII. */
 gh_rc gh_encoding_to_utf8(gh_str encoding, gh_str text, gh_arena *a, gh_str *out, bool *must_escape,
                           gh_err *err);
-
-/* ---- early.c --------------------------------------------------------------------------------- */
-
-/* Notes what an item of FROM, and what a row of VALUES, computes with its neighbours' columns. */
-void gh_judge_note_early(gh_judge *j, const Node *from);
-void gh_judge_note_early_row(gh_judge *j, const List *row);
-/* The same for what a query sorts or groups by; its block is the current one. */
-void gh_judge_note_early_keys(gh_judge *j, const SelectStmt *s);
-
-/* ---- push.c ---------------------------------------------------------------------------------- */
-
-/* Notes, for the block's items, which conjuncts of its conditions may be copied inside. */
-void gh_judge_push(gh_judge *j, SelectStmt *s);
-/* The copies as more conjuncts, each with AND before it; "" of none. */
-const char *gh_judge_copies(gh_judge *j, const List *pushed);
-/* The same for what a write joins its target with. */
-void gh_judge_push_write(gh_judge *j, const List *from, const Node *where);
-/* Is the item behind a fence? */
-bool gh_judge_is_fenced(const gh_judge *j, const gh_item *item);
-/* The item and column of a relation that a reference means, or NULL where that is not certain. */
-const gh_column *gh_judge_bind(gh_judge *j, const ColumnRef *ref, gh_item **item);
-
-/* ---- condition.c ----------------------------------------------------------------------------- */
-
-/* A constant pattern of LIKE that fails on no text. */
-bool gh_judge_is_safe_pattern(const Node *n);
-/* Cannot fail on any row and does nothing else. */
-bool gh_judge_is_safe(gh_judge *j, const Node *condition);
-bool gh_judge_is_safe_using(gh_judge *j, const JoinExpr *join);
-/* = <> < <= > >=, or the name that IN has: none. */
-bool gh_judge_is_comparison(const List *name);
-
-/* ---- query_value.c --------------------------------------------------------------------------- */
-
-/* Notes of a query that was judged what it gives; its block is the current one. */
-void gh_query_note(gh_judge *j, const SelectStmt *s);
-/* What was noted; NULL: nothing. */
-const gh_query *gh_query_of(const gh_judge *j, const Node *select);
-/* The same under other names for its first columns. */
-const gh_query *gh_query_named(const gh_query *q, const List *names);
-
-/* ---- aggregate.c ----------------------------------------------------------------------------- */
-
-/* Is every function of the name an aggregate of PostgreSQL's own? */
-bool gh_judge_is_aggregate(const gh_judge *j, const List *name);
-
-/* Computed from aggregates of the block: no row filter comes after it. */
-bool gh_judge_is_aggregated(gh_judge *j, const Node *n);
-/* HAVING needs no fence. */
-bool gh_judge_is_safe_having(gh_judge *j, const Node *n);
-
-/* ---- allow-lists ----------------------------------------------------------------------------- */
-
-typedef enum gh_function_rule {
-    GH_FUNCTION_UNKNOWN = 0, /* nothing of that name: 42883 */
-    GH_FUNCTION_DENIED,      /* 42501 */
-    GH_FUNCTION_ALLOWED,
-    GH_FUNCTION_SPECIAL /* has a meaning of its own: function.c rewrites it */
-} gh_function_rule;
-
-gh_function_rule gh_function_judge(gh_judge *j, gh_str schema, gh_str name, gh_str *found_schema);
-/* Is the call a cast in a function's clothes (`inet('::1')`)? *found_schema: the type's. */
-bool gh_function_is_cast(gh_judge *j, gh_str schema, const FuncCall *f, gh_str *found_schema);
-/* Rewrites a call that has a meaning of its own (current_database, current_setting, obj_description
- * ...) */
-void gh_function_special(gh_judge *j, Node **slot);
-/* Counts a question to the catalogs, at this byte of the text or -1; refuses what is beyond the limit. */
-bool gh_function_is_one_too_many(gh_judge *j, int location);
-/* signal.c: pg_cancel_backend and pg_terminate_backend; tokens of the call, its commas and brackets. */
-void gh_signal_call(gh_judge *j, Node **slot, size_t first, const size_t *delimiters);
-/* A cast to a reg* type of something that is no constant: allowed over OIDs of catalog columns,
- * guarded. */
-void gh_function_reg_cast(gh_judge *j, Node **slot, const gh_type *type);
-bool gh_setting_may_show(gh_str name);
-/* What SHOW answers for a virtual setting. */
-gh_str gh_setting_virtual_value(const gh_rewrite_input *in, gh_str name);
-
-const gh_system_relation *gh_system_relation_find(gh_str schema, gh_str name);
-/* The sub-select that stands for a system relation, without alias; NULL after a refusal. */
-char *gh_system_relation_sql(gh_judge *j, const gh_item *item);
-/* gatehouse.my_access (my_access.c), a relation that only Gatehouse has; NULL for any other name. */
-const gh_system_relation *gh_my_access_find(gh_str schema, gh_str name, const gh_relation **r);
-bool gh_my_access_is(const gh_system_relation *s);
-/* The sub-select that stands for it, without alias; NULL after a refusal. */
-char *gh_my_access_sql(gh_judge *j);
-/* Does this column of a system relation show as it is stored? */
-bool gh_system_is_plain(const gh_system_relation *s, const gh_relation *r, const gh_column *c);
-/* Is this column of a view of information_schema the name of an object, as a catalog has it? */
-bool gh_system_is_name(const gh_relation *r, const gh_column *c);
 
 #endif

@@ -14,6 +14,7 @@
  * a trigger replaces INSERT tells nothing. Attack: tests/attack temporary-tables.
  */
 #include "default.h"
+#include "fence.h"
 
 /* What is known of the relation's defaults. */
 typedef struct gh_like {

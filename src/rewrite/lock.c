@@ -9,7 +9,9 @@
  *                            are columns by their names
  *     a sub-select           PostgreSQL locks what is in it; so the clause is written into it, and judged there
  */
+#include "fence.h"
 #include "judge.h"
+#include "write.h"
 
 /* TABLE t has no star in its text that could be replaced. */
 static bool is_table_command(const SelectStmt *s)

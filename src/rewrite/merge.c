@@ -17,6 +17,9 @@
  */
 #include "merge.h"
 
+#include "fence.h"
+#include "write.h"
+
 #define MERGE_FAILS gh_write_failure("\"pg_catalog\".\"bool\"")
 
 /* Tokens of one WHEN clause. */

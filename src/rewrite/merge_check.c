@@ -21,6 +21,7 @@
 #include "default.h"
 #include "infer.h"
 #include "merge.h"
+#include "write.h"
 
 #define GIVEN "\"gh_given\""
 #define VALUE "\"gh_value\""

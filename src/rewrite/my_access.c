@@ -9,6 +9,7 @@
  * hidden, no role of others. A mask of the policy's own is named, never quoted: its text may hold what
  * undoes it. Attack: tests/integration/my_access.
  */
+#include "allow.h"
 #include "system_catalog.h"
 
 #include <inttypes.h>

@@ -11,6 +11,7 @@
  * tells no more than RETURNING would: columns that show in clear count. Attack: tests/attack/cases/01-functions.txt.
  */
 #include "default.h"
+#include "write.h"
 
 #define GH_NUMBER_OF_SEVERAL 1u /* no relation has this OID */
 

@@ -4,6 +4,9 @@
  */
 #include "operand.h"
 
+#include "allow.h"
+#include "fence.h"
+
 #define COLLATION_DEFAULT 100
 #define COLLATION_C       950
 

@@ -5,6 +5,7 @@
  *
  *     SELECT o.email, id, r.*, 1   ─▶   orders.4  orders.1  regions.1 regions.2  -
  */
+#include "fence.h"
 #include "judge.h"
 
 typedef struct gh_outputs {

@@ -24,6 +24,9 @@
  */
 #include "position.h"
 
+#include "allow.h"
+#include "fence.h"
+
 /* Names are looked for along all that is in scope. */
 #define STEPS_MAX 100000
 

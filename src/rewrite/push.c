@@ -23,7 +23,9 @@
  * the text, since its first use would otherwise decide its type. What holds of a column holds of the column
  * that it must equal, so the copy goes there too.
  */
+#include "fence.h"
 #include "operand.h"
+#include "write.h"
 
 /* Of more conjuncts and equalities than that in one query the rest is not looked at. */
 #define PAIRS_MAX 64

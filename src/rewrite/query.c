@@ -8,6 +8,7 @@
  *
  * What a name of a column may mean: reference.c.
  */
+#include "fence.h"
 #include "join_on.h"
 
 /* ---- FROM ------------------------------------------------------------------------------------ */

@@ -14,7 +14,9 @@
  * SECURITY: EXISTS (SELECT FROM generate_series(1, 1 / (o.amount - 15))) failed for a hidden row of 15. Attack:
  * tests/differential/interference, tests/attack early-predicates.
  */
+#include "fence.h"
 #include "operand.h"
+#include "write.h"
 
 /* Of more queries than that in one statement nothing is known, so that looking for them stays quick. */
 #define QUERIES_MAX 256

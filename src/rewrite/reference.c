@@ -6,6 +6,7 @@
  * columns are read.
  */
 #include "operand.h"
+#include "write.h"
 
 static void use_column(gh_item *item, int index, bool is_condition)
 {

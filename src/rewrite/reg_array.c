@@ -8,6 +8,7 @@
  * SECURITY: each name is looked for among what may be seen (reg_lookup.c), and what comes of it are OIDs, so that nothing
  * beside it is read as a name. Attack: tests/attack reg-values.
  */
+#include "allow.h"
 #include "judge.h"
 
 #include "function_list.h"

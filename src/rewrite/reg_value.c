@@ -9,6 +9,7 @@
  * result, under a cast, in a comparison (which is one of OIDs), as an argument that has a type of its own.
  * Everywhere else it becomes the text or the OID that it is. Attack: tests/attack reg-values.
  */
+#include "allow.h"
 #include "judge.h"
 
 bool gh_reg_is(const gh_type *t)

@@ -12,6 +12,8 @@
  * up nor pushes conditions into it, so no expression of the client's meets a row before the filter
  * did.
  */
+#include "allow.h"
+#include "fence.h"
 #include "judge.h"
 
 #include "overload.h"

@@ -10,7 +10,9 @@
  * tells of it. A row that does not fulfil the condition is not the user's to know of: defaults and triggers made it. So
  * the check comes before the first such value. Attack: tests/integration/checked_writes, NewRowsThatAreNotVisible.
  */
+#include "fence.h"
 #include "operand.h"
+#include "write.h"
 
 /* Raised by a stable function, so that the planner cannot run it ahead of time. */
 #define CHECK_FAILS                                                                                \

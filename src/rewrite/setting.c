@@ -17,6 +17,7 @@
  * takes the client's word for one of theirs, and that of theirs none is read. PostgreSQL keeps such a name for as long as the
  * connection is open, so that goes with the session (session.c). Attack: tests/attack functions.
  */
+#include "allow.h"
 #include "judge.h"
 
 #include <ctype.h>

@@ -4,6 +4,7 @@
 #ifndef GATEHOUSE_REWRITE_SETTING_H
 #define GATEHOUSE_REWRITE_SETTING_H
 
+#include "allow.h"
 #include "judge.h"
 
 /* work_mem that a client may ask for, in kilobytes. */

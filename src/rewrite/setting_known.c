@@ -6,6 +6,7 @@
  * SECURITY: the lists alone decide, whatever the server has, so that no answer tells of what an extension or an operator
  * brought. Attack: tests/attack functions.
  */
+#include "allow.h"
 #include "setting.h"
 
 static const char *const s_names[] = {

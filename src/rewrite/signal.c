@@ -14,6 +14,8 @@
  * SECURITY: upstream all sessions belong to one role, which may end each of them; neither function is ever
  * called there. Attack: tests/protocol/signals.
  */
+#include "allow.h"
+#include "fence.h"
 #include "judge.h"
 
 /* Is the call the one column of the final result, so that a row of it is one evaluation? */

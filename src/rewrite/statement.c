@@ -2,9 +2,11 @@
  * Which kinds of statement there are, and what each of them needs. A kind that has no case here is
  * refused by its name.
  */
+#include "allow.h"
 #include "infer.h"
 #include "setting.h"
 #include "system_catalog.h"
+#include "write.h"
 
 static char *keep(gh_judge *j, gh_str s)
 {

@@ -14,6 +14,8 @@
  */
 #include "system_catalog.h"
 
+#include "allow.h"
+
 #define COLUMNS (const gh_system_column[])
 
 /* Shorthands of the lists below. */

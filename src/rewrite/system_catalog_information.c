@@ -3,6 +3,7 @@
  * account's rights, so each is filtered by the names in its rows; catalog names and roles in them are
  * rewritten by system_catalog.c.
  */
+#include "allow.h"
 #include "system_catalog.h"
 
 #define COLUMNS (const gh_system_column[])

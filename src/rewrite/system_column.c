@@ -13,6 +13,7 @@
  * compared alone: position.c. `xmax` tells who locks a row: it is not there. Attack: tests/attack/cases/23-system-columns.txt.
  */
 #include "judge.h"
+#include "write.h"
 
 static const struct {
     const char *name;

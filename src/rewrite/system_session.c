@@ -8,6 +8,7 @@
  * In pg_stat_ssl stands of the client's connection what the client sees of it, not how the upstream is reached: @has_tls.
  */
 #include "system_catalog.h"
+#include "write.h"
 
 static char *array(gh_judge *j, const gh_session_name *names, size_t count, bool is_text)
 {

@@ -6,6 +6,7 @@
  * of those by what it makes of words; so it may be named by whom the policy's `functions` allow it as they would a
  * function. A name becomes one with its schema here, since upstream no path leads there. Attack: tests/attack/cases/01-functions.txt.
  */
+#include "allow.h"
 #include "function_list.h"
 
 /* What the first argument of a function names. */

@@ -9,6 +9,7 @@
  * table that nobody judged. Attack: tests/integration/checked_writes, Truncate.
  */
 #include "judge.h"
+#include "write.h"
 
 static bool has_every_row(gh_judge *j, gh_item *item)
 {

@@ -3,6 +3,7 @@
  * column of it or to whom a grant names it. The reg* types are names of objects in disguise: a cast to one answers whether an
  * object exists, so they stand only over constants that name something visible.
  */
+#include "allow.h"
 #include "function_list.h"
 #include "system_catalog.h"
 

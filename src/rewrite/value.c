@@ -15,6 +15,7 @@
  * SECURITY: an error tells that there is a row whose value raises it. Attack: tests/attack early-predicates,
  * tests/differential/interference.
  */
+#include "fence.h"
 #include "operand.h"
 
 /* Of a number, before and behind the point: what multiplies them stays quick, too. */

@@ -4,6 +4,9 @@
  * be covered by one grant; a new or changed row must satisfy that grant's filter as it is finally
  * stored. What the statement reads of the target obeys select (write_target.c).
  */
+#include "write.h"
+
+#include "fence.h"
 #include "infer.h"
 #include "operand.h"
 

@@ -15,6 +15,7 @@
  */
 #include "infer.h"
 #include "operand.h"
+#include "write.h"
 
 static const char *const s_system_columns[] = {
     "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"

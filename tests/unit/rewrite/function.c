@@ -2,6 +2,7 @@
  * Which functions pass, over a catalog of a few whose shapes differ. The list that comes out of a real
  * server is compared by tests/integration/catalogs.
  */
+#include "allow.h"
 #include "rewrite_tests.h"
 
 #include "judge.h"
