@@ -52,6 +52,7 @@ typedef uint32_t gh_oid; /* 0 is InvalidOid */
 #define GH_OID_BIT             1560
 #define GH_OID_NUMERIC         1700
 #define GH_OID_REGCLASS        2205
+#define GH_OID_REGTYPE         2206
 #define GH_OID_RECORD          2249
 #define GH_OID_ANY             2276
 #define GH_OID_ANYARRAY        2277
@@ -64,6 +65,7 @@ typedef uint32_t gh_oid; /* 0 is InvalidOid */
 #define GH_OID_TSQUERY         3615
 #define GH_OID_JSONB           3802
 #define GH_OID_ANYRANGE        3831
+#define GH_OID_REGNAMESPACE    4089
 #define GH_OID_ANYMULTIRANGE   4537
 #define GH_OID_ANYCOMPATMULTI  4538
 #define GH_OID_ANYCOMPATIBLE   5077

@@ -1,6 +1,7 @@
 /*
  * from_function.c: functions in FROM.
  */
+#include "operand.h"
 #include "row_value.h"
 
 /* "name, version)" */
@@ -77,8 +78,96 @@ static void name_columns(gh_judge *j, RangeFunction *f, const Node *was)
     f->alias->colnames = names;
 }
 
+/* The type of generate_series(): none of the arguments is wider. */
+static gh_operand number_of(gh_judge *j, const List *args)
+{
+    gh_oid type = GH_OID_INT4;
+    ListCell *cell;
+
+    foreach (cell, args) {
+        gh_operand o = gh_value(j, lfirst(cell));
+
+        if ((o.class != GH_CLASS_INTEGER && o.class != GH_CLASS_CONST) ||
+            (o.type != GH_OID_INT2 && o.type != GH_OID_INT4 && o.type != GH_OID_INT8))
+            return (gh_operand){ .class = GH_CLASS_NONE };
+        if (o.type == GH_OID_INT8)
+            type = GH_OID_INT8;
+    }
+    return gh_operand_of_type(j, type, -1, 0);
+}
+
+/* What the call gives in its column `index`. */
+static gh_operand column_of(gh_judge *j, const FuncCall *call, int index)
+{
+    const char *name = strVal(llast(call->funcname));
+
+    if (strcmp(name, "unnest") == 0)
+        return gh_operand_elements(j, list_nth(call->args, index));
+    if (strcmp(name, "generate_series") == 0)
+        return number_of(j, call->args);
+    return strcmp(name, "generate_subscripts") == 0 ? gh_operand_of_type(j, GH_OID_INT4, -1, 0)
+                                                    : (gh_operand){ .class = GH_CLASS_NONE };
+}
+
+/* PostgreSQL takes unnest() apart by its name alone where it has several arguments, so there it stands without a schema. */
+static bool is_own(const FuncCall *call)
+{
+    int parts = list_length(call->funcname);
+
+    return parts == 1 ? list_length(call->args) > 1 &&
+                            strcmp(strVal(linitial(call->funcname)), "unnest") == 0
+                      : strcmp(strVal(linitial(call->funcname)), "pg_catalog") == 0;
+}
+
+/*
+ * The columns of unnest(), generate_series() and generate_subscripts(), where they are certain: a condition on them may be
+ * one that fails for none.
+ *
+ *     unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (col, ref, n)      two int2 and a bigint
+ *
+ * SECURITY: rows of other relations pass through the arguments, so a condition that may fail is taken to be on any of them,
+ * which is what reads_outer says. Attack: tests/attack early-predicates.
+ */
+static const gh_query *columns_of(gh_judge *j, const RangeFunction *f)
+{
+    const FuncCall *call = linitial((List *)linitial(f->functions));
+    List *names = f->alias != NULL ? f->alias->colnames : NIL;
+    gh_output *outputs;
+    gh_query *q;
+    int count;
+    int calls;
+
+    if (f->alias == NULL || f->is_rowsfrom || f->coldeflist != NIL ||
+        list_length(f->functions) != 1 || !IsA(call, FuncCall) || !is_own(call) ||
+        call->func_variadic || call->args == NIL)
+        return NULL;
+    calls = strcmp(strVal(llast(call->funcname)), "unnest") == 0 ? list_length(call->args) : 1;
+    count = calls + f->ordinality;
+    if (names == NIL && count == 1)
+        names = list_make1(makeString(f->alias->aliasname));
+    if (list_length(names) != count)
+        return NULL;
+    outputs = palloc0((size_t)count * sizeof(*outputs));
+    for (int i = 0; i < count; i++) {
+        gh_operand o =
+            i < calls ? column_of(j, call, i) : gh_operand_of_type(j, GH_OID_INT8, -1, 0);
+
+        if (o.class == GH_CLASS_NONE || o.class == GH_CLASS_CONST || o.class == GH_CLASS_PARAM)
+            return NULL;
+        outputs[i] = (gh_output){ strVal(list_nth(names, i)), o };
+    }
+    q = palloc0(sizeof(*q));
+    q->outputs = outputs;
+    q->output_count = count;
+    q->is_complete = true;
+    q->reads_outer = true;
+    return q;
+}
+
 void gh_judge_range_function(gh_judge *j, RangeFunction *f)
 {
+    const gh_query *result;
+    gh_item *item;
     ListCell *cell;
 
     foreach (cell, f->functions) { /* lists of a call and its column definitions */
@@ -105,5 +194,8 @@ void gh_judge_range_function(gh_judge *j, RangeFunction *f)
             gh_judge_expr_list(j, (List *)lsecond(pair));
     }
     gh_judge_expr_list(j, f->coldeflist);
-    gh_judge_add_item(j, f->alias)->function = f;
+    result = j->rc == GH_OK ? columns_of(j, f) : NULL; /* before the item is one that it may name */
+    item = gh_judge_add_item(j, f->alias);
+    item->function = f;
+    item->result = result;
 }

@@ -86,6 +86,10 @@ bool gh_text_search_is_parser(const FuncCall *f, const gh_special *special);
 /* Notes arrays of names, casts in what stands in ANY (...), of which OIDs are enough... */
 void gh_reg_note_names(gh_judge *j, Node *n);
 bool gh_reg_is_noted(const gh_judge *j, const Node *n);
+/* $1, $1::text, '{a,b}' or ARRAY[$1, 'b']: the same for every row. */
+bool gh_reg_is_given(const Node *n);
+/* Is this what stands for such a name or names, in place of the cast? It may fail, and does so whatever the row is. */
+bool gh_reg_is_looked_up(const gh_judge *j, const Node *n);
 /* ...and puts those in the place of such a cast; false: it is none. */
 bool gh_reg_judge_names(gh_judge *j, Node **slot);
 

@@ -148,6 +148,7 @@ struct gh_block {
     bool is_arms;             /* the walk stands in the arms of a set operation */
     bool is_condition;        /* the walk stands in WHERE, ON or HAVING */
     bool is_part;             /* items are narrowed to what ON or a FROM item may see */
+    List *outer_aliases;      /* of char *: what ON takes for relations of queries around this */
     bool has_unsafe;          /* a condition here or further inside may fail */
     bool reads_cte;           /* a name of WITH is read here or further inside */
     bool reads_outer;         /* ...or what a query around it has */
@@ -237,6 +238,7 @@ typedef struct gh_judge {
     const Node *sort_key;    /* of ORDER BY or DISTINCT ON: a name there may be a result's column */
     const ResTarget *naming; /* the result's column that is judged */
     bool takes_reg;          /* the expression judged next may be of a reg* type (reg_value.c) */
+    List *given;             /* of Node *: gh_reg_is_looked_up */
     gh_system_sets *sets;    /* what the user may see, once something asked (system_catalog.h) */
     bool has_sets_beside;    /* templates refer to its arrays as columns of gu... */
     unsigned sets_beside;    /* ...and these did: bits */
@@ -342,6 +344,8 @@ size_t gh_judge_clause_end(const gh_judge *j, size_t start);
 
 /* ---- reference.c ----------------------------------------------------------------------------- */
 
+/* When all of FROM is in scope: does none of it take the aliases that its parts meant further out? */
+void gh_reference_settle(gh_judge *j);
 /* The schema-qualified name of a column reference loses its schema; usage is noted for the audit. */
 void gh_judge_column_ref(gh_judge *j, ColumnRef *ref);
 gh_item *gh_judge_find_item(gh_judge *j, const char *alias, gh_block **block);

@@ -66,7 +66,9 @@ gh_operand gh_operand_of_type(const gh_judge *j, gh_oid oid, int32_t typmod, gh_
         { GH_OID_UUID, GH_CLASS_UUID, 0 },
         { GH_OID_BYTEA, GH_CLASS_BYTEA, 0 },
         { GH_OID_OID, GH_CLASS_OID, 0 },
-        { 2205, GH_CLASS_OID, 0 },
+        { GH_OID_REGCLASS, GH_CLASS_OID, 0 }, /* and kin that are compared as it is */
+        { GH_OID_REGTYPE, GH_CLASS_OID, 0 },
+        { GH_OID_REGNAMESPACE, GH_CLASS_OID, 0 },
         { GH_OID_CHAR, GH_CLASS_CHAR, 0 },
     };
     const gh_type *t;
@@ -511,12 +513,30 @@ gh_operand gh_operand_constant(const gh_judge *j, const Node *n)
     }
 }
 
+/*
+ * Of an array that a row holds, each element of which is one of a type that is known: reading them fails for none.
+ *
+ * SECURITY: it takes time by how many there are, as LIKE does by how long a text is. Attack: tests/differential/interference.
+ */
+static gh_operand column_elements(gh_judge *j, const ColumnRef *ref)
+{
+    gh_item *item = NULL;
+    const gh_column *c = gh_operand_clear(j, ref, &item);
+    const gh_type *t = c != NULL ? gh_catalog_type_by_oid(j->in->catalog, c->type_oid) : NULL;
+
+    return t != NULL && t->category == 'A' && t->element != 0
+               ? gh_operand_of_type(j, t->element, -1, c->collation)
+               : s_none;
+}
+
 gh_operand gh_operand_elements(gh_judge *j, const Node *n)
 {
     const TypeCast *c = (const TypeCast *)n;
     TypeCast element;
     TypeName name;
 
+    if (n != NULL && IsA(n, ColumnRef))
+        return column_elements(j, (const ColumnRef *)n);
     if (gh_operand_is_literal(n))
         return (gh_operand){ .class = GH_CLASS_CONST };
     if (n != NULL && IsA(n, ParamRef))

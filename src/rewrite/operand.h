@@ -99,6 +99,11 @@ bool gh_operand_is_unsigned(const gh_judge *j, const Node *n);
 /* A value that fails for no row and takes no time by what a row holds; else GH_CLASS_NONE. */
 gh_operand gh_value(gh_judge *j, const Node *n);
 
+/* ---- spread.c -------------------------------------------------------------------------------- */
+
+/* Of a condition that may fail: may PostgreSQL run it, or a part, on rows of what it does not name? */
+bool gh_judge_spreads(gh_judge *j, const Node *condition);
+
 /* ---- query_value.c --------------------------------------------------------------------------- */
 
 /* What one row of one column it gives as a value; GH_CLASS_NONE where running it may fail. */

@@ -13,7 +13,8 @@
  *
  * What a condition names counts through the columns of sub-selects; where that is not certain every relation
  * of the statement is fenced. That one relation's fence is enough: a condition meets a row of another relation
- * only where it names that, and what PostgreSQL derives of its own compares columns that are compared anyway.
+ * only where it names that, and what PostgreSQL derives of its own compares columns that are compared anyway, or
+ * a column with what is the same for every row (spread.c).
  *
  * Target lists are no conditions: they are computed from rows that passed the filter of the very scan that
  * reads them. A condition on the column of a sub-select is one on what computes it (query_value.c).
@@ -24,6 +25,7 @@
  * that it must equal, so the copy goes there too.
  */
 #include "fence.h"
+#include "function_list.h"
 #include "operand.h"
 #include "write.h"
 
@@ -129,6 +131,8 @@ static void fence_named(struct Node **slot, void *arg)
     const Node *n = (const Node *)*slot;
     const ColumnRef *ref = (const ColumnRef *)n;
 
+    if (gh_reg_is_looked_up(named->j, n))
+        return; /* it names no row */
     if (IsA(n, SubLink) || (IsA(n, ColumnRef) && !IsA(linitial(ref->fields), String))) {
         named->is_certain = false;
     } else if (!IsA(n, ColumnRef)) {
@@ -160,7 +164,7 @@ static void expose(gh_judge *j, const Node *condition)
         Node *n = (Node *)(uintptr_t)condition;
 
         fence_named((struct Node **)&n, &named);
-        if (named.is_certain && named.is_any)
+        if (named.is_certain && named.is_any && !gh_judge_spreads(j, condition))
             return;
     }
     j->is_unsafe = true;

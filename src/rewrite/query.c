@@ -400,6 +400,7 @@ void gh_judge_from_list(gh_judge *j, List *from)
 
     foreach (cell, from)
         gh_judge_from_item(j, (Node **)&lfirst(cell));
+    gh_reference_settle(j);
 }
 
 size_t gh_judge_clause_end(const gh_judge *j, size_t start)

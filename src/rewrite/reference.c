@@ -260,10 +260,49 @@ static bool is_of_part(gh_judge *j, const ColumnRef *ref)
             continue;
         if (list_length(ref->fields) > 1
                 ? item->alias != NULL && strcmp(item->alias, name) == 0
-                : item->relation != NULL && !item->is_renamed && has_column(j, item, name))
+                : (item->result != NULL ? !item->is_covered
+                                        : item->relation != NULL && !item->is_renamed) &&
+                      has_column(j, item, name))
             return true;
     }
     return false;
+}
+
+/*
+ * Is it a column of a query further out, by an alias? What a part of FROM does not see of its own query may have that alias,
+ * too, and would be what is found when all of FROM is in scope; so the alias is looked for then: gh_reference_settle.
+ */
+static bool is_of_outer_query(gh_judge *j, const ColumnRef *ref)
+{
+    gh_block *found = NULL;
+    char *alias = strVal(linitial(ref->fields));
+
+    if (list_length(ref->fields) != 2 || j->block->select == NULL ||
+        gh_judge_find_item(j, alias, &found) == NULL || found == j->block)
+        return false;
+    j->block->outer_aliases = lappend(j->block->outer_aliases, alias);
+    return true;
+}
+
+static void expose_block(gh_judge *j)
+{
+    j->block->has_unsafe = true;
+    j->is_unsafe = true;
+}
+
+void gh_reference_settle(gh_judge *j)
+{
+    ListCell *alias;
+    ListCell *cell;
+
+    foreach (alias, j->block->outer_aliases) {
+        foreach (cell, j->block->items) {
+            const gh_item *item = lfirst(cell);
+
+            if (item->alias != NULL && strcmp(item->alias, lfirst(alias)) == 0)
+                expose_block(j);
+        }
+    }
 }
 
 /* The only item that a bare name of a system column can be of. */
@@ -289,10 +328,9 @@ void gh_judge_column_ref(gh_judge *j, ColumnRef *ref)
         }
     }
     /* What is safe is judged when all of FROM is in scope, where this name may mean another column. */
-    if (j->block->is_part && IsA(linitial(ref->fields), String) && !is_of_part(j, ref)) {
-        j->block->has_unsafe = true;
-        j->is_unsafe = true;
-    }
+    if (j->block->is_part && IsA(linitial(ref->fields), String) && !is_of_part(j, ref) &&
+        !is_of_outer_query(j, ref))
+        expose_block(j);
     if (count == 1) {
         const gh_item *item = only_item(j);
 

@@ -31,8 +31,7 @@ static bool is_of_strings(const A_ArrayExpr *a)
     return a->elements != NIL;
 }
 
-/* $1, $1::text, '{a,b}' or ARRAY[$1, 'b']: the same for every row. */
-static bool is_given(const Node *n)
+bool gh_reg_is_given(const Node *n)
 {
     if (IsA(n, TypeCast)) {
         const TypeCast *c = (const TypeCast *)n;
@@ -64,22 +63,32 @@ void gh_reg_note_names(gh_judge *j, Node *n)
         strcmp(strVal(llast(((const A_Expr *)n)->name)), "||") == 0) {
         gh_reg_note_names(j, ((A_Expr *)n)->lexpr);
         gh_reg_note_names(j, ((A_Expr *)n)->rexpr);
-    } else if (n != NULL && IsA(n, TypeCast) && is_given(((const TypeCast *)n)->arg) &&
+    } else if (n != NULL && IsA(n, TypeCast) && gh_reg_is_given(((const TypeCast *)n)->arg) &&
                list_length(j->name_arrays) <= GH_SQL_SPECIAL_CALLS_MAX && /* more are refused */
                lookup_of(j, (const TypeCast *)n) != NULL) {
         j->name_arrays = lappend(j->name_arrays, n);
     }
 }
 
-bool gh_reg_is_noted(const gh_judge *j, const Node *n)
+static bool is_in(const List *nodes, const Node *n)
 {
     ListCell *cell;
 
-    foreach (cell, j->name_arrays) {
+    foreach (cell, nodes) {
         if (lfirst(cell) == n)
             return true;
     }
     return false;
+}
+
+bool gh_reg_is_noted(const gh_judge *j, const Node *n)
+{
+    return is_in(j->name_arrays, n);
+}
+
+bool gh_reg_is_looked_up(const gh_judge *j, const Node *n)
+{
+    return is_in(j->given, n);
 }
 
 bool gh_reg_judge_names(gh_judge *j, Node **slot)
@@ -125,5 +134,6 @@ bool gh_reg_judge_names(gh_judge *j, Node **slot)
     gh_judge_expr(j, &c->arg);
     *slot = c->arg;
     gh_print_place(j, &w, slot);
+    j->given = lappend(j->given, *slot);
     return true;
 }

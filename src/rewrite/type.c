@@ -345,6 +345,25 @@ static void judge_regclass(gh_judge *j, TypeCast *c)
     gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(quoted)));
 }
 
+/* 'name'::regnamespace likewise; false: no schema of the name shows. */
+static bool judge_regnamespace(gh_judge *j, A_Const *arg)
+{
+    size_t token = gh_judge_token(j, arg->location);
+    char *schema;
+    char *name;
+    gh_oid oid;
+
+    if (strspn(strVal(&arg->val), "0123456789-") != 0 || /* a number, or none */
+        !gh_type_split_name(j, strVal(&arg->val), &schema, &name) || schema != NULL)
+        return false;
+    oid = gh_catalog_schema(j->in->catalog, gh_str_of(name));
+    if (!gh_system_schema_is_visible(j, oid))
+        return false;
+    arg->val.sval.sval = gh_judge_printf("%u", oid);
+    gh_judge_edit(j, token, token + 1, gh_judge_literal(j, gh_str_of(arg->val.sval.sval)));
+    return true;
+}
+
 /* One of PostgreSQL's own that is not to be cast to has a name and a number all the same. */
 static const gh_type *type_of_name(gh_judge *j, gh_str schema, gh_str name)
 {
@@ -558,6 +577,7 @@ void gh_judge_cast(gh_judge *j, Node **slot)
     const gh_type *type;
     A_Const *arg = (A_Const *)c->arg;
     bool is_text_const;
+    bool is_given = gh_reg_is_given(c->arg);
 
     if (judge_name_array(j, c) || gh_reg_judge_names(j, slot) || gh_print_reg_array(j, slot))
         return;
@@ -575,10 +595,14 @@ void gh_judge_cast(gh_judge *j, Node **slot)
         judge_regclass(j, c);
     else if (is_text_const && gh_str_is(type->name, "regtype"))
         judge_regtype(j, arg);
+    else if (is_text_const && gh_str_is(type->name, "regnamespace") && judge_regnamespace(j, arg))
+        return;
     else if (is_text_const && gh_text_search_is_name(type, strVal(&arg->val)))
         gh_text_search_literal(j, arg, gh_str_is(type->name, "regdictionary"));
     else
         gh_function_reg_cast(j, slot, type);
+    if (is_given && !IsA(c->arg, A_Const))
+        j->given = lappend(j->given, *slot);
 }
 
 /* Parameter types that Parse declares obey the same list. */

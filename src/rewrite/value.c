@@ -301,6 +301,11 @@ static gh_operand function_value(gh_judge *j, const FuncCall *f)
         return substring(j, f->args);
     if (is_one_of(name, roundings, GH_COUNT(roundings)))
         return rounded(j, f->args);
+    /* it looks at a schema's name, and is false of a number that is none's */
+    if (strcmp(name, "pg_is_other_temp_schema") == 0)
+        return list_length(f->args) == 1 && gh_value(j, linitial(f->args)).class == GH_CLASS_OID
+                   ? gh_operand_of_type(j, GH_OID_BOOL, -1, 0)
+                   : s_none;
     if (list_length(f->args) == 1 &&
         (strcmp(name, "length") == 0 || strcmp(name, "char_length") == 0)) {
         gh_operand of = gh_value(j, linitial(f->args));

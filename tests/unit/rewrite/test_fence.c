@@ -526,6 +526,100 @@ START_TEST(joins_by_names)
 }
 END_TEST
 
+/* A value that is the same for every row, and may fail, meets those of what must be equal to what it is compared with. */
+START_TEST(values_that_spread)
+{
+    static const struct {
+        const char *condition;
+        bool is_fenced; /* the other relation */
+    } cases[] = {
+        { "o.id = 1 / $1", true },
+        { "o.id in (1 / $1)", true },
+        { "not (o.id <> 1 / $1)", true },
+        { "(o.id, o.region) = (1 / $1, 'EU')", true },
+        { "case when true then o.id = 1 / $1 end", true },
+        { "1 / $1 = o.id or false", true },
+        { "o.id > 1 / $1", false },
+        { "o.id + 1 / $1 > 3", false },
+        { "o.id / 2 = 7", false },
+        { "1 / o.id = o.id", false },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char sql[256];
+
+        (void)snprintf(sql, sizeof(sql),
+                       "select l.order_id from orders o join lines l on l.order_id = o.id where %s",
+                       cases[i].condition);
+        const gh_plan *p = plan_as("alice", sql);
+
+        ck_assert_msg(is_fenced(p, "o"), "%s: %s", sql, p->sql.ptr);
+        ck_assert_msg(is_fenced(p, "l") == cases[i].is_fenced, "%s: %s", sql, p->sql.ptr);
+    }
+    ck_assert(is_fenced(plan_as("alice",
+                                "select 1 from orders o where exists (select 1 from lines l join "
+                                "ops.tickets t on t.id = l.order_id where t.id = 1 / o.id)"),
+                        "l"));
+}
+END_TEST
+
+/* What functions in FROM give, where that is certain; what else a condition over it may meet is not. */
+START_TEST(functions_in_from)
+{
+    static const struct {
+        const char *sql;
+        bool is_fenced;
+    } cases[] = {
+        { "select 1 from orders o, generate_series(1, 3) g where g > 1 and o.id = g", false },
+        { "select 1 from orders o join generate_series(1, 3) as g (n) on n = o.id", false },
+        { "select 1 from orders o, generate_series(1, 9000000000) as g (n) where g.n = o.id",
+          false },
+        { "select 1 from orders o, generate_series(1, o.id) with ordinality as g (n, k) where k = "
+          "o.id",
+          false },
+        { "select 1 from orders o, unnest('{1}'::int4[]) u where u = o.id", false },
+        { "select 1 from orders o, generate_series(1, 1.5) g where g = o.id", true },
+        { "select 1 from orders o, generate_series(1, 3) with ordinality as g (n) where n = o.id",
+          true },
+        { "select 1 from orders o, generate_series(1, o.id) as g (n) where 1 / g.n > 0", true },
+        { "select 1 from orders o, generate_series(1, 3) as g (n) where 1 / n > 0", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        const gh_plan *p = plan_as("alice", cases[i].sql);
+
+        ck_assert_msg(is_fenced(p, "o") == cases[i].is_fenced, "%s: %s", cases[i].sql, p->sql.ptr);
+    }
+}
+END_TEST
+
+/* ON sees the queries around, and of its own what it joins; an alias that both have is not what it seems. */
+START_TEST(joins_that_name_outer_queries)
+{
+    static const struct {
+        const char *from;
+        bool is_fenced;
+    } cases[] = {
+        { "orders o join lines l on l.order_id = t.id", false },
+        { "orders o join lines l on o.id = l.order_id and l.order_id < t.id, regions r", false },
+        { "orders o join lines l on l.order_id = t.id, regions t", true },
+        { "regions t, orders o join lines l on l.order_id = t.id", true },
+        { "orders o join lines l on 1 / (t.id - o.id) > 0", true },
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char sql[256];
+
+        (void)snprintf(sql, sizeof(sql),
+                       "select 1 from ops.tickets t, lateral (select o.id from %s) x",
+                       cases[i].from);
+        const gh_plan *p = plan_as("alice", sql);
+
+        ck_assert_msg(is_fenced(p, "o") == cases[i].is_fenced, "%s: %s", sql, p->sql.ptr);
+    }
+}
+END_TEST
+
 /* PREPARE says what its parameters are as Parse does. */
 START_TEST(declared_parameters)
 {
@@ -640,6 +734,9 @@ Suite *suite_fence(void)
     tcase_add_test(c, patterns);
     tcase_add_test(c, catalogs_beside_what_can_fail);
     tcase_add_test(c, joins_by_names);
+    tcase_add_test(c, values_that_spread);
+    tcase_add_test(c, functions_in_from);
+    tcase_add_test(c, joins_that_name_outer_queries);
     tcase_add_test(c, declared_parameters);
     tcase_add_test(c, views_are_fenced_from_what_runs_early);
     tcase_add_test(c, copies_follow_equal_columns);

@@ -189,6 +189,8 @@ static gh_catalog *make_catalog(void)
     add_function(b, 878, "pg_catalog", "abs", 'i', 1700);
     add_function(b, 879, "pg_catalog", "floor", 'i', 1700);
     add_function(b, 880, "pg_catalog", "rank", 'i', 2276);
+    add_function(b, 1066, "pg_catalog", "generate_series", 'i', 23);
+    add_function(b, 2331, "pg_catalog", "unnest", 'i', 2277);
     add_function(b, 1000, "pg_catalog", "split_part", 'i', 25);
     add_function(b, 1001, "pg_catalog", "pg_read_file", 'v', 25);
     add_function(b, 17000, "app", "leak", 's', 25);
