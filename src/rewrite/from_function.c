@@ -138,7 +138,7 @@ static const gh_query *columns_of(gh_judge *j, const RangeFunction *f)
     int calls;
 
     if (f->alias == NULL || f->is_rowsfrom || f->coldeflist != NIL ||
-        list_length(f->functions) != 1 || !IsA(call, FuncCall) || !is_own(call) ||
+        list_length(f->functions) != 1 || call == NULL || !IsA(call, FuncCall) || !is_own(call) ||
         call->func_variadic || call->args == NIL)
         return NULL;
     calls = strcmp(strVal(llast(call->funcname)), "unnest") == 0 ? list_length(call->args) : 1;
