@@ -139,6 +139,13 @@ QUERIES = [
      'pg_catalog.pg_class t ON t.oid=c.conrelid LEFT OUTER JOIN pg_catalog.pg_class rt ON rt.oid=c.confrelid LEFT OUTER JOIN '
      "pg_catalog.pg_description d ON d.objoid=c.oid AND d.objsubid=0 AND d.classoid='pg_constraint'::regclass WHERE "
      'c.conrelid={oid} ORDER BY c.oid'),
+    ('keys with their columns, as PostgREST asks',
+     "SELECT fk.conname, pairs.names, pairs.keys IN (SELECT array_agg(k ORDER BY k) FROM pg_constraint u, unnest(u.conkey) AS _ (k) "
+     "WHERE u.conrelid = fk.conrelid AND u.contype IN ('p', 'u') AND u.connamespace <> 'pg_catalog'::regnamespace GROUP BY u.oid) "
+     "FROM pg_constraint fk JOIN LATERAL (SELECT array_agg(here.attname || '=' || there.attname ORDER BY n) AS names, "
+     'array_agg(here.attnum ORDER BY here.attnum) AS keys FROM unnest(fk.conkey, fk.confkey) WITH ORDINALITY AS _ (a, b, n) JOIN '
+     'pg_attribute here ON here.attrelid = fk.conrelid AND here.attnum = a JOIN pg_attribute there ON there.attrelid = fk.confrelid '
+     "AND there.attnum = b) pairs ON true WHERE fk.contype = 'f'"),
     ('Metabase: fields of a schema',
      "select c.column_name as name, case when c.udt_schema in ('public','pg_catalog') then format('%s', c.udt_name) else "
      'format(\'"%s"."%s"\', c.udt_schema, c.udt_name) end as "database-type", c.ordinal_position - 1 as "database-position", '

@@ -69,6 +69,11 @@ SELECT gss_authenticated, principal, encrypted FROM pg_stat_gssapi;
 SELECT has_language_privilege('sql', 'USAGE'), has_language_privilege('gov', 13, 'usage');
 SELECT lanname, has_language_privilege(oid, 'USAGE') FROM pg_language ORDER BY 1;
 SELECT routine_name, p.parameter_name, p.parameter_default FROM information_schema.parameters p JOIN information_schema.routines USING (specific_schema, specific_name) WHERE specific_schema = 'shop' ORDER BY p.ordinal_position;
+-- PostgREST and Hasura take keys apart by their arrays
+SELECT fk.conname, fk.conrelid::regclass::text, fk.confrelid::regclass::text, pairs.names, pairs.keys IN (SELECT array_agg(k ORDER BY k) FROM pg_constraint u, unnest(u.conkey) AS _ (k) WHERE u.conrelid = fk.conrelid AND u.contype IN ('p', 'u') AND u.connamespace <> 'pg_catalog'::regnamespace GROUP BY u.oid) AS one FROM pg_constraint fk JOIN LATERAL (SELECT array_agg(here.attname || '=' || there.attname ORDER BY n) AS names, array_agg(here.attnum ORDER BY here.attnum) AS keys FROM unnest(fk.conkey, fk.confkey) WITH ORDINALITY AS _ (a, b, n) JOIN pg_attribute here ON here.attrelid = fk.conrelid AND here.attnum = a JOIN pg_attribute there ON there.attrelid = fk.confrelid AND there.attnum = b) pairs ON true WHERE fk.contype = 'f' ORDER BY 1, 2;
+SELECT c.relname, a.attname FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey) WHERE k.contype = 'p' AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) AND NOT pg_is_other_temp_schema(c.relnamespace) ORDER BY 1, 2;
+SELECT 'shop'::regnamespace, '"shop"'::regnamespace::oid = 'Shop'::regnamespace::oid, to_regnamespace('11') IS NULL, '11'::regnamespace, '-'::regnamespace;
+SELECT i.n, i.u, g FROM unnest(ARRAY['a', NULL, 'c'], ARRAY[1, 2]) WITH ORDINALITY AS i (u, v, n) JOIN generate_series(1, 3) g ON g = n ORDER BY 1;
 -- GDAL asks by a function
 SELECT attnum, attname FROM pg_attribute WHERE attrelid = regclass('"shop"."orders"') AND attnum BETWEEN 1 AND 3 ORDER BY 1;
 SELECT description FROM pg_description WHERE objoid = regclass('shop.customers')::oid AND objsubid = 0;
