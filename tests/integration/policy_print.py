@@ -12,6 +12,8 @@ CREATE SCHEMA t;
 CREATE DOMAIN t.share AS float8;
 CREATE DOMAIN t.image AS bytea;
 CREATE TYPE t.pair AS (x float8, y integer);
+CREATE FUNCTION t.half(integer, integer) RETURNS float8 IMMUTABLE LANGUAGE sql AS 'SELECT $1 / $2::float8'; CREATE OPERATOR t.<%> (FUNCTION = t.half, LEFTARG = integer, RIGHTARG = integer);
+CREATE FUNCTION t.plus(integer, integer) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT $1 + $2'; CREATE OPERATOR t.<+> (FUNCTION = t.plus, LEFTARG = integer, RIGHTARG = integer);
 CREATE TABLE t.point (id integer PRIMARY KEY, label text, ratio float8, small float4, photo bytea, pause interval, at timestamp,
                       share t.share, image t.image, ratios float8[], place point, pair t.pair, days daterange, ids integer[]);
 INSERT INTO t.point SELECT i, 'point ' || i, 1 / i::float8, 0.1::float4 * i, decode(lpad(to_hex(i), 4, '0'), 'hex'), i * interval '25 hours', '2026-01-01',
@@ -25,7 +27,8 @@ FILTERS = ["ratio::text LIKE '0.0%'", "(ratio * 3)::varchar LIKE '0.3%'", "ratio
            "CASE WHEN id > 3 THEN ratio END::text LIKE '%1%'", "coalesce(ratio, 1)::text > '0.05'", "date_part('day', at + id * interval '1 day')::text = '12'",
            "share::text LIKE '0.0%'", "concat(share) LIKE '%3%'", r"left(image::text, 5) = '\x000'", "ratios[1]::text LIKE '0.0%3%'", "place[0]::text LIKE '0.0%3%'", "(pair).x::text LIKE '0.0%'",
            "text(ratio) LIKE '0.0%'", "xmlelement(name a, ratio, photo)::text LIKE '%3%'", "ids::text LIKE '{1%' AND array_to_string(ids, '-') LIKE '%-7'",
-           "sqrt(ratio)::text LIKE '0.%3%'", "(SELECT ratio)::text LIKE '%33%'", "(|/ id)::text LIKE '%6%'", "((id * 1000001) ^ 2)::text LIKE '%9%'",
+           "sqrt(ratio)::text LIKE '0.%3%'", "(SELECT ratio)::text LIKE '%33%'", "(|/ id)::text LIKE '%6%'", "(id OPERATOR(t.<+>) 3)::text LIKE '%3%'", "((at + id * interval '1 day')::date - date '2026-01-01')::text LIKE '%3%'",
+           "((id * 1000001) ^ 2)::text LIKE '%9%'",
            "(place <-> '(0,0)'::point)::text LIKE '%6%'", "(id::money / 7::money)::text LIKE '%4%'", "(to_tsvector('simple', label) @@ ('point'::tsquery <-> '7'::tsquery))::text = 'true'",
            "ratio IN (SELECT p.ratio FROM t.point p WHERE p.small::text LIKE '0._')"]
 MASKS = ["left(md5(ratio::text), 8)", r"'~' || photo::text || ratio", "(SELECT max(p.ratio)::text FROM t.point p WHERE p.id > 8)", "concat_ws('/', abs(ratio), greatest(small, 2)::text)",
@@ -36,7 +39,7 @@ HOLDING = ["ratios::text = ''", "array_to_string(ratios, ',') = ''", "place::tex
            "row_to_json(pair)::text = ''", "to_jsonb(ratios)::text = ''", "array_append(ratios, 1)::text = ''", "xmlforest(ratios)::text = ''", "range_merge(days, days)::text = ''", "ratios::text[] = '{}'", "ARRAY(SELECT ratio)::text = ''", "concat(ARRAY(SELECT ratio * 2)) = ''",
            "ARRAY[ratio * 2]::text = ''", "ARRAY[[-ratio]]::text = ''", "(ratios || ratio)::text = ''", "concat(ratio || ratios) = ''", "ARRAY[at + pause]::text = ''", "ROW(1, ratio * 2)::text = ''",
            "ARRAY(SELECT at - pause)::text = ''", "concat(ARRAY[NULL, ratio]) = ''", "(ratios[1:2])::text = ''", "array_cat(ratios, ratios)::text = ''", "(ARRAY[ratio * 2] || ids)::text = ''",
-           "ARRAY(SELECT p.photo FROM t.point p)::text[] = '{}'"]
+           "(id OPERATOR(t.<%>) 7)::text = ''", "ARRAY(SELECT p.photo FROM t.point p)::text[] = '{}'"]
 REFUSED = ["pause::text = '1 day'", "concat(pause) > ''", "(pause * 2)::text > ''", "(at - at)::text = ''", "pause || '' = ''", "age(at, at)::text > ''", "(SELECT pause)::text > ''"]
 UNKNOWN = ["(VALUES (ratio))::text LIKE '%33%'", "concat((VALUES (1), (pause) OFFSET 1)) = ''", "id IN (VALUES (1), (2))", "1 = ANY (VALUES (id))", "id IN (SELECT id FROM t.point UNION VALUES (1))"]
 
