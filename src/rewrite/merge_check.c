@@ -45,6 +45,9 @@ static void refuse(gh_judge *j, const gh_item *target, const char *why)
 #define WHY_SEVERAL                                                                                \
     "Several columns that decide on the row take their values from sub-selects or volatile "       \
     "functions: let USING compute them."
+#define WHY_SETTING                                                                                \
+    "A value changes a setting, by which another may be a different one when it is stored: set it " \
+    "before."
 
 /* ---- what means the same twice ------------------------------------------------------------------ */
 
@@ -138,6 +141,34 @@ static bool is_repeatable(const gh_judge *j, Node *n)
     if (n != NULL)
         look((struct Node **)&n, &l);
     return l.is_repeatable;
+}
+
+/* *arg becomes true where set_config() is called, or it is not known. */
+static void look_for_setting(struct Node **slot, void *arg)
+{
+    const Node *n = (const Node *)*slot;
+
+    if (IsA(n, FuncCall) && strcmp(strVal(llast(((const FuncCall *)n)->funcname)), "set_config") == 0)
+        *(bool *)arg = true;
+    if (!*(bool *)arg && !gh_sql_children(*slot, look_for_setting, arg))
+        *(bool *)arg = true;
+}
+
+/*
+ * SECURITY: what a value changes holds from there on, so of current_setting() or of the text of a time one is checked, in
+ * WHEN, and another stored; also where it stands in USING, from where PostgreSQL brings it here. Attack:
+ * tests/integration/checked_writes, test_settings.
+ */
+static bool changes_setting(const MergeWhenClause *w)
+{
+    bool is_found = false;
+    ListCell *cell;
+
+    foreach (cell, w->targetList)
+        look_for_setting((struct Node **)&lfirst(cell), &is_found);
+    foreach (cell, w->values)
+        look_for_setting((struct Node **)&lfirst(cell), &is_found);
+    return is_found;
 }
 
 /* What is sent for these tokens. */
@@ -390,6 +421,8 @@ char *gh_merge_check(gh_judge *j, gh_merge_action *a)
                                    &is_blind);
     if (condition == NULL || condition[0] == '\0')
         return condition;
+    if (changes_setting(a->when))
+        refuse(j, a->target, WHY_SETTING);
     for (size_t i = 0; i < as_read.relation->column_count && j->rc == GH_OK; i++) {
         if (as_read.is_guard[i])
             take_column(j, a, i, &row);

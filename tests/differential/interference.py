@@ -1,12 +1,14 @@
 """Two warehouses that differ in hidden cells, rows and objects alone must answer with the same bytes, errors and notices included.
 
 Users see a few rows of tame values; the rows that they do not see make expressions fail. Every statement puts a condition that
-may fail where PostgreSQL evaluates conditions: over tables, over the catalogs, in joins, sub-selects and writes.
+may fail where PostgreSQL evaluates conditions: over tables, over the catalogs, in joins, sub-selects, writes and row locks; while
+one locks rows, those that are hidden are locked by somebody else in one of the two.
 
     interference.py [SEED [STATEMENTS]]
 """
 import os
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -47,6 +49,7 @@ CREATE FUNCTION w.mood_cmp(w.mood, w.mood) RETURNS int IMMUTABLE LANGUAGE plpgsq
 CREATE OPERATOR CLASS w.mood_ops DEFAULT FOR TYPE w.mood USING btree AS FUNCTION 1 w.mood_cmp(w.mood, w.mood);
 CREATE CAST (varchar AS bigint) WITH INOUT AS IMPLICIT; CREATE CAST (varchar AS boolean) WITH INOUT AS ASSIGNMENT;
 '''
+LOCKS = re.compile(r'\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b')
 LITERALS = {'text': ["'a%'", "'red'", "'x\\'", "'%12'", "'t_\\'", "'topsecret'", "'12'", "'2020-01-31'"]}
 
 
@@ -139,7 +142,51 @@ class Conditions(queries.Queries):
             lambda: f'UPDATE {u} AS {t[0]} SET id = {table}.id FROM {x} JOIN {y} ON {p(a, b)} WHERE {of_target(t, d=1)}',
             lambda: f'INSERT INTO {u} (id, grp) SELECT 5000 + {e("int", a)}, \'red\' FROM {x} WHERE {p(a)} RETURNING id',
             lambda: f'INSERT INTO {u} AS {t[0]} (id) VALUES ({self.rng.choice(self.keys[table])}) ON CONFLICT (id) DO UPDATE SET grp = {e("text", t)} WHERE {p(t)}',
-            lambda: f'MERGE INTO {u} AS {t[0]} USING {x} ON {p(t, a)} WHEN MATCHED AND {p(t, a, d=1)} THEN DELETE'))
+            lambda: self.merge(u, t, x, a, of_target), lambda: self.merge(u, t, f'(SELECT {e("int", a)} AS i, {e("text", a)} AS s FROM {x} WHERE {p(a, d=1)}) q',
+                                                                          ('q', [('i', 'int'), ('s', 'text')]), of_target),
+            lambda: self.locked(), lambda: self.locked()))
+
+    def merge(self, u, t, source, s, of_target):
+        """Values of the rows that it makes out of both sides, so that they are checked as they will be stored."""
+        clauses = []
+        for _ in range(self.rng.choice((1, 1, 2))):
+            column, kind = self.rng.choice(t[1][1:])
+            clauses.append(f'WHEN MATCHED AND {of_target(t, s, d=1)} THEN ' + self.rng.choice(
+                ('DELETE', 'DO NOTHING', f'UPDATE SET {column} = {self.expr(kind, [t, s], 1)}', f'UPDATE SET grp = {self.expr("text", [t, s], 1)}',
+                 f'UPDATE SET (grp, {column if column != "grp" else "id"}) = (SELECT {t[0]}.grp, {self.expr(kind if column != "grp" else "int", [t, s], 1)})')))
+        if self.chance(0.5):
+            column, kind = self.rng.choice([c for c in t[1] if c[0] not in ('id', 'grp')])
+            clauses.append(f'WHEN NOT MATCHED AND {self.predicate([s], 1)} THEN INSERT (id, grp, {column}) VALUES '
+                           f'({self.rng.choice(("5000 + ", "4 - ", "-100 - "))}{self.expr("int", [s], 1)}, {self.leaf("text", [s])}, {self.expr(kind, [s], 1)})')
+        key = f'{s[0]}.{s[1][0][0]}::text = {t[0]}.id::text AND ' if self.chance(0.5) else ''
+        return f'MERGE INTO {u} AS {t[0]} USING {source} ON {key}{of_target(t, s)} {" ".join(clauses)}'
+
+    def locked(self):
+        """Locks of what is read, once where conditions stand, once around and within sub-selects."""
+        (ta, a), (tb, b) = ((n, (self.alias(), self.tables[n])) for n in self.rng.choices(sorted(self.tables), k=2))
+        x, y = f'w.{ta} {a[0]}', f'w.{tb} {b[0]}'
+        def p(*scope, d=1):  # as above: beside a query without rows
+            self.always = False
+            text = self.predicate(list(scope), d)
+            self.always = True
+            return text
+        key, out = (lambda s: f'{s[0]}.id'), ('q', [('i', 'int'), ('s', 'text')])
+        lock = f'FOR {self.rng.choice(("UPDATE", "UPDATE", "SHARE", "NO KEY UPDATE", "KEY SHARE"))}'
+        end = self.rng.choice(('', '', ' NOWAIT', ' SKIP LOCKED'))
+        inner = lambda: f'SELECT {key(a)} AS i, {a[0]}.grp AS s FROM {x} WHERE {p(a)}'
+        return self.pick(
+            lambda: f'SELECT {key(a)} FROM {x} WHERE {p(a, d=2)} ORDER BY 1 {lock}{end}', lambda: f'SELECT {key(a)} FROM {x} WHERE {p(a)} ORDER BY 1 LIMIT 2 {lock}{end}',
+            lambda: f'SELECT {key(a)}, {key(b)} FROM {x} JOIN {y} ON {key(a)} = {key(b)} WHERE {p(a, b)} {lock} OF {a[0]}{end}',
+            lambda: f'SELECT {key(a)}, {key(b)} FROM {x}, {y} WHERE {key(a)} = {key(b)} AND {p(a, b)} {lock}{end}',
+            lambda: f'SELECT {key(a)} FROM {x} LEFT JOIN {y} ON {key(a)} = {key(b)} AND {p(b)} WHERE {p(a)} {lock} OF {a[0]}{end}',
+            lambda: f'SELECT {key(a)} FROM {x} WHERE EXISTS (SELECT FROM {y} WHERE {p(a, b)}) {lock}{end}',
+            lambda: f'SELECT i FROM ({inner()}) q WHERE {p(out)} {lock}{end}', lambda: f'SELECT count(*) FROM ({inner()} {lock}{end}) q WHERE {p(out)}',
+            lambda: f'WITH q AS ({inner()} {lock}{end}) SELECT count(*) FROM q WHERE {p(out)}',
+            lambda: f'SELECT i, {key(b)} FROM ({inner()}) q JOIN {y} ON {key(b)} = q.i WHERE {p(out, b)} {lock}{end}',
+            lambda: f'SELECT {key(b)} FROM {y} WHERE {key(b)} IN ({inner().replace(f", {a[0]}.grp AS s", "")} {lock}{end}) AND {p(b)}',
+            lambda: f'SELECT {key(b)}, i FROM {y}, LATERAL (SELECT {key(a)} AS i FROM {x} WHERE {p(a, b)} {lock}{end}) q WHERE {p(("q", [("i", "int")]))}',
+            lambda: f'UPDATE w.{tb} AS {b[0]} SET grp = {b[0]}.grp WHERE {key(b)} IN (SELECT {key(a)} FROM {x} WHERE {p(a)} {lock}{end}) RETURNING {key(b)}',
+            lambda: f'DELETE FROM w.{tb} AS {b[0]} USING ({inner()} {lock}{end}) q WHERE {key(b)} = q.i AND {p(b, out)} RETURNING {key(b)}')
 
 
 def main():
@@ -188,6 +235,10 @@ def compare(world, user, sql, parameters, count, types=(), is_prepared=False):
     if not world.proxy.alive():
         raise gt.TestError(f'the proxy died:\n{world.proxy.log()[-3000:]}')
     answers = []
+    holder = world.direct('whole') if LOCKS.search(sql) else None
+    if holder:  # what is hidden is locked by somebody else
+        holder.query('BEGIN;' + ''.join(f'SELECT FROM w.{t} WHERE id <> ALL (ARRAY{sorted(world.seen[user].rows[t])}::int[]) FOR UPDATE;' for t in cells.TABLES))
+        del holder.log[:]
     for database in ('whole', world.twin_of(user)):
         c = world.proxied(user, database)
         c.query('BEGIN')  # writes leave nothing behind
@@ -198,9 +249,11 @@ def compare(world, user, sql, parameters, count, types=(), is_prepared=False):
         else:
             answers.append(copies.ask(c, sql, parameters, types))
         c.query('ROLLBACK')
+    if holder:
+        holder.query('ROLLBACK')
     whole, twin = answers
     count['all'] += 1
-    if '57014' in (whole.sqlstate, twin.sqlstate):
+    if '57014' in (whole.sqlstate, twin.sqlstate) and not (holder and twin.sqlstate != '57014'):  # which would wait for a hidden row
         count['slow'] += 1
         return
     count['refused' if whole.sqlstate == '42501' else 'failing' if whole.sqlstate else 'answering'] += 1

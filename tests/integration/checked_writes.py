@@ -661,6 +661,20 @@ class Merge(unittest.TestCase):
         self.assertEqual(self.merge("MERGE INTO m USING (SELECT id, (SELECT 'EU') AS r, random() AS a FROM s) s ON m.id = s.id WHEN MATCHED THEN UPDATE SET region = s.r, amount = s.a")[0], 'MERGE 1')
         self.assertEqual(self.merge("MERGE INTO m AS gh USING s AS gh_value ON gh.id = gh_value.id WHEN MATCHED THEN UPDATE SET region = (SELECT gh_value.region || left(gh.region, 0)), amount = gh_value.amount")[0], 'MERGE 1')
 
+    def test_settings(self):
+        """What is checked in WHEN must be what is stored, though a value computed in between changes what others go by."""
+        self.c.query("SET app.r = 'EU'")
+        sets, zone = "set_config('app.r', 'US', false)", "set_config('TimeZone', 'Asia/Tokyo', false)"
+        of_zone = "CASE WHEN now()::text LIKE '%+00' THEN 'EU' ELSE 'US' END"
+        for sql in (f"UPDATE SET code = left({sets}, 1), region = current_setting('app.r')", f"UPDATE SET (code, region) = ROW(left({sets}, 1), current_setting('app.r'))",
+                    f"UPDATE SET code = (SELECT left({sets}, 1)), region = s.r", f'UPDATE SET code = left({zone}, 1), region = {of_zone}'):
+            self.assertIn('set it before', self.refused(f"MERGE INTO m USING (SELECT 1 AS i, current_setting('app.r') AS r) s ON m.id = s.i WHEN MATCHED THEN {sql}", self.UNCHECKED))
+        for values in (f"(8, left({sets}, 1), current_setting('app.r'))", f"((SELECT 8 WHERE {sets} = 'US'), 'c', s.r)"):
+            self.refused(f"MERGE INTO m USING (SELECT current_setting('app.r') AS r) s ON false WHEN NOT MATCHED THEN INSERT (id, code, region) VALUES {values}", self.UNCHECKED)
+        self.assertEqual(self.merge(f"MERGE INTO m USING (SELECT 1 AS i, {sets} AS r) s ON m.id = s.i WHEN MATCHED THEN UPDATE SET region = current_setting('app.r')")[0], '42501')
+        self.assertEqual(self.merge(f"MERGE INTO m USING (SELECT 1 AS i) s ON m.id = s.i WHEN MATCHED AND {sets} = 'US' THEN UPDATE SET region = current_setting('app.r')")[0], '42501')
+        self.assertEqual(self.merge("MERGE INTO m USING (SELECT 1 AS i) s ON m.id = s.i WHEN MATCHED THEN UPDATE SET region = current_setting('app.r')")[0], 'MERGE 1')
+
     def test_defaults(self):
         on = 'MERGE INTO soft USING s ON soft.id = s.id WHEN NOT MATCHED AND s.id = 9 THEN INSERT '
         for sql in ('(id) VALUES (s.id)', 'VALUES (s.id)', 'VALUES (s.id, DEFAULT, DEFAULT)', '(rank, id) VALUES (DEFAULT, s.id)', '(rank, id, gone) VALUES ((SELECT -5), s.id, (false))'):

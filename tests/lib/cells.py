@@ -73,12 +73,16 @@ def literal(v):
     return 'NULL' if v is None else "'" + v.replace("'", "''") + "'"
 
 
-def create():
-    """SQL that makes the tables."""
+def create(partitioned=()):
+    """SQL that makes the tables; those of `partitioned` in three parts by their key."""
     out = ['CREATE TABLE w.map (grp text, team text, member text);',
            'INSERT INTO w.map VALUES ' + ', '.join('(' + ', '.join(map(literal, m)) + ')' for m in MAP) + ';']
     for table, columns in TABLES.items():
-        out.append(f'CREATE TABLE w.{table} (' + ', '.join(f'{c} {t}' for c, _, t in columns) + f'); CREATE INDEX ON w.{table} (grp);')
+        by = ' PARTITION BY RANGE (id)' if table in partitioned else ''
+        parts = zip(('MINVALUE', '12', '24'), ('12', '24', 'MAXVALUE')) if by else ()
+        out.append(f'CREATE TABLE w.{table} (' + ', '.join(f'{c} {t}' for c, _, t in columns) + f'){by};' +
+                   ''.join(f'CREATE TABLE w.{table}_{i} PARTITION OF w.{table} FOR VALUES FROM ({a}) TO ({b});' for i, (a, b) in enumerate(parts)) +
+                   f'CREATE INDEX ON w.{table} (grp);')
     return '\n'.join(out)
 
 

@@ -37,9 +37,10 @@ class Answer:
 
 
 def ask(c, sql, parameters=None, types=()):
-    """parameters None: the simple protocol."""
+    """parameters None: the simple protocol. What COPY takes stands behind its line."""
     begin = len(c.log)
-    results = c.query(sql) if parameters is None else [c.extended(sql, parameters, types)]
+    head, _, data = sql.partition('\n')
+    results = c.query(head, data.encode()) if sql.startswith('COPY ') and data else c.query(sql) if parameters is None else [c.extended(sql, parameters, types)]
     answer = Answer(results, c.log[begin:])
     del c.log[:]
     return answer
@@ -57,6 +58,7 @@ class Copies:
         self.hidden, self.views = hidden, views
         self.connections = {}
         self.sizes = {}
+        self.partitioned = ()  # tables
 
     def direct(self, database):
         key = ('', database)
@@ -108,7 +110,7 @@ class Copies:
         pg.sql('CREATE DATABASE bare')
         pg.sql(cells.SCHEMA, 'bare')
         pg.sql('CREATE DATABASE empty TEMPLATE bare')
-        pg.sql(cells.create() + (self.views.create() if self.views else ''), 'empty')
+        pg.sql(cells.create(self.partitioned) + (self.views.create() if self.views else ''), 'empty')
         self.fill('whole', self.rows)
         self.rows = self.state(self.direct('whole'))
         pg.sql(self.hidden[0], 'whole')
