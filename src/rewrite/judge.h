@@ -137,11 +137,12 @@ typedef struct gh_item {
 /* A query block: what one FROM brings into scope. */
 struct gh_block {
     gh_block *outer;
-    List *items;       /* of gh_item * */
-    gh_item *target;   /* of a write: its columns are reached as they are stored */
-    List *ctes;        /* of char *: names that WITH brings into scope here */
-    List *cte_queries; /* of const gh_query *, beside them; NULL: nothing is known */
-    List *bare_ctes;   /* of them: writes without RETURNING, which nothing may read */
+    List *items;        /* of gh_item * */
+    gh_item *target;    /* of a write: its columns are reached as they are stored */
+    List *ctes;         /* of char *: names that WITH brings into scope here */
+    List *cte_queries;  /* of const gh_query *, beside them; NULL: nothing is known */
+    List *bare_ctes;    /* of them: writes without RETURNING, which nothing may read... */
+    List *written_ctes; /* ...and with */
     bool is_output; /* what it computes goes to the client: no outer query has conditions on it */
     bool is_tested; /* it stands in EXISTS, where a star is not computed */
     bool merges_columns;      /* a join merges columns of one name: a star shows them once */
@@ -226,6 +227,9 @@ typedef struct gh_judge {
     const FuncCall *wait; /* pg_sleep() and kin are called, as here; NULL: they are not */
     bool calls_code;      /* some function is not PostgreSQL's own */
     bool asks_statistics; /* some operator may be run over the planner's statistics */
+    List *apart;          /* of gh_apart *: apart.c */
+    List *locked_outside; /* of SelectStmt *: by the clause of a query around them, too... */
+    List *clauses_told;   /* ...and of those, whose clause is about others by now */
     bool is_expanded;     /* a star as the next expression stands for columns, not for the row */
     bool is_exists;       /* the query that is judged next stands in EXISTS */
     bool is_inferring;    /* what is judged names an index: ON CONFLICT (...) */
@@ -389,6 +393,12 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s);
 size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from);
 /* Any other, when its FROM is judged: names the columns that its stars stand for, as far as that lets a relation stand as it is. */
 void gh_judge_locked_stars(gh_judge *j, SelectStmt *s);
+/* Where the query ends that the token stands in: at its closing bracket, or with the statement. */
+size_t gh_lock_query_end(const gh_judge *j, size_t from);
+/* FOR UPDATE and kin in SQL; `names`: " OF a, b", or nothing. */
+const char *gh_lock_clause_text(const LockingClause *c, const char *names);
+/* The bracket behind a query; SIZE_MAX: its text is not found. */
+size_t gh_lock_closing(gh_judge *j, const SelectStmt *s);
 /* Writes its clauses into the sub-selects of its FROM that they are about, which are judged next. */
 void gh_judge_lock_queries(gh_judge *j, SelectStmt *s);
 /* Notes which relations it locks, or refuses. */

@@ -26,8 +26,7 @@ static bool is_candidate(const SelectStmt *s)
            s->havingClause == NULL && s->distinctClause == NIL && s->windowClause == NIL;
 }
 
-/* Where the query ends that the token stands in: at its closing bracket, or with the statement. */
-static size_t query_end(const gh_judge *j, size_t from)
+size_t gh_lock_query_end(const gh_judge *j, size_t from)
 {
     for (size_t i = from; i < j->end; i++) {
         const gh_token *t = &j->text->tokens[i];
@@ -60,8 +59,8 @@ size_t gh_judge_keep_conditions_out(gh_judge *j, SelectStmt *s, size_t from)
         return 0;
     s->limitOffset = parsed->limitOffset;
     s->limitOption = parsed->limitOption;
-    place = gh_write_find_keyword(j, from, query_end(j, from), "for");
-    return place != SIZE_MAX ? place : query_end(j, from);
+    place = gh_write_find_keyword(j, from, gh_lock_query_end(j, from), "for");
+    return place != SIZE_MAX ? place : gh_lock_query_end(j, from);
 }
 
 static void keep_conditions_out(gh_judge *j, SelectStmt *s, const gh_item *target)
@@ -97,7 +96,7 @@ bool gh_judge_locked_select(gh_judge *j, SelectStmt *s)
     condition = j->rc == GH_OK ? gh_relation_row_condition(j, target) : NULL;
     if (condition == NULL)
         return true;
-    where = gh_write_find_keyword(j, target->end, query_end(j, target->end), "where");
+    where = gh_write_find_keyword(j, target->end, gh_lock_query_end(j, target->end), "where");
     end = gh_judge_clause_end(j, where != SIZE_MAX ? where : target->end);
     gh_judge_push_write(j, NIL, s->whereClause);
     gh_write_guard_where(j, target, &s->whereClause, where, end, condition);
@@ -235,21 +234,20 @@ static void refuse(gh_judge *j, int location, const char *what, const char *why)
     (void)snprintf(j->err->hint, sizeof(j->err->hint), "%s", why);
 }
 
-static const char *clause_text(const LockingClause *c)
+const char *gh_lock_clause_text(const LockingClause *c, const char *names)
 {
     const char *strength = c->strength == LCS_FORKEYSHARE      ? "KEY SHARE"
                            : c->strength == LCS_FORSHARE       ? "SHARE"
                            : c->strength == LCS_FORNOKEYUPDATE ? "NO KEY UPDATE"
                                                                : "UPDATE";
 
-    return gh_judge_printf("FOR %s%s", strength,
+    return gh_judge_printf("FOR %s%s%s", strength, names,
                            c->waitPolicy == LockWaitError  ? " NOWAIT"
                            : c->waitPolicy == LockWaitSkip ? " SKIP LOCKED"
                                                            : "");
 }
 
-/* The bracket behind the query; SIZE_MAX: its text is not found. */
-static size_t closing(gh_judge *j, const SelectStmt *s)
+size_t gh_lock_closing(gh_judge *j, const SelectStmt *s)
 {
     const ResTarget *t = s->targetList == NIL ? NULL : linitial_node(ResTarget, s->targetList);
     const RangeVar *v = s->fromClause == NIL ? NULL : linitial(s->fromClause);
@@ -257,7 +255,7 @@ static size_t closing(gh_judge *j, const SelectStmt *s)
                    : v != NULL && IsA(v, RangeVar) ? v->location
                                                    : -1;
     size_t first = location < 0 ? SIZE_MAX : gh_judge_token(j, location);
-    size_t end = first == SIZE_MAX ? j->end : query_end(j, first);
+    size_t end = first == SIZE_MAX ? j->end : gh_lock_query_end(j, first);
 
     return end < j->end && strcmp(j->text->tokens[end].text, ")") == 0 ? end : SIZE_MAX;
 }
@@ -265,7 +263,7 @@ static size_t closing(gh_judge *j, const SelectStmt *s)
 /* In place of the bracket, so that it stands behind whatever else is put into the query. */
 static void lock_query(gh_judge *j, SelectStmt *s, const List *clauses, const char *alias)
 {
-    size_t end = closing(j, s);
+    size_t end = gh_lock_closing(j, s);
     const char *text = "";
     ListCell *cell;
 
@@ -278,7 +276,7 @@ static void lock_query(gh_judge *j, SelectStmt *s, const List *clauses, const ch
         if (!is_meant(c->lockedRels, alias))
             continue;
         s->lockingClause = lappend(s->lockingClause, own);
-        text = gh_judge_printf("%s%s ", text, clause_text(c));
+        text = gh_judge_printf("%s%s ", text, gh_lock_clause_text(c, ""));
     }
     if (text[0] == '\0')
         return;
@@ -290,6 +288,7 @@ static void lock_query(gh_judge *j, SelectStmt *s, const List *clauses, const ch
                "Lock inside of the sub-select, or name the tables to lock by OF.");
     else
         gh_judge_edit(j, end, end + 1, gh_judge_printf("%s)", text));
+    j->locked_outside = lappend(j->locked_outside, s);
 }
 
 static void lock_queries(gh_judge *j, Node *n, const List *clauses)

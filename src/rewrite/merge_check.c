@@ -46,7 +46,8 @@ static void refuse(gh_judge *j, const gh_item *target, const char *why)
     "Several columns that decide on the row take their values from sub-selects or volatile "       \
     "functions: let USING compute them."
 #define WHY_SETTING                                                                                \
-    "A value changes a setting, by which another may be a different one when it is stored: set it " \
+    "A value changes a setting, by which another may be a different one when it is stored: set "   \
+    "it "                                                                                          \
     "before."
 
 /* ---- what means the same twice ------------------------------------------------------------------ */
@@ -148,7 +149,8 @@ static void look_for_setting(struct Node **slot, void *arg)
 {
     const Node *n = (const Node *)*slot;
 
-    if (IsA(n, FuncCall) && strcmp(strVal(llast(((const FuncCall *)n)->funcname)), "set_config") == 0)
+    if (IsA(n, FuncCall) &&
+        strcmp(strVal(llast(((const FuncCall *)n)->funcname)), "set_config") == 0)
         *(bool *)arg = true;
     if (!*(bool *)arg && !gh_sql_children(*slot, look_for_setting, arg))
         *(bool *)arg = true;

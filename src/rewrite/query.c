@@ -8,6 +8,7 @@
  *
  * What a name of a column may mean: reference.c.
  */
+#include "apart.h"
 #include "fence.h"
 #include "join_on.h"
 
@@ -31,8 +32,10 @@ static const gh_query *cte_query(const gh_block *b, const char *name, bool *is_f
 }
 
 /* SECURITY: a write without RETURNING has one here that holds its check; nobody may read it, as in PostgreSQL. */
-static bool is_cte(gh_judge *j, const RangeVar *v, gh_item *item)
+static bool is_cte(gh_judge *j, Node **slot, gh_item *item)
 {
+    const RangeVar *v = (const RangeVar *)*slot;
+
     for (gh_block *b = j->block; b != NULL; b = b->outer) {
         bool is_found = false;
         const gh_query *q = cte_query(b, v->relname, &is_found);
@@ -42,6 +45,8 @@ static bool is_cte(gh_judge *j, const RangeVar *v, gh_item *item)
         if (gh_judge_is_among(b->bare_ctes, v->relname))
             gh_judge_refuse(j, GH_INVALID, "0A000", v->location,
                             "WITH query \"%s\" does not have a RETURNING clause", v->relname);
+        if (gh_judge_is_among(b->written_ctes, v->relname))
+            gh_apart_note_name(j, slot);
         item->result = gh_query_named(q, v->alias != NULL ? v->alias->colnames : NIL);
         j->block->reads_cte = true;
         return true;
@@ -115,7 +120,7 @@ static void judge_relation(gh_judge *j, Node **slot)
     item->var = v;
     if (v->alias == NULL)
         item->alias = v->relname;
-    if (v->schemaname == NULL && is_cte(j, v, item))
+    if (v->schemaname == NULL && is_cte(j, slot, item))
         return;
     if (gh_judge_unknown_relation(j, v))
         return;
@@ -447,6 +452,8 @@ void gh_judge_with(gh_judge *j, WithClause *w)
             (IsA(n, UpdateStmt) && ((const UpdateStmt *)n)->returningList == NIL) ||
             (IsA(n, DeleteStmt) && ((const DeleteStmt *)n)->returningList == NIL))
             j->block->bare_ctes = lappend(j->block->bare_ctes, c->ctename);
+        else if (!IsA(n, SelectStmt))
+            j->block->written_ctes = lappend(j->block->written_ctes, c->ctename);
     }
     if (w->recursive) {
         foreach (cell, w->ctes)
@@ -590,6 +597,7 @@ void gh_judge_select(gh_judge *j, SelectStmt *s)
     block.select = s;
     block.first_relation = list_length(j->items);
     *heap = block;
+    gh_apart_note_query(j, heap, s);
     j->block = heap;
     j->blocks = lappend(j->blocks, heap);
     gh_judge_with(j, s->withClause);

@@ -13,6 +13,7 @@
  * did.
  */
 #include "allow.h"
+#include "apart.h"
 #include "fence.h"
 #include "judge.h"
 
@@ -609,7 +610,8 @@ void gh_judge_place_items(gh_judge *j)
             item->is_fenced = true;
         is_any_fenced |= gh_judge_is_fenced(j, item);
     }
-    j->asks_statistics = j->asks_statistics || (is_any_fenced && has_odd_column(j));
+    j->asks_statistics =
+        j->asks_statistics || ((is_any_fenced || j->apart != NIL) && has_odd_column(j));
     foreach (cell, j->items) {
         gh_item *item = lfirst(cell);
 
@@ -631,6 +633,7 @@ void gh_judge_place_items(gh_judge *j)
     }
     foreach (cell, j->blocks)
         gh_flat_place_filters(j, lfirst(cell));
+    gh_apart_place(j);
     /* SECURITY: one whose query was not among them would stand without its filter, in text and tree alike. */
     foreach (cell, j->items) {
         const gh_item *item = lfirst(cell);

@@ -7,6 +7,7 @@ A few hundred of the statements, always the same; with GH_LONG=1 all of them, ag
 """
 import os
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -55,6 +56,9 @@ FIXED = [
     'SELECT 1 FROM (SELECT txt COLLATE "C" AS x FROM w.t) a JOIN (SELECT txt COLLATE "POSIX" AS y FROM w.t) b ON a.x = b.y', 'SELECT 1 FROM (SELECT txt COLLATE "C" AS x FROM w.t) a WHERE x IN (SELECT txt COLLATE "POSIX" FROM w.t)',
     'SELECT 1 FROM (SELECT txt::w.c_text AS x FROM w.t) a JOIN (SELECT txt::w.posix_text AS y FROM w.t) b ON a.x = b.y', 'SELECT 1 FROM (SELECT txt::w.c_text AS x FROM w.t) a, (SELECT \'b\'::w.posix_text AS y) b WHERE x = y',
 ]
+WITHIN = ['(SELECT * FROM {t} FOR UPDATE) q', '(SELECT * FROM {t} ORDER BY id LIMIT 1000 FOR SHARE SKIP LOCKED) q', '(SELECT z.* FROM {t} z JOIN {t} y ON y.id = z.id FOR KEY SHARE) q',
+          '(SELECT q.* FROM (SELECT * FROM {t} FOR SHARE) q) q', '(WITH z AS (SELECT * FROM {t} FOR UPDATE) SELECT * FROM z) q', '(TABLE {t} FOR UPDATE) q']
+RETURNED = ['DELETE FROM {t} WHERE id < 0 RETURNING *', 'UPDATE {t} SET id = id WHERE id < 0 RETURNING *', "INSERT INTO {t} (id, region) SELECT 1, 'EU' WHERE false RETURNING *"]
 SCHEMA = '''
 CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION pg_trgm;
 CREATE SCHEMA w; CREATE TYPE w.color AS ENUM ('red', 'green'); CREATE TYPE w.pair AS (a integer, b text); CREATE DOMAIN w.dom AS integer;
@@ -66,7 +70,7 @@ POLICY = '''version: 1
 roles: { reader: {} }
 users: { nora: { roles: [reader], attributes: { region: EU } } }
 grants:
-  - { to: [reader], tables: [w.t, w.p], rows: "region = attr('region')" }
+  - { to: [reader], tables: [w.t, w.p], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [reader], tables: [w.pair, w.color, w.dom, w.c_text, w.posix_text] }
 '''
 ANY = {'anyelement', 'anycompatible', 'anynonarray', 'anycompatiblenonarray', 'anyarray', 'anycompatiblearray', 'anyenum', 'anyrange', 'anycompatiblerange', 'record'}
@@ -87,6 +91,11 @@ def constants(argument, kind):
     return CONSTANTS.get(argument, [])
 
 
+# Each of them with a condition that fails over some value.
+FIXED += [f'{head}SELECT id FROM {source} WHERE {c}' for t, c in (('w.t', r"txt LIKE 'value-1%\'"), ('w.p', 'pair = ROW(7005, 5)'), ('w.t', r"left(txt, 3) = 'a' OR vc ILIKE '_%\'"))
+          for head, source in [('', w.format(t=t)) for w in WITHIN] + [(f'WITH q AS ({r.format(t=t)}) ', name) for r in RETURNED for name in ('q', 'q z', '(TABLE q) z')]]
+
+
 def statements(pg):
     rows = lambda sql: [line.split('|') for line in pg.sql(sql, 'whole').splitlines()]
     operators = rows("SELECT DISTINCT replace(oprname, '|', '!bar!'), oprleft::regtype, oprright::regtype FROM pg_operator WHERE oprresult = 'bool'::regtype AND oprleft <> 0 ORDER BY 1, 2, 3")
@@ -105,9 +114,19 @@ def statements(pg):
         for c in constants(kind, kind):
             out += [f'SELECT id FROM {table} WHERE {column} {rest}' for rest in (f'IN ({c}, {c})', f'BETWEEN {c} AND {c}', f'IS DISTINCT FROM {c}')]
     out = list(dict.fromkeys(out))
+    rng = random.Random(SEED)
     if not LONG:
-        out = random.Random(SEED).sample(out, SAMPLE)
-    return FIXED + out
+        out = rng.sample(out, SAMPLE)
+    within = [sql for sql in FIXED + out if re.search(r'FROM w[.][tp] WHERE', sql)]
+    # What neither the server nor a fence in FROM keeps apart: queries whose rows are locked, and what writes return.
+    return FIXED + out + [other for sql in (within if LONG else rng.sample(within, SAMPLE // 4)) for other in apart(sql, rng)]
+
+
+def apart(sql, rng):
+    """The same condition over a query whose rows are locked, and over what a write returns."""
+    head, table, rest = re.match(r'(.*?)FROM (w[.][tp]) WHERE(.*)', sql).groups()
+    yield f'{head}FROM {rng.choice(WITHIN).format(t=table)} WHERE{rest}'
+    yield f'WITH q AS ({rng.choice(RETURNED).format(t=table)}) {head}FROM q WHERE{rest}'
 
 
 def run(bin_dir):

@@ -534,6 +534,11 @@ class Locks(unittest.TestCase):
                          (f'SELECT s.id FROM (SELECT id FROM costly WHERE {fails} LIMIT 1 FOR UPDATE) s JOIN plain p ON p.id = s.id FOR UPDATE OF s', [['1']]), ('SELECT s.id FROM (SELECT id FROM costly ORDER BY id LIMIT 1) s, (VALUES (1)) v FOR SHARE', [['1']]),
                          (f'SELECT s.* FROM asked a, (SELECT id, note FROM costly) s WHERE a.id = s.id AND s.note::int = 1 FOR UPDATE OF s', [['1', '1']]), ('SELECT id FROM (TABLE costly) s WHERE id = 1 FOR UPDATE', [['1']]), ('TABLE costly LIMIT 1 FOR UPDATE', [['1', 'EU', '1', '1']]),
                          ('SELECT 1 AS id FROM (SELECT FROM costly) s LIMIT 1 FOR UPDATE', [['1']]), ('SELECT id FROM ((SELECT id FROM costly) ORDER BY id LIMIT 1) s FOR UPDATE FOR SHARE OF s SKIP LOCKED', [['1']]),
+                         ("SELECT id FROM (SELECT * FROM costly) s WHERE note LIKE '1%' FOR UPDATE", [['1']]), ("SELECT id FROM (TABLE costly) s WHERE note LIKE '1%' LIMIT 1 FOR UPDATE OF s SKIP LOCKED FOR SHARE", [['1']]),
+                         ("SELECT id FROM (SELECT * FROM (SELECT id, note FROM costly) x WHERE note LIKE '1%' FOR UPDATE NOWAIT) y WHERE y.note ~ '1'", [['1']]),
+                         ("SELECT s.id FROM (SELECT id, note FROM costly) s JOIN t p ON p.id = s.id WHERE s.note LIKE '1%' FOR UPDATE OF p FOR SHARE", [['1']]),
+                         ("SELECT s.id FROM (SELECT id, note FROM costly) s JOIN t p ON p.id = s.id, (SELECT 1) v WHERE s.note LIKE '1%' FOR UPDATE OF s, p NOWAIT LIMIT 1", [['1']]),
+                         ("SELECT s.id FROM ((SELECT id, note FROM costly) s CROSS JOIN t p) WHERE s.note LIKE '1%' AND p.id = s.id FOR UPDATE SKIP LOCKED", [['1']]),
                          ('SELECT * FROM (SELECT id FROM s) x FOR UPDATE', '42501'), ('SELECT * FROM (SELECT t.id FROM t, LATERAL (SELECT t.id FROM s) y) x FOR SHARE', '42501'), ('SELECT * FROM (SELECT id FROM secret) x FOR UPDATE', '42P01'),
                          (f'SELECT id FROM (SELECT c.id FROM costly c JOIN worker w ON 1 / (c.amount - 77) < 9) x FOR UPDATE', '42501'), ('SELECT * FROM (SELECT id FROM t UNION SELECT id FROM t) x FOR UPDATE', '0A000'),
                          ('SELECT * FROM (SELECT count(*) FROM t) x FOR UPDATE', '0A000')):
@@ -562,7 +567,7 @@ class Locks(unittest.TestCase):
     def test_conditions_around_a_sub_select(self):
         for inner in ('SELECT id, amount, note FROM costly FOR UPDATE', 'SELECT id, amount, note FROM costly WHERE id < 9 FOR SHARE OF costly SKIP LOCKED', 'SELECT id, amount, note FROM costly ORDER BY id FOR UPDATE',
                       'SELECT id, amount, note FROM costly c ORDER BY c.id LIMIT 9 FOR UPDATE', 'SELECT id, amount, note FROM costly WHERE 1 / id < 9 FOR UPDATE LIMIT ALL', 'SELECT * FROM costly FOR UPDATE OFFSET 0'):
-            for condition in ('1 / (amount - 77) < 9', 'note::int > 0', 'amount IN (SELECT 154 - 77 UNION SELECT 1 UNION SELECT 3) AND 7 / (77 - amount) >= 0'):
+            for condition in ('1 / (amount - 77) < 9', 'note::int > 0', "note NOT LIKE 'C%' AND note ~ '[13]'", 'amount IN (SELECT 154 - 77 UNION SELECT 1 UNION SELECT 3) AND 7 / (77 - amount) >= 0'):
                 for sql in (f'SELECT id FROM ({inner}) s WHERE {condition} ORDER BY 1', f'WITH s AS ({inner}) SELECT id FROM s WHERE {condition} ORDER BY 1',
                             f'SELECT id FROM (SELECT id, amount, note FROM ({inner}) s) s WHERE {condition} ORDER BY 1'):
                     with self.subTest(sql=sql):
