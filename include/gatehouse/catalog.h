@@ -175,8 +175,9 @@ typedef struct gh_function {
     bool returns_set;
     bool is_builtin; /* language internal or c in pg_catalog, oid < 16384 */
     bool is_security_definer;
-    gh_str extension; /* that it is of; empty: of none */
-    gh_oid variadic;  /* provariadic */
+    bool reads_temporary_first; /* it has a search_path of its own, which does not end in pg_temp */
+    gh_str extension;           /* that it is of; empty: of none */
+    gh_oid variadic;            /* provariadic */
     gh_oid result;
     const gh_oid *args; /* input arguments, proargtypes */
     uint16_t arg_count;

@@ -436,9 +436,24 @@ static bool is_there(const gh_judge *j, const RangeVar *v)
 
 /* ---- CREATE TABLE ---------------------------------------------------------------------------- */
 
-static bool may_create(const gh_judge *j)
+static bool has_privilege(const gh_judge *j)
 {
     return (gh_view_may(j->in->view) & GH_MAY_TEMP_TABLES) != 0;
+}
+
+static bool may_create(gh_judge *j)
+{
+    if (!has_privilege(j))
+        return false;
+    if (gh_temporary_is_in_front(j)) {
+        gh_judge_refuse(j, GH_DENIED, "42501", -1,
+                        "temporary tables are not allowed, since a function of the policy would "
+                        "read them first");
+        (void)snprintf(j->err->hint, sizeof(j->err->hint),
+                       "The search_path of each function that a filter or mask calls must end in "
+                       "pg_temp.");
+    }
+    return true;
 }
 
 static void changes(gh_judge *j)
@@ -681,7 +696,7 @@ static bool judge_dropped(gh_judge *j, const DropStmt *s, RangeVar *v)
 
     if ((r != NULL && r->is_temporary) || (r == NULL && is_unknown(j, v)))
         return true;
-    if (!may_create(j))
+    if (!has_privilege(j))
         return false;
     if (r != NULL)
         gh_judge_refuse(j, GH_DENIED, "42501", -1, "must be owner of table %s", v->relname);

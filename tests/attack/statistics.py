@@ -59,6 +59,8 @@ FIXED = [
 WITHIN = ['(SELECT * FROM {t} FOR UPDATE) q', '(SELECT * FROM {t} ORDER BY id LIMIT 1000 FOR SHARE SKIP LOCKED) q', '(SELECT z.* FROM {t} z JOIN {t} y ON y.id = z.id FOR KEY SHARE) q',
           '(SELECT q.* FROM (SELECT * FROM {t} FOR SHARE) q) q', '(WITH z AS (SELECT * FROM {t} FOR UPDATE) SELECT * FROM z) q', '(TABLE {t} FOR UPDATE) q']
 RETURNED = ['DELETE FROM {t} WHERE id < 0 RETURNING *', 'UPDATE {t} SET id = id WHERE id < 0 RETURNING *', "INSERT INTO {t} (id, region) SELECT 1, 'EU' WHERE false RETURNING *"]
+WRITES = ['UPDATE {t} SET id = id WHERE{c}', 'DELETE FROM {t} WHERE{c}', 'SELECT id FROM {t} WHERE{c} FOR UPDATE', 'MERGE INTO {t} q USING (VALUES (1)) v (i) ON{c} WHEN MATCHED THEN DO NOTHING',
+          'UPDATE {t} SET id = {t}.id FROM (VALUES (1)) v (i) WHERE{c}']
 SCHEMA = '''
 CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION pg_trgm;
 CREATE SCHEMA w; CREATE TYPE w.color AS ENUM ('red', 'green'); CREATE TYPE w.pair AS (a integer, b text); CREATE DOMAIN w.dom AS integer;
@@ -127,6 +129,7 @@ def apart(sql, rng):
     head, table, rest = re.match(r'(.*?)FROM (w[.][tp]) WHERE(.*)', sql).groups()
     yield f'{head}FROM {rng.choice(WITHIN).format(t=table)} WHERE{rest}'
     yield f'WITH q AS ({rng.choice(RETURNED).format(t=table)}) {head}FROM q WHERE{rest}'
+    yield rng.choice(WRITES).format(t=table, c=rest)
 
 
 def run(bin_dir):

@@ -377,6 +377,26 @@ class Lives(Temporary):
         self.assertEqual(self.sqlstate(c, 'INSERT INTO mine SELECT id FROM sales.orders'), '42P01')
         c.one('DROP TABLE mine')
 
+    def test_functions_of_filters(self):
+        """What a function of a filter reads by a path without pg_temp a temporary table would stand in front of."""
+        pg.sql("CREATE SCHEMA acl; GRANT USAGE ON SCHEMA acl TO PUBLIC; CREATE TABLE acl.members (region text); INSERT INTO acl.members VALUES ('EU');"
+               "CREATE FUNCTION acl.sees(text) RETURNS boolean STABLE SECURITY DEFINER SET search_path = acl LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM members m WHERE m.region = $1)'", 'wh')
+        self.addCleanup(pg.sql, 'DROP SCHEMA acl CASCADE', 'wh')
+        proxy.apply(POLICY.replace("""columns: { except: [note] }
+    rows: "region = attr('region')\"""", 'columns: { except: [note] }\n    rows: "acl.sees(region)"'))
+        self.addCleanup(proxy.apply, POLICY)
+        c, orders = self.wire('alice'), 'SELECT region, count(*) FROM sales.orders GROUP BY 1'
+        unknown = lambda: self.sqlstate(c, 'TABLE sales.nosuch')  # so that the catalog is read again at once
+        gt.wait_for(lambda: unknown() and self.sqlstate(c, 'CREATE TEMP TABLE probe (a int)') == '42501', 20, 'the function')
+        count = c.one(orders)
+        for sql in ('CREATE TEMP TABLE members (region text)', "CREATE TEMP TABLE members AS SELECT 'US' AS region", "SELECT 'US' AS region INTO TEMP members", 'CREATE TABLE pg_temp.x (a int)'):
+            self.assertEqual(self.sqlstate(c, sql), '42501')
+        self.assertIn('must end in pg_temp', c.query(sql)[-1].error['H'])
+        self.assertIsNone(self.sqlstate(self.wire('erin'), 'CREATE TEMP TABLE members (region text)'), 'whose filters call none')
+        pg.sql('ALTER FUNCTION acl.sees(text) SET search_path = acl, pg_temp', 'wh')
+        gt.wait_for(lambda: unknown() and self.sqlstate(c, "CREATE TEMP TABLE members AS SELECT 'US' AS region") is None, 20, 'the path')
+        self.assertEqual(c.one(orders), count)
+
 
 if __name__ == '__main__':
     gt.main()
