@@ -179,9 +179,9 @@ static bool add_rows(gh_rows *r, const Node *n, int depth)
 
 static bool is_self(const gh_judge *j, size_t token, char c)
 {
-    const gh_token *t = &j->text->tokens[token];
+    const gh_token *t = token < j->end ? &j->text->tokens[token] : NULL; /* SIZE_MAX: of none */
 
-    return token < j->end && t->kind == GH_TOKEN_SELF && t->text[0] == c && t->text[1] == '\0';
+    return t != NULL && t->kind == GH_TOKEN_SELF && t->text[0] == c && t->text[1] == '\0';
 }
 
 /* Behind the brackets that a value stands in of which a part is read. */
