@@ -176,6 +176,7 @@ typedef struct gh_function {
     bool is_builtin; /* language internal or c in pg_catalog, oid < 16384 */
     bool is_security_definer;
     bool reads_temporary_first; /* it has a search_path of its own, which does not end in pg_temp */
+    bool is_constructor;        /* PostgreSQL's own code that makes a range or multirange of its bounds */
     gh_str extension;           /* that it is of; empty: of none */
     gh_oid variadic;            /* provariadic */
     gh_oid result;

@@ -165,16 +165,55 @@ static gh_wrap text_wrap(gh_judge *j, const char *pattern, const char *with, con
     };
 }
 
+typedef struct gh_reach_set {
+    const gh_catalog *catalog;
+    bool is_found;
+} gh_reach_set;
+
+/* Rows of a set would be those of the sub-select. */
+static void find_set(struct Node **slot, void *arg)
+{
+    gh_reach_set *r = arg;
+    const FuncCall *f = (const FuncCall *)*slot;
+    size_t count = 0;
+    const gh_function *const *all =
+        IsA(f, FuncCall)
+            ? gh_catalog_functions(r->catalog, gh_str_of(strVal(llast(f->funcname))), &count)
+            : NULL;
+
+    for (size_t i = 0; i < count; i++)
+        r->is_found = r->is_found || all[i]->returns_set;
+    if (!gh_sql_children(*slot, find_set, arg))
+        r->is_found = true;
+}
+
+/* pg_typeof(x), whose value is a regtype. */
+static bool is_type_of(const gh_judge *j, Node *n)
+{
+    const FuncCall *f = (const FuncCall *)n;
+    gh_reach_set r = { .catalog = j->in->catalog };
+    size_t count;
+
+    if (!IsA(f, FuncCall) || strcmp(strVal(llast(f->funcname)), "pg_typeof") != 0 ||
+        list_length(f->args) != 1)
+        return false;
+    (void)gh_catalog_functions(j->in->catalog, GH_STR("pg_typeof"), &count);
+    find_set((struct Node **)&n, &r);
+    return count == 1 && !r.is_found;
+}
+
 gh_wrap gh_print_reg_cast(gh_judge *j, const TypeCast *c, const gh_type *target, size_t *first,
                           size_t *end)
 {
     size_t cast = c->location < 0 ? SIZE_MAX : gh_sql_token_at(j->text, c->location);
+    TypeName *type = makeNode(TypeName);
     const char *with;
     const char *pattern;
 
     *first = SIZE_MAX;
     *end = cast;
-    if (target->category != 'S' || !IsA(c->arg, TypeCast) || cast == SIZE_MAX)
+    if (target->category != 'S' || cast == SIZE_MAX ||
+        !(IsA(c->arg, TypeCast) || is_type_of(j, c->arg)))
         return (gh_wrap){ 0 };
     if (strcmp(j->text->tokens[cast].text, "::") == 0) {
         *first = gh_function_operand_start(j, c->arg, cast);
@@ -182,8 +221,11 @@ gh_wrap gh_print_reg_cast(gh_judge *j, const TypeCast *c, const gh_type *target,
         *first = cast + 2;
         *end = gh_sql_token_at(j->text, c->typeName->location) - 1;
     }
-    pattern =
-        *first == SIZE_MAX ? NULL : reg_pattern(j, ((const TypeCast *)c->arg)->typeName, &with);
+    if (!IsA(c->arg, TypeCast))
+        type->names = list_make1(makeString(pstrdup("regtype")));
+    else
+        type = ((const TypeCast *)c->arg)->typeName;
+    pattern = *first == SIZE_MAX ? NULL : reg_pattern(j, type, &with);
     return pattern == NULL ? (gh_wrap){ 0 }
                            : text_wrap(j, pattern, with, gh_function_column_name(c->arg, target));
 }

@@ -335,10 +335,12 @@ bool gh_flat_may_hold_for_none(const char *where, const char *inner)
 /* Of several queries each has conditions of its own, which may meet here. */
 bool gh_flat_is_guarded(const gh_judge *j, const gh_item *item)
 {
-    return item->block->may_guard && !item->calls_code &&
-           (item->is_locked ||
-            (!item->has_query && item->block->select->lockingClause == NIL &&
-             list_length(j->blocks) == 1 && !gh_flat_may_hold_for_none(item->where, item->inner)));
+    return item->block->may_guard &&
+           (item->is_locked
+                ? !item->is_volatile
+                : (!item->calls_code && !item->has_query &&
+                   item->block->select->lockingClause == NIL && list_length(j->blocks) == 1 &&
+                   !gh_flat_may_hold_for_none(item->where, item->inner)));
 }
 
 /* ---- their masks and filters ------------------------------------------------------------------- */

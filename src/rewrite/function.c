@@ -175,6 +175,31 @@ bool gh_function_may_call(const gh_judge *j, gh_str schema, gh_str name)
     return is_any;
 }
 
+/*
+ * SECURITY: floatrange(1, 2) computes what '[1,2)'::floatrange does, by the same code of whoever made the type, so it may be
+ * called where that may be written; and PostgreSQL makes the bounds of a domain by its checks. Attack: tests/attack
+ * code-behind-names.
+ */
+static bool is_constructor(gh_judge *j, gh_str schema, gh_str name)
+{
+    size_t count;
+    const gh_function *const *all = gh_catalog_functions(j->in->catalog, name, &count);
+    bool is_any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, all[i]->result);
+
+        if (!gh_str_eq(all[i]->schema, schema))
+            continue;
+        is_any = true;
+        if (!all[i]->is_constructor || t == NULL || !gh_type_is_visible(j, t) ||
+            !gh_cast_may_check(j, t->oid, 0) ||
+            (all[i]->arg_count > 0 && !gh_cast_may_check(j, all[i]->args[0], 0)))
+            return false;
+    }
+    return is_any;
+}
+
 static gh_function_rule judge_in(gh_judge *j, gh_str schema, gh_str name)
 {
     if (gh_str_is(schema, "pg_catalog")) {
@@ -192,7 +217,9 @@ static gh_function_rule judge_in(gh_judge *j, gh_str schema, gh_str name)
         return gh_function_listed_information_schema(name) ? GH_FUNCTION_ALLOWED
                                                            : GH_FUNCTION_DENIED;
     /* Not granted is not there. */
-    return gh_function_may_call(j, schema, name) ? GH_FUNCTION_ALLOWED : GH_FUNCTION_UNKNOWN;
+    return gh_function_may_call(j, schema, name) || is_constructor(j, schema, name)
+               ? GH_FUNCTION_ALLOWED
+               : GH_FUNCTION_UNKNOWN;
 }
 
 gh_function_rule gh_function_judge(gh_judge *j, gh_str schema, gh_str name, gh_str *found_schema)

@@ -129,6 +129,7 @@ typedef struct gh_item {
     bool has_query;    /* its filters or masks hold sub-selects */
     bool is_captured;  /* ...do not mean it by the client's name for it */
     bool calls_code;   /* its filters or masks call other code than PostgreSQL's own */
+    bool is_volatile;  /* ...which may be volatile, as may PostgreSQL's */
     bool is_dear;      /* its row condition may cost more than a sub-select of the client's */
     char *columns;     /* SQL of the sub-select's target list... */
     char *where;       /* ...and of its condition; NULL until prepared */

@@ -358,7 +358,7 @@ void gh_judge_locking(gh_judge *j, const SelectStmt *s)
 
 void gh_judge_locked_item(gh_judge *j, const gh_item *item)
 {
-    if (item->is_locked && (gh_judge_is_fenced(j, item) || item->calls_code))
+    if (item->is_locked && (gh_judge_is_fenced(j, item) || item->is_volatile))
         refuse(j, -1,
                gh_judge_printf("table %s are not allowed here, since a condition may fail "
                                "and the policy filters its rows",

@@ -138,7 +138,10 @@ void gh_policy_column(gh_policy_scope *p, ColumnRef *ref)
     }
     if (p->is_guard != NULL)
         p->is_guard[c - p->relation->columns] = true;
-    p->calls_code |= !is_plain_type(gh_catalog_type_by_oid(j->in->catalog, c->type_oid));
+    if (!is_plain_type(gh_catalog_type_by_oid(j->in->catalog, c->type_oid))) {
+        p->calls_code = true;
+        p->is_volatile |= p->has_made_casts;
+    }
     note_cast(p, c->type_oid);
     gh_judge_edit(j, token, token, gh_judge_printf("%s.", p->alias));
 }
@@ -199,11 +202,13 @@ bool gh_policy_name_call(gh_policy_scope *p, FuncCall *f)
     const gh_function *const *found;
     size_t token;
 
+    found = gh_catalog_functions(j->in->catalog, gh_str_of(strVal(llast(f->funcname))), &count);
+    for (size_t i = 0; i < count; i++)
+        p->is_volatile |= found[i]->volatility == 'v';
     if (list_length(f->funcname) != 1) {
         p->calls_code |= strcmp(strVal(linitial(f->funcname)), "pg_catalog") != 0;
         return true;
     }
-    found = gh_catalog_functions(j->in->catalog, gh_str_of(strVal(linitial(f->funcname))), &count);
     for (size_t i = 0; i < count; i++)
         is_builtin |= gh_str_is(found[i]->schema, "pg_catalog");
     if (!is_builtin) {
@@ -228,8 +233,8 @@ static void operation(gh_policy_scope *p, A_Expr *e)
 {
     bool is_array = e->kind == AEXPR_OP_ANY || e->kind == AEXPR_OP_ALL;
 
-    p->calls_code |=
-        list_length(e->name) > 1 && strcmp(strVal(linitial(e->name)), "pg_catalog") != 0;
+    if (list_length(e->name) > 1 && strcmp(strVal(linitial(e->name)), "pg_catalog") != 0)
+        p->calls_code = p->is_volatile = true;
 
     if (!is_array || !gh_policy_is_attribute(e->rexpr)) {
         gh_policy_walk_children(p, (Node *)e);
@@ -264,7 +269,10 @@ static void type_name(gh_policy_scope *p, const TypeName *t)
     const gh_type *type;
 
     if (list_length(t->names) != 1) {
-        p->calls_code |= strcmp(strVal(linitial(t->names)), "pg_catalog") != 0;
+        if (strcmp(strVal(linitial(t->names)), "pg_catalog") != 0) {
+            p->calls_code = true;
+            p->is_volatile |= p->has_made_casts;
+        }
         return;
     }
     type = gh_catalog_type(j->in->catalog, GH_STR("pg_catalog"),
@@ -505,6 +513,7 @@ static char *compile(gh_judge *outer, gh_item *item, const gh_column *value, gh_
     if (p.has_query && (item->is_target || outer->view_depth > 0))
         outer->is_unsafe = true;
     item->calls_code |= p.calls_code;
+    item->is_volatile |= p.is_volatile;
     outer->has_others |= p.may_quote || p.calls_code;
     if (p.calls_code || strlen(sql) > CHEAP_BYTES_MAX)
         item->is_dear = true;

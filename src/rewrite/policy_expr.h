@@ -28,6 +28,7 @@ typedef struct gh_policy_scope {
     bool has_made_casts; /* somebody made casts that run without a word */
     bool may_quote;      /* it may fail by an error that quotes a value of the row */
     bool calls_code;     /* other than PostgreSQL's own: it may cost anything */
+    bool is_volatile;    /* some of it may be volatile: a sub-select that computes it stays one */
     bool keeps_instants; /* policy_time.c: they stay what they are in the part that is walked */
 } gh_policy_scope;
 

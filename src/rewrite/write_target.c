@@ -698,7 +698,7 @@ static char *grants_condition(gh_judge *j, gh_item *item, uint32_t privilege, co
         f = gh_judge_filter(j, item, d->filters[g->filter]);
         if (f == NULL)
             return NULL;
-        any = lappend(any, gh_judge_printf("(%s) IS TRUE", f));
+        any = lappend(any, gh_judge_printf("(%s)", f));
     }
     if (is_every_row || any == NIL)
         return pstrdup("");

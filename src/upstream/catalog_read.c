@@ -231,7 +231,8 @@ static const char s_functions_sql[] =
     "ON e.oid = d.refobjid WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid "
     "AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e') END, "
     "p.proconfig IS NOT NULL AND EXISTS (SELECT FROM unnest(p.proconfig) AS c (setting) "
-    "WHERE c.setting ~ '^search_path=' AND c.setting !~ 'pg_temp\"?$') "
+    "WHERE c.setting ~ '^search_path=' AND c.setting !~ 'pg_temp\"?$'), "
+    "p.oid >= 16384 AND p.prolang = 12 AND p.prosrc ~ '^(multi)?range_constructor[0-9]$' "
     "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
     "WHERE p.pronamespace NOT IN (TABLE hidden) ORDER BY p.oid";
 
@@ -520,6 +521,7 @@ static void take_functions(reading *rd, const PGresult *r, const PGresult *outpu
             .output_count = take_outputs(rd, outputs, &at, oid_at(r, i, 0)),
             .extension = text_at(r, i, 14),
             .reads_temporary_first = bool_at(r, i, 15),
+            .is_constructor = bool_at(r, i, 16),
         };
         gh_catalog_add_function(rd->builder, &f);
     }

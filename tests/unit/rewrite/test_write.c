@@ -25,7 +25,7 @@ START_TEST(update_stays_within_visible_rows)
 {
     const gh_plan *p = plan_as("alice", "update ops.tickets set body = 'x' where id = 1");
 
-    ck_assert_ptr_nonnull(strstr(p->sql.ptr, "IS TRUE) AND (\"id\" = 1)"));
+    ck_assert_ptr_nonnull(strstr(p->sql.ptr, ")) AND (\"id\" = 1)"));
     ck_assert(!p->strips_result); /* the filter's column is not written */
     p = plan_as("alice", "update ops.tickets set region = 'US' where 1 / id > 0");
     ck_assert_ptr_nonnull(strstr(p->sql.ptr, "AND CASE WHEN "));
