@@ -211,6 +211,7 @@ bool gh_cast_may_check(const gh_judge *j, gh_oid type, int depth)
     const gh_type *t = gh_catalog_type_by_oid(j->in->catalog, type);
     const gh_function *f;
     const gh_relation *r;
+    gh_oid bound;
 
     if (t == NULL || type < GH_OID_MADE_MIN)
         return true;
@@ -221,6 +222,9 @@ bool gh_cast_may_check(const gh_judge *j, gh_oid type, int depth)
         return false;
     if ((t->kind == 'd' && !gh_cast_may_check(j, t->base, depth + 1)) ||
         (t->element != 0 && !gh_cast_may_check(j, t->element, depth + 1)))
+        return false;
+    bound = t->kind == 'r' || t->kind == 'm' ? gh_infer_bound(j, type) : type;
+    if (bound == 0 || (bound != type && !gh_cast_may_check(j, bound, depth + 1)))
         return false;
     r = t->relation != 0 ? gh_catalog_relation_by_oid(j->in->catalog, t->relation) : NULL;
     for (uint16_t i = 0; r != NULL && i < r->column_count; i++) {

@@ -70,6 +70,8 @@ CREATE TABLE shop.bags (id integer PRIMARY KEY, bag lib.bag);
 CREATE TABLE shop.tallies (id integer, number varchar); CREATE TABLE shop.scores (id integer, number varchar);
 CREATE TABLE shop.marks (id integer PRIMARY KEY, region text, grade lib.grade, size lib.size, number varchar, day varchar, done varchar);
 CREATE TABLE shop.kinds (id integer PRIMARY KEY, kind lib.kind, kinds lib.kind[], at lib.ledger_id, ats lib.ledger_ids, entry lib.entry, small lib.small_id);
+CREATE TYPE lib.span AS RANGE (subtype = integer); CREATE TYPE lib.ledger_span AS RANGE (subtype = lib.ledger_id); CREATE TYPE lockbox.hidden_span AS RANGE (subtype = integer);
+CREATE TABLE shop.spans (id integer PRIMARY KEY, span lib.span, ids lib.ledger_span);
 CREATE TABLE shop.parcels (id integer PRIMARY KEY, content lib.boxed);
 
 -- The views leave out what the table's filter does, by a join; their expressions fail on rows that they leave out.
@@ -210,7 +212,7 @@ grants:
     tables: [shop.ratios, shop.nested_ratios, shop.inner_ratios, shop.either_ratio]
     columns: { except: [note] }
   - to: [reader]
-    tables: [shop.parcels, shop.bags, shop.part_eu, shop.kinds]
+    tables: [shop.parcels, shop.bags, shop.part_eu, shop.kinds, shop.spans]
   - to: [reader]
     tables: [shop.codes]
     rows: "code::integer > 0"
