@@ -110,6 +110,7 @@ typedef struct gh_relation {
     gh_str name;
     char kind;                /* pg_class.relkind: r p v m f S i I c t */
     bool is_security_barrier; /* a view with security_barrier */
+    bool is_projection;       /* a view of one table, which leaves no row out */
     bool is_partition;
     bool is_inserted_as_written; /* no BEFORE ROW trigger, no rule changes what INSERT writes, */
     bool is_updated_as_written;  /* or UPDATE, but in the columns that say so */
@@ -176,9 +177,9 @@ typedef struct gh_function {
     bool is_builtin; /* language internal or c in pg_catalog, oid < 16384 */
     bool is_security_definer;
     bool reads_temporary_first; /* it has a search_path of its own, which does not end in pg_temp */
-    bool is_constructor;        /* PostgreSQL's own code that makes a range or multirange of its bounds */
-    gh_str extension;           /* that it is of; empty: of none */
-    gh_oid variadic;            /* provariadic */
+    bool is_constructor; /* PostgreSQL's own code that makes a range or multirange of its bounds */
+    gh_str extension;    /* that it is of; empty: of none */
+    gh_oid variadic;     /* provariadic */
     gh_oid result;
     const gh_oid *args; /* input arguments, proargtypes */
     uint16_t arg_count;

@@ -205,7 +205,7 @@ bool gh_write_stays_inside(const gh_item *target, const bool *written)
 static void refuse_leaking_view(gh_judge *j, const gh_item *target, const Node *where)
 {
     if (target->relation->kind == 'v' && !target->relation->is_security_barrier &&
-        !gh_judge_is_safe(j, where))
+        !target->relation->is_projection && !gh_judge_is_safe(j, where))
         gh_judge_refuse(j, GH_DENIED, "42501", target->var->location,
                         "this condition on a view that is no security barrier is not allowed");
 }

@@ -110,7 +110,13 @@ static const char s_relations_sql[] =
     "c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered WHERE on_insert "
     "AND columns IS NULL), c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM altered "
     "WHERE on_update AND columns IS NULL), f.oids, "
-    "ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid) "
+    "ARRAY(SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid), CASE WHEN c.relkind = 'v' "
+    "AND EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '1' "
+    "AND r.ev_action::text !~ ':quals [{]' AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_class u "
+    "ON u.oid = d.refobjid WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid "
+    "AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid "
+    "AND u.relkind NOT IN ('r', 'p'))) "
+    "THEN pg_relation_is_updatable(c.oid, false) & 28 = 28 ELSE false END "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_constraint p ON p.conrelid = c.oid AND p.contype = 'p' "
     "LEFT JOIN (SELECT confrelid, array_agg(DISTINCT conrelid) AS oids FROM pg_constraint "
@@ -441,6 +447,7 @@ static void take_relations(reading *rd, const PGresult *relations, const PGresul
                 (uint16_t)numbers_at(relations, i, 11, rd->references, NUMBERS_MAX),
             .parents = rd->parents,
             .parent_count = (uint16_t)numbers_at(relations, i, 12, rd->parents, NUMBERS_MAX),
+            .is_projection = bool_at(relations, i, 13),
         };
         size_t key_len = numbers_at(relations, i, 8, rd->numbers, NUMBERS_MAX);
         for (size_t k = 0; k < key_len; k++)

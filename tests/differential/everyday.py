@@ -48,6 +48,8 @@ CREATE SEQUENCE shop.numbers; CREATE SEQUENCE shop.hidden_numbers;
 CREATE TABLE shop.logins (id int PRIMARY KEY, login citext UNIQUE, customer_id int, secret citext, meta hstore, region text DEFAULT 'EU');
 CREATE TABLE shop.tickets (id serial PRIMARY KEY, ref uuid UNIQUE DEFAULT gen_random_uuid(), made timestamptz NOT NULL DEFAULT now(), day date DEFAULT CURRENT_DATE, kind text NOT NULL DEFAULT 'bug',
     state shop.state DEFAULT 'new', tags text[] DEFAULT '{}', weight numeric(5, 2) DEFAULT 1.5, open bool DEFAULT true, region text, fit shop.span DEFAULT '[0,1)', done shop.onoff DEFAULT 'off', twice int GENERATED ALWAYS AS (cardinality(tags) * 2) STORED, secret text DEFAULT 'HIDDEN');
+CREATE VIEW shop.ticket_list AS SELECT id, kind, region, tags, 10 / (id - 1) AS share FROM shop.tickets;
+CREATE VIEW shop.open_tickets AS SELECT id, kind, region FROM shop.tickets WHERE open;
 INSERT INTO shop.tickets (kind, tags, region) SELECT (ARRAY['bug', 'ask'])[1 + i % 2], (ARRAY['a', 'b', 'c'])[1 : i % 4], (ARRAY['EU', 'US'])[1 + i % 2] FROM generate_series(1, 10) i;
 INSERT INTO shop.codes VALUES ('a', 'a', 1, 'EU'), ('b', 'c', 2, 'EU'), ('b', 'b', 0, 'US'), ('d', 'd', 0, 'US');
 INSERT INTO shop.countries VALUES ('DE', 'Germany', 'EU'), ('FR', 'France', 'EU'), ('US', 'United States', 'US'), ('JP', 'Japan', 'APAC');
@@ -83,6 +85,7 @@ grants:
   - { to: [clerk], tables: [shop.codes], rows: "region = attr('region')" }
   - { to: [clerk], tables: [shop.logins], columns: { except: [secret] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.tickets], columns: { except: [secret] }, rows: "region = attr('region')", privileges: [select, insert, update, delete] }
+  - { to: [clerk], tables: [shop.ticket_list, shop.open_tickets], rows: "region = attr('region')", privileges: [select, insert, update, delete] }
   - { to: [clerk], tables: [shop.jobs_id_seq, shop.numbers], privileges: [update] }
 functions:
   - { to: [clerk], allow: ["public.*", "shop.*", "pg_catalog.pg_*advisory*"] }
@@ -118,6 +121,7 @@ DIFFERENT = {
     'hidden_numbers': ('42P01', 'no grant names it'),
     'LIKE shop.jobs INCLUDING DEFAULTS': ('42501', 'one is what the filter compares'),
     'LIKE shop.tickets INCLUDING ALL)': ('42501', 'the expression of a generated column does not show'),
+    'shop.open_tickets SET kind = upper(kind)': ('42501', 'PostgreSQL may run the condition on rows that the view leaves out'),
     'LOCK TABLE': ('42501', 'it would stop everyone'),
     'SELECT order_id, line FROM shop.items ;; FETCH 2': ('24000', 'the filter is a join, over which PostgreSQL knows a row only by FOR UPDATE'),
 }
