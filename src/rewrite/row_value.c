@@ -196,12 +196,12 @@ static size_t end_of(const gh_judge *j, const Node *n)
     if (at != SIZE_MAX && !(IsA(n, SubLink) && is_self(j, at, '(')))
         at = gh_join_on_opening(j, at);
     at = at == SIZE_MAX ? SIZE_MAX : gh_sql_token_closing(j->text, at);
-    while (at < j->end && is_self(j, at, ')'))
+    while (is_self(j, at, ')'))
         at++;
     return at;
 }
 
-/* The value's part that is an element, and *index: of those the field is the next. */
+/* What gives the rows: it lists them where the value is an element of it. *parts: what is read of a row. NULL: it is a slice. */
 static const Node *rows_of(const A_Indirection *a, bool *is_listed, const List **parts)
 {
     const Node *arg = a->arg;
@@ -237,11 +237,13 @@ void gh_row_tell_field(gh_judge *j, const A_Indirection *a)
         return;
     r.field = strVal(linitial(parts));
     at = end_of(j, rows);
-    if (r.is_listed && at < j->end && is_self(j, at, '['))
-        at = gh_sql_token_closing(j->text, at) + 1;
-    while (r.is_listed && at < j->end && is_self(j, at, ')'))
+    if (r.is_listed && is_self(j, at, '[')) {
+        at = gh_sql_token_closing(j->text, at);
+        at += at != SIZE_MAX;
+    }
+    while (r.is_listed && is_self(j, at, ')'))
         at++;
-    if (at + 1 >= j->end || !is_self(j, at, '.') ||
+    if (!is_self(j, at, '.') || at + 1 == j->end ||
         strcmp(j->text->tokens[at + 1].text, r.field) != 0 || !add_rows(&r, rows, 0))
         return;
     if (t != NULL && t->name == NULL && list_length(parts) == 1) {
@@ -331,7 +333,7 @@ static const char *definitions(const gh_judge *j, const gh_item *item)
     return NULL;
 }
 
-/* The same for a column of the row that a call makes: of the field that is read, or of each. */
+/* A column of the row that a call makes, as a value of its own. */
 static void put_field(const gh_judge *j, const gh_column *c, const char *own, gh_str value,
                       gh_buf *out)
 {
@@ -353,6 +355,8 @@ static size_t second_argument(const gh_judge *j, size_t open)
             return i + 1;
         if (is_self(j, i, '(') || is_self(j, i, '['))
             i = gh_sql_token_closing(j->text, i);
+        if (i == SIZE_MAX)
+            break;
     }
     return SIZE_MAX;
 }
