@@ -4,6 +4,7 @@
  *
  *     operand.c   columns, literals, parameters
  *     value.c     what is computed from them
+ *     time_value.c    of the time of day, from no row
  *     query_value.c   what a sub-select gives
  */
 #ifndef GATEHOUSE_REWRITE_OPERAND_H
@@ -98,6 +99,15 @@ bool gh_operand_is_unsigned(const gh_judge *j, const Node *n);
 
 /* A value that fails for no row and takes no time by what a row holds; else GH_CLASS_NONE. */
 gh_operand gh_value(gh_judge *j, const Node *n);
+/* The function's name where it is PostgreSQL's own and called plainly; else NULL. */
+const char *gh_value_plain_name(const FuncCall *f);
+
+/* ---- time_value.c ---------------------------------------------------------------------------- */
+
+/* Is it a point in time that is the same for every row, and near to today? */
+bool gh_time_is_near(gh_judge *j, const Node *n);
+/* What such a time is; else GH_CLASS_NONE. */
+gh_operand gh_time_value(gh_judge *j, const Node *n);
 
 /* ---- spread.c -------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  *     extract(year from o_orderdate)       of a date or timestamp, infinite ones too
  *     substring(c_phone from 1 for 2)      of a length that is no less than nothing
  *     0.2 * avg(l_quantity)                what a grouped query gives
+ *     current_date - 30                    of no row at all: time_value.c
  *
  * and not
  *
@@ -28,8 +29,7 @@
 
 static const gh_operand s_none = { 0 };
 
-/* The function's name where it is PostgreSQL's own and called plainly; else NULL. */
-static const char *plain_name(const FuncCall *f)
+const char *gh_value_plain_name(const FuncCall *f)
 {
     if (list_length(f->funcname) != 2 || strcmp(strVal(linitial(f->funcname)), "pg_catalog") != 0 ||
         f->agg_within_group || f->func_variadic || f->agg_order != NIL)
@@ -252,8 +252,9 @@ static gh_operand extract(gh_judge *j, const List *args)
         gh_catalog_server_version(j->in->catalog) < 140000)
         return s_none;
     of = gh_value(j, lsecond(args));
-    return of.class == GH_CLASS_TIME_POINT &&
-                   (of.type == GH_OID_DATE || of.type == GH_OID_TIMESTAMP)
+    return (of.class == GH_CLASS_TIME_POINT &&
+            (of.type == GH_OID_DATE || of.type == GH_OID_TIMESTAMP)) ||
+                   gh_time_is_near(j, lsecond(args))
                ? numeric(10, 0)
                : s_none;
 }
@@ -291,7 +292,7 @@ static gh_operand rounded(gh_judge *j, const List *args)
 static gh_operand function_value(gh_judge *j, const FuncCall *f)
 {
     static const char *const roundings[] = { "abs", "ceil", "ceiling", "floor", "round", "trunc" };
-    const char *name = plain_name(f);
+    const char *name = gh_value_plain_name(f);
 
     if (name == NULL || f->agg_filter != NULL || f->agg_distinct || f->agg_star || f->over != NULL)
         return s_none;
@@ -301,6 +302,10 @@ static gh_operand function_value(gh_judge *j, const FuncCall *f)
         return substring(j, f->args);
     if (is_one_of(name, roundings, GH_COUNT(roundings)))
         return rounded(j, f->args);
+    /* SECURITY: not of a parameter, which may be longer than the memory that it takes. */
+    if ((strcmp(name, "lower") == 0 || strcmp(name, "upper") == 0) && list_length(f->args) == 1 &&
+        gh_operand_is_string(linitial(f->args)))
+        return gh_operand_of_type(j, GH_OID_TEXT, -1, 0);
     /* it looks at a schema's name, and is false of a number that is none's */
     if (strcmp(name, "pg_is_other_temp_schema") == 0)
         return list_length(f->args) == 1 && gh_value(j, linitial(f->args)).class == GH_CLASS_OID
@@ -337,7 +342,7 @@ static gh_operand average_of(gh_operand o)
 static gh_operand aggregate_value(gh_judge *j, const FuncCall *f)
 {
     static const char *const names[] = { "count", "sum", "avg", "min", "max" };
-    const char *name = plain_name(f);
+    const char *name = gh_value_plain_name(f);
     gh_operand of;
 
     if (name == NULL || !is_one_of(name, names, GH_COUNT(names)) ||
@@ -374,7 +379,7 @@ static bool are_values(gh_judge *j, const List *list)
 static gh_operand window_value(gh_judge *j, const FuncCall *f)
 {
     static const char *const names[] = { "row_number", "rank", "dense_rank" };
-    const char *name = plain_name(f);
+    const char *name = gh_value_plain_name(f);
     const WindowDef *w = f->over;
 
     return name != NULL && f->args == NIL && f->agg_filter == NULL &&
@@ -417,12 +422,18 @@ static gh_operand cast_value(gh_judge *j, const TypeCast *c)
 
 /* ---- all together ---------------------------------------------------------------------------- */
 
-gh_operand gh_value(gh_judge *j, const Node *n)
+static gh_operand call_value(gh_judge *j, const FuncCall *f)
 {
     gh_operand o;
 
-    if (n == NULL || gh_judge_is_spent(j))
-        return s_none;
+    if (f->over != NULL)
+        return window_value(j, f);
+    o = function_value(j, f);
+    return o.class != GH_CLASS_NONE ? o : aggregate_value(j, f);
+}
+
+static gh_operand value_of_row(gh_judge *j, const Node *n)
+{
     switch (nodeTag(n)) {
     case T_ColumnRef:
         return gh_operand_column(j, (const ColumnRef *)n);
@@ -437,13 +448,20 @@ gh_operand gh_value(gh_judge *j, const Node *n)
     case T_CaseExpr:
         return case_value(j, (const CaseExpr *)n);
     case T_FuncCall:
-        if (((const FuncCall *)n)->over != NULL)
-            return window_value(j, (const FuncCall *)n);
-        o = function_value(j, (const FuncCall *)n);
-        return o.class != GH_CLASS_NONE ? o : aggregate_value(j, (const FuncCall *)n);
+        return call_value(j, (const FuncCall *)n);
     case T_SubLink:
         return gh_query_value(j, (const SubLink *)n);
     default:
         return gh_operand_constant(j, n);
     }
+}
+
+gh_operand gh_value(gh_judge *j, const Node *n)
+{
+    gh_operand o;
+
+    if (n == NULL || gh_judge_is_spent(j))
+        return s_none;
+    o = value_of_row(j, n);
+    return o.class != GH_CLASS_NONE ? o : gh_time_value(j, n);
 }

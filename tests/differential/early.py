@@ -47,9 +47,9 @@ COLUMNS = {
 QUICK = {'nf': ['0', '1e400', '-1e400', '1e-400', 'Infinity', 'NaN']}  # what the other rows hold, since a hundred thousand digits take their time
 LITERALS = {'int': ['0', '1', '2', '7', '-1', '2147483647', '3000000000', "('1'::int8 - 1)"],
             'num': ['0.0', '1.5', '0.01', '7.0', '-2.5', '1e400', '12345678901234567890.5', '(1e400 + 1)', "('1'::int4 + 1e400)", '(1 - 2.5)'],
-            'float': ["'1.5'::float8", "'1e300'::float8", "(1 - '1.5'::float8)"], 'date': ["date '1995-01-01'", 'CURRENT_DATE', "(date '1995-01-01' + 1)"],
-            'ts': ["timestamp '1995-01-01'", 'LOCALTIMESTAMP', "(date '1995-01-01' + interval '1 day')"],
-            'tz': ['CURRENT_TIMESTAMP', "('294276-12-31 23:00+00'::timestamptz + interval '1 year')"], 'oid': ['1', '5000000000', "'7'::oid"], 'span': ["interval '1 day'"], 'time': ["time '10:00'", 'CURRENT_TIME'], 'enum': ["'sad'"], 'text': ["'a'", "'1'", "''", 'NULL'], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
+            'float': ["'1.5'::float8", "'1e300'::float8", "(1 - '1.5'::float8)"], 'date': ["date '1995-01-01'", 'CURRENT_DATE', '(CURRENT_DATE - 7)', 'now()::date', "(date '1995-01-01' + 1)"],
+            'ts': ["timestamp '1995-01-01'", 'LOCALTIMESTAMP', "(CURRENT_DATE - interval '9999 months')", "(now() AT TIME ZONE 'UTC')", "(date '1995-01-01' + interval '1 day')"],
+            'tz': ['CURRENT_TIMESTAMP', 'now()', "(now() - interval '99999 days')", "date_trunc('month', now() + interval '833 years')", "('294276-12-31 23:00+00'::timestamptz + interval '1 year')"], 'oid': ['1', '5000000000', "'7'::oid"], 'span': ["interval '1 day'"], 'time': ["time '10:00'", 'CURRENT_TIME'], 'enum': ["'sad'"], 'text': ["'a'", "'1'", "''", 'NULL', "lower('A')"], 'bool': ['true'], 'uuid': ["'00000000-0000-0000-0000-000000000001'"]}
 FIELDS = ['year', 'month', 'day', 'quarter', 'decade', 'century', 'millennium', 'week', 'isoyear', 'dow', 'isodow', 'doy', 'hour', 'epoch', 'julian', "'year'", "'foo'"]
 KIND_OF = {'int2': 'int', 'int4': 'int', 'int8': 'int', 'numeric': 'num', 'numeric(6,1)': 'num', 'float8': 'float', 'float4': 'float', 'timestamp': 'ts', 'timestamptz': 'tz',
            'date': 'date', 'interval': 'span', 'time': 'time', 'oid': 'oid', 'text': 'text', 'varchar': 'text', 'varchar(2)': 'text', 'name': 'text'}
@@ -96,7 +96,7 @@ class Conditions:
             choices += [lambda: f'({number()} {r.choice("+-*/%")} {v()})', lambda: f'({v()} {r.choice("*/+-%")} {r.choice(LITERALS[r.choice(("int", "num"))])})'] * 4
             choices += [lambda: f'(- {v()})', lambda: f'{r.choice(("abs", "round", "floor", "ceil", "trunc", "sign"))}({v()})']
         if kind == 'num':
-            choices += [lambda: f'extract({r.choice(FIELDS)} FROM {v(r.choice(("date", "ts", "tz")))})'] * 3
+            choices += [lambda: f'extract({r.choice(FIELDS)} FROM {v(r.choice(("date", "ts", "tz")))})'] * 3 + [lambda: f'extract({r.choice(FIELDS)} FROM {r.choice(LITERALS[r.choice(("date", "tz"))])})']
         if kind == 'int':
             choices += [lambda: f'{r.choice(("length", "char_length", "octet_length"))}({v("text")})', lambda: f'({v("date")} - {v("date")})']
         if kind == 'text':

@@ -539,6 +539,8 @@ START_TEST(values_that_spread)
         { "(o.id, o.region) = (1 / $1, 'EU')", true },
         { "case when true then o.id = 1 / $1 end", true },
         { "1 / $1 = o.id or false", true },
+        { "lower(o.region) = lower('EU')", false },
+        { "lower(o.region) = lower($1)", true },
         { "o.id > 1 / $1", false },
         { "o.id + 1 / $1 > 3", false },
         { "o.id / 2 = 7", false },
@@ -560,6 +562,61 @@ START_TEST(values_that_spread)
                                 "select 1 from orders o where exists (select 1 from lines l join "
                                 "ops.tickets t on t.id = l.order_id where t.id = 1 / o.id)"),
                         "l"));
+}
+END_TEST
+
+/* Of today and what is near to it no calendar ends; of any other time one may. */
+START_TEST(times_near_today)
+{
+    static const struct {
+        const char *condition;
+        bool is_fenced;
+    } cases[] = {
+        { "w.moment >= now() - interval '30 days'", false },
+        { "w.moment >= current_date - 7", false },
+        { "w.moment >= date_trunc('month', now()) - interval '3 months'", false },
+        { "w.moment between current_date - interval '1 year' and now()", false },
+        { "w.moment::date = (now() at time zone 'UTC')::date - 1", false },
+        { "extract(year from w.moment) = extract(year from now())", false },
+        { "w.moment in (now(), current_timestamp)", true },
+        { "coalesce(w.moment, now() - interval '1 hour') > now()", true }, /* of another type... */
+        { "w.moment >= current_date - 3000000", true },                    /* ...far away... */
+        { "w.moment >= current_date - -7", true },
+        { "w.moment >= now() - interval '9999 years'", true },
+        { "w.moment >= now() - interval '-30 days'", true },
+        { "w.moment >= now() - interval '30 days 178000000 years'", true },
+        { "w.moment >= now() - interval '9999 months' - interval '9999 months' - interval '9999 "
+          "months' - interval '9999 months' - interval '9999 months'",
+          true },
+        { "w.moment >= now() - $1", true }, /* ...as far as somebody says... */
+        { "w.moment >= current_date - $1", true },
+        { "w.moment >= current_date - w.id", true },
+        { "w.moment >= date_trunc($1, now())", true },
+        { "w.moment >= date_trunc('fortnight', now())", true }, /* ...of a unit that is none... */
+        { "w.moment >= clock_timestamp()", true },              /* ...another for each row... */
+        { "date_trunc('month', w.moment) = date_trunc('month', now())", true }, /* ...of a row. */
+    };
+
+    for (size_t i = 0; i < GH_COUNT(cases); i++) {
+        char sql[512];
+        const gh_plan *p;
+
+        (void)snprintf(sql, sizeof(sql), "select * from words w where %s", cases[i].condition);
+        p = plan_as("alice", sql);
+        ck_assert_msg(p->error.sqlstate[0] == '\0' && is_fenced(p, "w") == cases[i].is_fenced,
+                      "%s: %s %s", sql, p->error.public_msg, p->sql.ptr);
+    }
+    ck_assert(is_fenced(plan_as("alice", "select * from orders o join lines l on l.order_id = o.id "
+                                         "where l.shipped = current_date - $1::int4"),
+                        "o"));
+    ck_assert(!is_fenced(plan_as("alice", "select * from orders o join lines l on l.order_id = "
+                                          "o.id where l.shipped = current_date - 7"),
+                         "o"));
+    /* What another text of its template says may be further away. */
+    ck_assert(!is_fenced(
+        plan_as("alice", "select * from words w where w.moment > current_date - 8"), "w"));
+    ck_assert(is_fenced(
+        plan_as("alice", "select * from words w where w.moment > current_date - 90000000"), "w"));
 }
 END_TEST
 
@@ -735,6 +792,7 @@ Suite *suite_fence(void)
     tcase_add_test(c, catalogs_beside_what_can_fail);
     tcase_add_test(c, joins_by_names);
     tcase_add_test(c, values_that_spread);
+    tcase_add_test(c, times_near_today);
     tcase_add_test(c, functions_in_from);
     tcase_add_test(c, joins_that_name_outer_queries);
     tcase_add_test(c, declared_parameters);

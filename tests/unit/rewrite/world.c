@@ -177,6 +177,8 @@ static gh_catalog *make_catalog(void)
     add_type(b, 1700, "numeric", 'N');
     add_type(b, 1082, "date", 'D');
     add_type(b, 1114, "timestamp", 'D');
+    add_type(b, 1184, "timestamptz", 'D');
+    add_type(b, 1186, "interval", 'T');
     add_type(b, 2205, "regclass", 'N');
     add_function(b, 870, "pg_catalog", "lower", 'i', 25);
     add_function(b, 871, "pg_catalog", "length", 'i', 25);
@@ -186,6 +188,10 @@ static gh_catalog *make_catalog(void)
     add_function(b, 875, "pg_catalog", "count", 'i', 2276);
     add_function(b, 876, "pg_catalog", "extract", 'i', 1082);
     add_function(b, 877, "pg_catalog", "substring", 'i', 25);
+    add_function(b, 1299, "pg_catalog", "now", 's', 1184);
+    add_function(b, 2649, "pg_catalog", "clock_timestamp", 'v', 1184);
+    add_function(b, 1217, "pg_catalog", "date_trunc", 's', 1184);
+    add_function(b, 1159, "pg_catalog", "timezone", 'i', 1184);
     add_function(b, 878, "pg_catalog", "abs", 'i', 1700);
     add_function(b, 879, "pg_catalog", "floor", 'i', 1700);
     add_function(b, 880, "pg_catalog", "rank", 'i', 2276);
