@@ -165,6 +165,13 @@ typedef struct gh_out_param {
     gh_oid type;
 } gh_out_param;
 
+/* What a temporary table stands in front of, where a function has a search_path of its own that does not end in pg_temp. */
+typedef enum gh_front {
+    GH_FRONT_NONE = 0,
+    GH_FRONT_SYSTEM, /* of pg_catalog: its path has nothing else */
+    GH_FRONT_ALL
+} gh_front;
+
 typedef struct gh_function {
     gh_oid oid;
     gh_str schema;
@@ -176,7 +183,7 @@ typedef struct gh_function {
     bool returns_set;
     bool is_builtin; /* language internal or c in pg_catalog, oid < 16384 */
     bool is_security_definer;
-    bool reads_temporary_first; /* it has a search_path of its own, which does not end in pg_temp */
+    gh_front temporary_front;
     bool is_constructor; /* PostgreSQL's own code that makes a range or multirange of its bounds */
     gh_str extension;    /* that it is of; empty: of none */
     gh_oid variadic;     /* provariadic */

@@ -581,8 +581,9 @@ typedef struct gh_announced {
 
 void gh_temporary_announce(gh_judge *j, const char *name, const gh_relation *r);
 void gh_temporary_withdraw(gh_judge *j, const char *name);
+/* Would a function of the policy read it before what it means? */
+bool gh_temporary_is_in_front(const gh_judge *j, gh_str name);
 /* Is it announced, with columns that are not known? */
-bool gh_temporary_is_in_front(const gh_judge *j);
 bool gh_temporary_is_unknown(const gh_judge *j, gh_str name);
 /* A relation of FROM that is so: its name is placed, and its columns stay unknown. */
 bool gh_judge_unknown_relation(gh_judge *j, RangeVar *v);

@@ -5,9 +5,10 @@
  *     rows: "acl.sees(region)"                          CREATE TEMP TABLE members ...
  *
  * PostgreSQL looks into pg_temp first where a path does not name it. The session's path ends in pg_temp (session.c), and so does
- * that of functions without one of their own; of another with a path that does not, no word of what it reads is known here.
+ * that of functions without one of their own; of another with a path that does not, no word of what it reads is known here. But
+ * where its path is empty, what it reads without a schema is of pg_catalog.
  *
- * SECURITY: so who has such a function in a filter or mask has no temporary tables. It is looked for as a word, whatever it
+ * SECURITY: so who has such a function in a filter or mask has no temporary tables, or none of a name in pg_catalog. It is looked for as a word, whatever it
  * means there. Attack: tests/integration/temporary.py, test_functions_of_filters.
  */
 #include "judge.h"
@@ -62,13 +63,21 @@ static bool is_called(const gh_judge *j, gh_str name)
     return false;
 }
 
-bool gh_temporary_is_in_front(const gh_judge *j)
+/* As a relation, or as the type of its rows? */
+static bool is_of_system(const gh_catalog *c, gh_str name)
+{
+    return gh_catalog_relation(c, GH_STR("pg_catalog"), name) != NULL ||
+           gh_catalog_type(c, GH_STR("pg_catalog"), name) != NULL;
+}
+
+bool gh_temporary_is_in_front(const gh_judge *j, gh_str name)
 {
     size_t count;
     const gh_function *const *all = gh_catalog_all_functions(j->in->catalog, &count);
+    gh_front least = is_of_system(j->in->catalog, name) ? GH_FRONT_SYSTEM : GH_FRONT_ALL;
 
     for (size_t i = 0; i < count; i++) {
-        if (all[i]->reads_temporary_first && is_called(j, all[i]->name))
+        if (all[i]->temporary_front >= least && is_called(j, all[i]->name))
             return true;
     }
     return false;

@@ -441,14 +441,14 @@ static bool has_privilege(const gh_judge *j)
     return (gh_view_may(j->in->view) & GH_MAY_TEMP_TABLES) != 0;
 }
 
-static bool may_create(gh_judge *j)
+static bool may_create(gh_judge *j, const RangeVar *v)
 {
     if (!has_privilege(j))
         return false;
-    if (gh_temporary_is_in_front(j)) {
+    if (gh_temporary_is_in_front(j, gh_str_of(v->relname))) {
         gh_judge_refuse(j, GH_DENIED, "42501", -1,
-                        "temporary tables are not allowed, since a function of the policy would "
-                        "read them first");
+                        "this temporary table is not allowed, since a function of the policy "
+                        "would read it first");
         (void)snprintf(j->err->hint, sizeof(j->err->hint),
                        "The search_path of each function that a filter or mask calls must end in "
                        "pg_temp.");
@@ -467,7 +467,7 @@ static bool create_table(gh_judge *j, CreateStmt *s)
     List *elements = NIL;
     ListCell *cell;
 
-    if (!is_new_temporary(j, s->relation) || !may_create(j))
+    if (!is_new_temporary(j, s->relation) || !may_create(j, s->relation))
         return false;
     changes(j);
     if (s->inhRelations != NIL || s->partbound != NULL || s->partspec != NULL ||
@@ -538,7 +538,8 @@ static void leave_out_data(gh_judge *j)
 
 static bool create_table_as(gh_judge *j, CreateTableAsStmt *s)
 {
-    if (s->objtype != OBJECT_TABLE || !is_new_temporary(j, s->into->rel) || !may_create(j))
+    if (s->objtype != OBJECT_TABLE || !is_new_temporary(j, s->into->rel) ||
+        !may_create(j, s->into->rel))
         return false;
     judge_into(j, s->into);
     leave_out_data(j);
@@ -559,7 +560,7 @@ bool gh_judge_select_into(gh_judge *j, SelectStmt *s)
     while (leaf->op != SETOP_NONE)
         leaf = leaf->larg;
     into = leaf->intoClause;
-    if (into == NULL || !is_new_temporary(j, into->rel) || !may_create(j))
+    if (into == NULL || !is_new_temporary(j, into->rel) || !may_create(j, into->rel))
         return false;
     judge_into(j, into);
     leaf->intoClause = NULL; /* what the query itself does is judged without */

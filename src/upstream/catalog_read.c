@@ -236,8 +236,9 @@ static const char s_functions_sql[] =
     "CASE WHEN p.oid >= 16384 THEN (SELECT e.extname FROM pg_depend d JOIN pg_extension e "
     "ON e.oid = d.refobjid WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid "
     "AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e') END, "
-    "p.proconfig IS NOT NULL AND EXISTS (SELECT FROM unnest(p.proconfig) AS c (setting) "
-    "WHERE c.setting ~ '^search_path=' AND c.setting !~ 'pg_temp\"?$'), "
+    "coalesce((SELECT CASE WHEN c.setting ~ '[=, ]\"?pg_temp\"?$' THEN 0 "
+    "WHEN c.setting ~ '^search_path=(\"\"|pg_catalog)?$' THEN 1 ELSE 2 END "
+    "FROM unnest(p.proconfig) AS c (setting) WHERE c.setting ~ '^search_path='), 0), "
     "p.oid >= 16384 AND p.prolang = 12 AND p.prosrc ~ '^(multi)?range_constructor[0-9]$' "
     "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
     "WHERE p.pronamespace NOT IN (TABLE hidden) ORDER BY p.oid";
@@ -527,7 +528,7 @@ static void take_functions(reading *rd, const PGresult *r, const PGresult *outpu
             .outputs = rd->outputs,
             .output_count = take_outputs(rd, outputs, &at, oid_at(r, i, 0)),
             .extension = text_at(r, i, 14),
-            .reads_temporary_first = bool_at(r, i, 15),
+            .temporary_front = (gh_front)int_at(r, i, 15),
             .is_constructor = bool_at(r, i, 16),
         };
         gh_catalog_add_function(rd->builder, &f);

@@ -393,6 +393,14 @@ class Lives(Temporary):
             self.assertEqual(self.sqlstate(c, sql), '42501')
         self.assertIn('must end in pg_temp', c.query(sql)[-1].error['H'])
         self.assertIsNone(self.sqlstate(self.wire('erin'), 'CREATE TEMP TABLE members (region text)'), 'whose filters call none')
+        pg.sql("ALTER FUNCTION acl.sees(text) SET search_path = ''; CREATE OR REPLACE FUNCTION acl.sees(text) RETURNS boolean STABLE SECURITY DEFINER SET search_path = '' LANGUAGE sql "
+               "AS 'SELECT EXISTS (SELECT FROM acl.members m WHERE m.region = $1)'", 'wh')
+        gt.wait_for(lambda: unknown() and self.sqlstate(c, 'CREATE TEMP TABLE probe (a int)') is None, 20, 'the path that is empty')
+        for name in ('pg_roles', 'date', 'text'):
+            self.assertEqual(self.sqlstate(c, f'CREATE TEMP TABLE {name} (region text)'), '42501')
+        self.assertEqual(c.one(orders), count)
+        pg.sql('ALTER FUNCTION acl.sees(text) SET search_path = acl, my_pg_temp', 'wh')
+        gt.wait_for(lambda: unknown() and self.sqlstate(c, 'CREATE TEMP TABLE probe2 (a int)') == '42501', 20, 'a path that ends likewise')
         pg.sql('ALTER FUNCTION acl.sees(text) SET search_path = acl, pg_temp', 'wh')
         gt.wait_for(lambda: unknown() and self.sqlstate(c, "CREATE TEMP TABLE members AS SELECT 'US' AS region") is None, 20, 'the path')
         self.assertEqual(c.one(orders), count)
