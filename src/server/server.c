@@ -194,6 +194,15 @@ static gh_rc make_throttle(srv *v, gh_err *err)
     return GH_OK;
 }
 
+/* What comes from here on waits for the loop. */
+static void take_signals(srv *v)
+{
+    v->signals[0] = gh_signal_new(v->loop, SIGTERM, on_stop, v);
+    v->signals[1] = gh_signal_new(v->loop, SIGINT, on_stop, v);
+    v->signals[2] = gh_signal_new(v->loop, SIGHUP, srv_on_reload, v);
+    hold_reloads(SIG_UNBLOCK);
+}
+
 static gh_rc set_up(srv *v, gh_err *err)
 {
     gh_rc rc = gh_loop_new(&v->loop, err);
@@ -219,8 +228,11 @@ static gh_rc set_up(srv *v, gh_err *err)
     if (rc != GH_OK)
         return rc;
     rc = srv_catalogs_new(v, err);
-    if (rc == GH_OK)
-        rc = srv_control_open(v, err); /* before anybody can see that it listens */
+    if (rc != GH_OK)
+        return rc;
+    /* Before anybody can see that it listens. */
+    take_signals(v);
+    rc = srv_control_open(v, err);
     if (rc == GH_OK)
         rc = srv_admin_open(v, err);
     return rc == GH_OK ? srv_workers_new(v, err) : rc;
@@ -228,13 +240,8 @@ static gh_rc set_up(srv *v, gh_err *err)
 
 static gh_rc start(srv *v, gh_err *err)
 {
-    gh_rc rc;
+    gh_rc rc = srv_workers_start(v, err);
 
-    v->signals[0] = gh_signal_new(v->loop, SIGTERM, on_stop, v);
-    v->signals[1] = gh_signal_new(v->loop, SIGINT, on_stop, v);
-    v->signals[2] = gh_signal_new(v->loop, SIGHUP, srv_on_reload, v);
-    hold_reloads(SIG_UNBLOCK);
-    rc = srv_workers_start(v, err);
     if (rc != GH_OK)
         return rc;
     rc = srv_catalogs_start(v, err);
