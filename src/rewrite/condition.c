@@ -122,9 +122,12 @@ static bool is_safe_match(gh_judge *j, const A_Expr *e)
         !gh_operand_is_string(pattern))
         return false;
     left = gh_value(j, e->lexpr);
-    return left.class == GH_CLASS_TEXT && left.type == GH_OID_NAME && !left.is_cast &&
-           is_deterministic(left.collation) &&
-           is_plain_pattern(strVal(&((const A_Const *)pattern)->val));
+    if (left.class != GH_CLASS_TEXT || left.type != GH_OID_NAME || left.is_cast ||
+        !is_deterministic(left.collation) ||
+        !is_plain_pattern(strVal(&((const A_Const *)pattern)->val)))
+        return false;
+    j->reads_literal = true; /* another may be no such pattern */
+    return true;
 }
 
 /* Of a type that its neighbours have no say in: PostgreSQL looks at it more than once. */

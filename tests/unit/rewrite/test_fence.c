@@ -94,6 +94,9 @@ START_TEST(literals_that_decide)
         { "select price::float from lines l", true },
         { "select price::float(7) from lines l", false },
         { "select float(7) '1' from lines l", false },
+        { "select 1 from pg_catalog.pg_class c where c.note ~ '^x'", false },
+        { "select 1 from lines l where l.shipped > current_date", true },
+        { "select 1 from lines l where l.shipped > current_date - 7", false },
     };
 
     for (size_t i = 0; i < GH_COUNT(cases); i++)
