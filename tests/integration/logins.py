@@ -346,6 +346,7 @@ class Leaving(unittest.TestCase):
                     self.assertEqual(gt.error_fields(c.receive()[1])['C'], '57P01')
                     taken = time.monotonic() - begin
                 p.cli('user', 'enable', '--acl', p.acl, 'alice')
+                p.settle()
                 return taken
             self.assertLess(min(delay() for _ in range(3)), 0.1 * gt.SLOW)
             idle, in_transaction, running, other = (p.wire(u) for u in ('alice', 'alice', 'alice', 'bob'))

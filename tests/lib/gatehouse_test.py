@@ -318,8 +318,12 @@ class Gatehouse:
         return self.cli('policy', 'apply', '--acl', self.acl, path)
 
     def obey(self, policy):
-        """Makes it the policy, and waits until every worker has it: each answers `status` behind what it was told before."""
+        """Makes it the policy, and waits until every worker has it."""
         self.apply(policy)
+        self.settle()
+
+    def settle(self):
+        """Waits until every worker has the ACL as it is: each answers `status` behind what it was told before."""
         with contextlib.closing(sqlite3.connect(self.acl)) as db:
             version = int(db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()[0])
         socket_path = self.dir / 'gatehouse.sock'
